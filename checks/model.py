@@ -1,0 +1,340 @@
+"""The frozen values that travel through a probe: endpoint, exchange, result, evidence, diagnosis, report.
+
+All times called `*_ms` are milliseconds. Offsets inside an exchange count from its start; `Exchange.offset_ms`
+counts from the start of the probe.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any
+from uuid import UUID
+
+from checks.spec import Era, Transport
+
+NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+
+class Verdict(StrEnum):
+    """What a probe concludes about an endpoint. `unknown` means that we could not observe."""
+
+    UP = "up"
+    DEGRADED = "degraded"
+    DOWN = "down"
+    UNKNOWN = "unknown"
+
+
+class Outcome(StrEnum):
+    """The answer of one check. `error` is a bug of ours and never a fault of the endpoint."""
+
+    PASS = "pass"  # noqa: S105 - the word of the check vocabulary, not a credential
+    WARN = "warn"
+    FAIL = "fail"
+    SKIP = "skip"
+    ERROR = "error"
+
+
+class Effect(StrEnum):
+    """What a diagnosis does to the verdict."""
+
+    DOWN = "down"
+    DEGRADED = "degraded"
+    UNKNOWN = "unknown"
+    INFORMATION = "information"
+
+
+class Profile(StrEnum):
+    """How much a probe asks: `quick` is the opening and the tool list, `standard` adds what the owner configured,
+    `full` adds what shows up as 4xx in the owner's metrics."""
+
+    QUICK = "quick"
+    STANDARD = "standard"
+    FULL = "full"
+
+
+class Failure(StrEnum):
+    """Why an exchange did not end with a complete HTTP answer."""
+
+    DNS = "dns"
+    CONNECT = "connect"
+    TLS = "tls"
+    DEADLINE = "deadline"
+    CONNECTION_LOST = "connection-lost"
+    PROTOCOL = "protocol"
+    LIMIT = "limit"
+    BLOCKED = "blocked"
+    OBSERVER = "observer"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Expectation:
+    """What the owner wants to see in a sentinel's result; every given part must hold."""
+
+    text: str | None = None
+    """This text stands somewhere in the text content."""
+    json: Any = None
+    """`structuredContent` (or the text content read as JSON) contains this value: objects by subset."""
+
+    @property
+    def is_empty(self) -> bool:
+        return self.text is None and self.json is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sentinel:
+    """A tool call that is safe to repeat and shows that the tools really work."""
+
+    tool: str
+    arguments: Mapping[str, Any] = NOTHING
+    expect: Expectation = Expectation()
+    allow_destructive: bool = False
+    """Call it although the server annotates it as destructive."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Endpoint:
+    """One MCP server that we watch. Header values and credentials are references or plain text, never secrets."""
+
+    name: str
+    url: str
+    labels: Mapping[str, str] = NOTHING
+    interval_s: float = 60.0
+    timeout_s: float = 10.0
+    """The total deadline of one probe."""
+    transport: Transport | None = None
+    era: Era | None = None
+    protocol_version: str | None = None
+    expected_tools: tuple[str, ...] = ()
+    sentinels: tuple[Sentinel, ...] = ()
+    streaming: bool | None = None
+    """True: the owner says events must arrive one by one. False: he says they need not. None: not said."""
+    headers: Mapping[str, str] = NOTHING
+    bearer: str | None = None
+    """Reference to a bearer token."""
+    verify_tls: bool = True
+    enabled: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timings:
+    """Where the time of one exchange went. A phase that did not happen (a reused connection has no DNS) is None.
+
+    `dns_ms`, `connect_ms` and `tls_ms` are durations; the others are offsets from the start of the exchange.
+    """
+
+    dns_ms: float | None = None
+    connect_ms: float | None = None
+    tls_ms: float | None = None
+    sent_ms: float | None = None
+    first_byte_ms: float | None = None
+    first_event_ms: float | None = None
+    last_event_ms: float | None = None
+    total_ms: float = 0.0
+
+    @property
+    def wait_ms(self) -> float | None:
+        """From the request's last byte to the answer's first: the server's own time plus one round trip."""
+        if self.first_byte_ms is None or self.sent_ms is None:
+            return None
+        return self.first_byte_ms - self.sent_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportError:
+    """Why no complete HTTP answer came. `reason` is a stable code within the failure, such as `expired`."""
+
+    failure: Failure
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """One JSON value that arrived, as a JSON body or as the data of one event."""
+
+    data: Any
+    at_ms: float
+    event_id: str | None = None
+    event: str = "message"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exchange:
+    """One HTTP request and all that came back. Failure is part of it: asking never raises."""
+
+    id: str
+    """Unique within the probe, in order: `x1`, `x2`, …"""
+    method: str
+    url: str
+    request_headers: tuple[tuple[str, str], ...] = ()
+    """As sent, with every secret value replaced by its reference in `${…}`."""
+    request_body: str = ""
+    rpc_method: str | None = None
+    rpc_id: str | None = None
+    started_at: datetime
+    offset_ms: float = 0.0
+    status: int | None = None
+    headers: tuple[tuple[str, str], ...] = ()
+    """Answer headers in their order and spelling."""
+    body: bytes = b""
+    """The first bytes of the answer as they came, up to the evidence limit."""
+    body_size: int = 0
+    """All bytes that came."""
+    messages: tuple[Message, ...] = ()
+    """JSON values in order of arrival; for legacy SSE, those that arrived on the stream for this request."""
+    comments: int = 0
+    """SSE comments (keep-alives) seen."""
+    unterminated: bool = False
+    """The event stream ended in the middle of an event."""
+    timings: Timings = Timings()
+    transport_error: TransportError | None = None
+    remote_address: str | None = None
+    reused_connection: bool = False
+
+    def header(self, name: str) -> str | None:
+        """The first answer header of that name, whatever its spelling."""
+        wanted = name.lower()
+        return next((value for key, value in self.headers if key.lower() == wanted), None)
+
+    @property
+    def media_type(self) -> str:
+        """The answer's media type in lower case and without parameters; empty when there is none."""
+        return (self.header("content-type") or "").split(";", 1)[0].strip().lower()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opener:
+    """Which way in worked, remembered per endpoint so that the next probe begins there."""
+
+    transport: Transport
+    era: Era
+    protocol_version: str
+    reason: str
+    chosen_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """How a conversation was opened, or why it could not be."""
+
+    exchanges: tuple[Exchange, ...] = ()
+    opener: Opener | None = None
+    """None when no way in worked."""
+    server_name: str | None = None
+    server_version: str | None = None
+    capabilities: Mapping[str, Any] = NOTHING
+    instructions: str | None = None
+    has_session: bool = False
+
+    @property
+    def established(self) -> bool:
+        return self.opener is not None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One deviation that a check noticed, with the rule that it is measured by."""
+
+    text: str
+    rule: str | None = None
+    """Link to the specification or to AWS documentation."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckResult:
+    """The answer to one check's question."""
+
+    check: str
+    outcome: Outcome
+    summary: str
+    ms: float = 0.0
+    exchanges: tuple[Exchange, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    facts: Mapping[str, Any] = NOTHING
+    """JSON-able measurements that detectors, metrics and pages read; the keys are documented in the check."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """The little of the past that detectors may read; newest last."""
+
+    warm_wait_ms: tuple[float, ...] = ()
+    """`Timings.wait_ms` of the opening exchange in recent probes that no `cold-start` marked."""
+    last_probe_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evidence:
+    """All that the detectors see of one probe."""
+
+    endpoint: Endpoint
+    opening: Opening
+    results: tuple[CheckResult, ...]
+    history: History = History()
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        """Every exchange of the probe, in the order in which they were made."""
+        return tuple(exchange for result in self.results for exchange in result.exchanges)
+
+    def result(self, check: str) -> CheckResult | None:
+        return next((result for result in self.results if result.check == check), None)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Proof:
+    """One piece of what a diagnosis rests on."""
+
+    text: str
+    exchange: str | None = None
+    """Id of the exchange in which it can be seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Diagnosis:
+    """A named cause. The ids are public vocabulary and do not change once released."""
+
+    id: str
+    effect: Effect
+    confidence: float
+    """0 to 1; it follows the confidence of the signature's source."""
+    summary: str
+    evidence: tuple[Proof, ...]
+    fix: str
+    reproduce: str = ""
+    """A shell line that shows the fault without this tool, with secrets as placeholders."""
+    alternatives: tuple[str, ...] = ()
+    """Other causes that look the same from outside, each with what would tell it apart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeReport:
+    """What one probe over one endpoint found."""
+
+    endpoint: str
+    endpoint_id: UUID | None = None
+    slot: datetime
+    """The time for which the probe was scheduled."""
+    location: str = "local"
+    started_at: datetime
+    duration_ms: float
+    verdict: Verdict
+    opening: Opening
+    results: tuple[CheckResult, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
+    labels: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+
+    @property
+    def exchanges(self) -> tuple[Exchange, ...]:
+        return tuple(exchange for result in self.results for exchange in result.exchanges)
+
+    @property
+    def cause(self) -> Diagnosis | None:
+        """The diagnosis that weighs most: worst effect first, then the higher confidence."""
+        weight = {Effect.DOWN: 3, Effect.UNKNOWN: 2, Effect.DEGRADED: 1, Effect.INFORMATION: 0}
+        return max(self.diagnoses, key=lambda each: (weight[each.effect], each.confidence), default=None)
+
+    def result(self, check: str) -> CheckResult | None:
+        return next((result for result in self.results if result.check == check), None)

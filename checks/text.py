@@ -1,0 +1,47 @@
+"""Text that somebody else wrote, made safe to show: bounded, and free of characters that act instead of reading."""
+
+import unicodedata
+from typing import Any, Final
+
+_SHOWN_ANYWAY: Final = frozenset("\n\t")
+_ACTING_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+ELLIPSIS: Final = "…"
+
+
+def clean(text: str, limit: int = 300, *, keep_lines: bool = False) -> str:
+    """`text` in normal form C, with control, format (bidi, zero-width) and surrogate characters as visible escapes.
+
+    At most `limit` characters come back; a cut is marked by an ellipsis. Idempotent for text within the limit.
+    """
+    if len(text) > limit * 4:
+        text = text[: limit * 4]
+    composed = unicodedata.normalize("NFC", text)
+    shown = "".join(_visible(character, keep_lines=keep_lines) for character in composed)
+    return shown if len(shown) <= limit else shown[: max(limit - 1, 0)] + ELLIPSIS
+
+
+def clean_bytes(body: bytes, limit: int = 300, *, keep_lines: bool = False) -> str:
+    """`body` read as UTF-8 with undecodable bytes as visible escapes, then cleaned."""
+    return clean(body[: limit * 4].decode("utf-8", "backslashreplace"), limit, keep_lines=keep_lines)
+
+
+def storable(value: Any) -> Any:
+    """A JSON value that PostgreSQL accepts: NUL and lone surrogates in strings and keys become visible escapes."""
+    if isinstance(value, str):
+        return "".join(
+            f"\\u{ord(character):04x}" if character == "\x00" or 0xD800 <= ord(character) <= 0xDFFF else character
+            for character in value
+        )
+    if isinstance(value, dict):
+        return {storable(key): storable(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [storable(item) for item in value]
+    return value
+
+
+def _visible(character: str, *, keep_lines: bool) -> str:
+    if character in _SHOWN_ANYWAY:
+        return character if keep_lines else " "
+    if unicodedata.category(character) in _ACTING_CATEGORIES:
+        return f"\\u{{{ord(character):x}}}"
+    return character

@@ -1,0 +1,98 @@
+"""How a check and a detector are declared: an id, and a function whose docstring is the public description."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from checks.model import CheckResult, Diagnosis, Effect, Endpoint, Evidence, Profile, Proof
+from checks.wire import Wire
+
+
+@dataclass(frozen=True, slots=True)
+class CheckContext:
+    """What a check is given: the endpoint, the wire, and the results of the checks before it."""
+
+    endpoint: Endpoint
+    wire: Wire
+    results: tuple[CheckResult, ...] = ()
+
+    def result(self, check: str) -> CheckResult | None:
+        return next((result for result in self.results if result.check == check), None)
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """Asks one question over the wire."""
+
+    id: str
+    question: str
+    profiles: frozenset[Profile]
+    run: Callable[[CheckContext], Awaitable[CheckResult]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cause:
+    """What a detector found. The detector's declaration adds the id and the usual effect."""
+
+    confidence: float
+    summary: str
+    evidence: tuple[Proof, ...]
+    fix: str
+    reproduce: str = ""
+    alternatives: tuple[str, ...] = ()
+    effect: Effect | None = None
+    """Set where this finding weighs other than the diagnosis usually does."""
+
+
+@dataclass(frozen=True, slots=True)
+class Detector:
+    """Names one cause from evidence, without any input or output of its own."""
+
+    id: str
+    fault: str
+    effect: Effect
+    fallback: bool
+    """Asked only when no other detector explains why the endpoint is not up."""
+    find: Callable[[Evidence], Cause | None]
+
+    def diagnose(self, evidence: Evidence) -> Diagnosis | None:
+        cause = self.find(evidence)
+        if cause is None:
+            return None
+        return Diagnosis(
+            id=self.id,
+            effect=cause.effect or self.effect,
+            confidence=cause.confidence,
+            summary=cause.summary,
+            evidence=cause.evidence,
+            fix=cause.fix,
+            reproduce=cause.reproduce,
+            alternatives=cause.alternatives,
+        )
+
+
+def check(
+    check_id: str, *, profiles: frozenset[Profile] = frozenset(Profile)
+) -> Callable[[Callable[[CheckContext], Awaitable[CheckResult]]], Check]:
+    """Declare a check. The first line of the docstring is the question that it asks."""
+
+    def declare(run: Callable[[CheckContext], Awaitable[CheckResult]]) -> Check:
+        return Check(id=check_id, question=_first_line(run.__doc__), profiles=profiles, run=run)
+
+    return declare
+
+
+def detector(
+    diagnosis_id: str, *, effect: Effect, fallback: bool = False
+) -> Callable[[Callable[[Evidence], Cause | None]], Detector]:
+    """Declare a detector. The first line of the docstring is the fault in plain words."""
+
+    def declare(find: Callable[[Evidence], Cause | None]) -> Detector:
+        return Detector(id=diagnosis_id, fault=_first_line(find.__doc__), effect=effect, fallback=fallback, find=find)
+
+    return declare
+
+
+def _first_line(docstring: str | None) -> str:
+    if not docstring or not docstring.strip():
+        raise ValueError("a unit needs a docstring: its first line is shown to users")
+    return docstring.strip().splitlines()[0]

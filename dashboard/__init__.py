@@ -1,0 +1,1 @@
+"""Shows what the prober stored, as pages and as JSON."""

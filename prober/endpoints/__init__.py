@@ -1,0 +1,1 @@
+"""Where endpoints come from and which of them count."""

@@ -1,0 +1,1 @@
+"""Every outbound byte: the guard, the resolver, the bounded transport with its phase timings."""

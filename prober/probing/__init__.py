@@ -1,0 +1,1 @@
+"""From an endpoint to a saved report: runner, cycle, scheduler."""

@@ -1,0 +1,1 @@
+"""References to secrets, resolved at probe time."""

@@ -1,0 +1,1 @@
+"""The MCP wire client: implements the port of checks.wire over HTTP."""
