@@ -17,6 +17,11 @@ from checks.spec import Era, Transport
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
+def nothing() -> Mapping[str, Any]:
+    """The default of a mapping field: dataclasses refuse an unhashable default, although this one is immutable."""
+    return NOTHING
+
+
 class Verdict(StrEnum):
     """What a probe concludes about an endpoint. `unknown` means that we could not observe."""
 
@@ -87,7 +92,7 @@ class Sentinel:
     """A tool call that is safe to repeat and shows that the tools really work."""
 
     tool: str
-    arguments: Mapping[str, Any] = NOTHING
+    arguments: Mapping[str, Any] = field(default_factory=nothing)
     expect: Expectation = Expectation()
     allow_destructive: bool = False
     """Call it although the server annotates it as destructive."""
@@ -99,7 +104,7 @@ class Endpoint:
 
     name: str
     url: str
-    labels: Mapping[str, str] = NOTHING
+    labels: Mapping[str, str] = field(default_factory=nothing)
     interval_s: float = 60.0
     timeout_s: float = 10.0
     """The total deadline of one probe."""
@@ -110,7 +115,7 @@ class Endpoint:
     sentinels: tuple[Sentinel, ...] = ()
     streaming: bool | None = None
     """True: the owner says events must arrive one by one. False: he says they need not. None: not said."""
-    headers: Mapping[str, str] = NOTHING
+    headers: Mapping[str, str] = field(default_factory=nothing)
     bearer: str | None = None
     """Reference to a bearer token."""
     verify_tls: bool = True
@@ -224,7 +229,7 @@ class Opening:
     """None when no way in worked."""
     server_name: str | None = None
     server_version: str | None = None
-    capabilities: Mapping[str, Any] = NOTHING
+    capabilities: Mapping[str, Any] = field(default_factory=nothing)
     instructions: str | None = None
     has_session: bool = False
 
@@ -252,7 +257,7 @@ class CheckResult:
     ms: float = 0.0
     exchanges: tuple[Exchange, ...] = ()
     findings: tuple[Finding, ...] = ()
-    facts: Mapping[str, Any] = NOTHING
+    facts: Mapping[str, Any] = field(default_factory=nothing)
     """JSON-able measurements that detectors, metrics and pages read; the keys are documented in the check."""
 
 
@@ -324,7 +329,7 @@ class ProbeReport:
     opening: Opening
     results: tuple[CheckResult, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
-    labels: Mapping[str, str] = field(default_factory=lambda: NOTHING)
+    labels: Mapping[str, str] = field(default_factory=nothing)
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
