@@ -1,0 +1,151 @@
+"""One probe: opens a wire to an endpoint, lets every check ask its question, and has the answers judged."""
+
+import asyncio
+import logging
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from checks.catalog import CHECKS, DETECTORS
+from checks.judgement import diagnose, verdict_of
+from checks.model import (
+    CheckResult,
+    Endpoint,
+    Evidence,
+    Exchange,
+    Failure,
+    History,
+    Opener,
+    Opening,
+    Outcome,
+    ProbeReport,
+    Profile,
+    TransportError,
+)
+from checks.unit import Check, CheckContext
+from checks.wire import Wire
+from prober.clock import Clock
+from prober.net.client import Net
+from prober.probing.credentials import sent_headers
+from prober.secrets.references import SecretError, resolve
+from prober.wire.connect import connect
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assignment:
+    """What is to be probed, for which slot, and what is remembered from earlier probes."""
+
+    endpoint: Endpoint
+    slot: datetime
+    endpoint_id: UUID | None = None
+    location: str = "local"
+    profile: Profile = Profile.STANDARD
+    remembered: Opener | None = None
+    history: History = History()
+
+
+async def probe(
+    assignment: Assignment, *, net: Net, clock: Clock, secret: Callable[[str], str] = resolve
+) -> ProbeReport:
+    """Run every check of the profile over one wire, all under the endpoint's one deadline, and judge the answers.
+
+    Never raises for what the network, the server or a check does: the report says it. Cancellation passes through.
+    """
+    endpoint = assignment.endpoint
+    started_at, began = clock.now(), clock.monotonic()
+    deadline = asyncio.get_running_loop().time() + endpoint.timeout_s
+    try:
+        headers = sent_headers(endpoint, secret)
+    except SecretError as unavailable:
+        wire: Wire = _Unopened(_observer_failure(endpoint, started_at, str(unavailable)))
+        results = await run_checks(endpoint, wire, assignment.profile)
+    else:
+        open_wire = await connect(
+            endpoint, net=net, clock=clock, headers=headers, remembered=assignment.remembered, deadline=deadline
+        )
+        wire = open_wire
+        try:
+            results = await run_checks(endpoint, wire, assignment.profile)
+        finally:
+            await open_wire.close()
+    return _report(assignment, wire.opening, results, started_at, (clock.monotonic() - began) * 1000)
+
+
+async def run_checks(
+    endpoint: Endpoint, wire: Wire, profile: Profile, checks: Sequence[Check] = CHECKS
+) -> tuple[CheckResult, ...]:
+    """The results of the profile's checks, in catalog order. A bug in a check is a result of its own."""
+    results: tuple[CheckResult, ...] = ()
+    for check in checks:
+        if profile not in check.profiles:
+            continue
+        try:
+            result = await check.run(CheckContext(endpoint=endpoint, wire=wire, results=results))
+        except Exception as bug:  # a check is our own code: its bug must cost one result, not the probe
+            log.exception("check %s failed on endpoint %s: please report this", check.id, endpoint.name)
+            result = CheckResult(
+                check=check.id,
+                outcome=Outcome.ERROR,
+                summary=f"the prober itself failed in this check ({type(bug).__name__}); see its log",
+            )
+        results = (*results, result)
+    return results
+
+
+def _report(
+    assignment: Assignment,
+    opening: Opening,
+    results: tuple[CheckResult, ...],
+    started_at: datetime,
+    duration_ms: float,
+) -> ProbeReport:
+    evidence = Evidence(endpoint=assignment.endpoint, opening=opening, results=results, history=assignment.history)
+    diagnoses, broken = diagnose(evidence, DETECTORS)
+    for each in broken:
+        log.error(
+            "detector %s failed on endpoint %s: please report this",
+            each.id,
+            assignment.endpoint.name,
+            exc_info=each.exception,
+        )
+    return ProbeReport(
+        endpoint=assignment.endpoint.name,
+        endpoint_id=assignment.endpoint_id,
+        slot=assignment.slot,
+        location=assignment.location,
+        started_at=started_at,
+        duration_ms=duration_ms,
+        verdict=verdict_of(results, diagnoses),
+        opening=opening,
+        results=results,
+        diagnoses=diagnoses,
+        labels=assignment.endpoint.labels,
+    )
+
+
+class _Unopened:
+    """Stands in for a wire that we could not even try to open, so that the checks say so in their own words."""
+
+    def __init__(self, failed: Exchange) -> None:
+        self.opening = Opening(exchanges=(failed,))
+        self._failed = failed
+
+    async def request(
+        self, method: str, params: Mapping[str, Any] | None = None, *, progress: bool = False
+    ) -> Exchange:
+        del method, params, progress
+        return self._failed
+
+
+def _observer_failure(endpoint: Endpoint, at: datetime, detail: str) -> Exchange:
+    return Exchange(
+        id="x1",
+        method="POST",
+        url=endpoint.url,
+        started_at=at,
+        transport_error=TransportError(failure=Failure.OBSERVER, reason="secret", detail=detail),
+    )

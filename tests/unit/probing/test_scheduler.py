@@ -1,0 +1,128 @@
+"""The scheduler against a clock that the test moves: an event loop whose time is a variable."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from prober.probing.scheduler import Scheduler
+
+
+@dataclass(frozen=True)
+class Slot:
+    name: str
+    starts_in_s: float
+
+
+@dataclass
+class Stage:
+    """A scheduler over a list of slots, with a record of what became of each."""
+
+    due: list[Slot]
+    capacity: int = 10
+    ran: list[str] = field(default_factory=list)
+    released: list[str] = field(default_factory=list)
+    asked_for: list[int] = field(default_factory=list)
+    gate: asyncio.Event = field(default_factory=asyncio.Event)
+
+    def build(self) -> Scheduler[Slot]:
+        return Scheduler(claim=self._claim, run=self._run, release=self._release, capacity=self.capacity)
+
+    async def _claim(self, limit: int) -> Sequence[Slot]:
+        self.asked_for.append(limit)
+        taken, self.due = self.due[:limit], self.due[limit:]
+        return taken
+
+    async def _run(self, slot: Slot) -> None:
+        self.ran.append(slot.name)
+        await self.gate.wait()
+
+    async def _release(self, slot: Slot) -> None:
+        self.released.append(slot.name)
+
+
+async def settle() -> None:
+    for _ in range(5):
+        await asyncio.sleep(0)
+
+
+async def test_a_slot_that_is_due_starts_and_one_that_is_not_waits() -> None:
+    stage = Stage([Slot("now", 0.0), Slot("later", 3600.0)])
+    scheduler = stage.build()
+    await scheduler.tick()
+    await settle()
+    assert stage.ran == ["now"]
+    assert scheduler.load == 2
+    stage.gate.set()
+    await scheduler.stop(grace_s=1)
+
+
+async def test_no_more_is_claimed_than_there_is_room_for() -> None:
+    stage = Stage([Slot(str(number), 0.0) for number in range(5)], capacity=2)
+    scheduler = stage.build()
+    await scheduler.tick()
+    await settle()
+    await scheduler.tick()
+    assert stage.asked_for == [2], "a full scheduler asks for nothing"
+    assert stage.ran == ["0", "1"]
+    stage.gate.set()
+    await settle()
+    await scheduler.tick()
+    await settle()
+    assert stage.ran == ["0", "1", "2", "3"], "room that became free is used by the next tick"
+    await scheduler.stop(grace_s=1)
+
+
+async def test_stopping_hands_back_what_has_not_begun_and_waits_for_what_has() -> None:
+    stage = Stage([Slot("running", 0.0), Slot("waiting", 3600.0)])
+    scheduler = stage.build()
+    await scheduler.tick()
+    await settle()
+    stopping = asyncio.create_task(scheduler.stop(grace_s=60))
+    await settle()
+    assert stage.released == ["waiting"]
+    assert not stopping.done()
+    stage.gate.set()
+    await stopping
+    assert scheduler.load == 0
+
+
+async def test_a_probe_that_outlasts_the_grace_is_cancelled() -> None:
+    stage = Stage([Slot("stuck", 0.0)])
+    scheduler = stage.build()
+    await scheduler.tick()
+    await settle()
+    await scheduler.stop(grace_s=0)
+    assert scheduler.load == 0
+
+
+async def test_nothing_is_claimed_after_stopping() -> None:
+    stage = Stage([Slot("late", 0.0)])
+    scheduler = stage.build()
+    await scheduler.stop(grace_s=0)
+    await scheduler.tick()
+    assert stage.asked_for == []
+
+
+async def test_a_slot_claimed_while_stopping_is_handed_back() -> None:
+    stage = Stage([Slot("caught", 0.0)])
+    scheduler = stage.build()
+
+    async def stop_meanwhile(limit: int) -> Sequence[Slot]:
+        slots = await stage._claim(limit)
+        await scheduler.stop(grace_s=0)
+        return slots
+
+    scheduler._claim = stop_meanwhile
+    await scheduler.tick()
+    assert stage.released == ["caught"]
+    assert stage.ran == []
+
+
+async def test_a_late_start_is_measured() -> None:
+    stage = Stage([Slot("overdue", -2.5)])
+    scheduler = stage.build()
+    await scheduler.tick()
+    await settle()
+    assert 2.5 <= scheduler.latest_start_lag_s < 60
+    stage.gate.set()
+    await scheduler.stop(grace_s=1)
