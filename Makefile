@@ -1,0 +1,62 @@
+# The environment is made from the lock files alone: every package by version and hash.
+SHELL := /bin/sh
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMPS := $(VENV)/.stamps
+LOCK = .build/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench interop e2e lock clean
+
+help: ## show what can be made
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(STAMPS)/run ## a database, a lab of healthy and broken servers, the prober and its dashboard
+	@exec $(BIN)/mcp-prober demo $(ARGS)
+
+test: $(STAMPS)/dev ## unit, contract and integration tests
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMPS)/dev ## lint, types, import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+interop: $(STAMPS)/dev ## probe third-party MCP servers, each in an environment of its own
+	$(BIN)/python -m pytest tests/interop $(ARGS)
+
+e2e: $(STAMPS)/dev ## the dashboard in a real browser, the demo as real processes
+	$(BIN)/python -m pytest tests/e2e $(ARGS)
+
+bench: $(STAMPS)/dev ## figures of cost; prints, never fails on a slow machine
+	$(BIN)/python tests/bench/run.py $(ARGS)
+
+lock: $(STAMPS)/run ## renew the lock files from pyproject.toml
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .build/uv uv
+	$(LOCK) --group build pyproject.toml -o requirements.lock
+	$(LOCK) --group build --group dev -c requirements.lock pyproject.toml -o tests/requirements.lock
+	$(LOCK) tests/e2e/requirements.in -o tests/e2e/requirements.lock
+	for name in tests/interop/envs/*.in; do $(LOCK) $$name -o $${name%.in}.lock; done
+
+clean: ## remove the environments
+	rm -rf $(VENV) .venv-interop
+
+# A Debian without python3-venv has no ensurepip: virtualenv, put beside the environment by pip, does the same.
+$(VENV)/bin/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mcp-prober needs Python 3.11 or newer; name one with: make PYTHON=python3.12" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { rm -rf $(VENV); \
+	  $(PYTHON) -m pip install --quiet --disable-pip-version-check --target .build/virtualenv virtualenv && \
+	  PYTHONPATH=.build/virtualenv $(PYTHON) -m virtualenv --quiet $(VENV); }
+
+$(STAMPS)/run: requirements.lock pyproject.toml | $(VENV)/bin/python
+	@echo "installing into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/dev: tests/requirements.lock pyproject.toml | $(STAMPS)/run
+	@echo "installing the tools of the tests into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.lock
+	@touch $@
