@@ -1,0 +1,184 @@
+"""Servers and wrappers that break in one chosen way."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final, NoReturn
+
+from prober.lab.http import CutShort, Handler, Request, Response, read_body
+from prober.lab.runtime.function import Context, FunctionFailed
+from prober.lab.servers import rpc, toolbox
+
+OPENINGS: Final = frozenset({"server/discover", "initialize"})
+"""Methods by which a client opens a conversation, one way or the other."""
+
+Reply = Callable[[Request], Response]
+
+
+def intercept(app: Handler, replies: Mapping[str, Reply]) -> Handler:
+    """The application, except that requests with these JSON-RPC methods are answered otherwise."""
+
+    async def handler(request: Request) -> Response:
+        reply = replies.get(rpc.peek_method(request) or "")
+        return reply(request) if reply is not None else await app(request)
+
+    return handler
+
+
+def always(response: Callable[[], Response]) -> Handler:
+    """Answers everything alike."""
+
+    async def handler(request: Request) -> Response:
+        return response()
+
+    return handler
+
+
+def returns(value: Any) -> Callable[[Mapping[str, Any], Context], Any]:
+    """A function that returns the same value for every event."""
+    return lambda event, context: value
+
+
+def crashes(event: Mapping[str, Any], context: Context) -> NoReturn:
+    """A function that fails on every event."""
+    raise KeyError("TABLE_NAME")
+
+
+def rpc_error(code: int, message: str, *, status: int = 200, data: Any = None) -> Reply:
+    """A reply with a JSON-RPC error for the request's own id."""
+
+    def reply(request: Request) -> Response:
+        rpc_id = json.loads(request.body).get("id")
+        return rpc.json_response(rpc.error(rpc_id, code, message, data), status=status)
+
+    return reply
+
+
+def empty_stream(request: Request) -> Response:
+    """An event stream that ends without an event."""
+    return rpc.event_stream(_nothing())
+
+
+def silent_stream(request: Request) -> Response:
+    """An event stream whose headers arrive, and then nothing."""
+    return rpc.event_stream(_silence())
+
+
+def slowly(app: Handler, seconds: float) -> Handler:
+    """The application, every answer later by the same time."""
+
+    async def handler(request: Request) -> Response:
+        await asyncio.sleep(seconds)
+        return await app(request)
+
+    return handler
+
+
+async def never(request: Request) -> Response:
+    """Takes the request and never answers."""
+    await asyncio.Event().wait()
+    raise AssertionError("unreachable: the event is never set")
+
+
+def truncated(app: Handler) -> Handler:
+    """The application, every body cut in half, with headers that fit the half."""
+
+    async def handler(request: Request) -> Response:
+        response = await app(request)
+        body = await read_body(response.body)
+        return Response(status=response.status, headers=response.headers, body=body[: len(body) // 2])
+
+    return handler
+
+
+def broken_off(app: Handler) -> Handler:
+    """The application, every connection lost in the middle of the body that the headers promised."""
+
+    async def handler(request: Request) -> Response:
+        response = await app(request)
+        body = await read_body(response.body)
+        headers = (*response.headers, ("Content-Length", str(len(body))))
+        return Response(status=response.status, headers=headers, body=_half(body))
+
+    return handler
+
+
+def redirects(app: Handler, *, from_path: str, to_path: str) -> Handler:
+    """The application, with a redirect to it at the address where it is looked for."""
+
+    async def handler(request: Request) -> Response:
+        if request.path != from_path:
+            return await app(request)
+        return Response(status=307, headers=(("Location", f"http://{request.header('host')}{to_path}"),))
+
+    return handler
+
+
+def guarded(app: Handler, token: str) -> Handler:
+    """The application behind a bearer token, with the challenge of RFC 6750 and RFC 9728."""
+
+    async def handler(request: Request) -> Response:
+        given = request.header("authorization")
+        if given == f"Bearer {token}":
+            return await app(request)
+        fault = 'error="invalid_token", error_description="The token is expired", ' if given else ""
+        metadata = f"http://{request.header('host')}/.well-known/oauth-protected-resource/mcp"
+        return Response(
+            status=401,
+            headers=(("Content-Type", rpc.JSON), ("WWW-Authenticate", f'Bearer {fault}resource_metadata="{metadata}"')),
+            body=b'{"error":"invalid_token"}' if given else b'{"error":"unauthorized"}',
+        )
+
+    return handler
+
+
+def flapping(app: Handler, *, down: range, period: int) -> Handler:
+    """The application, dead for the openings whose number, modulo `period`, lies in `down`."""
+    served = 0
+    alive = True
+
+    async def handler(request: Request) -> Response:
+        nonlocal served, alive
+        if rpc.peek_method(request) in OPENINGS:
+            alive = served % period not in down
+            served += 1
+        if not alive:
+            raise FunctionFailed("Runtime.ExitError", "exit status 1", lost=True)
+        return await app(request)
+
+    return handler
+
+
+def failing_tool(name: str, message: str) -> toolbox.Tool:
+    """A tool whose every call ends with `isError` and this text."""
+
+    async def run(arguments: Mapping[str, Any]) -> AsyncIterator[toolbox.Progress | toolbox.Result]:
+        raise toolbox.ToolFailed(message)
+        yield  # makes this a generator, as every tool is
+
+    return toolbox.Tool(name=name, description="Look up an order.", properties={}, returns={}, run=run)
+
+
+def fixed_tool(name: str, result: toolbox.Result) -> toolbox.Tool:
+    """A tool that gives the same result whatever it is asked."""
+
+    async def run(arguments: Mapping[str, Any]) -> AsyncIterator[toolbox.Progress | toolbox.Result]:
+        yield result
+
+    properties = {"a": {"type": "number"}, "b": {"type": "number"}}
+    return toolbox.Tool(name=name, description="Add two numbers.", properties=properties, returns={}, run=run)
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    for nothing in b"":
+        yield bytes(nothing)
+
+
+async def _silence() -> AsyncIterator[bytes]:
+    await asyncio.Event().wait()
+    yield b""
+
+
+async def _half(body: bytes) -> AsyncIterator[bytes]:
+    yield body[: len(body) // 2]
+    raise CutShort

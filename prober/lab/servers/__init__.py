@@ -1,0 +1,1 @@
+"""Small MCP servers, written from the specification alone."""
