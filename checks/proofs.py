@@ -1,0 +1,55 @@
+"""One exchange in words, for summaries and as proof: bounded, cleaned, with the numbers that decide."""
+
+from typing import Final
+
+from checks.messages import error_of, result_of
+from checks.model import Exchange, Proof
+from checks.text import clean, clean_bytes
+
+_QUOTED: Final = 120
+
+
+def answer_line(exchange: Exchange) -> str:
+    """What came back, in one line: the failure, the JSON-RPC error, or status, type and first characters."""
+    if exchange.transport_error is not None and error_of(exchange) is None:
+        error = exchange.transport_error
+        return f"{error.failure.value} ({clean(error.reason, 60)}): {clean(error.detail, 160)}"
+    error_answer = error_of(exchange)
+    if error_answer is not None:
+        code = "without a code" if error_answer.code is None else str(error_answer.code)
+        return f"JSON-RPC error {code} on HTTP {exchange.status}: {clean(error_answer.message, _QUOTED)}"
+    if result_of(exchange) is not None:
+        return f"a JSON-RPC result on HTTP {exchange.status}"
+    return f"HTTP {exchange.status}, {_type_of(exchange)}, {quote(exchange)}"
+
+
+def quote(exchange: Exchange, limit: int = _QUOTED) -> str:
+    """The first characters of the body in quotation marks, or that it is empty."""
+    if not exchange.body_size and not exchange.body:
+        return "empty body"
+    return f"body of {exchange.body_size:,} bytes beginning “{clean_bytes(exchange.body, limit)}”"
+
+
+def request_line(exchange: Exchange) -> str:
+    """What was asked: the JSON-RPC method where there is one, else the HTTP method."""
+    return exchange.rpc_method or exchange.method
+
+
+def answer_proof(exchange: Exchange) -> Proof:
+    """What came back to which request."""
+    return Proof(text=f"{request_line(exchange)} → {answer_line(exchange)}", exchange=exchange.id)
+
+
+def header_proof(exchange: Exchange, name: str) -> tuple[Proof, ...]:
+    """An answer header that decides, where it is there."""
+    value = exchange.header(name)
+    return () if value is None else (Proof(text=f"{name}: {clean(value, 160)}", exchange=exchange.id),)
+
+
+def _type_of(exchange: Exchange) -> str:
+    return clean(exchange.media_type, 60) or "no Content-Type"
+
+
+def milliseconds(value: float) -> str:
+    """A duration as people write it: `840 ms`, `12.4 s`."""
+    return f"{value / 1000:.1f} s" if value >= 10_000 else f"{value:,.0f} ms"

@@ -1,0 +1,93 @@
+"""Streaming, read off the clock of the exchanges that the earlier checks made."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from checks.model import CheckResult, Exchange, Outcome, Profile
+from checks.proofs import milliseconds, request_line
+from checks.spec import EVENT_STREAM_TYPE
+from checks.symptoms import Symptom, is_tool_call, symptom_of
+from checks.timing import Cadence, Pace, cadence_of, pace_of
+from checks.unit import CheckContext, check
+
+
+@check("streaming", profiles=frozenset({Profile.STANDARD, Profile.FULL}))
+async def streaming(ctx: CheckContext) -> CheckResult:
+    """Do events arrive one by one, as the server writes them, and not in one burst at the end?
+
+    Makes no request of its own. Facts, of the answer that decides: `first_event_ms`, `last_event_ms` (from the start
+    of its exchange), `events`, `spread_ms`, `exchange`; all None where no event stream came.
+    """
+    asked = [exchange for result in ctx.results for exchange in result.exchanges if exchange.rpc_id is not None]
+    empty = next((each for each in _that_count(ctx) if symptom_of(each) is Symptom.STREAM_EMPTY), None)
+    if empty is not None:
+        summary = f"{request_line(empty)} is answered with an event stream that holds no event"
+        return _result(Outcome.FAIL, summary, empty)
+    expected = ctx.endpoint.streaming
+    if expected is False:
+        return _result(Outcome.SKIP, "not measured: the owner says that events need not stream", _longest(asked))
+    calls = [exchange for exchange in asked if is_tool_call(exchange)] if expected else asked
+    for pace in (Pace.BURST, Pace.ONE_BODY, Pace.STREAMED):
+        decisive = next((each for each in calls if pace_of(each, expected) is pace), None)
+        if decisive is not None:
+            return _decided(pace, decisive, expected)
+    return _result(Outcome.SKIP, _inconclusive(calls, expected), _longest(asked))
+
+
+def _that_count(ctx: CheckContext) -> list[Exchange]:
+    """All exchanges, but without those that came before a way in worked: an attempt may end in anything."""
+    opened = ctx.wire.opening.established
+    return [each for result in ctx.results if result.check != "lifecycle" or not opened for each in result.exchanges]
+
+
+def _decided(pace: Pace, exchange: Exchange, expected: bool | None) -> CheckResult:
+    cadence = cadence_of(exchange)
+    assert cadence is not None
+    if pace is Pace.STREAMED:
+        return _result(Outcome.PASS, f"{_measured(cadence)}: the events arrive one by one", exchange)
+    outcome = Outcome.FAIL if expected else Outcome.WARN
+    if pace is Pace.ONE_BODY:
+        took = milliseconds(cadence.taken_ms)
+        return _result(outcome, f"one JSON body after {took} although events are expected to stream", exchange)
+    return _result(outcome, f"{_measured(cadence)}: the events arrive in one burst", exchange)
+
+
+def _inconclusive(calls: Sequence[Exchange], expected: bool | None) -> str:
+    if expected is True and not calls:
+        return "not measured: no sentinel was called, and only a tool that takes time shows streaming"
+    cadence = next((cadence for each in calls if (cadence := cadence_of(each)) is not None and _streams(each)), None)
+    if cadence is None:
+        return "not measured: no answer came as an event stream"
+    return f"too little to judge by: {_measured(cadence)}"
+
+
+def _measured(cadence: Cadence) -> str:
+    events = "1 event" if cadence.events == 1 else f"{cadence.events} events"
+    return f"{events} within {milliseconds(cadence.spread_ms)}, after {milliseconds(cadence.taken_ms)} in all"
+
+
+def _streams(exchange: Exchange) -> bool:
+    return exchange.media_type == EVENT_STREAM_TYPE
+
+
+def _longest(exchanges: Sequence[Exchange]) -> Exchange | None:
+    """The event stream with the most events: the one whose times are worth keeping."""
+    streams = [each for each in exchanges if _streams(each) and each.messages]
+    return max(streams, key=lambda each: len(each.messages), default=None)
+
+
+def _result(outcome: Outcome, summary: str, exchange: Exchange | None) -> CheckResult:
+    return CheckResult(check="streaming", outcome=outcome, summary=summary, facts=_facts(exchange))
+
+
+def _facts(exchange: Exchange | None) -> Mapping[str, Any]:
+    cadence = None if exchange is None else cadence_of(exchange)
+    if exchange is None or cadence is None:
+        return {"first_event_ms": None, "last_event_ms": None, "events": None, "spread_ms": None, "exchange": None}
+    return {
+        "first_event_ms": cadence.first_ms,
+        "last_event_ms": cadence.last_ms,
+        "events": cadence.events,
+        "spread_ms": cadence.spread_ms,
+        "exchange": exchange.id,
+    }

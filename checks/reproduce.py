@@ -1,0 +1,62 @@
+"""A shell line that shows a fault without this tool."""
+
+import re
+import shlex
+from typing import Final
+
+from checks.model import Exchange
+from checks.text import clean
+
+_LEFT_OUT: Final = frozenset({"host", "content-length", "connection", "accept-encoding", "user-agent", "te"})
+"""Headers that curl writes itself, or that would hide the fault's plain text."""
+
+_SERVER_CHOSEN: Final = frozenset({"mcp-session-id", "last-event-id"})
+"""Headers whose value the server handed out. Nothing in them may be expanded: a hostile server would otherwise have
+the reader's shell print a file or a variable."""
+
+_REFERENCE: Final = re.compile(r"\$\{(?:(?P<scheme>[a-z][a-z0-9-]*):)?(?P<place>[^${}]+)\}")
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_SHOWN: Final = 8192
+
+
+def curl(exchange: Exchange, insecure: bool = False) -> str:
+    """The request as a curl line: secrets as shell variables or files, everything else quoted so that it is only text.
+
+    `insecure` is for endpoints whose certificate is not checked by their owner's choice.
+    """
+    words = ["curl", "-sS", "-i", "-N", "--globoff"]
+    if insecure:
+        words.append("--insecure")
+    if exchange.method not in ("GET", "POST") or (exchange.method == "POST" and not exchange.request_body):
+        words += ["-X", shlex.quote(exchange.method)]
+    for name, value in exchange.request_headers:
+        if name.lower() not in _LEFT_OUT:
+            words += ["-H", _header(name, value)]
+    if exchange.request_body:
+        words += ["--data-raw", shlex.quote(clean(exchange.request_body, _SHOWN))]
+    return " ".join([*words, "--url", shlex.quote(clean(exchange.url, _SHOWN))])
+
+
+def _header(name: str, value: str) -> str:
+    line = clean(f"{name}: {value}", _SHOWN)
+    if name.lower() in _SERVER_CHOSEN or _REFERENCE.search(line) is None:
+        return shlex.quote(line)
+    parts, at = [], 0
+    for reference in _REFERENCE.finditer(line):
+        parts += [_literal(line[at : reference.start()]), _expanded(reference)]
+        at = reference.end()
+    return f'"{"".join([*parts, _literal(line[at:])])}"'
+
+
+def _literal(text: str) -> str:
+    """Text between double quotes, with the four characters escaped that act there."""
+    return re.sub(r'([\\"$`])', r"\\\1", text)
+
+
+def _expanded(reference: re.Match[str]) -> str:
+    scheme, place = reference["scheme"], reference["place"]
+    if scheme == "file":
+        return f"$(cat {shlex.quote(place)})"
+    if scheme in (None, "env") and _NAME.fullmatch(place):
+        return f"${{{place}}}"
+    return "${SECRET}"

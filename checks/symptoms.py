@@ -1,0 +1,266 @@
+"""What one exchange looks like from outside, in one word: every detector reads the same, so no two contradict.
+
+The signatures are those of AWS front doors, of the Lambda runtimes and of the MCP SDKs.
+"""
+
+import base64
+import binascii
+import json
+import re
+from collections.abc import Iterator, Mapping
+from enum import Enum, auto
+from typing import Any, Final
+
+from checks.front_door import LAMBDA_DOORS, FrontDoor, front_door_of
+from checks.messages import error_of, has_error, result_of, rpc_messages
+from checks.model import Evidence, Exchange, Failure, Outcome
+from checks.spec import EVENT_STREAM_TYPE
+
+
+class Symptom(Enum):
+    """The one thing that an exchange shows, most specific first."""
+
+    ANSWERED = auto()
+    """A JSON-RPC result came."""
+    NOT_ASKED = auto()
+    """The exchange was no request, or nothing about it is wrong."""
+    DNS = auto()
+    CONNECT = auto()
+    TLS = auto()
+    TIMEOUT = auto()
+    LOST = auto()
+    BLOCKED = auto()
+    OBSERVER = auto()
+    ENVELOPE = auto()
+    """The function's proxy response came out as the body."""
+    PRELUDE = auto()
+    """The metadata of a streaming response came out in the body."""
+    GO_STREAM = auto()
+    """Go's streaming response came out as a serialised struct."""
+    REDIRECT = auto()
+    HOST_REJECTED = auto()
+    UNAUTHENTICATED = auto()
+    FORBIDDEN = auto()
+    """403 of the application, or of something that we do not recognise."""
+    URL_FORBIDDEN = auto()
+    URL_GONE = auto()
+    SIGNATURE_REJECTED = auto()
+    GATEWAY_REFUSED = auto()
+    """403 of a gateway's resource policy, API key check or web application firewall."""
+    ROUTE_MISSING = auto()
+    THROTTLED = auto()
+    RPC_ERROR = auto()
+    """A JSON-RPC error came."""
+    CRASH = auto()
+    """The front door's own error page for a function that failed."""
+    GATEWAY_TIMEOUT = auto()
+    STREAM_EMPTY = auto()
+    STREAM_TRUNCATED = auto()
+    MALFORMED = auto()
+    """Meant as JSON-RPC, but broken."""
+    FOREIGN_FUNCTION = auto()
+    """A Lambda function answered 2xx with something that is not JSON-RPC."""
+    NOT_MCP = auto()
+
+
+PRELUDE_END: Final = b"\0" * 8
+"""Separates the metadata of a Lambda streaming response from its body."""
+
+STREAM_ERROR_MARK: Final = b"Lambda-Runtime-Function-Error-Type"
+"""Written into the body by Rust runtimes, and so by the Lambda Web Adapter, when the application dies mid-stream."""
+
+_ENVELOPE_START: Final = re.compile(rb'\s*\{\s*"statusCode"\s*:\s*"?\d{3}')
+_ENVELOPE_KEYS: Final = frozenset({"headers", "body", "isBase64Encoded", "cookies", "multiValueHeaders"})
+_DATA_LINE: Final = re.compile(rb"^data:[ \t]*\S", re.MULTILINE)
+_FAILURES: Final = {
+    Failure.DNS: Symptom.DNS,
+    Failure.CONNECT: Symptom.CONNECT,
+    Failure.TLS: Symptom.TLS,
+    Failure.DEADLINE: Symptom.TIMEOUT,
+    Failure.CONNECTION_LOST: Symptom.LOST,
+    Failure.BLOCKED: Symptom.BLOCKED,
+    Failure.OBSERVER: Symptom.OBSERVER,
+    Failure.LIMIT: Symptom.MALFORMED,
+}
+
+
+def symptom_of(exchange: Exchange) -> Symptom:
+    """What the exchange shows. A JSON-RPC answer weighs more than the HTTP status, except 401, 403 and 429."""
+    if result_of(exchange) is not None:
+        return Symptom.ANSWERED
+    if exchange.transport_error is not None and error_of(exchange) is None:
+        return _of_failure(exchange, exchange.transport_error.failure)
+    return _of_leak(exchange) or _of_refusal(exchange) or _of_answer(exchange)
+
+
+def troubled(evidence: Evidence) -> Iterator[tuple[Exchange, Symptom]]:
+    """The exchanges that can explain why the endpoint is not up, in order, each with its symptom.
+
+    What was tried before a way in worked is no trouble; before that, requests say more than the stream beside them.
+    """
+    if evidence.opening.established:
+        suspects = [
+            exchange
+            for result in evidence.results
+            if result.check != "lifecycle" and result.outcome in (Outcome.FAIL, Outcome.WARN)
+            for exchange in result.exchanges
+        ]
+    else:
+        tried = evidence.opening.exchanges
+        suspects = [each for each in tried if each.rpc_id is not None] or list(tried)
+    for exchange in suspects:
+        symptom = symptom_of(exchange)
+        if symptom not in (Symptom.ANSWERED, Symptom.NOT_ASKED):
+            yield exchange, symptom
+
+
+def last_with(evidence: Evidence, *symptoms: Symptom) -> Exchange | None:
+    """The last troubled exchange with one of these symptoms: later attempts got further."""
+    return next((exchange for exchange, symptom in reversed(list(troubled(evidence))) if symptom in symptoms), None)
+
+
+def is_tool_call(exchange: Exchange) -> bool:
+    """Whether only one tool is concerned, so that the endpoint as a whole still serves."""
+    return exchange.rpc_method == "tools/call"
+
+
+def body_json(exchange: Exchange) -> Any:
+    """The body read as JSON, or None where it is none (or was cut at the evidence limit)."""
+    try:
+        return json.loads(exchange.body)
+    except (ValueError, RecursionError):
+        return None
+
+
+def error_type(exchange: Exchange) -> str:
+    """The AWS error type that a front door names in a header, without what follows a colon."""
+    return (exchange.header("x-amzn-errortype") or "").split(":", 1)[0].strip()
+
+
+def error_message(exchange: Exchange) -> str | None:
+    """The message of an AWS error body: `Message` from a Function URL, `message` from API Gateway."""
+    body = body_json(exchange)
+    if not isinstance(body, dict):
+        return None
+    message = body.get("Message", body.get("message"))
+    return message if isinstance(message, str) else None
+
+
+def inner_status(exchange: Exchange) -> int | None:
+    """The status inside a leaked envelope or prelude: the one that the application meant."""
+    found = re.search(rb'"[sS]tatusCode"\s*:\s*"?(\d{3})', exchange.body[:16384])
+    return int(found[1]) if found else None
+
+
+def _of_failure(exchange: Exchange, failure: Failure) -> Symptom:
+    streaming = exchange.media_type == EVENT_STREAM_TYPE and exchange.status is not None
+    if failure is Failure.DEADLINE:
+        never_began = streaming and not exchange.messages and not exchange.comments and not is_tool_call(exchange)
+        return Symptom.STREAM_EMPTY if never_began else Symptom.TIMEOUT
+    if failure in (Failure.CONNECTION_LOST, Failure.PROTOCOL) and streaming and exchange.body_size:
+        return Symptom.STREAM_TRUNCATED
+    if failure is Failure.PROTOCOL:
+        return Symptom.NOT_MCP if exchange.status is None else Symptom.MALFORMED
+    return _FAILURES[failure]
+
+
+def _of_leak(exchange: Exchange) -> Symptom | None:
+    body = exchange.body
+    if error_of(exchange) is not None or b"tatusCode" not in body[:16384]:
+        return None
+    if PRELUDE_END in body and _ENVELOPE_START.match(body) is not None:
+        return Symptom.PRELUDE
+    parsed = body_json(exchange)
+    if isinstance(parsed, dict):
+        if "statusCode" in parsed and _ENVELOPE_KEYS & parsed.keys():
+            return Symptom.ENVELOPE
+        return Symptom.GO_STREAM if {"StatusCode", "Headers", "Body"} <= parsed.keys() else None
+    cut = len(body) < exchange.body_size
+    return Symptom.ENVELOPE if cut and _ENVELOPE_START.match(body) is not None else None
+
+
+def _of_refusal(exchange: Exchange) -> Symptom | None:
+    status = exchange.status or 0
+    if 300 <= status < 400 and exchange.header("location") is not None:
+        return Symptom.REDIRECT
+    if status == 403:
+        return _of_forbidden(exchange)
+    return {401: Symptom.UNAUTHENTICATED, 421: Symptom.HOST_REJECTED, 429: Symptom.THROTTLED}.get(status)
+
+
+def _of_forbidden(exchange: Exchange) -> Symptom:
+    kind, message, body = error_type(exchange), error_message(exchange), body_json(exchange)
+    if kind == "InvalidSignatureException":
+        return Symptom.SIGNATURE_REJECTED
+    if kind == "MissingAuthenticationTokenException" or message == "Missing Authentication Token":
+        return Symptom.ROUTE_MISSING
+    if isinstance(body, dict) and "Message" in body:
+        return Symptom.URL_GONE if body["Message"] is None else Symptom.URL_FORBIDDEN
+    by_gateway = kind in ("ForbiddenException", "AccessDeniedException")
+    by_edge = front_door_of(exchange) is FrontDoor.CLOUDFRONT and exchange.media_type == "text/html"
+    if by_gateway or by_edge or message == "Forbidden":
+        return Symptom.GATEWAY_REFUSED
+    return Symptom.FORBIDDEN
+
+
+def _of_answer(exchange: Exchange) -> Symptom:
+    status = exchange.status or 0
+    if error_of(exchange) is not None:
+        return Symptom.RPC_ERROR
+    if exchange.rpc_id is None and 200 <= status < 300 and exchange.media_type in ("", EVENT_STREAM_TYPE):
+        return Symptom.NOT_ASKED
+    if status >= 500:
+        return _of_server_error(exchange)
+    if status == 404 and not any(_is_rpc_like(message) for message in rpc_messages(exchange)):
+        return Symptom.ROUTE_MISSING
+    if exchange.media_type == EVENT_STREAM_TYPE:
+        return _of_stream(exchange)
+    if exchange.rpc_id is not None and _means_rpc(exchange):
+        return Symptom.MALFORMED
+    if 200 <= status < 300 and (front_door_of(exchange) in LAMBDA_DOORS or b"Hello from Lambda" in exchange.body[:512]):
+        return Symptom.FOREIGN_FUNCTION
+    return Symptom.NOT_MCP
+
+
+def _of_server_error(exchange: Exchange) -> Symptom:
+    message, door = error_message(exchange), front_door_of(exchange)
+    gateway_gave_up = exchange.status == 503 and message == "Service Unavailable"
+    if exchange.status == 504 or gateway_gave_up or message == "Endpoint request timed out":
+        return Symptom.GATEWAY_TIMEOUT
+    by_function_url = exchange.status == 502 and exchange.body.strip() == b"Internal Server Error"
+    by_gateway = (message or "").lower() == "internal server error"
+    if by_function_url or by_gateway or door in LAMBDA_DOORS or door is FrontDoor.ALB:
+        return Symptom.CRASH
+    return Symptom.NOT_MCP
+
+
+def _of_stream(exchange: Exchange) -> Symptom:
+    if STREAM_ERROR_MARK in exchange.body or exchange.unterminated:
+        return Symptom.STREAM_TRUNCATED
+    if not exchange.messages:
+        if _DATA_LINE.search(exchange.body) is not None:
+            return Symptom.MALFORMED
+        return Symptom.STREAM_TRUNCATED if b"id:" in exchange.body else Symptom.STREAM_EMPTY
+    notified = [message for message in rpc_messages(exchange) if isinstance(message.get("method"), str)]
+    return Symptom.STREAM_TRUNCATED if len(notified) == len(exchange.messages) else Symptom.MALFORMED
+
+
+def _means_rpc(exchange: Exchange) -> bool:
+    """Whether the body is a JSON-RPC message in spirit: truncated, mislabelled, base64, wrong id, result and error."""
+    if any(_is_rpc_like(message) for message in rpc_messages(exchange)):
+        return True
+    start = exchange.body[:2048].lstrip(b"\xef\xbb\xbf \t\r\n")
+    return (start[:1] in (b"{", b"[") and b'"jsonrpc"' in start) or b'"jsonrpc"' in _unwrapped(start)
+
+
+def _is_rpc_like(message: Mapping[str, Any]) -> bool:
+    return "jsonrpc" in message or ("id" in message and ("result" in message or has_error(message)))
+
+
+def _unwrapped(start: bytes) -> bytes:
+    """The first bytes of a body that API Gateway left in base64; empty where it is none."""
+    whole = start[: len(start) // 4 * 4].strip(b'"')
+    try:
+        return base64.b64decode(whole[: len(whole) // 4 * 4], validate=True)
+    except binascii.Error:
+        return b""

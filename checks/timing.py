@@ -1,0 +1,97 @@
+"""What the clock says about exchanges: how long they took, how the events of a stream were spaced, the first wait."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+
+from checks.model import Exchange, Opening
+from checks.spec import EVENT_STREAM_TYPE, JSON_TYPE
+
+BURST_TOOK_MS: Final = 500.0
+"""Below this a server may well have written all its events at once; runtimes also join small chunks."""
+
+BURST_SPREAD_MS: Final = 50.0
+BURST_SPREAD_SHARE: Final = 0.1
+"""Events that lie closer together than this share of the time taken (but at least 50 ms) arrived in one burst."""
+
+ONE_BODY_TOOK_MS: Final = 1000.0
+"""A tool that takes longer than this and is expected to stream should not answer in one JSON body."""
+
+
+class Pace(Enum):
+    """How an answer arrived."""
+
+    STREAMED = auto()
+    BURST = auto()
+    """Several events, all together, although the server took its time."""
+    ONE_BODY = auto()
+    """A JSON body, late, where events were expected."""
+    UNMEASURED = auto()
+    """Too fast or too small to tell."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cadence:
+    """When the messages of one answer arrived; offsets count from the start of the exchange."""
+
+    events: int
+    first_ms: float
+    last_ms: float
+    taken_ms: float
+    """From the request's last byte to the last message."""
+
+    @property
+    def spread_ms(self) -> float:
+        return self.last_ms - self.first_ms
+
+    @property
+    def is_burst(self) -> bool:
+        close = self.spread_ms <= max(BURST_SPREAD_MS, BURST_SPREAD_SHARE * self.taken_ms)
+        return self.events >= 2 and self.taken_ms >= BURST_TOOK_MS and close
+
+
+def elapsed_ms(exchanges: Sequence[Exchange]) -> float:
+    """From the start of the first exchange to the end of the last."""
+    if not exchanges:
+        return 0.0
+    return max(each.offset_ms + each.timings.total_ms for each in exchanges) - exchanges[0].offset_ms
+
+
+def cadence_of(exchange: Exchange) -> Cadence | None:
+    """The spacing of an answer's messages, or None when nothing came."""
+    if not exchange.messages:
+        return None
+    first, last = exchange.messages[0].at_ms, exchange.messages[-1].at_ms
+    return Cadence(
+        events=len(exchange.messages),
+        first_ms=first,
+        last_ms=last,
+        taken_ms=last - (exchange.timings.sent_ms or 0.0),
+    )
+
+
+def pace_of(exchange: Exchange, expected: bool | None) -> Pace:
+    """How an answer arrived, given what the owner says about streaming.
+
+    Where he expects it, the clock alone decides. Where he says nothing, a burst counts only with a Content-Length:
+    nobody can know the length of a stream before its end, so something held the answer back. Where he says that events
+    need not stream, nothing counts against the endpoint.
+    """
+    cadence = cadence_of(exchange)
+    if cadence is None:
+        return Pace.UNMEASURED
+    if exchange.media_type == JSON_TYPE:
+        late = expected is True and cadence.taken_ms >= ONE_BODY_TOOK_MS
+        return Pace.ONE_BODY if late else Pace.UNMEASURED
+    if exchange.media_type != EVENT_STREAM_TYPE or cadence.events < 2:
+        return Pace.UNMEASURED
+    if cadence.is_burst:
+        held_back = expected is True or (expected is None and exchange.header("content-length") is not None)
+        return Pace.BURST if held_back else Pace.UNMEASURED
+    return Pace.STREAMED if cadence.spread_ms > BURST_SPREAD_MS else Pace.UNMEASURED
+
+
+def first_wait_ms(opening: Opening) -> float | None:
+    """How long the server kept the very first request of the probe waiting: the one that a cold start delays."""
+    return opening.exchanges[0].timings.wait_ms if opening.exchanges else None
