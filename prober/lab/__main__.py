@@ -8,8 +8,11 @@ import os
 import signal
 import sys
 from collections.abc import Mapping, Sequence
+from typing import Final
 
-from prober.lab import LabError, leash, serve
+from prober.lab import LabError, serve
+
+POLL_S: Final = 0.5
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -32,12 +35,18 @@ async def _run(ids: Sequence[str], host: str, port: int, *, parent: int) -> None
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     serving = asyncio.create_task(serve(ids, host, port, _announce))
-    ends = {serving, asyncio.create_task(leash.until_orphaned(parent)), asyncio.create_task(stop.wait())}
+    ends = {serving, asyncio.create_task(_until_orphaned(parent)), asyncio.create_task(stop.wait())}
     await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
     for task in ends:
         task.cancel()
     with contextlib.suppress(asyncio.CancelledError):
         await serving
+
+
+async def _until_orphaned(parent: int) -> None:
+    """Return when another process has become our parent, because the one that started us is gone."""
+    while os.getppid() == parent:  # noqa: ASYNC110 - no event tells a process that its parent has died
+        await asyncio.sleep(POLL_S)
 
 
 def _announce(urls: Mapping[str, str]) -> None:
