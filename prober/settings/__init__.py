@@ -1,0 +1,44 @@
+"""The configuration: environment over file over defaults, with every problem named in one run."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from prober.settings.loading import load, parse, read_file, without_file
+from prober.settings.model import (
+    CloudWatchSettings,
+    DashboardSettings,
+    IncidentRules,
+    Network,
+    NotifierSpec,
+    Settings,
+)
+from prober.settings.notifiers import notifier_settings, with_notifiers
+from prober.settings.problems import ConfigError, Problem
+from prober.settings.schema import ConfigFile
+
+__all__ = [
+    "CloudWatchSettings",
+    "ConfigError",
+    "DashboardSettings",
+    "IncidentRules",
+    "Network",
+    "NotifierSpec",
+    "Problem",
+    "Settings",
+    "json_schema",
+    "load",
+    "notifier_settings",
+    "parse",
+    "read_file",
+    "without_file",
+]
+
+
+def json_schema(notifiers: Mapping[str, type[BaseModel]] | None = None) -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of the file, for editors; with the options of each given kind of notifier."""
+    described = ConfigFile.model_json_schema(ref_template="#/$defs/{model}")
+    if notifiers:
+        described = with_notifiers(described, notifiers)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **described, "title": "mcp-prober configuration"}

@@ -1,0 +1,65 @@
+"""Judges the options of notifiers by the model of their kind, which only a room above this one knows."""
+
+import difflib
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from prober.settings.model import NotifierSpec
+from prober.settings.problems import Problem
+
+
+def notifier_settings(
+    specs: Sequence[NotifierSpec], kinds: Mapping[str, type[BaseModel]]
+) -> tuple[dict[str, BaseModel], list[Problem]]:
+    """The settings of each notifier by its name, and all problems of those that have none."""
+    settings: dict[str, BaseModel] = {}
+    problems: list[Problem] = []
+    for spec in specs:
+        model = kinds.get(spec.kind)
+        if model is None:
+            near = difflib.get_close_matches(spec.kind.lower(), kinds, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"known kinds: {', '.join(sorted(kinds))}"
+            problems.append(Problem(spec.place, f"notifier {spec.name}: no such kind", hint))
+            continue
+        try:
+            settings[spec.name] = model.model_validate(dict(spec.options))
+        except ValidationError as error:
+            problems += _problems(spec, model, error)
+    return settings, problems
+
+
+def _problems(spec: NotifierSpec, model: type[BaseModel], error: ValidationError) -> list[Problem]:
+    known = [info.alias or name for name, info in model.model_fields.items()]
+    problems = []
+    for each in error.errors(include_url=False, include_input=False, include_context=False):
+        key = str(each["loc"][0]) if each["loc"] else ""
+        message, hint = each["msg"], ""
+        if each["type"] == "missing":
+            message, hint = "is missing", "add it"
+        elif each["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(key.lower(), known, n=1)
+            message, hint = "is not a known key", f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
+        shown = ".".join(str(part) for part in each["loc"])
+        place = spec.option_places.get(key, spec.place)
+        problems.append(Problem(place, f"notifier {spec.name}: {shown} {message}".strip(), hint))
+    return problems
+
+
+def with_notifiers(file_schema: dict[str, Any], kinds: Mapping[str, type[BaseModel]]) -> dict[str, Any]:
+    """The JSON Schema of the file with the options of every kind of notifier filled in."""
+    definitions = dict(file_schema["$defs"])
+    variants = []
+    for kind, model in sorted(kinds.items()):
+        options = model.model_json_schema(ref_template="#/$defs/{model}")
+        definitions |= options.pop("$defs", {})
+        options["properties"] = {
+            **options.get("properties", {}),
+            "kind": {"const": kind},
+            "name": definitions["NotifierSection"]["properties"]["name"],
+        }
+        options["required"] = [*options.get("required", []), "kind"]
+        variants.append(options)
+    definitions["NotifierSection"] = {"anyOf": variants}
+    return {**file_schema, "$defs": definitions}

@@ -1,0 +1,165 @@
+"""Rules between several values of the file. They read the raw data, so that a fault elsewhere hides none of them."""
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from checks.spec import Era, Transport, era_of
+from prober import values
+from prober.secrets.references import is_reference
+from prober.settings.document import Path
+
+DEFAULT_INTERVAL_S: Final = 60.0
+DEFAULT_TIMEOUT_S: Final = 10.0
+
+_LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """A rule that does not hold, and the value that it is best mended at."""
+
+    path: Path
+    message: str
+    hint: str
+
+
+def broken_rules(data: Mapping[str, Any]) -> Iterator[Broken]:
+    """Every rule that the data breaks; values of a wrong type are left to the schema."""
+    defaults = _mapping(data, "defaults")
+    yield from _headers(("defaults", "headers"), _mapping(defaults, "headers"))
+    yield from _labels(("defaults", "labels"), _mapping(defaults, "labels"))
+    yield from _pace(("defaults",), defaults)
+    for index, endpoint in _entries(data, "endpoints"):
+        path = ("endpoints", index)
+        yield from _era(path, endpoint)
+        if "interval" in endpoint or "timeout" in endpoint:
+            yield from _pace(path, {**defaults, **endpoint})
+        yield from _credentials(path, endpoint, _mapping(defaults, "headers"))
+        yield from _labels((*path, "labels"), _mapping(endpoint, "labels"))
+        yield from _json_arguments(path, endpoint)
+    yield from _twins(data, "endpoints", lambda entry: entry.get("name"))
+    yield from _twins(data, "notifiers", lambda entry: entry.get("name") or entry.get("kind"))
+    yield from _database(data.get("database_url"))
+
+
+def timeout_s(own: float | None, default: float | None, interval_s: float) -> float:
+    """The deadline of a probe: what is given, or 10 s; never longer than the interval where it is not given."""
+    given = own if own is not None else default
+    return given if given is not None else min(DEFAULT_TIMEOUT_S, interval_s)
+
+
+def _mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = data.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _entries(data: Mapping[str, Any], key: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    entries = data.get(key)
+    if isinstance(entries, list):
+        yield from ((index, entry) for index, entry in enumerate(entries) if isinstance(entry, dict))
+
+
+def _era(path: Path, endpoint: Mapping[str, Any]) -> Iterator[Broken]:
+    era, revision, transport = (endpoint.get(key) for key in ("era", "protocol_version", "transport"))
+    needed = era_of(revision) if isinstance(revision, str) else None
+    if needed is not None and era in (*Era,) and era != needed:
+        yield Broken(
+            (*path, "protocol_version"),
+            f"{revision} belongs to the {needed.value} era, but era says {era}",
+            "leave out one of the two; the revision alone is enough",
+        )
+    if transport == Transport.SSE and Era.STATELESS in (era, needed):
+        yield Broken(
+            (*path, "transport"), "the sse transport exists in the handshake era only", "leave out transport or era"
+        )
+
+
+def _pace(path: Path, section: Mapping[str, Any]) -> Iterator[Broken]:
+    try:
+        interval = values.duration_s(section.get("interval") or DEFAULT_INTERVAL_S)
+        timeout = values.duration_s(section.get("timeout") or 0)
+    except values.Refused:
+        return
+    if timeout > interval:
+        yield Broken(
+            (*path, "timeout"),
+            f"a probe may take {timeout:g} s, but the next one is due after {interval:g} s",
+            "give a timeout of at most the interval",
+        )
+
+
+def _headers(path: Path, headers: Mapping[str, Any]) -> Iterator[Broken]:
+    texts = {name: value for name, value in headers.items() if isinstance(value, str)}
+    for name, refused in values.header_problems(texts):
+        hint = refused.hint
+        if name.lower() == "authorization" and values.is_secret_header(name):
+            hint = f"{hint}; for a bearer token: auth: {{bearer: env:NAME}}"
+        yield Broken((*path, name), refused.message, hint)
+
+
+def _credentials(path: Path, endpoint: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[Broken]:
+    own = _mapping(endpoint, "headers")
+    yield from _headers((*path, "headers"), own)
+    named = [name for name in {**defaults, **own} if name.lower() == "authorization"]
+    if named and _mapping(endpoint, "auth").get("bearer") is not None:
+        yield Broken(
+            (*path, "auth"), "the Authorization header is given by headers too", "keep either auth or the header"
+        )
+
+
+def _labels(path: Path, labels: Mapping[str, Any]) -> Iterator[Broken]:
+    for key in labels:
+        if not _LABEL.fullmatch(key):
+            yield Broken((*path, key), "is not the key of a label", "up to 63 letters, digits, dots, hyphens")
+
+
+def _json_arguments(path: Path, endpoint: Mapping[str, Any]) -> Iterator[Broken]:
+    for index, sentinel in _entries(endpoint, "sentinels"):
+        for key in ("arguments", "expect"):
+            if _has_odd_number(sentinel.get(key)):
+                yield Broken(
+                    (*path, "sentinels", index, key), "holds a number that JSON cannot carry", "leave out .nan and .inf"
+                )
+
+
+def _has_odd_number(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_has_odd_number(item) for item in value.values())
+    if isinstance(value, list):
+        return any(_has_odd_number(item) for item in value)
+    return isinstance(value, float) and (value != value or value in (float("inf"), float("-inf")))
+
+
+def _twins(data: Mapping[str, Any], key: str, named: Any) -> Iterator[Broken]:
+    seen: dict[str, int] = {}
+    for index, entry in _entries(data, key):
+        name = named(entry)
+        if not isinstance(name, str):
+            continue
+        first = seen.setdefault(name, index)
+        if first != index:
+            at = "name" if "name" in entry else "kind"
+            yield Broken((key, index, at), f"is the name of {key}[{first}] already", "give each a name of its own")
+
+
+def _database(value: Any) -> Iterator[Broken]:
+    if not isinstance(value, str):
+        return
+    if is_reference(value):
+        try:
+            values.reference(value)
+        except values.Refused as refused:
+            yield Broken(("database_url",), refused.message, refused.hint)
+        return
+    try:
+        parts = urlsplit(value)
+        secret = parts.password is not None or "password" in parts.query.lower()
+    except ValueError:
+        parts, secret = urlsplit(""), False
+    if parts.scheme.split("+")[0] not in ("postgresql", "postgres"):
+        yield Broken(("database_url",), "is not a PostgreSQL URL", "write env:DATABASE_URL and put the URL there")
+    elif secret:
+        yield Broken(("database_url",), "holds a password", "write env:DATABASE_URL and put the URL there")

@@ -1,0 +1,153 @@
+"""Rules for single values that a person writes, at the prompt or in the file: each refusal comes with the way out."""
+
+import ipaddress
+import math
+import re
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from prober.secrets.references import is_reference, problem_with
+
+
+class Refused(ValueError):
+    """A value that cannot be taken. Neither text holds the value itself, which may be a secret."""
+
+    def __init__(self, message: str, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+MAX_URL: Final = 2048
+MAX_HEADER_VALUE: Final = 8192
+DURATION_PATTERN: Final = r"^\s*[0-9]+(\.[0-9]+)?\s*(ms|s|m|h|d)?\s*$"
+
+_UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+_NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+_HOST_LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
+_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+")  # RFC 9110 section 5.6.2
+_HEADER_TEXT: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")  # RFC 9110 section 5.5, without obs-text
+_OWN_HEADERS: Final = frozenset(
+    {
+        "accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect",
+        "host", "keep-alive", "last-event-id", "mcp-method", "mcp-name", "mcp-protocol-version", "mcp-session-id",
+        "te", "trailer", "transfer-encoding", "upgrade",
+    }
+)  # fmt: skip
+_SECRET_HEADER: Final = re.compile(
+    r"authorization|cookie|(?:^|[-_])(?:api[-_]?key|token|secret|password|passwd|credentials?|signature)(?:$|[-_])",
+    re.IGNORECASE,
+)
+
+
+def name(text: str) -> str:
+    """The name of an endpoint or notifier: it stands in addresses, metric dimensions and commands."""
+    if not _NAME.fullmatch(text):
+        raise Refused(
+            "is not a name", "up to 100 letters, digits, dots, hyphens and underscores, a letter or digit first"
+        )
+    return text
+
+
+def url(text: str) -> str:
+    """The address of an endpoint: absolute, http or https, without credentials or fragment."""
+    example = "write it out, such as https://abc123.lambda-url.eu-central-1.on.aws/mcp"
+    if len(text) > MAX_URL:
+        raise Refused(f"is longer than {MAX_URL} characters", example)
+    if not text or not text.isascii() or any(character <= " " or character == "\x7f" for character in text):
+        raise Refused("is not a URL: it holds a space or a character outside ASCII, or nothing", example)
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        raise Refused("is not a URL: its host or port cannot be read", example) from None
+    if parts.scheme.lower() not in ("http", "https"):
+        raise Refused("is not an http or https URL", example)
+    if not host or not _is_host(host) or port == 0:
+        raise Refused("is not a URL: its host or port cannot be read", example)
+    if parts.username is not None or parts.password is not None:
+        raise Refused("holds credentials", "leave them out of the URL and send a header by reference instead")
+    if parts.fragment or text.endswith("#"):
+        raise Refused("holds a fragment, which is never sent", "leave out what follows #")
+    return text
+
+
+def is_secret_header(header: str) -> bool:
+    """Whether a header of that name usually carries a credential."""
+    return _SECRET_HEADER.search(header) is not None
+
+
+def header_name(text: str) -> str:
+    """The name of a request header that an owner may add."""
+    if len(text) > 100 or not _TOKEN.fullmatch(text):
+        raise Refused("is not a header name", "letters, digits and hyphens, such as X-Tenant")
+    if text.lower() in _OWN_HEADERS:
+        raise Refused("is a header that the prober sets itself", "leave it out")
+    return text
+
+
+def header_value(header: str, value: str) -> str:
+    """The value of a request header, or the reference to it; a credential must be a reference."""
+    if is_reference(value):
+        return reference(value)
+    if is_secret_header(header):
+        raise Refused("is a secret written out", "give it by reference: env:NAME or file:/path")
+    if len(value) > MAX_HEADER_VALUE:
+        raise Refused(f"is longer than {MAX_HEADER_VALUE} characters", "shorten it")
+    if not _HEADER_TEXT.fullmatch(value):
+        raise Refused("is not a header value", "one line of ASCII text, without spaces at its ends")
+    return value
+
+
+def reference(text: str) -> str:
+    """A reference to a secret."""
+    if not is_reference(text):
+        raise Refused("is not a reference to a secret", "write env:NAME or file:/path, and put the secret there")
+    problem = problem_with(text)
+    if problem is not None:
+        raise Refused("is not a reference to a secret", problem)
+    return text
+
+
+def duration_s(value: object) -> float:
+    """Seconds from a number of seconds or a text such as `500ms`, `60s`, `5m`, `1h`."""
+    hint = "a number of seconds, or such as 500ms, 60s, 5m, 1h"
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        raise Refused("is not a duration", hint)
+    text = str(value)
+    if len(text) > 40 or not re.match(DURATION_PATTERN, text):
+        raise Refused("is not a duration", hint)
+    digits = text.strip().rstrip("smhd").strip()
+    unit = text.strip()[len(digits) :].strip()
+    seconds = float(digits) * _UNIT_S[unit or "s"]
+    if not math.isfinite(seconds):
+        raise Refused("is not a duration", hint)
+    return seconds
+
+
+def header_problems(headers: Mapping[str, str]) -> list[tuple[str, Refused]]:
+    """Every fault in a set of request headers, each with the name of the header that has it."""
+    problems: list[tuple[str, Refused]] = []
+    seen: dict[str, str] = {}
+    for header, value in headers.items():
+        try:
+            header_name(header)
+            header_value(header, value)
+        except Refused as refused:
+            problems.append((header, refused))
+        twin = seen.setdefault(header.lower(), header)
+        if twin != header:
+            problems.append((header, Refused(f"is the same header as {twin}", "write it once")))
+    return problems
+
+
+def _is_host(host: str) -> bool:
+    if ":" in host:
+        try:
+            ipaddress.IPv6Address(host.partition("%")[0])
+        except ValueError:
+            return False
+        return True
+    labels = host.removesuffix(".").split(".")
+    return len(host) <= 253 and all(_HOST_LABEL.fullmatch(label) for label in labels)
