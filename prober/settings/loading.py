@@ -1,18 +1,13 @@
 """From the file and the environment to settings, or to every problem that stands in the way."""
 
-import difflib
-import types
-import typing
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path as FilePath
 from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
-from pydantic_core import ErrorDetails
+from pydantic import ValidationError
 
 from checks.model import Endpoint, Expectation, Sentinel
 from checks.spec import Era, Transport
-from prober import values
 from prober.secrets.references import SecretError, is_reference, resolve
 from prober.settings import rules, schema
 from prober.settings.document import Document, Path, read
@@ -25,6 +20,7 @@ from prober.settings.model import (
     Settings,
 )
 from prober.settings.problems import ConfigError, Problem
+from prober.settings.wording import wording
 
 ENVIRONMENT: Final[Mapping[str, tuple[str, ...]]] = {
     "PROBER_LOCATION": ("location",),
@@ -107,7 +103,7 @@ def _validated(document: Document) -> tuple[schema.ConfigFile | None, list[Probl
     for each in details:
         path = _path(each["loc"])
         if not _unread(document, path):
-            message, hint = _wording(each)
+            message, hint = wording(each, schema.ConfigFile)
             problems.append(_problem(document, path, message, hint))
     return None, problems
 
@@ -141,64 +137,6 @@ def _spelled(path: Path) -> str:
 def _order(problem: Problem) -> tuple[int, str]:
     line = problem.place.rpartition(":")[2]
     return (int(line) if line.isdecimal() else 0, problem.message)
-
-
-_WORDS: Final[Mapping[str, tuple[str, str]]] = {
-    "missing": ("is missing", "add it"),
-    "string_type": ("is not a text", "put it in quotes"),
-    "bool_type": ("is neither true nor false", ""),
-    "bool_parsing": ("is neither true nor false", ""),
-    "int_type": ("is not a whole number", ""),
-    "int_parsing": ("is not a whole number", ""),
-    "int_from_float": ("is not a whole number", ""),
-    "list_type": ("is not a list", "begin each item with a hyphen, or write [one, two]"),
-    "dict_type": ("is not a mapping", "write key: value lines below it, indented"),
-    "model_type": ("is not a mapping", "write key: value lines below it, indented"),
-    "string_too_short": ("is empty", "fill it in or leave it out"),
-}
-
-
-def _wording(error: ErrorDetails) -> tuple[str, str]:
-    kind = error["type"]
-    cause = error.get("ctx", {}).get("error")
-    if isinstance(cause, values.Refused):
-        return cause.message, cause.hint
-    if kind == "extra_forbidden":
-        return "is not a known key", _nearest(error["loc"])
-    if kind in _WORDS:
-        return _WORDS[kind]
-    return _plain(error["msg"]), ""
-
-
-def _plain(message: str) -> str:
-    text = message.removeprefix("Input ").removeprefix("Value ")
-    return text.replace("should be", "must be", 1).replace("should have", "must have", 1)
-
-
-def _nearest(location: tuple[int | str, ...]) -> str:
-    """The way out for an unknown key: the known one that looks like it, or all that are known there."""
-    known = _known_keys(location[:-1])
-    near = difflib.get_close_matches(str(location[-1]).lower(), known, n=1, cutoff=0.6)
-    return f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
-
-
-def _known_keys(location: Sequence[int | str]) -> list[str]:
-    section: type[BaseModel] = schema.ConfigFile
-    for part in location:
-        if isinstance(part, int):
-            continue
-        fields = {info.alias or name: info for name, info in section.model_fields.items()}
-        section = next(_sections_in(fields[part].annotation))
-    return [info.alias or name for name, info in section.model_fields.items()]
-
-
-def _sections_in(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and not isinstance(annotation, types.GenericAlias):
-        if issubclass(annotation, BaseModel):
-            yield annotation
-        return
-    for inner in typing.get_args(annotation):
-        yield from _sections_in(inner)
 
 
 def _settings(parsed: schema.ConfigFile, document: Document, database_url: str | None) -> Settings:

@@ -1,6 +1,5 @@
 """Judges the options of notifiers by the model of their kind, which only a room above this one knows."""
 
-import difflib
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -8,6 +7,7 @@ from pydantic import BaseModel, ValidationError
 
 from prober.settings.model import NotifierSpec
 from prober.settings.problems import Problem
+from prober.settings.wording import nearest, wording
 
 
 def notifier_settings(
@@ -19,9 +19,8 @@ def notifier_settings(
     for spec in specs:
         model = kinds.get(spec.kind)
         if model is None:
-            near = difflib.get_close_matches(spec.kind.lower(), kinds, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"known kinds: {', '.join(sorted(kinds))}"
-            problems.append(Problem(spec.place, f"notifier {spec.name}: no such kind", hint))
+            hint = nearest(spec.kind, sorted(kinds))
+            problems.append(Problem(spec.place, f"notifier {spec.name}: there is no such kind", hint))
             continue
         try:
             settings[spec.name] = model.model_validate(dict(spec.options))
@@ -31,19 +30,13 @@ def notifier_settings(
 
 
 def _problems(spec: NotifierSpec, model: type[BaseModel], error: ValidationError) -> list[Problem]:
-    known = [info.alias or name for name, info in model.model_fields.items()]
     problems = []
-    for each in error.errors(include_url=False, include_input=False, include_context=False):
-        key = str(each["loc"][0]) if each["loc"] else ""
-        message, hint = each["msg"], ""
-        if each["type"] == "missing":
-            message, hint = "is missing", "add it"
-        elif each["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(key.lower(), known, n=1)
-            message, hint = "is not a known key", f"did you mean {near[0]}?" if near else f"known: {', '.join(known)}"
-        shown = ".".join(str(part) for part in each["loc"])
-        place = spec.option_places.get(key, spec.place)
-        problems.append(Problem(place, f"notifier {spec.name}: {shown} {message}".strip(), hint))
+    for each in error.errors(include_url=False, include_input=False):
+        message, hint = wording(each, model)
+        option = ".".join(str(part) for part in each["loc"])
+        place = spec.option_places.get(option.partition(".")[0], spec.place)
+        shown = f"notifier {spec.name}: {option}: {message}" if option else f"notifier {spec.name}: {message}"
+        problems.append(Problem(place, shown, hint))
     return problems
 
 
