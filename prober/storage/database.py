@@ -1,0 +1,147 @@
+"""The way to PostgreSQL: its address, a small pool of connections, and errors that say which server did not answer."""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
+from typing import Final
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+from psycopg.sql import SQL, Identifier
+from sqlalchemy import create_engine
+from sqlalchemy.engine import Engine, make_url
+from sqlalchemy.engine.url import URL
+from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.pool import NullPool
+
+_DRIVER: Final = "postgresql+psycopg"
+_ACCEPTED: Final = frozenset({"postgres", "postgresql", _DRIVER})
+_WAITING: Final[Mapping[str, str]] = {
+    "statement_timeout": "5s",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "30s",
+    "timezone": "UTC",
+}
+_NETWORK: Final[Mapping[str, str | int]] = {
+    "connect_timeout": 3,
+    "application_name": "mcp-prober",
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15_000,
+}
+
+
+class DatabaseUnavailable(Exception):
+    """The database does not answer, or refuses us. The message names it without its password."""
+
+
+class DatabaseUrlError(ValueError):
+    """An address that is not that of a PostgreSQL database. The message never repeats it: it may hold a password."""
+
+
+def normalise(url: str) -> str:
+    """The address as SQLAlchemy and psycopg want it; `postgres://` and `postgresql://` are accepted.
+
+    Raises DatabaseUrlError for anything else.
+    """
+    return _parsed(url).render_as_string(hide_password=False)
+
+
+def shown(url: str) -> str:
+    """The address as a person may read it: host, port and database, without user, password and options."""
+    parsed = _parsed(url)
+    host = parsed.host or parsed.query.get("host") or "localhost"
+    place = host if isinstance(host, str) else ", ".join(host)
+    return f"{place}{f':{parsed.port}' if parsed.port else ''}/{parsed.database or ''}"
+
+
+def open_engine(url: str, *, pool_size: int = 5) -> AsyncEngine:
+    """A pool of at most `pool_size` connections, none of which ever waits long: 3 s to connect, 2 s for a lock,
+    5 s for a statement. Nothing connects before the first use. Close it with `await engine.dispose()`."""
+    parsed = _parsed(url)
+    return create_async_engine(
+        parsed,
+        pool_size=pool_size,
+        max_overflow=0,
+        pool_timeout=10,
+        pool_pre_ping=True,
+        connect_args=_connect_args(parsed, _WAITING),
+    )
+
+
+def open_patient_engine(url: str) -> Engine:
+    """One synchronous connection at a time without limits on statements, for migrations."""
+    parsed = _parsed(url)
+    return create_engine(parsed, poolclass=NullPool, connect_args=_connect_args(parsed, {"timezone": "UTC"}))
+
+
+@contextmanager
+def named_failures(url: str) -> Iterator[None]:
+    """Turns the driver's failures to reach the database into DatabaseUnavailable, with a message for a person."""
+    try:
+        yield
+    except DBAPIError as error:
+        if not (error.connection_invalidated or isinstance(error.orig, psycopg.OperationalError)):
+            raise
+        raise DatabaseUnavailable(_unavailable(url, error)) from None
+
+
+async def is_reachable(db: AsyncEngine) -> bool:
+    """Whether the database answers a question now."""
+    try:
+        async with db.connect() as connection:
+            await connection.exec_driver_sql("select 1")
+    except (DBAPIError, TimeoutError, OSError):
+        return False
+    return True
+
+
+@asynccontextmanager
+async def listening(url: str, channel: str) -> AsyncIterator[AsyncIterator[str]]:
+    """The payloads of NOTIFY on `channel`, over a connection of its own that ends with the context.
+
+    The iterator raises psycopg.OperationalError when the database goes away: open another one then.
+    """
+    parsed = _parsed(url).set(drivername="postgresql")
+    address = make_conninfo(parsed.render_as_string(hide_password=False), **_connect_args(parsed, {"timezone": "UTC"}))
+    connection = await psycopg.AsyncConnection.connect(address, autocommit=True)
+    async with connection:
+        await connection.execute(SQL("listen {}").format(Identifier(channel)))
+
+        async def payloads() -> AsyncIterator[str]:
+            async for notification in connection.notifies():
+                yield notification.payload
+
+        yield payloads()
+
+
+def _parsed(url: str) -> URL:
+    try:
+        parsed = make_url(url.strip())
+    except (ArgumentError, ValueError):
+        raise DatabaseUrlError(_WANTED) from None
+    if parsed.drivername not in _ACCEPTED:
+        raise DatabaseUrlError(_WANTED)
+    return parsed.set(drivername=_DRIVER)
+
+
+_WANTED: Final = (
+    "the database address is not that of a PostgreSQL database; it should look like "
+    "postgresql://user:password@host:5432/database"
+)
+
+
+def _connect_args(parsed: URL, settings: Mapping[str, str]) -> dict[str, str | int]:
+    asked = parsed.query.get("options", "")
+    given = asked if isinstance(asked, str) else " ".join(asked)
+    options = " ".join((*(f"-c {name}={value}" for name, value in settings.items()), given)).strip()
+    return {**{name: value for name, value in _NETWORK.items() if name not in parsed.query}, "options": options}
+
+
+def _unavailable(url: str, error: DBAPIError) -> str:
+    reason = " ".join(str(error.orig).split())
+    return (
+        f"the database {shown(url)} is not available: {reason[:300]}. "
+        "Check that it runs, that DATABASE_URL names it, and that the user may connect"
+    )

@@ -1,0 +1,137 @@
+"""The endpoints that are watched: what a source names is written here, and the timetable follows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import RowMapping, delete, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from checks.encode import as_json
+from checks.model import Endpoint
+from prober.storage import tables
+from prober.storage.identity import endpoint_id, phase_s
+from prober.storage.schedule import FIRST_WITHIN_S
+from prober.storage.specs import endpoint_of, spec_of
+
+_SYNC_LOCK: Final = 0x6D637001
+"""Key of the advisory lock under which one process at a time writes endpoints."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Changes:
+    """Names of the endpoints that a source added, changed and removed, each in alphabetical order."""
+
+    added: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+
+
+async def sync(db: AsyncEngine, endpoints: Sequence[Endpoint], *, source: str = "file") -> Changes:
+    """Make the stored endpoints of `source` those that are given; running it again changes nothing.
+
+    A name is an identity: an endpoint whose configuration changed keeps its state, unless its URL changed, for then it
+    is another server. One that vanished is no longer probed and its incident ends; its reports stay. An endpoint that
+    another source had named is taken over.
+    """
+    wanted = {endpoint.name: endpoint for endpoint in endpoints}
+    async with db.begin() as connection:
+        await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _SYNC_LOCK})
+        known = await _known(connection, source, list(wanted))
+        added = sorted(name for name in wanted if name not in known or known[name]["removed_at"] is not None)
+        changed = sorted(
+            name
+            for name, endpoint in wanted.items()
+            if name not in added and (known[name]["spec"] != spec_of(endpoint) or known[name]["source"] != source)
+        )
+        removed = sorted(name for name, row in known.items() if name not in wanted and row["removed_at"] is None)
+        for name in added:
+            await _write(connection, wanted[name], source, start_over=True)
+        for name in changed:
+            await _change(connection, wanted[name], source, endpoint_of(known[name]["spec"]))
+        for name in removed:
+            await _forget(connection, known[name]["id"], {"removed_at": text("now()")})
+    return Changes(added=tuple(added), changed=tuple(changed), removed=tuple(removed))
+
+
+async def load(db: AsyncEngine, endpoint: UUID) -> Endpoint | None:
+    """The endpoint with this id, or None when it is unknown or removed."""
+    table = tables.endpoint
+    async with db.connect() as connection:
+        spec = await connection.scalar(select(table.c.spec).where(table.c.id == endpoint, table.c.removed_at.is_(None)))
+    return None if spec is None else endpoint_of(spec)
+
+
+async def _known(connection: AsyncConnection, source: str, names: Sequence[str]) -> Mapping[str, RowMapping]:
+    table = tables.endpoint
+    rows = await connection.execute(
+        select(table.c.id, table.c.name, table.c.spec, table.c.source, table.c.removed_at)
+        .where(or_(table.c.source == source, table.c.name.in_(names)))
+        .with_for_update()
+    )
+    return {row["name"]: row for row in rows.mappings()}
+
+
+async def _change(connection: AsyncConnection, endpoint: Endpoint, source: str, before: Endpoint) -> None:
+    is_another_server = endpoint.url != before.url
+    if is_another_server:
+        await _forget(connection, endpoint_id(endpoint.name), {})
+    is_moved = endpoint.interval_s != before.interval_s or (endpoint.enabled and not before.enabled)
+    await _write(connection, endpoint, source, start_over=is_another_server or is_moved)
+
+
+async def _write(connection: AsyncConnection, endpoint: Endpoint, source: str, *, start_over: bool) -> None:
+    """Store the endpoint. `start_over` gives it a first slot: soon, at its phase, and without slots that it missed.
+
+    A probe that runs meanwhile ends under its lease, so that there are never two of one endpoint.
+    """
+    identity = endpoint_id(endpoint.name)
+    values: dict[str, Any] = {
+        "spec": spec_of(endpoint),
+        "source": source,
+        "enabled": endpoint.enabled,
+        "interval_s": endpoint.interval_s,
+        "timeout_s": endpoint.timeout_s,
+        "labels": as_json(endpoint.labels),
+        "phase_s": phase_s(identity, endpoint.interval_s),
+        "updated_at": text("now()"),
+        "removed_at": None,
+    }
+    if start_over:
+        values["next_due"] = _first_slot(values["phase_s"], endpoint.interval_s)
+    await connection.execute(
+        insert(tables.endpoint)
+        .values(id=identity, name=endpoint.name, **{"next_due": text("now()"), **values})
+        .on_conflict_do_update(index_elements=["id"], set_=values)
+    )
+
+
+def _first_slot(phase: float, interval_s: float) -> Any:
+    """SQL for when a new timetable begins: at the phase, or where the interval is long, a like share of a short one."""
+    if interval_s > FIRST_WITHIN_S:
+        return text("now() + make_interval(secs => :wait)").bindparams(wait=phase / interval_s * FIRST_WITHIN_S)
+    return text(
+        "to_timestamp(:phase + ceil((extract(epoch from now())::double precision - :phase) / :every) * :every)"
+    ).bindparams(phase=phase, every=interval_s)
+
+
+async def _forget(connection: AsyncConnection, endpoint: UUID, values: Mapping[str, Any]) -> None:
+    """Drop what was learnt about a server that is not watched any more, and write `values` to its endpoint.
+
+    A higher fence makes the result of a probe that still runs worthless. An open incident ends without a notice: a
+    person decided this, the server did not recover.
+    """
+    table, state, incident = tables.endpoint, tables.endpoint_state, tables.incident
+    await connection.execute(
+        update(table)
+        .where(table.c.id == endpoint)
+        .values(lease_owner=None, lease_until=None, claimed_slot=None, fence=table.c.fence + 1, **values)
+    )
+    await connection.execute(delete(state).where(state.c.endpoint_id == endpoint))
+    await connection.execute(
+        update(incident)
+        .where(incident.c.endpoint_id == endpoint, incident.c.ended_at.is_(None))
+        .values(ended_at=text("now()"))
+    )

@@ -1,0 +1,174 @@
+"""Saves what a probe found: the report, the endpoint's newest state, the end of the lease, and word to listeners."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Insert, Text, case, cast, func, select, text, update
+from sqlalchemy.dialects.postgresql import ARRAY, REAL, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.encode import as_json
+from checks.model import ProbeReport, Timings, Verdict
+from checks.text import clean, storable
+from checks.timing import first_wait_ms
+from prober.storage.identity import report_id
+from prober.storage.marks import MARKS_KEPT, mark_of
+from prober.storage.schedule import Claim
+from prober.storage.tables import endpoint, endpoint_state, report
+
+CHANNEL: Final = "prober_report"
+"""NOTIFY channel on which a saved report is announced; the payload is the endpoint's id."""
+
+SPARK_KEPT: Final = 30
+WARM_WAITS_KEPT: Final = 30
+
+COLD_START: Final = "cold-start"
+"""The diagnosis whose presence marks a report as one of a cold start."""
+
+
+class StaleClaim(Exception):
+    """The lease went to another worker meanwhile, or the endpoint was removed or replaced: the report is worthless."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Saved:
+    """Where a report is kept."""
+
+    report_id: UUID
+    is_new: bool
+    """False when this very report had been saved before; its transitions were written then, too."""
+
+
+async def save(connection: AsyncConnection, found: ProbeReport, *, claim: Claim) -> Saved:
+    """Write the report of the claimed slot and give the lease back, inside the caller's transaction.
+
+    Saving it again is harmless. Raises StaleClaim when the claim no longer holds.
+    """
+    identity = report_id(claim.endpoint_id, claim.slot, found.location)
+    kept = await connection.execute(
+        update(endpoint)
+        .where(endpoint.c.id == claim.endpoint_id, endpoint.c.fence == claim.fence)
+        .values(lease_owner=None, lease_until=None, claimed_slot=None)
+    )
+    if not kept.rowcount:
+        known = select(report.c.id).where(report.c.id == identity, report.c.slot == claim.slot)
+        if await connection.scalar(known) is None:
+            raise StaleClaim(f"another worker has taken over {claim.endpoint.name}; this report of it is dropped")
+        return Saved(report_id=identity, is_new=False)
+    row = insert(report).values(id=identity, **_row(found, claim)).on_conflict_do_nothing().returning(report.c.id)
+    is_new = await connection.scalar(row) is not None
+    if is_new:
+        await connection.execute(_new_state(found, claim, identity))
+        await connection.execute(
+            text("select pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": str(claim.endpoint_id)}
+        )
+    return Saved(report_id=identity, is_new=is_new)
+
+
+def _row(found: ProbeReport, claim: Claim) -> dict[str, Any]:
+    first = found.opening.exchanges[0].timings if found.opening.exchanges else Timings()
+    streaming = _facts(found, "streaming")
+    cause = found.cause
+    return {
+        "endpoint_id": claim.endpoint_id,
+        "slot": claim.slot,
+        "location": found.location,
+        "started_at": found.started_at,
+        "verdict": found.verdict.value,
+        "cause": cause.id if cause else None,
+        "cause_summary": _summary(found),
+        "cold": _is_cold(found),
+        "duration_ms": found.duration_ms,
+        "dns_ms": first.dns_ms,
+        "connect_ms": first.connect_ms,
+        "tls_ms": first.tls_ms,
+        "wait_ms": first_wait_ms(found.opening),
+        "handshake_ms": _ms(found, "lifecycle"),
+        "tools_list_ms": _ms(found, "tools_list"),
+        "sentinel_ms": _ms(found, "sentinel_call"),
+        "first_event_ms": _number(streaming.get("first_event_ms")),
+        "last_event_ms": _number(streaming.get("last_event_ms")),
+        "detail": as_json(found),
+        **_shape(found),
+    }
+
+
+def _shape(found: ProbeReport) -> dict[str, Any]:
+    """The columns that `report` and `endpoint_state` share."""
+    opener = found.opening.opener
+    tool_count = _facts(found, "tools_list").get("tool_count")
+    return {
+        "era": opener.era.value if opener else None,
+        "protocol_version": storable(opener.protocol_version) if opener else None,
+        "transport": opener.transport.value if opener else None,
+        "tool_count": tool_count if isinstance(tool_count, int) else None,
+    }
+
+
+def _new_state(found: ProbeReport, claim: Claim, identity: UUID) -> Insert:
+    """The statement that makes this report the newest of its endpoint. What was not seen this time is kept."""
+    opening, cause = found.opening, found.cause
+    latency = found.duration_ms if found.verdict in (Verdict.UP, Verdict.DEGRADED) else None
+    warm = None if _is_cold(found) or not opening.established else first_wait_ms(opening)
+    fresh = insert(endpoint_state).values(
+        endpoint_id=claim.endpoint_id,
+        verdict=found.verdict.value,
+        since=claim.slot,
+        cause=cause.id if cause else None,
+        cause_summary=_summary(found),
+        report_id=identity,
+        slot=claim.slot,
+        server_name=clean(opening.server_name, 200) if opening.server_name else None,
+        server_version=clean(opening.server_version, 100) if opening.server_version else None,
+        latency_ms=latency,
+        spark=[latency],
+        marks=mark_of(found.verdict),
+        warm_wait_ms=[] if warm is None else [warm],
+        opener=as_json(opening.opener) if opening.opener else None,
+        **_shape(found),
+    )
+    old, new = endpoint_state.c, fresh.excluded
+    seen_again = ("server_name", "server_version", "opener", "era", "protocol_version", "transport", "tool_count")
+    return fresh.on_conflict_do_update(
+        index_elements=["endpoint_id"],
+        set_={
+            **{name: new[name] for name in ("verdict", "cause", "cause_summary", "report_id", "slot", "latency_ms")},
+            **{name: func.coalesce(new[name], old[name]) for name in seen_again},
+            "since": case((old.verdict == new.verdict, old.since), else_=new.since),
+            "spark": _newest(old.spark, new.spark, SPARK_KEPT),
+            "warm_wait_ms": _newest(old.warm_wait_ms, new.warm_wait_ms, WARM_WAITS_KEPT),
+            "marks": func.right(cast(old.marks + new.marks, Text), MARKS_KEPT),
+            "updated_at": func.now(),
+        },
+    )
+
+
+def _newest(old: Any, new: Any, kept: int) -> Any:
+    """SQL for the last `kept` elements of two arrays put together. A slice may begin below the first element."""
+    both = func.array_cat(old, new, type_=ARRAY(REAL))
+    return both[func.cardinality(both) - kept + 1 : func.cardinality(both)]
+
+
+def _is_cold(found: ProbeReport) -> bool:
+    return any(diagnosis.id == COLD_START for diagnosis in found.diagnoses)
+
+
+def _summary(found: ProbeReport) -> str:
+    return clean(found.cause.summary, 500) if found.cause else ""
+
+
+def _facts(found: ProbeReport, check: str) -> Mapping[str, Any]:
+    result = found.result(check)
+    return result.facts if result else {}
+
+
+def _ms(found: ProbeReport, check: str) -> float | None:
+    """How long a check took, where it asked anything at all."""
+    result = found.result(check)
+    return result.ms if result and result.exchanges else None
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None

@@ -1,0 +1,140 @@
+"""The timetable of all probes, in PostgreSQL: any number of workers claim due slots from it under a lease.
+
+An endpoint is due at its phase plus a multiple of its interval. Only the clock of the database counts. Every claim
+raises the endpoint's fence by one; what a worker holds with an older fence is worthless (see `reports.save`).
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import RowMapping, text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from checks.model import Endpoint, History, Opener
+from prober.storage.missed import Missed, MissedReason, save_missed
+from prober.storage.specs import endpoint_of, opener_of
+
+FIRST_WITHIN_S: Final = 30.0
+"""A new endpoint with a longer interval is first probed within this time, and from then on at its phase."""
+
+LATE_BY_S: Final = 5.0
+"""A slot that nobody claimed for this long, or for half an interval, is missed. The next one keeps the phase, so that
+a restart after a long stop does not start all probes at once."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """One slot of one endpoint that this worker alone may probe, until its lease ends."""
+
+    endpoint_id: UUID
+    endpoint: Endpoint
+    slot: datetime
+    starts_in_s: float
+    """Seconds from the claim to the slot; negative when it is late."""
+    fence: int
+    missed: tuple[Missed, ...] = ()
+    """Slots before this one that have no report; the claim has recorded them."""
+    remembered: Opener | None = None
+    history: History = History()
+
+
+async def claim(
+    db: AsyncEngine,
+    *,
+    worker: str,
+    limit: int,
+    ahead_s: float = 1.1,
+    lease_margin_s: float = 5.0,
+    location: str = "local",
+) -> list[Claim]:
+    """Up to `limit` slots that begin within `ahead_s` seconds, the longest overdue first.
+
+    No endpoint is claimed while a lease on it holds. The lease ends `lease_margin_s` seconds after the probe's own
+    deadline. Slots found without a report are recorded for `location` in the same transaction.
+    """
+    async with db.begin() as connection:
+        rows = await connection.execute(
+            _CLAIM, {"worker": worker, "limit": limit, "ahead": ahead_s, "margin": lease_margin_s, "late": LATE_BY_S}
+        )
+        claims = [_claim_of(row) for row in rows.mappings()]
+        for each in claims:
+            for missed in each.missed:
+                await save_missed(connection, each.endpoint_id, missed, location=location)
+    return claims
+
+
+async def release(db: AsyncEngine, claim: Claim) -> None:
+    """Hand a slot back that has not been probed, so that another worker can take it at once.
+
+    Does nothing when the lease has gone to somebody else.
+    """
+    async with db.begin() as connection:
+        await connection.execute(
+            text(
+                "update endpoint set lease_owner = null, lease_until = null, claimed_slot = null, next_due = :slot"
+                " where id = :id and fence = :fence and lease_owner is not null"
+            ),
+            {"id": claim.endpoint_id, "fence": claim.fence, "slot": claim.slot},
+        )
+
+
+# `grid.slot` is the newest slot of the endpoint's grid that has begun or is about to; a first `next_due` may lie off
+# the grid. PostgreSQL checks the conditions again on the row that it locked, so two workers never take the same slot.
+_CLAIM: Final = text(
+    """
+    with due as (
+        select endpoint.id, endpoint.next_due, endpoint.interval_s, endpoint.phase_s, grid.slot,
+               endpoint.lease_owner as earlier_owner, endpoint.claimed_slot as earlier_slot
+        from endpoint
+        cross join lateral (select greatest(endpoint.next_due, to_timestamp(
+            endpoint.phase_s + endpoint.interval_s * floor(
+                (extract(epoch from now())::double precision + :ahead - endpoint.phase_s) / endpoint.interval_s)
+        )) as slot) as grid
+        where endpoint.enabled and endpoint.removed_at is null
+          and endpoint.next_due <= now() + make_interval(secs => :ahead)
+          and (endpoint.lease_until is null or endpoint.lease_until <= now())
+          and grid.slot > now() - make_interval(secs => least(:late, endpoint.interval_s / 2))
+        order by endpoint.next_due
+        limit :limit
+        for update of endpoint skip locked
+    )
+    update endpoint
+    set next_due = to_timestamp(due.phase_s + due.interval_s * (1 + floor(
+            (extract(epoch from due.slot)::double precision - due.phase_s) / due.interval_s + 1e-6))),
+        lease_owner = :worker,
+        lease_until = greatest(now(), due.slot) + make_interval(secs => endpoint.timeout_s + :margin),
+        claimed_slot = due.slot,
+        fence = endpoint.fence + 1
+    from due left join endpoint_state as state on state.endpoint_id = due.id
+    where endpoint.id = due.id
+    returning endpoint.id, endpoint.spec, endpoint.fence, due.slot,
+              extract(epoch from due.slot - clock_timestamp())::double precision as starts_in_s,
+              due.next_due as first_missed, due.earlier_owner, due.earlier_slot,
+              floor(extract(epoch from due.slot - due.next_due)::double precision / due.interval_s + 1e-6)::integer
+                  as missed,
+              state.opener, state.warm_wait_ms, state.slot as last_slot
+    """
+)
+
+
+def _claim_of(row: RowMapping) -> Claim:
+    return Claim(
+        endpoint_id=row["id"],
+        endpoint=endpoint_of(row["spec"]),
+        slot=row["slot"],
+        starts_in_s=row["starts_in_s"],
+        fence=row["fence"],
+        missed=tuple(_missed(row)),
+        remembered=opener_of(row["opener"]),
+        history=History(warm_wait_ms=tuple(row["warm_wait_ms"] or ()), last_probe_at=row["last_slot"]),
+    )
+
+
+def _missed(row: RowMapping) -> Iterator[Missed]:
+    if row["earlier_owner"] is not None:
+        yield Missed(first_slot=row["earlier_slot"], count=1, reason=MissedReason.INTERRUPTED)
+    if row["missed"] > 0:
+        yield Missed(first_slot=row["first_missed"], count=row["missed"], reason=MissedReason.MISSED)

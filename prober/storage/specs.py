@@ -1,0 +1,28 @@
+"""Endpoints and openers as JSON columns, and back."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from pydantic import TypeAdapter
+
+from checks.encode import as_json
+from checks.model import Endpoint, Opener
+
+_ENDPOINT: Final = TypeAdapter(Endpoint)
+_OPENER: Final = TypeAdapter(Opener)
+
+
+def spec_of(endpoint: Endpoint) -> dict[str, Any]:
+    """Everything about an endpoint as JSON. It holds references to secrets, as the endpoint does, and no secrets."""
+    spec: dict[str, Any] = as_json(endpoint)
+    return spec
+
+
+def endpoint_of(spec: Mapping[str, Any]) -> Endpoint:
+    """The endpoint that `spec_of` wrote, without what a newer release added. Raises ValueError for anything else."""
+    return _ENDPOINT.validate_python(dict(spec))
+
+
+def opener_of(value: Mapping[str, Any] | None) -> Opener | None:
+    """The remembered way in, or None. Raises ValueError for what is not one."""
+    return None if value is None else _OPENER.validate_python(dict(value))
