@@ -1,0 +1,98 @@
+"""What a channel has to do, what it is given to do it with, and how it says that it could not."""
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from typing import Annotated, Any, ClassVar, Final, Protocol, Self
+
+from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic_core import PydanticCustomError
+
+from checks.text import clean
+from prober import values
+from prober.incidents.wording import Notice, moment_in_words
+from prober.net.client import Net
+
+_WORTH_ANOTHER_TRY: Final = frozenset({408, 425, 429})
+"""Client errors that say "not now" instead of "not like this" (RFC 9110 section 15.5.9, RFC 8470, RFC 6585)."""
+
+
+class NotifyError(Exception):
+    """A notice that a channel did not take. The text names the reason and never a secret.
+
+    `permanent`: the same notice would be refused again, so trying again is of no use.
+    `retry_after_s`: how long the other side asks us to wait, in seconds.
+    """
+
+    def __init__(self, reason: str, *, permanent: bool, retry_after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.permanent = permanent
+        self.retry_after_s = retry_after_s
+
+
+class ChannelSettings(BaseModel):
+    """Base of every channel's settings: unknown keys are refused, and errors do not repeat what was written."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+
+def _reference(text: str) -> str:
+    try:
+        return values.reference(text)
+    except values.Refused as refused:
+        raise PydanticCustomError("reference", "{message}: {hint}", vars(refused)) from None
+
+
+Reference = Annotated[str, AfterValidator(_reference)]
+"""A reference to a secret; a secret written out is refused."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tools:
+    """What channels are built with."""
+
+    net: Net
+    secret: Callable[[str], str]
+    """Resolves a reference to a secret; raises `prober.secrets.references.SecretError`."""
+    executor: Executor
+    """Runs blocking calls. It is the channels' own: a stuck send must not starve name lookups."""
+    public_url: str | None = None
+    """Address of the dashboard, for links in messages."""
+
+
+class Notifier(Protocol):
+    """One kind of channel. The first line of the class docstring says what it sends, and is shown to users."""
+
+    kind: ClassVar[str]
+    settings: ClassVar[type[ChannelSettings]]
+
+    @classmethod
+    def build(cls, settings: Any, tools: Tools) -> Self:
+        """A channel with validated settings. Opens nothing: that is left to the first `send`."""
+        ...
+
+    async def send(self, notice: Notice) -> None:
+        """Deliver one notice, or raise NotifyError. May deliver twice, never not at all without raising."""
+        ...
+
+
+def refusal(status: int, said: str, retry_after_s: float | None = None) -> NotifyError:
+    """The error for an HTTP status: the retry table that all channels share.
+
+    Other client errors than those that ask for patience are permanent. Everything else is worth another try.
+    """
+    permanent = 400 <= status < 500 and status not in _WORTH_ANOTHER_TRY
+    return NotifyError(f"HTTP {status}: {clean(said, 200)}", permanent=permanent, retry_after_s=retry_after_s)
+
+
+def plain_text(notice: Notice, public_url: str | None) -> str:
+    """The whole notice as text, for channels without a layout of their own."""
+    parts = [notice.title, "\n".join(notice.lines)]
+    if notice.fix:
+        parts.append(f"What to do:\n{notice.fix}")
+    link = notice.link(public_url)
+    if link:
+        parts.append(f"The probe: {link}")
+    parts.append(f"Incident {notice.incident_id}, since {moment_in_words(notice.since)}\nNotice {notice.id}")
+    return "\n\n".join(parts)

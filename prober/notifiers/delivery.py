@@ -1,0 +1,143 @@
+"""Delivery: claims notices from the outbox under a lease, sends them, and marks what became of each.
+
+At least once: a notice is marked only after the channel took it, so a crash in between sends it again, with the same
+id. Channels do not wait for each other.
+"""
+
+import asyncio
+import logging
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from prober.clock import Clock
+from prober.incidents.wording import Notice
+from prober.notifiers.contract import Notifier, NotifyError
+from prober.storage import outbox
+from prober.storage.outbox import OutboxRow
+
+log = logging.getLogger(__name__)
+
+BATCH: Final = 4
+SEND_TIMEOUT_S: Final = 12.0
+LEASE_S: Final = 60.0
+"""Longer than a whole batch can take, or a second worker would send what the first still holds."""
+
+FIRST_DELAY_S: Final = 5.0
+LONGEST_DELAY_S: Final = 300.0
+LONGEST_ASKED_DELAY_S: Final = 3600.0
+"""A channel may ask for more patience than we would have had, within reason."""
+
+POLL_S: Final = 1.0
+
+
+@dataclass(slots=True)
+class Channel:
+    """One configured notifier."""
+
+    name: str
+    notifier: Notifier
+    resting_until: float = 0.0
+    """On the monotonic clock: after a failure nothing is claimed for the channel before then."""
+
+
+async def keep_delivering(
+    db: AsyncEngine,
+    channels: Sequence[Channel],
+    *,
+    worker: str,
+    clock: Clock,
+    stop: asyncio.Event,
+    poll_s: float = POLL_S,
+) -> None:
+    """Deliver until `stop` is set, each channel in a loop of its own. A database that is away is waited for."""
+    async with asyncio.TaskGroup() as loops:
+        for channel in channels:
+            loops.create_task(_keep_delivering(db, channel, worker, clock, stop, poll_s))
+
+
+async def deliver_once(db: AsyncEngine, channels: Sequence[Channel], *, worker: str, clock: Clock) -> int:
+    """Send one batch per channel, all channels at once, and say how many notices were taken.
+
+    A channel that has just failed is left alone until its delay is over. Raises what the database raises, after all
+    channels are done.
+    """
+    ready = [channel for channel in channels if channel.resting_until <= clock.monotonic()]
+    outcomes = await asyncio.gather(
+        *(_deliver_batch(db, channel, worker, clock) for channel in ready), return_exceptions=True
+    )
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    return sum(outcome for outcome in outcomes if isinstance(outcome, int))
+
+
+def delay_s(attempts: int, asked_s: float | None) -> float:
+    """Seconds until the next try, after `attempts` failed ones: doubling, unless the channel asks for a time."""
+    if asked_s is not None and asked_s > 0:
+        return min(asked_s, LONGEST_ASKED_DELAY_S)
+    return min(FIRST_DELAY_S * 2.0 ** min(max(attempts - 1, 0), 16), LONGEST_DELAY_S)
+
+
+async def _keep_delivering(
+    db: AsyncEngine, channel: Channel, worker: str, clock: Clock, stop: asyncio.Event, poll_s: float
+) -> None:
+    while not stop.is_set():
+        try:
+            taken = await deliver_once(db, (channel,), worker=worker, clock=clock)
+        except (SQLAlchemyError, OSError) as away:
+            log.warning("notices of channel %s wait for the database (%s)", channel.name, type(away).__name__)
+            taken = 0
+        if taken == 0:
+            try:
+                async with asyncio.timeout(poll_s):
+                    await stop.wait()
+            except TimeoutError:
+                continue
+
+
+async def _deliver_batch(db: AsyncEngine, channel: Channel, worker: str, clock: Clock) -> int:
+    rows = await outbox.claim(db, worker=worker, channels=(channel.name,), limit=BATCH, lease_s=LEASE_S)
+    taken = 0
+    for position, row in enumerate(rows):
+        error = await _attempt(channel, row.notice)
+        if error is None:
+            await outbox.sent(db, row)
+            taken += 1
+        elif error.permanent:
+            log.error("channel %s refused notice %s for good: %s", channel.name, row.notice.id, error.reason)
+            await outbox.failed(db, row, error.reason, retry_in_s=None)
+        else:
+            await _rest(db, channel, rows[position:], clock, error)
+            break
+    return taken
+
+
+async def _rest(db: AsyncEngine, channel: Channel, rows: Sequence[OutboxRow], clock: Clock, error: NotifyError) -> None:
+    """Put the row that failed off, and those behind it without a try of their own: the channel is what failed."""
+    delay = delay_s(rows[0].attempt, error.retry_after_s)
+    channel.resting_until = clock.monotonic() + delay
+    log.warning("channel %s: try %d failed, next in %.0f s: %s", channel.name, rows[0].attempt, delay, error.reason)
+    for row in rows:
+        await outbox.failed(db, row, error.reason, retry_in_s=delay)
+
+
+async def _attempt(channel: Channel, notice: Notice) -> NotifyError | None:
+    try:
+        async with asyncio.timeout(SEND_TIMEOUT_S):
+            await channel.notifier.send(notice)
+    except NotifyError as error:
+        return error
+    except TimeoutError:
+        return NotifyError(f"no answer within {SEND_TIMEOUT_S:.0f} s", permanent=False)
+    except Exception as bug:  # a channel is our own code: its bug must stop neither the others nor this notice
+        place = "".join(traceback.format_tb(bug.__traceback__))
+        log.error(  # noqa: TRY400 - the full traceback would hold the exception's text, which may quote a secret
+            "channel %s failed with %s: please report this\n%s", channel.name, type(bug).__name__, place
+        )
+        return NotifyError(f"the prober itself failed ({type(bug).__name__}); see its log", permanent=False)
+    return None

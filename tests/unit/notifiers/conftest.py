@@ -1,0 +1,54 @@
+"""A notice to send, and the tools to build channels with, none of which reaches a network."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from checks.model import Verdict
+from prober.incidents.lifecycle import TransitionKind
+from prober.incidents.wording import Notice
+from prober.notifiers.contract import Tools
+
+SINCE = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+class NoNet:
+    """A network that must not be used."""
+
+    async def post_json(self, *_: Any, **__: Any) -> Any:
+        raise AssertionError("this channel has no business with the network")
+
+
+@pytest.fixture(scope="session")
+def make_notice() -> Callable[..., Notice]:
+    plain = Notice(
+        id=UUID(int=7),
+        kind=TransitionKind.OPENED,
+        endpoint="orders",
+        severity=Verdict.DOWN,
+        diagnosis="not-mcp",
+        title="orders is down",
+        lines=("It answers, but not with MCP (not-mcp)", "Evidence: a body of HTML", "Since then."),
+        fix="Install the adapter:\n  layer: arn:aws:lambda:…",
+        since=SINCE,
+        at=SINCE + timedelta(minutes=3),
+        incident_id=UUID(int=8),
+        path="/probes/00000000-0000-0000-0000-000000000009",
+    )
+    return lambda **changes: replace(plain, **changes)
+
+
+@pytest.fixture
+def executor() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(1) as pool:
+        yield pool
+
+
+@pytest.fixture
+def tools(executor: ThreadPoolExecutor) -> Tools:
+    return Tools(net=NoNet(), secret=str, executor=executor, public_url="https://prober.example/")

@@ -1,0 +1,56 @@
+"""The catalog, the settings of every kind, and the arithmetic of trying again."""
+
+import pytest
+from pydantic import ValidationError
+
+from prober.notifiers.catalog import NOTIFIERS, notifier_of, settings_models
+from prober.notifiers.contract import refusal
+from prober.notifiers.delivery import delay_s
+from prober.notifiers.slack import SlackSettings
+
+
+def test_every_kind_is_found_by_its_name_and_says_what_it_sends() -> None:
+    assert [each.kind for each in NOTIFIERS] == ["slack", "sns", "file"]
+    for each in NOTIFIERS:
+        assert notifier_of(each.kind) is each
+        assert settings_models()[each.kind] is each.settings
+        assert (each.__doc__ or "").strip()
+    assert notifier_of("pigeon") is None
+
+
+@pytest.mark.parametrize("model", settings_models().values(), ids=settings_models())
+def test_an_unknown_key_is_refused_by_every_kind(model: type) -> None:
+    with pytest.raises(ValidationError) as caught:
+        model(nonsense="value")
+    assert ("nonsense",) in {each["loc"] for each in caught.value.errors()}
+
+
+def test_a_webhook_written_out_is_refused_without_repeating_it() -> None:
+    with pytest.raises(ValidationError) as caught:
+        SlackSettings(webhook="https://hooks.slack.com/services/T0/B0/s3cr3t")
+    assert "env:NAME or file:/path" in str(caught.value)
+    assert "s3cr3t" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("status", "permanent"),
+    [
+        *((status, True) for status in (400, 401, 403, 404, 410, 413)),
+        *((status, False) for status in (301, 408, 425, 429, 500, 502, 503)),
+    ],
+)
+def test_the_retry_table(status: int, permanent: bool) -> None:
+    assert refusal(status, "no").permanent is permanent
+
+
+@pytest.mark.parametrize(
+    ("attempts", "asked", "delay"),
+    [
+        *((0, None, 5), (1, None, 5), (2, None, 10), (3, None, 20), (7, None, 300), (10_000, None, 300)),
+        *((1, 30.0, 30), (9, 2.0, 2), (1, 1e9, 3600), (1, 0.0, 5), (1, -4.0, 5)),
+    ],
+)
+def test_delays_double_up_to_five_minutes_unless_the_channel_asks_for_a_time(
+    attempts: int, asked: float | None, delay: float
+) -> None:
+    assert delay_s(attempts, asked) == delay

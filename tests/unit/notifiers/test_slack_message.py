@@ -1,0 +1,72 @@
+"""What Slack is sent stays within its limits and mentions nobody, whatever a server wrote."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from checks.model import Verdict
+from prober.incidents.lifecycle import TransitionKind
+from prober.incidents.wording import Notice
+from prober.notifiers.slack import HEADER_LIMIT, SECTION_LIMIT, escaped, message
+
+
+def texts(payload: dict[str, Any]) -> list[str]:
+    """Every text of every block."""
+    found = [block["text"]["text"] for block in payload["blocks"] if "text" in block]
+    return found + [each["text"] for block in payload["blocks"] for each in block.get("elements", ())]
+
+
+def test_a_message_shows_title_cause_fix_and_link(make_notice: Callable[..., Notice]) -> None:
+    payload = message(make_notice(), "https://prober.example")
+    header, cause, fix, footer = texts(payload)
+    assert header == "🔴 orders is down"
+    assert cause.splitlines()[:2] == ["It answers, but not with MCP (not-mcp)", "Evidence: a body of HTML"]
+    assert fix == "*What to do*\nInstall the adapter:\n  layer: arn:aws:lambda:…"
+    assert footer.startswith(
+        "<https://prober.example/probes/00000000-0000-0000-0000-000000000009|Open the probe> · since 2026-11-20 12:00"
+    )
+    assert footer.endswith("notice 00000000-0000-0000-0000-000000000007")
+    assert payload["text"] == "🔴 orders is down"
+
+
+def test_the_mark_shows_how_bad_it_is(make_notice: Callable[..., Notice]) -> None:
+    degraded = message(make_notice(severity=Verdict.DEGRADED), None)
+    over = message(make_notice(kind=TransitionKind.CLOSED, fix=""), None)
+    assert texts(degraded)[0].startswith("🟠")
+    assert texts(over)[0].startswith("🟢")
+    assert len(over["blocks"]) == 3, "an end has nothing to do"
+
+
+def test_without_a_public_address_there_is_no_link(make_notice: Callable[..., Notice]) -> None:
+    assert "<" not in texts(message(make_notice(), None))[-1]
+
+
+@pytest.mark.parametrize("attempt", ["<!channel>", "<@U012345>", "<https://evil.example|Click>", "<!here|x>"])
+def test_remote_text_makes_no_mention_and_no_link(make_notice: Callable[..., Notice], attempt: str) -> None:
+    payload = message(make_notice(title=attempt, lines=(attempt,), fix=attempt), None)
+    assert "<" not in json.dumps(payload)
+    assert f"&lt;{attempt[1:-1]}&gt;" in texts(payload)[1]
+    sections = [block["text"] for block in payload["blocks"] if block["type"] == "section"]
+    assert all(each["verbatim"] for each in sections), "or Slack would look for names and addresses by itself"
+
+
+@given(title=st.text(max_size=400), line=st.text(max_size=4000), fix=st.text(alphabet="&<>é🔴 \n", max_size=4000))
+def test_no_limit_is_exceeded(make_notice: Callable[..., Notice], title: str, line: str, fix: str) -> None:
+    payload = message(make_notice(title=title, lines=(line,), fix=fix), None)
+    for block in payload["blocks"]:
+        if "text" in block:
+            limit = HEADER_LIMIT if block["type"] == "header" else SECTION_LIMIT
+            assert 0 < len(block["text"]["text"].encode("utf-16-le", "surrogatepass")) // 2 <= limit
+            assert block["text"]["text"].strip()
+
+
+@given(text=st.text(alphabet="&<>a🔴"), limit=st.integers(2, 30))
+def test_a_cut_never_falls_into_an_entity(text: str, limit: int) -> None:
+    shown = escaped(text, limit)
+    assert re.fullmatch(r"(?:&amp;|&lt;|&gt;|[^&<>])*", shown)
+    assert len(shown.encode("utf-16-le")) // 2 <= limit

@@ -1,0 +1,137 @@
+"""What SNS is sent stays within the rules of Publish, and its errors become the right kind of NotifyError."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
+
+from prober.incidents.wording import Notice
+from prober.notifiers.contract import NotifyError, Tools
+from prober.notifiers.sns import MESSAGE_LIMIT, Sns, SnsSettings, publication, subject
+
+ARN = "arn:aws:sns:eu-central-1:123456789012:alerts"
+PLAIN = SnsSettings(topic_arn=ARN)
+FIFO = SnsSettings(topic_arn=f"{ARN}.fifo")
+
+
+class Topic:
+    """Takes what is published, or raises."""
+
+    def __init__(self, failure: Exception | None = None) -> None:
+        self.failure = failure
+        self.requests: list[dict[str, Any]] = []
+
+    def publish(self, **request: Any) -> None:
+        self.requests.append(request)
+        if self.failure:
+            raise self.failure
+
+
+def refused(code: str, status: int) -> ClientError:
+    response = {"Error": {"Code": code, "Message": "said AWS"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+    return ClientError(response, "Publish")
+
+
+def test_the_message_is_the_whole_notice_and_the_attributes_can_be_filtered_by(
+    make_notice: Callable[..., Notice],
+) -> None:
+    request = publication(make_notice(), PLAIN, "https://prober.example")
+    assert request["TopicArn"] == ARN
+    assert request["Subject"] == "MCP: orders is down"
+    assert "What to do:\nInstall the adapter" in request["Message"]
+    assert "https://prober.example/probes/" in request["Message"]
+    assert {name: each["StringValue"] for name, each in request["MessageAttributes"].items()} == {
+        "endpoint": "orders",
+        "severity": "down",
+        "kind": "opened",
+        "diagnosis": "not-mcp",
+        "notice": "00000000-0000-0000-0000-000000000007",
+    }
+    assert "MessageGroupId" not in request
+
+
+def test_a_fifo_topic_gets_order_per_endpoint_and_the_notice_id_against_duplicates(
+    make_notice: Callable[..., Notice],
+) -> None:
+    request = publication(make_notice(), FIFO, None)
+    assert request["MessageGroupId"] == "orders"
+    assert request["MessageDeduplicationId"] == "00000000-0000-0000-0000-000000000007"
+    odd = publication(make_notice(endpoint="bücher prod"), FIFO, None)["MessageGroupId"]
+    assert odd.isalnum()
+    assert len(odd) == 64
+
+
+@given(title=st.text(max_size=500))
+def test_a_subject_is_one_short_line_of_printable_ascii(title: str) -> None:
+    written = subject(title)
+    assert 0 < len(written) < 100
+    assert written.isascii()
+    assert written.isprintable()
+    assert written[0].isalnum()
+
+
+@given(text=st.text())
+def test_no_attribute_is_empty_or_acts(make_notice: Callable[..., Notice], text: str) -> None:
+    attributes = publication(make_notice(endpoint=text, diagnosis=text), PLAIN, None)["MessageAttributes"]
+    for each in attributes.values():
+        assert each["StringValue"]
+        assert not any(character in each["StringValue"] for character in "\x00\n\r\x1b\ud800")
+
+
+def test_an_enormous_notice_is_cut_to_what_sns_takes(make_notice: Callable[..., Notice]) -> None:
+    request = publication(make_notice(lines=("ü" * 200_000,)), PLAIN, None)
+    assert len(request["Message"].encode()) < MESSAGE_LIMIT
+
+
+async def test_one_client_serves_all_messages_and_is_made_by_the_first(
+    make_notice: Callable[..., Notice], tools: Tools
+) -> None:
+    topic, made = Topic(), []
+    sns = Sns(PLAIN, tools, lambda settings: made.append(settings) or topic)
+    assert made == []
+    await sns.send(make_notice())
+    await sns.send(make_notice())
+    assert made == [PLAIN]
+    assert len(topic.requests) == 2
+
+
+@pytest.mark.parametrize(
+    ("failure", "permanent"),
+    [
+        (refused("Throttling", 400), False),
+        (refused("ExpiredToken", 403), False),
+        (refused("InternalError", 500), False),
+        (refused("NotFound", 404), True),
+        (refused("AuthorizationError", 403), True),
+        (refused("InvalidParameter", 400), True),
+        (EndpointConnectionError(endpoint_url="https://sns.example"), False),
+        (NoCredentialsError(), False),
+    ],
+    ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
+)
+async def test_what_may_pass_is_tried_again_and_what_cannot_is_not(
+    make_notice: Callable[..., Notice], tools: Tools, failure: Exception, permanent: bool
+) -> None:
+    with pytest.raises(NotifyError) as caught:
+        await Sns(PLAIN, tools, lambda _: Topic(failure)).send(make_notice())
+    assert caught.value.permanent is permanent
+
+
+@pytest.mark.parametrize("arn", ["alerts", "arn:aws:sqs:eu-central-1:123456789012:q", f"{ARN}\n", "", f"{ARN}/x"])
+def test_what_is_no_topic_is_refused_with_an_example(arn: str) -> None:
+    with pytest.raises(ValidationError, match="such as arn:aws:sns"):
+        SnsSettings(topic_arn=arn)
+
+
+def test_the_region_is_that_of_the_topic() -> None:
+    assert SnsSettings(topic_arn=ARN.replace("eu-central", "cn-north")).region == "cn-north-1"
+
+
+def test_a_blank_end_is_no_reason_to_fail(make_notice: Callable[..., Notice]) -> None:
+    blank = replace(make_notice(), lines=(), fix="", diagnosis=None)
+    assert publication(blank, PLAIN, None)["MessageAttributes"]["diagnosis"]["StringValue"] == "none"
