@@ -2,6 +2,33 @@
 
 from typing import Final
 
+from checks.detectors.adapter import adapter_missing, host_rejected, invoke_mode_mismatch
+from checks.detectors.auth import auth_challenge_remapped, auth_rejected, auth_required
+from checks.detectors.cold_start import cold_start
+from checks.detectors.crash import function_crash
+from checks.detectors.empty_tools import tools_empty, tools_list_failed, tools_missing
+from checks.detectors.protocol import handshake_rejected, malformed_response, not_mcp
+from checks.detectors.routing import (
+    blocked_by_waf,
+    function_url_forbidden,
+    function_url_gone,
+    gateway_timeout,
+    redirected,
+    route_missing,
+    signature_rejected,
+    throttled,
+)
+from checks.detectors.sentinel import sentinel_access_denied, sentinel_error, sentinel_failed, sentinel_mismatch
+from checks.detectors.streaming import stream_truncated, streaming_buffered, streaming_disabled
+from checks.detectors.transport import (
+    connect_failure,
+    connection_lost,
+    dns_failure,
+    observer_impaired,
+    response_timeout,
+    target_blocked,
+    tls_invalid,
+)
 from checks.protocol.lifecycle import lifecycle
 from checks.protocol.sentinel_call import sentinel_call
 from checks.protocol.streaming import streaming
@@ -10,4 +37,50 @@ from checks.unit import Check, Detector
 
 CHECKS: Final[tuple[Check, ...]] = (lifecycle, tools_list, sentinel_call, streaming)
 
-DETECTORS: Final[tuple[Detector, ...]] = ()
+DETECTORS: Final[tuple[Detector, ...]] = (
+    # the way to it
+    dns_failure,
+    connect_failure,
+    tls_invalid,
+    response_timeout,
+    connection_lost,
+    redirected,
+    target_blocked,
+    # the front door
+    function_url_forbidden,
+    function_url_gone,
+    signature_rejected,
+    route_missing,
+    gateway_timeout,
+    throttled,
+    blocked_by_waf,
+    auth_required,
+    auth_rejected,
+    auth_challenge_remapped,
+    # the function and its adapter
+    function_crash,
+    adapter_missing,
+    invoke_mode_mismatch,
+    host_rejected,
+    # the protocol
+    malformed_response,
+    # streaming
+    streaming_disabled,
+    streaming_buffered,
+    stream_truncated,
+    # tools
+    tools_empty,
+    tools_list_failed,
+    tools_missing,
+    sentinel_failed,
+    sentinel_access_denied,
+    sentinel_error,
+    sentinel_mismatch,
+    # time
+    cold_start,
+    # ourselves
+    observer_impaired,
+    # only when nothing above explains the failure
+    handshake_rejected,
+    not_mcp,
+)

@@ -15,6 +15,7 @@ from checks.front_door import LAMBDA_DOORS, FrontDoor, front_door_of
 from checks.messages import error_of, has_error, result_of, rpc_messages
 from checks.model import Evidence, Exchange, Failure, Outcome
 from checks.spec import EVENT_STREAM_TYPE
+from checks.text import clean
 
 
 class Symptom(Enum):
@@ -134,7 +135,7 @@ def body_json(exchange: Exchange) -> Any:
 
 def error_type(exchange: Exchange) -> str:
     """The AWS error type that a front door names in a header, without what follows a colon."""
-    return (exchange.header("x-amzn-errortype") or "").split(":", 1)[0].strip()
+    return clean((exchange.header("x-amzn-errortype") or "").split(":", 1)[0].strip(), 80)
 
 
 def error_message(exchange: Exchange) -> str | None:
@@ -155,7 +156,9 @@ def inner_status(exchange: Exchange) -> int | None:
 def _of_failure(exchange: Exchange, failure: Failure) -> Symptom:
     streaming = exchange.media_type == EVENT_STREAM_TYPE and exchange.status is not None
     if failure is Failure.DEADLINE:
-        never_began = streaming and not exchange.messages and not exchange.comments and not is_tool_call(exchange)
+        silent = streaming and not exchange.messages and not exchange.comments
+        # A slow tool may keep a stream silent; one that was asked for progress, to the deadline, should not.
+        never_began = silent and (not is_tool_call(exchange) or '"progressToken"' in exchange.request_body)
         return Symptom.STREAM_EMPTY if never_began else Symptom.TIMEOUT
     if failure in (Failure.CONNECTION_LOST, Failure.PROTOCOL) and streaming and exchange.body_size:
         return Symptom.STREAM_TRUNCATED

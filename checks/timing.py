@@ -1,6 +1,6 @@
 """What the clock says about exchanges: how long they took, how the events of a stream were spaced, the first wait."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
@@ -90,6 +90,19 @@ def pace_of(exchange: Exchange, expected: bool | None) -> Pace:
         held_back = expected is True or (expected is None and exchange.header("content-length") is not None)
         return Pace.BURST if held_back else Pace.UNMEASURED
     return Pace.STREAMED if cadence.spread_ms > BURST_SPREAD_MS else Pace.UNMEASURED
+
+
+def held_back(exchanges: Iterable[Exchange], expected: bool | None) -> tuple[Exchange, Pace] | None:
+    """The answer that shows best that something held the events back: a burst of events before a single body.
+
+    Where streaming is expected, only tool calls count, because only they were asked to report progress.
+    """
+    counted = [each for each in exchanges if expected is None or each.rpc_method == "tools/call"]
+    for pace in (Pace.BURST, Pace.ONE_BODY):
+        for exchange in counted:
+            if pace_of(exchange, expected) is pace:
+                return exchange, pace
+    return None
 
 
 def first_wait_ms(opening: Opening) -> float | None:

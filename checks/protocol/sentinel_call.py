@@ -13,12 +13,8 @@ from checks.text import clean
 from checks.timing import elapsed_ms
 from checks.unit import CheckContext, check
 
-ACCESS_DENIED: Final = re.compile(
-    r"AccessDenied(?:Exception)?\b"
-    r"|not authorized to perform: *(?P<action>[a-z0-9-]+:[A-Za-z]+)"
-    r"|when calling the (?P<operation>[A-Za-z]+) operation: *(?:User|Access denied)"
-)
-"""How IAM refusals read in tool results. The action follows "is not authorized to perform:", as IAM words it."""
+ACCESS_DENIED: Final = re.compile(r"AccessDenied(?:Exception)?\b|not authorized to perform: *[a-z0-9-]+:[A-Za-z]+")
+"""How an IAM refusal reads in the text of a tool result: the SDK's exception name, or IAM's own sentence."""
 
 
 class Called(StrEnum):

@@ -7,7 +7,7 @@ from checks.model import CheckResult, Exchange, Outcome, Profile
 from checks.proofs import milliseconds, request_line
 from checks.spec import EVENT_STREAM_TYPE
 from checks.symptoms import Symptom, is_tool_call, symptom_of
-from checks.timing import Cadence, Pace, cadence_of, pace_of
+from checks.timing import Pace, cadence_of, held_back, pace_of
 from checks.unit import CheckContext, check
 
 
@@ -26,11 +26,13 @@ async def streaming(ctx: CheckContext) -> CheckResult:
     expected = ctx.endpoint.streaming
     if expected is False:
         return _result(Outcome.SKIP, "not measured: the owner says that events need not stream", _longest(asked))
+    late = held_back(asked, expected)
+    if late is not None:
+        return _held_back(*late, expected)
     calls = [exchange for exchange in asked if is_tool_call(exchange)] if expected else asked
-    for pace in (Pace.BURST, Pace.ONE_BODY, Pace.STREAMED):
-        decisive = next((each for each in calls if pace_of(each, expected) is pace), None)
-        if decisive is not None:
-            return _decided(pace, decisive, expected)
+    streamed = next((each for each in calls if pace_of(each, expected) is Pace.STREAMED), None)
+    if streamed is not None:
+        return _result(Outcome.PASS, f"{_measured(streamed)}: the events arrive one by one", streamed)
     return _result(Outcome.SKIP, _inconclusive(calls, expected), _longest(asked))
 
 
@@ -40,39 +42,32 @@ def _that_count(ctx: CheckContext) -> list[Exchange]:
     return [each for result in ctx.results if result.check != "lifecycle" or not opened for each in result.exchanges]
 
 
-def _decided(pace: Pace, exchange: Exchange, expected: bool | None) -> CheckResult:
-    cadence = cadence_of(exchange)
-    assert cadence is not None
-    if pace is Pace.STREAMED:
-        return _result(Outcome.PASS, f"{_measured(cadence)}: the events arrive one by one", exchange)
+def _held_back(exchange: Exchange, pace: Pace, expected: bool | None) -> CheckResult:
     outcome = Outcome.FAIL if expected else Outcome.WARN
     if pace is Pace.ONE_BODY:
-        took = milliseconds(cadence.taken_ms)
-        return _result(outcome, f"one JSON body after {took} although events are expected to stream", exchange)
-    return _result(outcome, f"{_measured(cadence)}: the events arrive in one burst", exchange)
+        return _result(outcome, f"one JSON body instead of events: {_measured(exchange)}", exchange)
+    return _result(outcome, f"{_measured(exchange)}: the events arrive in one burst", exchange)
 
 
 def _inconclusive(calls: Sequence[Exchange], expected: bool | None) -> str:
     if expected is True and not calls:
         return "not measured: no sentinel was called, and only a tool that takes time shows streaming"
-    cadence = next((cadence for each in calls if (cadence := cadence_of(each)) is not None and _streams(each)), None)
-    if cadence is None:
+    stream = _longest(calls)
+    if stream is None:
         return "not measured: no answer came as an event stream"
-    return f"too little to judge by: {_measured(cadence)}"
+    return f"too little to judge by: {_measured(stream)}"
 
 
-def _measured(cadence: Cadence) -> str:
-    events = "1 event" if cadence.events == 1 else f"{cadence.events} events"
-    return f"{events} within {milliseconds(cadence.spread_ms)}, after {milliseconds(cadence.taken_ms)} in all"
-
-
-def _streams(exchange: Exchange) -> bool:
-    return exchange.media_type == EVENT_STREAM_TYPE
+def _measured(exchange: Exchange) -> str:
+    cadence = cadence_of(exchange)
+    assert cadence is not None
+    events = "1 message" if cadence.events == 1 else f"{cadence.events} events within {milliseconds(cadence.spread_ms)}"
+    return f"{events}, {milliseconds(cadence.taken_ms)} after the request"
 
 
 def _longest(exchanges: Sequence[Exchange]) -> Exchange | None:
     """The event stream with the most events: the one whose times are worth keeping."""
-    streams = [each for each in exchanges if _streams(each) and each.messages]
+    streams = [each for each in exchanges if each.media_type == EVENT_STREAM_TYPE and each.messages]
     return max(streams, key=lambda each: len(each.messages), default=None)
 
 

@@ -1,0 +1,132 @@
+"""Causes between Lambda and the MCP server: no adapter, modes that do not fit, a host list that forgets the host."""
+
+from typing import Final
+from urllib.parse import urlsplit
+
+from checks.detectors.scene import Scene, scene
+from checks.front_door import FrontDoor
+from checks.model import Effect, Evidence, Proof
+from checks.proofs import header_proof, quote
+from checks.symptoms import PRELUDE_END, Symptom, inner_status
+from checks.text import clean
+from checks.unit import Cause, detector
+
+_ADD_ADAPTER: Final = """\
+Put the Lambda Web Adapter between Lambda and the server (AWS SAM):
+  Handler: run.sh                 # starts the server
+  Layers:
+    - !Sub arn:aws:lambda:${AWS::Region}:753240598075:layer:LambdaAdapterLayerX86:27
+  Environment:
+    Variables:
+      AWS_LAMBDA_EXEC_WRAPPER: /opt/bootstrap
+      AWS_LWA_PORT: "8080"        # where the server listens
+or deploy the handler that speaks MCP, if another one was deployed by mistake."""
+
+_STREAM_BOTH: Final = """\
+Let both sides stream:
+  aws lambda update-function-url-config --function-name NAME --invoke-mode RESPONSE_STREAM
+  # SAM: FunctionUrlConfig: { InvokeMode: RESPONSE_STREAM }
+  # CDK: fn.addFunctionUrl({ invokeMode: lambda.InvokeMode.RESPONSE_STREAM })
+and AWS_LWA_INVOKE_MODE=response_stream in the function's environment (an unknown value there means buffered)."""
+
+_BUFFER_BOTH: Final = """\
+Or let both buffer, if nothing needs to stream:
+  aws lambda update-function-url-config --function-name NAME --invoke-mode BUFFERED
+and no AWS_LWA_INVOKE_MODE in the function's environment."""
+
+
+@detector("adapter-missing", effect=Effect.DOWN)
+def adapter_missing(evidence: Evidence) -> Cause | None:
+    """A Lambda function answers with a value of its own that is not MCP: nothing translates for the server."""
+    found = scene(evidence, Symptom.FOREIGN_FUNCTION, tool_calls=True)
+    if found is None:
+        return None
+    exchange = found.exchange
+    return found.cause(
+        0.9 if b"Hello from Lambda" in exchange.body[:512] or found.door is FrontDoor.FUNCTION_URL else 0.8,
+        f"The function behind the {found.door.value} answers {found.asked} with HTTP {exchange.status} and "
+        f"{_kind(found)}, not with MCP.",
+        _ADD_ADAPTER,
+        proofs=(Proof(text=quote(exchange), exchange=exchange.id), *header_proof(exchange, "x-amzn-requestid")),
+        alternatives=(
+            "The server is there, but at another path: then a request to /mcp or /mcp/ of the same host is answered "
+            "with JSON-RPC.",
+            "A Rust runtime that streams over a buffered application sends an empty body: then the function's log "
+            "shows a normal request.",
+        ),
+        effect=Effect.DOWN,
+    )
+
+
+@detector("invoke-mode-mismatch", effect=Effect.DOWN)
+def invoke_mode_mismatch(evidence: Evidence) -> Cause | None:
+    """The proxy envelope or the streaming prelude leaks into the body: InvokeMode and the function's mode differ."""
+    found = scene(evidence, Symptom.ENVELOPE, Symptom.PRELUDE, Symptom.GO_STREAM, tool_calls=True)
+    if found is None:
+        return None
+    exchange = found.exchange
+    meant = inner_status(exchange)
+    hidden = (
+        "" if meant is None else f" The status that the server meant, {meant}, is inside; outside is {exchange.status}."
+    )
+    proofs = (Proof(text=quote(exchange), exchange=exchange.id),)
+    if found.symptom is Symptom.ENVELOPE:
+        return found.cause(
+            0.95,
+            f"The proxy envelope arrives as the body of {found.asked}: the front door streams, the function "
+            f"buffers.{hidden}",
+            f"{_STREAM_BOTH}\n{_BUFFER_BOTH}",
+            proofs=proofs,
+            effect=Effect.DOWN,
+        )
+    if found.symptom is Symptom.GO_STREAM:
+        return found.cause(
+            0.85,
+            f"Go's streaming response arrives as a serialised struct in the body of {found.asked}: the front door or "
+            f"the build does not stream.{hidden}",
+            f"Build the Go function for the provided.al2023 runtime with `-tags lambda.norpc`. {_STREAM_BOTH}",
+            proofs=proofs,
+            effect=Effect.DOWN,
+        )
+    at = exchange.body.find(PRELUDE_END)
+    return found.cause(
+        0.8,
+        f"The streaming prelude arrives in the body of {found.asked}: the function streams, the front door "
+        f"buffers.{hidden}",
+        f"{_STREAM_BOTH}\nAn API Gateway REST integration needs responseTransferMode: STREAM.\n{_BUFFER_BOTH}",
+        proofs=(*proofs, Proof(text=f"eight zero bytes end the prelude at byte {at}", exchange=exchange.id)),
+        alternatives=("A proxy that calls the function with the Invoke API and does not read the prelude.",),
+        effect=Effect.DOWN,
+    )
+
+
+@detector("host-rejected", effect=Effect.DOWN)
+def host_rejected(evidence: Evidence) -> Cause | None:
+    """The server refuses the name that it is called by: its list of allowed hosts does not hold it."""
+    found = scene(evidence, Symptom.HOST_REJECTED, tool_calls=True)
+    if found is None:
+        return None
+    host = clean(urlsplit(found.exchange.url).netloc.rpartition("@")[2], 100)
+    known = b"invalid host" in found.exchange.body[:512].lower()
+    return found.cause(
+        0.95 if known else 0.7,
+        f"HTTP 421: the server does not accept {host} as its host name. The adapter's readiness check calls it "
+        "127.0.0.1, so the function looks healthy.",
+        "Name the public host in the server's transport security (MCP Python SDK):\n"
+        f'  TransportSecuritySettings(allowed_hosts=["{host}"])\n'
+        'or build the server with host="0.0.0.0", which does not switch the loopback list on.',
+        effect=Effect.DOWN,
+    )
+
+
+def _kind(found: Scene) -> str:
+    body = found.exchange.body.strip()
+    if not body:
+        return "an empty body"
+    if body == b"null":
+        return "null, the return value of a handler that returns nothing"
+    if b"Hello from Lambda" in body[:1024]:
+        return "the console's sample “Hello from Lambda!”"
+    if found.exchange.media_type == "text/html" or body[:1] == b"<":
+        return "an HTML page"
+    return "the return value of a handler of its own" if body[:1] in b'{["' else "a text of its own"

@@ -1,0 +1,104 @@
+"""Causes around the tool list: empty, not to be had, incomplete."""
+
+from checks.detectors.scene import Scene, scene
+from checks.messages import error_of, result_of
+from checks.model import CheckResult, Effect, Evidence, Outcome, Proof
+from checks.proofs import answer_line, answer_proof
+from checks.reproduce import curl
+from checks.symptoms import Symptom
+from checks.text import clean
+from checks.unit import Cause, detector
+
+
+@detector("tools-empty", effect=Effect.DOWN)
+def tools_empty(evidence: Evidence) -> Cause | None:
+    """The server lists no tools, although all else works: clients connect and find nothing to call."""
+    listing = _failed_listing(evidence)
+    if listing is None or not listing.facts.get("complete") or listing.facts.get("tool_count"):
+        return None
+    found = Scene(evidence, listing.exchanges[-1])
+    unusable = [Proof(text=clean(text, 200), exchange=found.exchange.id) for text in listing.facts["invalid"][:5]]
+    pages = listing.facts["pages"]
+    what = "entries that no client can use" if unusable else "an empty list of tools"
+    return found.cause(
+        0.95,
+        f"tools/list answers with {what} ({pages} page{'' if pages == 1 else 's'}), while the conversation opens well.",
+        "Register the tools before the server starts to answer. Look for an import that fails quietly, a registry that "
+        "is filled only in `if __name__ == '__main__'`, or a feature flag or table that is empty in this environment.",
+        proofs=unusable,
+        alternatives=("The tools depend on the caller: then other credentials see them.",),
+    )
+
+
+@detector("tools-list-failed", effect=Effect.DOWN)
+def tools_list_failed(evidence: Evidence) -> Cause | None:
+    """The conversation opens, but the tool list cannot be had."""
+    listing = _failed_listing(evidence)
+    if listing is None or listing.facts.get("complete"):
+        return None
+    found = _unreadable_page(evidence, listing)
+    if found is None:
+        return None
+    error = error_of(found.exchange)
+    pages = listing.facts.get("pages", 1)
+    at = "" if pages == 1 else f" on page {pages}"
+    session_lost = found.exchange.status in (400, 404) and evidence.opening.has_session
+    return found.cause(
+        0.95 if error is not None else 0.7,
+        f"tools/list fails{at} while the conversation opens: {_what(found)}.",
+        "Look in the server's log for what tools/list ran into: often a tool whose schema cannot be built, or a "
+        "registry that is not loaded.",
+        alternatives=(
+            "The session lives in the memory of another instance: then the same request on the connection of a new "
+            "session works. Keep sessions in a table, or serve without them.",
+        )
+        if session_lost
+        else (),
+    )
+
+
+@detector("tools-missing", effect=Effect.DEGRADED)
+def tools_missing(evidence: Evidence) -> Cause | None:
+    """Tools that the owner expects, or calls as sentinels, are not listed."""
+    listing = evidence.result("tools_list")
+    if listing is None or not listing.facts.get("complete") or not listing.facts.get("tool_count"):
+        return None
+    listed = listing.facts["tools"]
+    wanted = dict.fromkeys((*evidence.endpoint.expected_tools, *(each.tool for each in evidence.endpoint.sentinels)))
+    missing = [name for name in wanted if name not in listed]
+    if not missing:
+        return None
+    last = listing.exchanges[-1]
+    names = ", ".join(clean(name, 60) for name in missing[:10])
+    there = ", ".join(clean(name, 60) for name in listed[:10])
+    return Cause(
+        confidence=1.0,
+        summary=f"{len(missing)} of {len(wanted)} expected tools are not listed: {names}.",
+        evidence=(answer_proof(last), Proof(text=f"{len(listed)} tools are listed: {there}", exchange=last.id)),
+        fix="Restore the tools in the server; if they were renamed or removed on purpose, correct `expected_tools` and "
+        "`sentinels` of the endpoint.",
+        reproduce=curl(last, insecure=not evidence.endpoint.verify_tls),
+        alternatives=("The tools depend on the caller: then other credentials see them.",),
+    )
+
+
+def _failed_listing(evidence: Evidence) -> CheckResult | None:
+    listing = evidence.result("tools_list")
+    return listing if listing is not None and listing.outcome is Outcome.FAIL and listing.exchanges else None
+
+
+def _unreadable_page(evidence: Evidence, listing: CheckResult) -> Scene | None:
+    """The page that could not be read, where the answer itself says why and no front door or network does."""
+    last = listing.exchanges[-1]
+    if result_of(last) is not None:
+        return Scene(evidence, last)
+    found = scene(evidence, Symptom.RPC_ERROR, Symptom.NOT_MCP, Symptom.ROUTE_MISSING)
+    return found if found is not None and found.exchange.rpc_method == "tools/list" else None
+
+
+def _what(found: Scene) -> str:
+    result = result_of(found.exchange)
+    if result is not None:
+        endless = isinstance(result.get("tools"), list)
+        return "its pages hold no tools and never end" if endless else "the result has no array of tools"
+    return answer_line(found.exchange)

@@ -1,0 +1,110 @@
+"""What is left when no better cause is known: the protocol is broken, refused, or not spoken at all."""
+
+from typing import Final
+
+from checks.detectors.scene import Scene, scene
+from checks.messages import error_of, has_error, rpc_messages
+from checks.model import Effect, Evidence, Exchange, Failure, Outcome, Proof
+from checks.proofs import answer_line, quote
+from checks.spec import ErrorCode
+from checks.symptoms import Symptom, is_tool_call, troubled
+from checks.unit import Cause, detector
+
+_ERA_CODES: Final = frozenset(
+    {
+        ErrorCode.METHOD_NOT_FOUND,
+        ErrorCode.INVALID_REQUEST,
+        ErrorCode.INVALID_PARAMS,
+        ErrorCode.UNSUPPORTED_PROTOCOL_VERSION,
+        -32000,
+    }
+)
+"""How servers of one era refuse the opening of the other. They explain less than an error of the server's own."""
+
+
+@detector("malformed-response", effect=Effect.DOWN)
+def malformed_response(evidence: Evidence) -> Cause | None:
+    """The answer is meant as JSON-RPC but is broken: truncated, wrong id, result and error, wrong type, base64."""
+    found = scene(evidence, Symptom.MALFORMED)
+    if found is None:
+        return None
+    exchange = found.exchange
+    return found.cause(
+        0.85,
+        f"The answer to {found.asked} is broken JSON-RPC: {_defect(exchange)}.",
+        "Compare the bytes with what the server writes. A body cut short points to a wrong Content-Length or a size "
+        "limit; base64 to a gateway's binary media types; a wrong id to a proxy or cache that answers for another "
+        "request.",
+        proofs=(Proof(text=quote(exchange), exchange=exchange.id),),
+    )
+
+
+@detector("handshake-rejected", effect=Effect.DOWN, fallback=True)
+def handshake_rejected(evidence: Evidence) -> Cause | None:
+    """The server answers the opening of the conversation with an error."""
+    if evidence.opening.established:
+        return None
+    refused = [exchange for exchange, symptom in troubled(evidence) if symptom is Symptom.RPC_ERROR]
+    if not refused:
+        return None
+    telling = [exchange for exchange in refused if (error := error_of(exchange)) and error.code not in _ERA_CODES]
+    found = Scene(evidence, (telling or refused)[-1])
+    pinned = [text for text in (evidence.endpoint.era, evidence.endpoint.protocol_version) if text]
+    also = f" The endpoint is pinned to {' '.join(pinned)}; without the pin, other ways in are tried." if pinned else ""
+    return found.cause(
+        0.9 if telling else 0.75,
+        f"The server refuses to open a conversation: {found.asked} → {answer_line(found.exchange)}.",
+        "Look in the server's log for this request; a server that cannot load its configuration or reach its tables "
+        f"often fails here first.{also}",
+        proofs=tuple(
+            Proof(text=f"{each.rpc_method} → {answer_line(each)}", exchange=each.id)
+            for each in refused
+            if each is not found.exchange
+        ),
+    )
+
+
+@detector("not-mcp", effect=Effect.DOWN, fallback=True)
+def not_mcp(evidence: Evidence) -> Cause | None:
+    """What answers at this address does not speak MCP, and no better cause is known."""
+    found = _plainest(evidence)
+    if found is None:
+        return None
+    return found.cause(
+        0.6,
+        f"What answers at this address does not speak MCP: {found.asked} → {answer_line(found.exchange)}.",
+        "Compare the address with the server's documentation: the path is often /mcp, for the older HTTP+SSE transport "
+        "/sse (then set `transport: sse`).",
+        alternatives=(
+            "The path is wrong: then /mcp, /mcp/ or /sse of the same host answers.",
+            "A proxy or a web server answers in the server's place: its name stands in the Server header.",
+            "If this is a Lambda function without an AWS front door's headers, its adapter may be missing.",
+        ),
+        effect=Effect.DOWN,
+    )
+
+
+def _plainest(evidence: Evidence) -> Scene | None:
+    """The exchange to show: what is not JSON-RPC first, then whatever a failed check ended with."""
+    found = scene(evidence, Symptom.NOT_MCP) or scene(evidence, *Symptom)
+    if found is not None:
+        return found
+    failed = [result for result in evidence.results if result.outcome is Outcome.FAIL and result.exchanges]
+    exchanges = [each for result in failed for each in result.exchanges if not is_tool_call(each)]
+    return Scene(evidence, exchanges[-1]) if exchanges else None
+
+
+def _defect(exchange: Exchange) -> str:
+    if exchange.transport_error is not None:
+        limit = exchange.transport_error.failure is Failure.LIMIT
+        return f"it exceeds a limit ({exchange.transport_error.reason})" if limit else "its HTTP framing is broken"
+    for message in rpc_messages(exchange):
+        if message.get("result") is not None and has_error(message):
+            return "it holds both a result and an error"
+        if "result" in message and message.get("id") != exchange.rpc_id:
+            return f"its id is not the request's ({str(message.get('id'))[:40]!r} instead of {exchange.rpc_id!r})"
+        if message.get("jsonrpc") != "2.0":
+            return 'it does not say "jsonrpc": "2.0"'
+    if not exchange.messages:
+        return f"its {exchange.body_size:,} bytes of {exchange.media_type or 'no declared type'} are no complete JSON"
+    return "its result is no object"

@@ -1,0 +1,71 @@
+"""Where a detector looks: the exchange that shows a fault, and the cause that is built around it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from checks.front_door import FrontDoor, front_door_of
+from checks.model import Effect, Evidence, Exchange, Proof
+from checks.proofs import answer_proof, request_line
+from checks.reproduce import curl
+from checks.symptoms import Symptom, is_tool_call, symptom_of, troubled
+from checks.unit import Cause
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """One exchange that shows a fault, within the evidence of its probe."""
+
+    evidence: Evidence
+    exchange: Exchange
+
+    @property
+    def symptom(self) -> Symptom:
+        return symptom_of(self.exchange)
+
+    @property
+    def door(self) -> FrontDoor:
+        return front_door_of(self.exchange)
+
+    @property
+    def asked(self) -> str:
+        return request_line(self.exchange)
+
+    def cause(
+        self,
+        confidence: float,
+        summary: str,
+        fix: str,
+        *,
+        proofs: Sequence[Proof] = (),
+        alternatives: Sequence[str] = (),
+        effect: Effect | None = None,
+    ) -> Cause:
+        """The cause, with the answer itself as first proof and the request as the way to see it again.
+
+        A fault seen in nothing but a tool call degrades the endpoint, unless `effect` says otherwise.
+        """
+        return Cause(
+            confidence=confidence,
+            summary=summary,
+            evidence=(answer_proof(self.exchange), *proofs),
+            fix=fix,
+            reproduce=curl(self.exchange, insecure=not self.evidence.endpoint.verify_tls),
+            alternatives=tuple(alternatives),
+            effect=effect or (Effect.DEGRADED if is_tool_call(self.exchange) else None),
+        )
+
+
+def scene(evidence: Evidence, *symptoms: Symptom, tool_calls: bool = False) -> Scene | None:
+    """The exchange with one of these symptoms that says most, or None.
+
+    Later exchanges got further than earlier ones. Tool calls count only where asked for: most of what can happen to a
+    single tool is for the sentinel's own detectors to say.
+    """
+    shown = [
+        exchange
+        for exchange, symptom in troubled(evidence)
+        if symptom in symptoms and (tool_calls or not is_tool_call(exchange))
+    ]
+    whole = [exchange for exchange in shown if not is_tool_call(exchange)]
+    chosen = whole or shown
+    return Scene(evidence, chosen[-1]) if chosen else None

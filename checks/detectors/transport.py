@@ -1,0 +1,195 @@
+"""Causes on the way to the endpoint: name, connection, certificate, silence, and ourselves."""
+
+from collections.abc import Mapping
+from typing import Final
+from urllib.parse import urlsplit
+
+from checks.detectors.scene import Scene, scene
+from checks.model import Effect, Evidence, Proof, TransportError
+from checks.proofs import milliseconds
+from checks.symptoms import Symptom
+from checks.text import clean
+from checks.unit import Cause, detector
+
+_TLS_FIXES: Final[Mapping[str, str]] = {
+    "expired": "Renew the certificate; one issued by ACM and validated by DNS renews itself.",
+    "not-yet-valid": "Wait until the certificate's first day, or correct the clock of the machine that issued it.",
+    "name": "Use a name that the certificate covers, or add this one to it; an API Gateway custom domain also needs "
+    "its DNS record to point at the gateway's regional name.",
+    "untrusted": "Serve the whole chain from a public authority. For a private one, add its root to the trust store of "
+    "the prober, or set verify_tls: false for this endpoint.",
+    "protocol": "Allow TLS 1.2 or newer on the endpoint (security policy TLS_1_2 of an API Gateway custom domain).",
+}
+_OWN_MACHINE: Final = "Look at the machine that the prober runs on: its network, resolver, clock and load."
+_TLS_WORDS: Final = {
+    "expired": "expired",
+    "not-yet": "not-yet-valid",
+    "not yet": "not-yet-valid",
+    "name": "name",
+    "mismatch": "name",
+    "self": "untrusted",
+    "trust": "untrusted",
+    "issuer": "untrusted",
+    "verify": "untrusted",
+    "protocol": "protocol",
+    "version": "protocol",
+    "handshake": "protocol",
+    "cipher": "protocol",
+}
+
+
+@detector("dns-failure", effect=Effect.DOWN)
+def dns_failure(evidence: Evidence) -> Cause | None:
+    """The name of the endpoint does not resolve."""
+    found = scene(evidence, Symptom.DNS, tool_calls=True)
+    if found is None:
+        return None
+    host = _host(found)
+    return found.cause(
+        0.95,
+        f"The name {host} does not resolve ({_error(found).reason}).",
+        f"Compare {host} with the address in the console (region and spelling), and for a domain of your own restore "
+        "its DNS record. Names of Function URLs resolve even after their deletion, so the URL itself is likely wrong.",
+    )
+
+
+@detector("connect-failure", effect=Effect.DOWN)
+def connect_failure(evidence: Evidence) -> Cause | None:
+    """The name resolves, but no TCP connection comes about."""
+    found = scene(evidence, Symptom.CONNECT, tool_calls=True)
+    if found is None:
+        return None
+    return found.cause(
+        0.95,
+        f"No connection to {_place(found)}: {_error(found).reason}.",
+        f"Check that something listens at {_place(found)} and that security groups, network ACLs and the load "
+        "balancer's listener let this prober in. AWS front doors themselves always accept on port 443.",
+        proofs=_address(found),
+    )
+
+
+@detector("tls-invalid", effect=Effect.DOWN)
+def tls_invalid(evidence: Evidence) -> Cause | None:
+    """The TLS handshake fails: certificate expired, wrong name, untrusted, or no common protocol."""
+    found = scene(evidence, Symptom.TLS, tool_calls=True)
+    if found is None:
+        return None
+    error = _error(found)
+    return found.cause(
+        0.95,
+        f"The TLS handshake with {_host(found)} fails: {clean(error.reason, 60)} ({clean(error.detail, 160)}).",
+        _TLS_FIXES[_tls_kind(error)],
+        proofs=_address(found),
+    )
+
+
+@detector("response-timeout", effect=Effect.DOWN)
+def response_timeout(evidence: Evidence) -> Cause | None:
+    """Connected, but no complete answer before the deadline, and no sign of which part of the platform is at fault."""
+    found = scene(evidence, Symptom.TIMEOUT, tool_calls=True)
+    if found is None:
+        return None
+    waited = milliseconds(found.exchange.timings.total_ms)
+    status = found.exchange.status
+    came = "without a first byte" if status is None else f"with HTTP {status} begun but not finished"
+    return found.cause(
+        0.7,
+        f"No answer to {found.asked}: {waited} {came}, against a deadline of "
+        f"{milliseconds(evidence.endpoint.timeout_s * 1000)} for the whole probe.",
+        "Look in the function's log for `Task timed out` and for the duration of the request. If the server is merely "
+        "slow, raise `timeout_s` of the endpoint; if it hangs, bound its own calls to other services.",
+        proofs=_address(found),
+        alternatives=(
+            "The application never becomes ready behind the Lambda Web Adapter (wrong AWS_LWA_PORT or readiness "
+            "path): then every method, OPTIONS too, takes as long as the function's timeout.",
+            "A function in a VPC without a route to what it calls: then its log shows the request and nothing after.",
+            "A cold start longer than the deadline: then a second probe right after this one succeeds.",
+        ),
+    )
+
+
+@detector("connection-lost", effect=Effect.DOWN)
+def connection_lost(evidence: Evidence) -> Cause | None:
+    """The connection breaks before the answer is complete."""
+    found = scene(evidence, Symptom.LOST, tool_calls=True)
+    if found is None:
+        return None
+    got = found.exchange.body_size
+    announced = found.exchange.header("content-length")
+    of = "" if announced is None else f" of {clean(announced, 20)} announced"
+    begun = f"after {got:,} bytes{of}" if found.exchange.status is not None else "before any answer"
+    return found.cause(
+        0.85,
+        f"The connection breaks in the answer to {found.asked}, {begun} ({_error(found).reason}).",
+        "Look for a process that ends during the request (out of memory, `Runtime.ExitError`) and for a proxy with an "
+        "idle or size limit between the function and the internet.",
+        proofs=_address(found),
+        alternatives=("The network between prober and endpoint: then other endpoints of the same region break too.",),
+    )
+
+
+@detector("target-blocked", effect=Effect.UNKNOWN)
+def target_blocked(evidence: Evidence) -> Cause | None:
+    """The prober's own guard refuses the address, so nothing was sent."""
+    found = scene(evidence, Symptom.BLOCKED, tool_calls=True)
+    if found is None:
+        return None
+    return found.cause(
+        1.0,
+        f"The prober does not connect to {_host(found)}: {clean(_error(found).detail, 200)}.",
+        "If this address is meant, allow its range under `network: allow_cidrs:` (or `allow_private: true`) in the "
+        "configuration. Metadata and link-local addresses are never allowed.",
+        proofs=_address(found),
+        effect=Effect.UNKNOWN,
+    )
+
+
+@detector("observer-impaired", effect=Effect.UNKNOWN)
+def observer_impaired(evidence: Evidence) -> Cause | None:
+    """The prober itself could not observe: no connectivity, a secret not to be had, a resolver or clock in trouble."""
+    if not evidence.opening.established and not evidence.opening.exchanges:
+        return Cause(
+            confidence=0.8,
+            summary="Nothing is known about the endpoint: the prober made no request before its deadline.",
+            evidence=(Proof(text=f"0 requests within {evidence.endpoint.timeout_s:g} s"),),
+            fix=_OWN_MACHINE,
+        )
+    found = scene(evidence, Symptom.OBSERVER, tool_calls=True)
+    if found is None:
+        return None
+    error = _error(found)
+    reference = "Make the secret available to the prober: set the variable or mount the file that the reference names."
+    return found.cause(
+        0.95,
+        f"Nothing is known about the endpoint, because the prober could not ask: {clean(error.detail, 200)}.",
+        reference if error.reason == "secret" else _OWN_MACHINE,
+        effect=Effect.UNKNOWN,
+    )
+
+
+def _error(found: Scene) -> TransportError:
+    error = found.exchange.transport_error
+    assert error is not None
+    return error
+
+
+def _tls_kind(error: TransportError) -> str:
+    """The kind of trouble, from the stable reason first and the library's words after it."""
+    for text in (error.reason.lower(), error.detail.lower()):
+        for word, kind in _TLS_WORDS.items():
+            if word in text:
+                return kind
+    return "untrusted"
+
+
+def _address(found: Scene) -> tuple[Proof, ...]:
+    address = found.exchange.remote_address
+    return () if address is None else (Proof(text=f"address {clean(address, 60)}", exchange=found.exchange.id),)
+
+
+def _host(found: Scene) -> str:
+    return clean(urlsplit(found.exchange.url).hostname or found.exchange.url, 100)
+
+
+def _place(found: Scene) -> str:
+    return clean(urlsplit(found.exchange.url).netloc.rpartition("@")[2] or found.exchange.url, 100)
