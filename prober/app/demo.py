@@ -1,0 +1,152 @@
+"""The demo: a lab of healthy and broken servers, written down as a configuration like any owner's."""
+
+import asyncio
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from prober import values
+from prober.app.children import Child
+from prober.app.up import Running, UpOptions, platform_data_dir, up
+from prober.clock import Clock
+from prober.lab import SCENARIOS, Scenario
+from prober.storage import queries
+
+INTERVAL_S: Final = 3.0
+RIGHT_WITHIN_S: Final = 60.0
+LAB_START_S: Final = 20.0
+LOOK_EVERY_S: Final = 0.5
+
+_HEAD: Final = """\
+# The demo's configuration, written anew at each start: one endpoint for each scenario of the lab.
+# Notices of incidents go to the file that is named below.
+"""
+
+
+class LabFailed(Exception):
+    """The lab did not start; it says why on standard error."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """One endpoint of the demo whose verdict is not (yet) the scenario's."""
+
+    name: str
+    wanted: str
+    found: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: should be {self.wanted}, is {self.found}"
+
+
+async def demo(
+    data_dir: Path | None, host: str, port: int, stop: asyncio.Event, started: Callable[[Running], None]
+) -> None:
+    """Run the lab and everything that watches it until `stop` is set. Raises what `up` raises, and LabFailed."""
+    directory = (data_dir or platform_data_dir()) / "demo"
+    lab, urls = await start_lab()
+    try:
+        config = write_configuration(directory, urls)
+        await up(UpOptions(config=config, data_dir=directory, host=host, port=port), stop, started)
+    finally:
+        await lab.stop()
+
+
+async def until_right(db: AsyncEngine, clock: Clock, within_s: float = RIGHT_WITHIN_S) -> list[Wrong]:
+    """Wait until every verdict is the lab's own; what is still wrong after `within_s` seconds comes back."""
+    since, deadline = clock.now(), clock.monotonic() + within_s
+    while True:
+        wrong = await wrong_verdicts(db, since)
+        if not wrong or clock.monotonic() > deadline:
+            return wrong
+        await asyncio.sleep(LOOK_EVERY_S)
+
+
+async def start_lab() -> tuple[Child, dict[str, str]]:
+    """The lab as a process of its own, and the address of each scenario. Raises LabFailed."""
+    lab = await Child.start("the lab", ["-m", "prober.lab"], piped=True)
+    try:
+        urls: dict[str, str] = json.loads(await lab.first_line(LAB_START_S))["urls"]
+    except (ChildProcessError, TimeoutError) as failure:
+        await lab.stop()
+        raise LabFailed(str(failure) or f"the lab was not ready after {LAB_START_S:.0f} s") from None
+    except BaseException:
+        await lab.stop()
+        raise
+    return lab, urls
+
+
+def write_configuration(directory: Path, urls: Mapping[str, str]) -> Path:
+    """Write `prober.yaml` for the lab into `directory`, and the secrets that it refers to beside it."""
+    directory.mkdir(parents=True, exist_ok=True)
+    document = {
+        "location": "demo",
+        "defaults": {"interval": INTERVAL_S},
+        "network": {"allow_cidrs": ["127.0.0.0/8", "::1/128"]},
+        "notifiers": [{"name": "notices", "kind": "file", "path": str(directory / "notices.jsonl")}],
+        "endpoints": [_endpoint(scenario, urls[scenario.id], directory) for scenario in SCENARIOS],
+    }
+    path = directory / "prober.yaml"
+    # Written aside and renamed, because a worker that reads half a file would forget the other half's endpoints.
+    draft = path.with_suffix(".new")
+    draft.write_text(_HEAD + yaml.safe_dump(document, sort_keys=False, allow_unicode=True))
+    draft.replace(path)
+    return path
+
+
+async def wrong_verdicts(db: AsyncEngine, since: datetime) -> list[Wrong]:
+    """Every steady scenario that no probe since then has judged as the lab's catalog does."""
+    seen = {row.name: row for row in await queries.fleet(db)}
+    wrong = []
+    for scenario in SCENARIOS:
+        row = seen.get(scenario.id)
+        if row is None or row.slot is None or row.slot < since:
+            wrong.append(Wrong(scenario.id, _wanted(scenario), "not probed yet"))
+        elif scenario.steady and not _is_right(scenario, row.verdict, row.cause):
+            wrong.append(Wrong(scenario.id, _wanted(scenario), f"{row.verdict} ({row.cause or 'no diagnosis'})"))
+    return wrong
+
+
+def _is_right(scenario: Scenario, verdict: str, cause: str | None) -> bool:
+    if verdict != scenario.verdict:
+        return False
+    return verdict == "up" or cause == scenario.diagnosis
+
+
+def _wanted(scenario: Scenario) -> str:
+    return f"{scenario.verdict} ({scenario.diagnosis or 'no diagnosis'})"
+
+
+def _endpoint(scenario: Scenario, url: str, directory: Path) -> dict[str, Any]:
+    options: dict[str, Any] = dict(scenario.options)
+    timeout_s = options.pop("timeout_s", None)
+    headers = options.pop("headers", {})
+    return {
+        "name": scenario.id,
+        "url": url,
+        "labels": {"front": scenario.front.value, "scenario": scenario.title},
+        **({"timeout": timeout_s} if timeout_s is not None else {}),
+        **({"headers": _by_reference(scenario.id, headers, directory)} if headers else {}),
+        **options,
+    }
+
+
+def _by_reference(name: str, headers: Mapping[str, str], directory: Path) -> dict[str, str]:
+    """The headers with each credential in a file of its own, as the configuration demands it."""
+    referred = {}
+    for header, value in headers.items():
+        if values.is_secret_header(header):
+            secret = directory / "secrets" / f"{name}-{header.lower()}"
+            secret.parent.mkdir(mode=0o700, exist_ok=True)
+            with open(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123 - Path.open cannot set a mode
+                file.write(value)
+            value = f"file:{secret}"
+        referred[header] = value
+    return referred

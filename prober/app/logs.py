@@ -1,0 +1,16 @@
+"""Where the program's own log lines go: standard error, one line each, in UTC."""
+
+import logging
+import sys
+import time
+
+
+def configure(*, verbose: bool = False) -> None:
+    """Send this process's log to standard error. Third-party libraries speak from WARNING on: httpx would log every
+    URL, APScheduler every tick."""
+    handler = logging.StreamHandler(sys.stderr)
+    formatter = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ")
+    formatter.converter = time.gmtime
+    handler.setFormatter(formatter)
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.getLogger("prober").setLevel(logging.DEBUG if verbose else logging.INFO)

@@ -1,0 +1,151 @@
+"""Everything on one machine: a database, a worker and the dashboard, started in order and stopped in reverse."""
+
+import asyncio
+import logging
+import os
+import socket
+from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import uuid4
+
+import platformdirs
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from prober.app import channels, dashboard_process
+from prober.app.monitor import Following, Monitor
+from prober.clock import SystemClock
+from prober.endpoints.config_file import ConfigFileWatcher
+from prober.settings import Settings
+from prober.storage import migrations
+from prober.storage.database import open_engine
+from prober.storage.embedded import EmbeddedPostgres
+
+log = logging.getLogger(__name__)
+
+APPLICATION: Final = "mcp-prober"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpOptions:
+    """What is to run. None leaves a choice to the configuration, and then to the default."""
+
+    config: Path
+    data_dir: Path | None = None
+    host: str | None = None
+    port: int | None = None
+    dashboard: bool = True
+    insecure_no_auth: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Running:
+    """What `up` has started, for whoever asked for it."""
+
+    db: AsyncEngine
+    address: str | None
+    """Of the dashboard; None without one."""
+
+
+def platform_data_dir() -> Path:
+    """Where the platform keeps an application's data, such as `~/.local/share/mcp-prober`."""
+    return Path(platformdirs.user_data_dir(APPLICATION, appauthor=False))
+
+
+def worker_name() -> str:
+    """A name for this process that no other worker on the database has."""
+    return f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid4().hex[:8]}"
+
+
+def configured(config: Path) -> tuple[Settings, ConfigFileWatcher]:
+    """The settings in the file, judged in full, and the watcher that follows it. Raises ConfigError."""
+    watcher = ConfigFileWatcher(config, os.environ, judge=channels.problems_with)
+    return watcher.load(), watcher
+
+
+async def up(options: UpOptions, stop: asyncio.Event, started: Callable[[Running], None]) -> None:
+    """Run until `stop` is set. `started` is called once everything runs.
+
+    Raises ConfigError, EmbeddedError, DatabaseUnavailable, DatabaseTooNew, NotLoopback and PortTaken, each with a
+    message that names the way out.
+    """
+    settings, watcher = configured(options.config)
+    async with AsyncExitStack() as ending:
+        listener = None
+        if options.dashboard:
+            host = options.host or settings.dashboard.host
+            port = settings.dashboard.port if options.port is None else options.port
+            listener = dashboard_process.listen(host, port, insecure_no_auth=options.insecure_no_auth)
+            ending.callback(listener.close)
+        url = settings.database_url or _embedded(options, settings, ending)
+        await asyncio.to_thread(migrations.upgrade, url)
+        db = open_engine(url)
+        ending.push_async_callback(db.dispose)
+        if listener is not None:
+            serving = asyncio.create_task(
+                dashboard_process.keep_running(listener, _dashboard_environment(url, settings))
+            )
+            ending.push_async_callback(_end, serving)
+        monitor = Monitor(
+            db=db,
+            settings=settings,
+            following=Following(watcher=watcher, owns_endpoints=True),
+            clock=SystemClock(),
+            worker=worker_name(),
+        )
+        working = asyncio.create_task(monitor.run(stop))
+        started(Running(db=db, address=None if listener is None else dashboard_process.address(listener)))
+        await working
+
+
+async def work(config: Path, stop: asyncio.Event, started: Callable[[], None]) -> None:
+    """One more worker on the database that `DATABASE_URL` or the file names, with the file's rules and channels.
+
+    Raises ConfigError, NoDatabase, DatabaseUnavailable and DatabaseTooNew.
+    """
+    settings, watcher = configured(config)
+    if settings.database_url is None:
+        raise NoDatabase
+    await asyncio.to_thread(migrations.upgrade, settings.database_url)
+    db = open_engine(settings.database_url)
+    try:
+        monitor = Monitor(
+            db=db,
+            settings=settings,
+            following=Following(watcher=watcher, owns_endpoints=False),
+            clock=SystemClock(),
+            worker=worker_name(),
+        )
+        started()
+        await monitor.run(stop)
+    finally:
+        await db.dispose()
+
+
+class NoDatabase(Exception):
+    """A worker without a database to share."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "a worker shares the database of a running prober: name it in DATABASE_URL or in database_url of the file"
+        )
+
+
+def _embedded(options: UpOptions, settings: Settings, ending: AsyncExitStack) -> str:
+    directory = options.data_dir or settings.data_dir or platform_data_dir()
+    # Started from the main thread on purpose: the server dies with the thread that started it (prctl(2)).
+    server = EmbeddedPostgres(directory / "postgres")
+    ending.callback(server.stop)
+    return server.start()
+
+
+def _dashboard_environment(url: str, settings: Settings) -> Mapping[str, str]:
+    public_url = settings.dashboard.public_url
+    return {"DATABASE_URL": url, **({"PROBER_DASHBOARD_PUBLIC_URL": public_url} if public_url else {})}
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)

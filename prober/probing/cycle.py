@@ -1,0 +1,95 @@
+"""One slot from the claim to the alert: probe, then save, step and word the change in one transaction."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from checks.model import ProbeReport
+from prober.clock import Clock
+from prober.incidents.lifecycle import seen_of, step
+from prober.incidents.rules import Rules
+from prober.net.client import Net
+from prober.probing.runner import Assignment, probe
+from prober.storage import incidents, reports
+from prober.storage.schedule import Claim
+
+log = logging.getLogger(__name__)
+
+SAVE_PAUSES_S: Final = (0.5, 2.0, 5.0)
+"""Waits between the attempts to save a report. A report that cannot be saved leaves its slot to be recorded as
+interrupted, so that the gap shows."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the owner decided that may change while the prober runs."""
+
+    rules: Rules
+    channels: tuple[str, ...]
+    """Names of the channels that every notice goes to."""
+    net: Net
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cycle:
+    """Runs claimed slots. `published` hears of every report that was saved, after the commit."""
+
+    db: AsyncEngine
+    clock: Clock
+    location: str
+    policy: Callable[[], Policy]
+    published: Callable[[ProbeReport], None]
+
+    async def run(self, claim: Claim) -> None:
+        """Probe the claimed endpoint and save what was found. Failures to save are tried again, then logged."""
+        report = await probe(
+            Assignment(
+                endpoint=claim.endpoint,
+                endpoint_id=claim.endpoint_id,
+                slot=claim.slot,
+                location=self.location,
+                remembered=claim.remembered,
+                history=claim.history,
+            ),
+            net=self.policy().net,
+            clock=self.clock,
+        )
+        if await self._save_patiently(report, claim):
+            self.published(report)
+
+    async def _save_patiently(self, report: ProbeReport, claim: Claim) -> bool:
+        for pause in (*SAVE_PAUSES_S, None):
+            try:
+                return await self._save(report, claim)
+            except (SQLAlchemyError, OSError) as failure:
+                # The driver's text may quote the report, and with it what a server sent: the kind says enough.
+                log.warning("a report on %s could not be saved: %s", claim.endpoint.name, type(failure).__name__)
+                if pause is not None:
+                    await asyncio.sleep(pause)
+        log.error("a report on %s is lost; its slot will be recorded as interrupted", claim.endpoint.name)
+        return False
+
+    async def _save(self, report: ProbeReport, claim: Claim) -> bool:
+        """Save the report, the endpoint's new state and the notices of its change, all or nothing.
+
+        False when the claim has gone to another worker meanwhile: then nothing is written.
+        """
+        policy = self.policy()
+        name = claim.endpoint.name
+        try:
+            async with self.db.begin() as connection:
+                saved = await reports.save(connection, report, claim=claim)
+                before = await incidents.load_state(connection, claim.endpoint_id)
+                after, changes = step(before, seen_of(report, saved.report_id), policy.rules, self.clock.now())
+                await incidents.save_step(connection, claim.endpoint_id, name, after, changes, channels=policy.channels)
+        except reports.StaleClaim as stale:
+            log.warning("%s", stale)
+            return False
+        for change in changes:
+            log.info("%s: incident %s (%s)", name, change.kind, change.incident.shown.cause_id or "no known cause")
+        return True
