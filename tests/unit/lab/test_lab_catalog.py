@@ -1,0 +1,136 @@
+import json
+import re
+
+import pytest
+
+from prober.lab import SCENARIOS, Front, LabError, chosen, list_text
+from prober.lab import misbehaviour as bad
+from prober.lab.faults import streaming
+from prober.lab.http import CutShort, Request, Response, read_body
+from prober.lab.runtime.function import FunctionFailed
+from prober.lab.servers.stateless import StatelessServer
+
+NAMED_BY_THE_OWNER = {
+    "cold-start", "adapter-missing", "invoke-mode-mismatch", "tools-empty", "streaming-disabled", "streaming-buffered",
+    "not-mcp", "handshake-rejected", "connect-failure", "response-timeout",
+}  # fmt: skip
+
+
+def test_ids_are_unique_and_in_kebab_case() -> None:
+    ids = [each.id for each in SCENARIOS]
+    assert len(set(ids)) == len(ids)
+    assert all(re.fullmatch(r"[a-z0-9]+(-[a-z0-9]+)*", each) for each in ids)
+
+
+def test_every_diagnosis_that_the_owner_named_has_a_fault_of_that_name() -> None:
+    assert {each.id: each.diagnosis for each in SCENARIOS if each.id in NAMED_BY_THE_OWNER} == {
+        each: each for each in NAMED_BY_THE_OWNER
+    }
+
+
+def test_a_bad_verdict_always_has_a_diagnosis() -> None:
+    assert [each.id for each in SCENARIOS if each.verdict != "up" and each.diagnosis is None] == []
+
+
+def test_options_are_plain_data() -> None:
+    for each in SCENARIOS:
+        assert json.loads(json.dumps(each.options)) == each.options
+
+
+def test_a_scenario_has_a_server_an_address_or_a_closed_port() -> None:
+    for each in SCENARIOS:
+        has_server = each.front not in (Front.CLOSED, Front.ELSEWHERE)
+        assert (each.build is not None) is has_server, each.id
+        assert (each.address is not None) is (each.front is Front.ELSEWHERE), each.id
+
+
+def test_scenarios_are_chosen_by_id_in_the_order_given_and_once() -> None:
+    assert [each.id for each in chosen(["dual", "cold-start", "dual"])] == ["dual", "cold-start"]
+    assert chosen([]) == SCENARIOS
+
+
+@pytest.mark.parametrize(
+    ("wanted", "hint"), [("daul", "did you mean dual"), ("%$!", "the lab has stateless-streaming")]
+)
+def test_an_unknown_scenario_is_refused_with_a_way_out(wanted, hint) -> None:
+    with pytest.raises(LabError, match=re.escape(repr(wanted)) + ".*" + hint):
+        chosen([wanted])
+
+
+def test_the_list_shows_every_scenario_with_its_verdict() -> None:
+    lines = list_text().splitlines()[1:]
+    assert [line.split()[:2] for line in lines] == [[each.id, each.verdict] for each in SCENARIOS]
+
+
+async def test_flapping_goes_down_and_recovers_by_the_count_of_openings(post) -> None:
+    app = bad.flapping(StatelessServer(), down=range(1, 3), period=4)
+    opening = post({"jsonrpc": "2.0", "id": 1, "method": "server/discover"})
+    other = post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
+
+    async def alive(request) -> bool:
+        try:
+            await app(request)
+        except FunctionFailed:
+            return False
+        return True
+
+    states = [(await alive(opening), await alive(other)) for _ in range(6)]
+    assert states == [(up, up) for up in (True, False, False, True, True, False)]
+
+
+async def test_a_truncated_body_has_headers_that_fit_the_half(post) -> None:
+    async def app(request):
+        return Response(headers=(("Content-Type", "application/json"),), body=b'{"a":1}')
+
+    assert (await bad.truncated(app)(post({}))).body == b'{"a'
+
+
+async def test_a_broken_off_body_promises_more_than_comes(post) -> None:
+    async def app(request):
+        return Response(body=b"0123456789")
+
+    response = await bad.broken_off(app)(post({}))
+    assert response.header("content-length") == "10"
+    assert await anext(response.body) == b"01234"
+    with pytest.raises(CutShort):
+        await anext(response.body)
+
+
+async def test_an_interception_leaves_other_methods_alone(post) -> None:
+    async def app(request):
+        return Response(status=418)
+
+    handler = bad.intercept(app, {"tools/call": bad.empty_stream})
+    assert (await handler(post({"method": "tools/list"}))).status == 418
+    assert (await handler(post(b"not json"))).status == 418
+    intercepted = await handler(post({"method": "tools/call"}))
+    assert (intercepted.header("content-type"), await read_body(intercepted.body)) == ("text/event-stream", b"")
+
+
+@pytest.mark.parametrize(
+    ("authorization", "status", "challenge"),
+    [
+        (None, 401, 'Bearer resource_metadata="http://'),
+        ("Bearer old", 401, 'Bearer error="invalid_token"'),
+        ("Bearer t", 200, None),
+    ],
+)
+async def test_the_guard_lets_one_token_in_and_challenges_the_rest(authorization, status, challenge) -> None:
+    async def app(request):
+        return Response()
+
+    headers = (("Host", "h"), *([("Authorization", authorization)] if authorization else []))
+    response = await bad.guarded(app, "t")(Request(method="POST", target="/mcp", headers=headers))
+    assert response.status == status
+    assert (response.header("www-authenticate") or "").startswith(challenge or "")
+
+
+async def test_a_redirect_names_the_other_path_of_the_same_host() -> None:
+    app = bad.redirects(StatelessServer(), from_path="/mcp", to_path="/mcp/")
+    response = await app(Request(method="POST", target="/mcp", headers=(("Host", "h:1"),)))
+    assert (response.status, response.header("location")) == (307, "http://h:1/mcp/")
+
+
+def test_every_build_makes_a_fresh_handler() -> None:
+    build = streaming(StatelessServer)
+    assert build() is not build()
