@@ -135,7 +135,7 @@ class HttpServer:
                     break
         except h11.RemoteProtocolError as error:
             await connection.refuse(error)
-        except (CutShort, ConnectionError):
+        except (CutShort, OSError):
             writer.transport.abort()
         finally:
             writer.close()
