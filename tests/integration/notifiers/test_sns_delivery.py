@@ -1,0 +1,93 @@
+"""Through a real SNS client to a queue behind the topic."""
+
+import json
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import boto3
+import pytest
+
+from prober.incidents.wording import Notice
+from prober.notifiers.contract import NotifyError, Tools
+from prober.notifiers.sns import Sns, SnsSettings
+
+REGION = "eu-central-1"
+
+
+class Queue:
+    """A queue subscribed to a topic, with raw messages off, as e-mail and others see them."""
+
+    def __init__(self, url: str, name: str, **policy: Any) -> None:
+        self._sqs = boto3.client("sqs", region_name=REGION, endpoint_url=url)
+        sns = boto3.client("sns", region_name=REGION, endpoint_url=url)
+        fifo = {"FifoTopic": "true"} if name.endswith(".fifo") else {}
+        self.topic: str = sns.create_topic(Name=name, Attributes=fifo)["TopicArn"]
+        queue_fifo = {"FifoQueue": "true"} if fifo else {}
+        self._queue: str = self._sqs.create_queue(QueueName=name, Attributes=queue_fifo)["QueueUrl"]
+        arn = self._sqs.get_queue_attributes(QueueUrl=self._queue, AttributeNames=["QueueArn"])["Attributes"]
+        attributes = {"FilterPolicy": json.dumps(policy)} if policy else {}
+        sns.subscribe(TopicArn=self.topic, Protocol="sqs", Endpoint=arn["QueueArn"], Attributes=attributes)
+
+    def messages(self) -> list[dict[str, Any]]:
+        answer = self._sqs.receive_message(QueueUrl=self._queue, MaxNumberOfMessages=10)
+        return [json.loads(each["Body"]) for each in answer.get("Messages", ())]
+
+
+def channel(url: str, topic: str, executor: ThreadPoolExecutor) -> Sns:
+    tools = Tools(net=None, secret=str, executor=executor, public_url="https://prober.example")
+    return Sns.build(SnsSettings(topic_arn=topic, endpoint_url=url), tools)
+
+
+async def test_a_notice_arrives_with_subject_text_and_attributes(
+    aws_url: str, executor: ThreadPoolExecutor, make_notice: Callable[..., Notice]
+) -> None:
+    queue = Queue(aws_url, "alerts")
+    await channel(aws_url, queue.topic, executor).send(make_notice())
+    (message,) = queue.messages()
+    assert message["Subject"] == "MCP: orders is down"
+    assert "Install the adapter." in message["Message"]
+    assert message["MessageAttributes"]["severity"] == {"Type": "String", "Value": "down"}
+    assert message["MessageAttributes"]["notice"]["Value"] == str(make_notice().id)
+
+
+async def test_a_subscription_can_filter_by_severity(
+    aws_url: str, executor: ThreadPoolExecutor, make_notice: Callable[..., Notice]
+) -> None:
+    queue = Queue(aws_url, "pager", severity=["down"])
+    sns = channel(aws_url, queue.topic, executor)
+    await sns.send(make_notice(severity="degraded"))
+    await sns.send(make_notice(title="billing is down"))
+    assert [each["Subject"] for each in queue.messages()] == ["MCP: billing is down"]
+
+
+async def test_a_fifo_topic_takes_the_same_notice_once(
+    aws_url: str, executor: ThreadPoolExecutor, make_notice: Callable[..., Notice]
+) -> None:
+    queue = Queue(aws_url, "alerts.fifo")
+    sns = channel(aws_url, queue.topic, executor)
+    await sns.send(make_notice())
+    await sns.send(make_notice())
+    assert len(queue.messages()) == 1
+
+
+async def test_a_hostile_notice_is_taken_too(
+    aws_url: str, executor: ThreadPoolExecutor, make_notice: Callable[..., Notice]
+) -> None:
+    queue = Queue(aws_url, "hostile")
+    ugly = "\r\nSubject: x\x00\x1b[31m\u202e" + "ü🔴" * 200_000
+    await channel(aws_url, queue.topic, executor).send(make_notice(title=ugly, endpoint=ugly, lines=(ugly,), fix=ugly))
+    (message,) = queue.messages()
+    assert len(message["Subject"]) < 100
+
+
+async def test_a_topic_that_is_gone_is_permanent_and_an_address_without_anybody_is_not(
+    aws_url: str, executor: ThreadPoolExecutor, make_notice: Callable[..., Notice]
+) -> None:
+    arn = f"arn:aws:sns:{REGION}:123456789012:nowhere"
+    with pytest.raises(NotifyError, match="HTTP 404") as gone:
+        await channel(aws_url, arn, executor).send(make_notice())
+    assert gone.value.permanent
+    with pytest.raises(NotifyError, match="Could not connect") as away:
+        await channel("http://127.0.0.1:9", arn, executor).send(make_notice())
+    assert not away.value.permanent
