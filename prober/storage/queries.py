@@ -1,0 +1,329 @@
+"""What the dashboard and the commands read: frozen values, each from one or two queries that never scan reports."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, select
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from checks.model import Endpoint, Verdict
+from prober.storage import tables
+from prober.storage.marks import verdicts_of
+from prober.storage.specs import endpoint_of
+
+MOST_ROWS: Final = 1000
+"""No list is longer than this, whatever a caller asks for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetRow:
+    """One endpoint as it is now. `verdict` is unknown, and `slot` None, until its first report."""
+
+    id: UUID
+    name: str
+    url: str
+    labels: Mapping[str, str]
+    enabled: bool
+    interval_s: float
+    next_due: datetime
+    verdict: Verdict
+    since: datetime | None
+    """From when on the verdict has been the same."""
+    cause: str | None
+    cause_summary: str
+    report_id: UUID | None
+    slot: datetime | None
+    """Of the latest report."""
+    era: str | None
+    protocol_version: str | None
+    transport: str | None
+    server_name: str | None
+    server_version: str | None
+    tool_count: int | None
+    latency_ms: float | None
+    """Of the latest probe as a whole; None when it was down."""
+    spark: tuple[float | None, ...]
+    """The latest latencies, oldest first."""
+    marks: tuple[Verdict, ...]
+    """The latest verdicts, oldest first."""
+    incident: "IncidentRow | None"
+    """The one that is open."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReportRow:
+    """One probe in a list. With `missed` above zero it stands for that many slots, from `slot` on, without a probe."""
+
+    id: UUID
+    slot: datetime
+    location: str
+    verdict: Verdict
+    cause: str | None
+    cause_summary: str
+    cold: bool
+    missed: int
+    missed_reason: str | None
+    tool_count: int | None
+    duration_ms: float | None
+    dns_ms: float | None
+    connect_ms: float | None
+    tls_ms: float | None
+    wait_ms: float | None
+    """From the first request's last byte to its answer's first."""
+    handshake_ms: float | None
+    tools_list_ms: float | None
+    sentinel_ms: float | None
+    first_event_ms: float | None
+    last_event_ms: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbePage:
+    """One report with all that was seen. `detail` is the report as `checks.encode.as_json` writes it."""
+
+    endpoint_id: UUID
+    endpoint_name: str
+    report: ReportRow
+    started_at: datetime | None
+    era: str | None
+    protocol_version: str | None
+    transport: str | None
+    detail: Mapping[str, Any] | None
+    """None for slots without a probe."""
+    earlier: UUID | None
+    """The endpoint's report before this one."""
+    later: UUID | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentRow:
+    """The time in which an endpoint was not well; `ended_at` is None while it lasts."""
+
+    id: UUID
+    endpoint_id: UUID
+    endpoint_name: str
+    severity: Verdict
+    since: datetime
+    opened_at: datetime
+    ended_at: datetime | None
+    cause: str | None
+    cause_summary: str
+    fix: str
+    report_id: UUID
+    """The probe that shows it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeRow:
+    """One notice on one channel: waiting, sent (`sent_at`) or given up (`failed_at`)."""
+
+    id: UUID
+    endpoint_name: str
+    channel: str
+    title: str
+    kind: str
+    severity: Verdict
+    created_at: datetime
+    next_attempt_at: datetime
+    attempts: int
+    sent_at: datetime | None
+    failed_at: datetime | None
+    last_error: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointPage:
+    """Everything about one endpoint."""
+
+    fleet: FleetRow
+    endpoint: Endpoint
+    reports: tuple[ReportRow, ...]
+    """Newest first."""
+    latest: ProbePage | None
+    """The newest report that a probe made."""
+    incidents: tuple[IncidentRow, ...]
+    """Newest first."""
+
+
+async def fleet(db: AsyncEngine) -> tuple[FleetRow, ...]:
+    """Every endpoint that is watched, by name."""
+    async with db.connect() as connection:
+        rows = await connection.execute(_fleet().order_by(tables.endpoint.c.name))
+        return tuple(_fleet_row(row) for row in rows.mappings())
+
+
+async def fleet_row(db: AsyncEngine, endpoint: UUID) -> FleetRow | None:
+    """One endpoint of the fleet, or None when it is unknown or removed."""
+    async with db.connect() as connection:
+        row = (await connection.execute(_fleet().where(tables.endpoint.c.id == endpoint))).mappings().first()
+    return None if row is None else _fleet_row(row)
+
+
+async def endpoint_page(db: AsyncEngine, name: str, *, reports: int = 100) -> EndpointPage | None:
+    """The endpoint with its newest `reports` reports, or None when no endpoint of that name is watched."""
+    table = tables.report
+    async with db.connect() as connection:
+        row = (await connection.execute(_fleet().where(tables.endpoint.c.name == name))).mappings().first()
+        if row is None:
+            return None
+        history = await connection.execute(
+            select(*_REPORT_COLUMNS)
+            .where(table.c.endpoint_id == row["id"])
+            .order_by(table.c.slot.desc(), table.c.location)
+            .limit(min(reports, MOST_ROWS))
+        )
+        made = tuple(_report_row(each) for each in history.mappings())
+        past = await connection.execute(
+            _incidents().where(tables.incident.c.endpoint_id == row["id"]).limit(_ENDPOINT_INCIDENTS)
+        )
+        incidents_seen = tuple(_incident_row(each) for each in past.mappings())
+    latest = next((report.id for report in made if not report.missed), None)
+    return EndpointPage(
+        fleet=_fleet_row(row),
+        endpoint=endpoint_of(row["spec"]),
+        reports=made,
+        latest=None if latest is None else await probe_page(db, latest),
+        incidents=incidents_seen,
+    )
+
+
+async def probe_page(db: AsyncEngine, report_id: UUID) -> ProbePage | None:
+    """One report, also of an endpoint that is no longer watched; None when there is none with this id."""
+    table, endpoint = tables.report, tables.endpoint
+    wanted = (
+        select(
+            *_REPORT_COLUMNS,
+            table.c.endpoint_id,
+            table.c.started_at,
+            table.c.era,
+            table.c.protocol_version,
+            table.c.transport,
+            table.c.detail,
+            endpoint.c.name.label("endpoint_name"),
+        )
+        .join(endpoint, endpoint.c.id == table.c.endpoint_id)
+        .where(table.c.id == report_id)
+    )
+    async with db.connect() as connection:
+        row = (await connection.execute(wanted)).mappings().first()
+        if row is None:
+            return None
+        same = table.c.endpoint_id == row["endpoint_id"]
+        earlier = select(table.c.id).where(same, table.c.slot < row["slot"]).order_by(table.c.slot.desc()).limit(1)
+        later = select(table.c.id).where(same, table.c.slot > row["slot"]).order_by(table.c.slot).limit(1)
+        return ProbePage(
+            endpoint_id=row["endpoint_id"],
+            endpoint_name=row["endpoint_name"],
+            report=_report_row(row),
+            started_at=row["started_at"],
+            era=row["era"],
+            protocol_version=row["protocol_version"],
+            transport=row["transport"],
+            detail=row["detail"],
+            earlier=await connection.scalar(earlier),
+            later=await connection.scalar(later),
+        )
+
+
+async def incidents(db: AsyncEngine, *, limit: int = 100) -> tuple[IncidentRow, ...]:
+    """Open incidents first, then those that ended, each newest first."""
+    wanted = _incidents(tables.incident.c.ended_at.is_not(None)).limit(min(limit, MOST_ROWS))
+    async with db.connect() as connection:
+        rows = await connection.execute(wanted)
+        return tuple(_incident_row(row) for row in rows.mappings())
+
+
+async def notices(db: AsyncEngine, *, limit: int = 100) -> tuple[NoticeRow, ...]:
+    """The log of notices, newest first."""
+    notice, endpoint = tables.notice, tables.endpoint
+    names = [field for field in NoticeRow.__dataclass_fields__ if field in notice.c]
+    wanted = (
+        select(*(notice.c[name] for name in names), notice.c.payload, endpoint.c.name.label("endpoint_name"))
+        .join(endpoint, endpoint.c.id == notice.c.endpoint_id)
+        .order_by(notice.c.number.desc())
+        .limit(min(limit, MOST_ROWS))
+    )
+    async with db.connect() as connection:
+        rows = await connection.execute(wanted)
+        return tuple(
+            NoticeRow(
+                **{name: row[name] for name in (*names, "endpoint_name")},
+                title=row["payload"]["title"],
+                kind=row["payload"]["kind"],
+                severity=Verdict(row["payload"]["severity"]),
+            )
+            for row in rows.mappings()
+        )
+
+
+_ENDPOINT_INCIDENTS: Final = 20
+_REPORT_COLUMNS: Final = tuple(tables.report.c[name] for name in ReportRow.__dataclass_fields__)
+_INCIDENT_COLUMNS: Final = tuple(
+    tables.incident.c[name] for name in IncidentRow.__dataclass_fields__ if name != "endpoint_name"
+)
+_STATE_COLUMNS: Final = tuple(
+    tables.endpoint_state.c[name]
+    for name in FleetRow.__dataclass_fields__
+    if name in tables.endpoint_state.c and name != "incident"
+)
+_OPEN: Final = "open_"
+"""Prefix of the columns of the open incident in a row of the fleet."""
+
+
+def _fleet() -> Select[Any]:
+    endpoint, state, incident = tables.endpoint, tables.endpoint_state, tables.incident
+    return (
+        select(
+            endpoint.c.id,
+            endpoint.c.name,
+            endpoint.c.spec,
+            endpoint.c.labels,
+            endpoint.c.enabled,
+            endpoint.c.interval_s,
+            endpoint.c.next_due,
+            *_STATE_COLUMNS,
+            *(column.label(_OPEN + column.name) for column in _INCIDENT_COLUMNS),
+        )
+        .outerjoin(state, state.c.endpoint_id == endpoint.c.id)
+        .outerjoin(incident, and_(incident.c.endpoint_id == endpoint.c.id, incident.c.ended_at.is_(None)))
+        .where(endpoint.c.removed_at.is_(None))
+    )
+
+
+def _incidents(*first: ColumnElement[Any]) -> Select[Any]:
+    incident, endpoint = tables.incident, tables.endpoint
+    return (
+        select(*_INCIDENT_COLUMNS, endpoint.c.name.label("endpoint_name"))
+        .join(endpoint, endpoint.c.id == incident.c.endpoint_id)
+        .order_by(*first, incident.c.opened_at.desc())
+    )
+
+
+def _fleet_row(row: RowMapping) -> FleetRow:
+    state = {column.name: row[column.name] for column in _STATE_COLUMNS}
+    state |= {
+        "verdict": Verdict(state["verdict"] or Verdict.UNKNOWN),
+        "cause_summary": state["cause_summary"] or "",
+        "spark": tuple(state["spark"] or ()),
+        "marks": verdicts_of(state["marks"] or ""),
+    }
+    incident = {column.name: row[_OPEN + column.name] for column in _INCIDENT_COLUMNS}
+    return FleetRow(
+        **{name: row[name] for name in ("id", "name", "labels", "enabled", "interval_s", "next_due")},
+        url=row["spec"]["url"],
+        **state,
+        incident=None if incident["id"] is None else _incident_row({**incident, "endpoint_name": row["name"]}),
+    )
+
+
+def _report_row(row: Mapping[Any, Any]) -> ReportRow:
+    values = {column.name: row[column.name] for column in _REPORT_COLUMNS}
+    return ReportRow(**{**values, "verdict": Verdict(values["verdict"])})
+
+
+def _incident_row(row: Mapping[Any, Any]) -> IncidentRow:
+    values = {name: row[name] for name in IncidentRow.__dataclass_fields__}
+    return IncidentRow(**{**values, "severity": Verdict(values["severity"])})
