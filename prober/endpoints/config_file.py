@@ -1,28 +1,18 @@
 """Watches the configuration file, so that an edit counts without a restart and a broken one changes nothing."""
 
 import hashlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 
-from prober.settings import ConfigError, Problem, Settings, parse, read_file
+from prober.settings import ConfigError, Judge, Problem, Settings, no_more, parse, read_file
 
 Problems = tuple[Problem, ...]
 
 
-def _no_more(settings: Settings) -> Sequence[Problem]:
-    del settings
-    return ()
-
-
 class ConfigFileWatcher:
-    """Reads the file whenever its content has changed.
+    """Reads the file whenever its content has changed. `judge` is that of `prober.settings.parse`."""
 
-    `judge` names problems that only rooms above the settings can see, such as an unknown kind of notifier.
-    """
-
-    def __init__(
-        self, path: Path, env: Mapping[str, str], *, judge: Callable[[Settings], Sequence[Problem]] = _no_more
-    ) -> None:
+    def __init__(self, path: Path, env: Mapping[str, str], *, judge: Judge = no_more) -> None:
         self._path = path
         self._env = env
         self._judge = judge
@@ -61,10 +51,7 @@ class ConfigFileWatcher:
         return True
 
     def _settings(self, content: bytes) -> Settings:
-        settings = parse(content, str(self._path), self._env, self._path.parent)
-        if problems := self._judge(settings):
-            raise ConfigError(problems)
-        return settings
+        return parse(content, str(self._path), self._env, self._path.parent, judge=self._judge)
 
 
 def _digest(content: bytes) -> str:

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from prober.settings.loading import load, parse, read_file, without_file
+from prober.settings.loading import Judge, load, no_more, parse, read_file, without_file
 from prober.settings.model import (
     CloudWatchSettings,
     DashboardSettings,
@@ -23,12 +23,14 @@ __all__ = [
     "ConfigError",
     "DashboardSettings",
     "IncidentRules",
+    "Judge",
     "Network",
     "NotifierSpec",
     "Problem",
     "Settings",
     "json_schema",
     "load",
+    "no_more",
     "notifier_settings",
     "parse",
     "read_file",

@@ -1,6 +1,6 @@
 """From the file and the environment to settings, or to every problem that stands in the way."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any, Final
 
@@ -35,9 +35,22 @@ ENVIRONMENT: Final[Mapping[str, tuple[str, ...]]] = {
 """Variables that stand over the file; DATABASE_URL does too. An empty variable counts as not set."""
 
 
-def load(path: FilePath, env: Mapping[str, str]) -> Settings:
+Judge = Callable[[Settings], Sequence[Problem]]
+"""Names problems that only rooms above the settings can see, such as an unknown kind of notifier.
+
+In a file with other faults it is given what can be read all the same: its notifiers, and defaults for the rest.
+"""
+
+
+def no_more(settings: Settings) -> Sequence[Problem]:
+    """The judge that finds nothing."""
+    del settings
+    return ()
+
+
+def load(path: FilePath, env: Mapping[str, str], *, judge: Judge = no_more) -> Settings:
     """The settings in the file at `path`, with the environment over it. Raises ConfigError with all problems."""
-    return parse(read_file(path), str(path), env, path.parent)
+    return parse(read_file(path), str(path), env, path.parent, judge=judge)
 
 
 def read_file(path: FilePath) -> bytes:
@@ -49,7 +62,9 @@ def read_file(path: FilePath) -> bytes:
         raise ConfigError([Problem(str(path), f"cannot be read: {error.strerror}", hint)]) from None
 
 
-def parse(content: bytes, name: str, env: Mapping[str, str], directory: FilePath = FilePath()) -> Settings:
+def parse(
+    content: bytes, name: str, env: Mapping[str, str], directory: FilePath = FilePath(), *, judge: Judge = no_more
+) -> Settings:
     """The settings in `content`; `name` stands for the file in messages, relative paths begin at `directory`."""
     document = read(content, name, env)
     if not isinstance(document.data, dict):
@@ -69,10 +84,12 @@ def parse(content: bytes, name: str, env: Mapping[str, str], directory: FilePath
     except SecretError as error:
         database_url = None
         problems.append(_problem(document, ("database_url",), str(error), ""))
-    problems = [*document.problems, *problems]
-    if problems or parsed is None:
+    notifiers = tuple(_notifiers(document))
+    settings = Settings(notifiers=notifiers) if parsed is None else _settings(parsed, notifiers, database_url)
+    problems = [*document.problems, *problems, *judge(settings)]
+    if problems:
         raise ConfigError(sorted(dict.fromkeys(problems), key=_order))
-    return _settings(parsed, document, database_url)
+    return settings
 
 
 def without_file(env: Mapping[str, str]) -> Settings:
@@ -139,12 +156,12 @@ def _order(problem: Problem) -> tuple[int, str]:
     return (int(line) if line.isdecimal() else 0, problem.message)
 
 
-def _settings(parsed: schema.ConfigFile, document: Document, database_url: str | None) -> Settings:
+def _settings(parsed: schema.ConfigFile, notifiers: tuple[NotifierSpec, ...], database_url: str | None) -> Settings:
     return Settings(
         endpoints=tuple(_endpoint(each, parsed.defaults) for each in parsed.endpoints),
         incidents=IncidentRules(**parsed.incidents.model_dump()),
         network=Network(allow_cidrs=tuple(parsed.network.allow_cidrs), allow_private=parsed.network.allow_private),
-        notifiers=tuple(_notifier(each, index, document) for index, each in enumerate(parsed.notifiers)),
+        notifiers=notifiers,
         cloudwatch=CloudWatchSettings(
             enabled=parsed.cloudwatch.enabled,
             namespace=parsed.cloudwatch.namespace,
@@ -195,13 +212,22 @@ def _sentinel(section: schema.SentinelSection) -> Sentinel:
     )
 
 
-def _notifier(section: schema.NotifierSection, index: int, document: Document) -> NotifierSpec:
-    path = ("notifiers", index)
-    options = dict(section.model_extra or {})
-    return NotifierSpec(
-        name=section.name or section.kind,
-        kind=section.kind,
-        options=options,
-        place=document.place(path),
-        option_places={key: document.place((*path, key)) for key in options},
-    )
+def _notifiers(document: Document) -> Iterator[NotifierSpec]:
+    """The channels that can be read in full, whatever else is wrong with the file."""
+    entries = document.data.get("notifiers")
+    for index, entry in enumerate(entries if isinstance(entries, list) else ()):
+        path = ("notifiers", index)
+        try:
+            section = schema.NotifierSection.model_validate(entry)
+        except ValidationError:
+            continue
+        if any(unread[:2] == path for unread in document.unread):
+            continue
+        options = dict(section.model_extra or {})
+        yield NotifierSpec(
+            name=section.name or section.kind,
+            kind=section.kind,
+            options=options,
+            place=document.place(path),
+            option_places={key: document.place((*path, key)) for key in options},
+        )

@@ -29,9 +29,12 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
 def wording(error: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
     """Message and way out of one error in the validation of `model`."""
     kind = error["type"]
-    cause = error.get("ctx", {}).get("error")
+    context = error.get("ctx", {})
+    cause = context.get("error")
     if isinstance(cause, values.Refused):
         return cause.message, cause.hint
+    if {"message", "hint"} <= context.keys():
+        return str(context["message"]), str(context["hint"])
     if kind == "extra_forbidden":
         return "is not a known key", nearest(str(error["loc"][-1]), _known_keys(model, error["loc"][:-1]))
     if kind in _WORDS:

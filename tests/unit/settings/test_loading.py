@@ -370,6 +370,17 @@ def test_problems_of_notifiers_come_with_their_places_and_all_at_once() -> None:
     ]
 
 
+def test_the_options_of_notifiers_are_judged_in_the_same_run_as_all_else() -> None:
+    text = "endpoints: [{name: a}]\nnotifiers:\n  - kind: slack\n    webhok: env:HOOK\n"
+    with pytest.raises(ConfigError) as refusal:
+        parse(text.encode(), "f", {}, judge=lambda found: notifier_settings(found.notifiers, {"slack": Hook})[1])
+    assert [str(each) for each in refusal.value.problems] == [
+        "f:1: endpoints[0].url: is missing (add it)",
+        "f:3: notifier slack: webhook_url: is missing (add it)",
+        "f:4: notifier slack: webhok: is not a known key (did you mean webhook_url?)",
+    ]
+
+
 def test_the_schema_for_editors_knows_every_key_and_every_kind_of_notifier() -> None:
     described = json_schema({"slack": Hook})
     endpoint = described["$defs"]["EndpointSection"]
