@@ -16,12 +16,14 @@ from prober.lab.runtime.api import process_function
 
 HERE = Path(__file__).parent
 SERVERS = HERE / "servers"
+CLIENTS = HERE / "clients"
 REPOSITORY = HERE.parents[1]
 START_TIMEOUT_S = 20.0
 CHECK_TIMEOUT_S = 30.0
 
 StartScript = Callable[..., Awaitable[int]]
 StartHandler = Callable[[Path, str], Awaitable[int]]
+Use = Callable[..., Awaitable[dict[str, Any]]]
 Check = Callable[..., Awaitable[dict[str, Any]]]
 
 
@@ -105,5 +107,22 @@ def check() -> Check:
         assert process.returncode == 0, f"exit code {process.returncode}\n{output.decode()}\n{complaint.decode()}"
         report: dict[str, Any] = json.loads(output)
         return report
+
+    return run
+
+
+@pytest.fixture
+def use() -> Use:
+    """Runs a client script and returns what it saw."""
+
+    async def run(python: Path, script: str, *arguments: str) -> dict[str, Any]:
+        process = await asyncio.create_subprocess_exec(
+            python, CLIENTS / script, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
+        )
+        async with asyncio.timeout(CHECK_TIMEOUT_S):
+            output, complaint = await process.communicate()
+        assert process.returncode == 0, complaint.decode()
+        seen: dict[str, Any] = json.loads(output)
+        return seen
 
     return run

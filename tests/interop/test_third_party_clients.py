@@ -1,0 +1,46 @@
+"""Clients that nobody here wrote judge the healthy lab: a lab that misreads the specification proves nothing."""
+
+import pytest
+
+from prober.lab import SCENARIOS, Lab, chosen
+
+STREAMS = [1.0, 2.0, 3.0]
+BY_MCP_1 = {
+    "handshake-sse": ("2025-11-25", STREAMS),
+    "handshake-json": ("2025-06-18", []),
+    "handshake-2025-03-26": ("2025-03-26", []),
+    "dual": ("2025-11-25", STREAMS),
+    "legacy-sse": ("2024-11-05", STREAMS),
+}
+BY_MCP_2 = {
+    "stateless-streaming": ("2026-07-28", STREAMS),
+    "stateless-json": ("2026-07-28", []),
+    "handshake-sse": ("2025-11-25", STREAMS),
+    "handshake-json": ("2025-06-18", []),
+    "handshake-2025-03-26": ("2025-03-26", []),
+    "dual": ("2026-07-28", STREAMS),
+    "slow-but-steady": ("2026-07-28", STREAMS),
+}
+
+
+def seen_by_a_healthy_client(version: str, steps: list[float]) -> dict[str, object]:
+    return {"version": version, "tools": ["add", "slow_count", "whoami"], "sum": {"sum": 5}, "steps": steps}
+
+
+@pytest.mark.parametrize("scenario", BY_MCP_1)
+async def test_the_mcp_1_client_works_with_the_labs_handshake_servers(python_of, use, scenario) -> None:
+    transport = "sse" if scenario == "legacy-sse" else "streamable-http"
+    async with Lab(chosen([scenario])) as lab:
+        seen = await use(python_of("mcp-1"), "mcp_1_client.py", transport, lab.url(scenario))
+    assert seen == seen_by_a_healthy_client(*BY_MCP_1[scenario])
+
+
+@pytest.mark.parametrize("scenario", BY_MCP_2)
+async def test_the_mcp_2_client_works_with_the_labs_servers_of_both_eras(python_of, use, scenario) -> None:
+    async with Lab(chosen([scenario])) as lab:
+        seen = await use(python_of("mcp-2"), "mcp_2_client.py", lab.url(scenario))
+    assert seen == seen_by_a_healthy_client(*BY_MCP_2[scenario])
+
+
+def test_no_healthy_scenario_is_left_out() -> None:
+    assert {each.id for each in SCENARIOS if each.healthy} == BY_MCP_1.keys() | BY_MCP_2.keys()
