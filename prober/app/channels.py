@@ -1,9 +1,10 @@
 """The channels that a configuration names, judged by their kinds and built with what this process has."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from prober.notifiers.catalog import notifier_of, settings_models
-from prober.notifiers.contract import Notifier, Tools
+from prober.notifiers.contract import Tools
+from prober.notifiers.delivery import Channel
 from prober.settings import Problem, Settings, notifier_settings
 
 
@@ -12,12 +13,11 @@ def problems_with(settings: Settings) -> Sequence[Problem]:
     return notifier_settings(settings.notifiers, settings_models())[1]
 
 
-def build(settings: Settings, tools: Tools) -> Mapping[str, Notifier]:
-    """Every channel by its name. The settings must be without problems."""
+def build(settings: Settings, tools: Tools) -> tuple[Channel, ...]:
+    """Every channel that the settings name. They must be without problems."""
     validated, _ = notifier_settings(settings.notifiers, settings_models())
-    channels: dict[str, Notifier] = {}
-    for spec in settings.notifiers:
-        kind = notifier_of(spec.kind)
-        if kind is not None:
-            channels[spec.name] = kind.build(validated[spec.name], tools)
-    return channels
+    return tuple(
+        Channel(name=spec.name, notifier=kind.build(validated[spec.name], tools))
+        for spec in settings.notifiers
+        if (kind := notifier_of(spec.kind)) is not None
+    )

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -13,18 +13,19 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.model import ProbeReport
 from prober.app import channels as channel_room
+from prober.app.delivering import Delivery
 from prober.clock import Clock
 from prober.endpoints.config_file import ConfigFileWatcher
 from prober.incidents.rules import Rules
-from prober.metrics.cloudwatch import CloudWatch, monthly_price_usd
+from prober.metrics.cloudwatch import CloudWatch, monthly_price_usd, open_client
 from prober.net.client import Net
 from prober.net.guard import GuardPolicy
-from prober.notifiers.contract import Notifier, Tools
-from prober.notifiers.delivery import deliver_once
+from prober.notifiers.contract import Tools
+from prober.notifiers.delivery import Channel
 from prober.probing.cycle import Cycle, Policy
 from prober.probing.scheduler import CLAIM_AHEAD_S, Scheduler
 from prober.secrets.references import resolve
-from prober.settings import Settings
+from prober.settings import CloudWatchSettings, Settings
 from prober.storage import endpoints, schedule
 from prober.storage.partitions import ensure_partitions
 from prober.storage.schedule import Claim
@@ -34,8 +35,10 @@ log = logging.getLogger(__name__)
 CAPACITY: Final = 50
 """Probes that one worker runs or holds at once. More would make its own queue look like the servers' latency."""
 
-PROBES_END_WITHIN_S: Final = 5.0
+PROBES_END_WITHIN_S: Final = 4.0
 """How long running probes may take to end when the worker stops."""
+
+FORMER_NET_KEPT_S: Final = 60.0
 
 WORKER_THREADS: Final = 4
 """For calls that block: boto3 speaks to AWS over these."""
@@ -56,27 +59,34 @@ class Monitor:
         self, *, db: AsyncEngine, settings: Settings, following: Following | None, clock: Clock, worker: str
     ) -> None:
         self._db = db
+        self._settings = settings
+        self._following = following
         self._clock = clock
         self._worker = worker
-        self._following = following
         self._executor = ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="blocking")
-        self._settings = settings
-        self._net, self._channels = self._equipment(settings)
-        self._metrics = self._cloudwatch(settings)
+        self._net = self._guarded_net(settings)
+        self._delivery = Delivery(db, self._channels(settings), worker=worker, clock=clock)
+        self._metrics: CloudWatch | None = None
         cycle = Cycle(db=db, clock=clock, location=settings.location, policy=self._policy, published=self._published)
         self._scheduler: Scheduler[Claim] = Scheduler(
             claim=self._claim, run=cycle.run, release=self._release, capacity=CAPACITY
         )
 
     async def run(self, stop: asyncio.Event) -> None:
-        """Work until `stop` is set, then let running probes end and hand back what has not begun."""
+        """Work until `stop` is set, then let running probes end and hand back what has not begun.
+
+        Raises what the database raises while starting; later failures are logged and waited out.
+        """
         timer = AsyncIOScheduler(timezone="UTC")
         async with AsyncExitStack() as ending:
             ending.callback(self._executor.shutdown, wait=False, cancel_futures=True)
-            ending.callback(self._net.close)
+            ending.callback(lambda: self._net.close())
             if self._following is not None and self._following.owns_endpoints:
                 await self._write_endpoints(self._settings)
             await ensure_partitions(self._db)
+            self._metrics = await self._cloudwatch(self._settings.cloudwatch)
+            self._delivery.start()
+            ending.push_async_callback(lambda: self._delivery.stop())
             for seconds, name, job in self._jobs():
                 # No misfire grace: a tick that comes late is still the tick that claims what is due.
                 timer.add_job(
@@ -98,7 +108,6 @@ class Monitor:
     def _jobs(self) -> list[tuple[float, str, Callable[[], Awaitable[Any]]]]:
         jobs: list[tuple[float, str, Callable[[], Awaitable[Any]]]] = [
             (1.0, "claiming due probes", self._scheduler.tick),
-            (1.0, "delivering notices", self._deliver),
             (3600.0, "making partitions ahead", lambda: ensure_partitions(self._db)),
         ]
         if self._following is not None:
@@ -115,66 +124,63 @@ class Monitor:
     async def _release(self, claim: Claim) -> None:
         await schedule.release(self._db, claim)
 
-    async def _deliver(self) -> None:
-        await deliver_once(self._db, self._channels, worker=self._worker, clock=self._clock)
-
     def _published(self, report: ProbeReport) -> None:
         if self._metrics is not None:
             self._metrics.add(report)
 
     def _policy(self) -> Policy:
+        incidents = self._settings.incidents
         return Policy(
-            rules=Rules(
-                fail_after=self._settings.incidents.fail_after, recover_after=self._settings.incidents.recover_after
-            ),
-            channels=tuple(self._channels),
+            rules=Rules(fail_after=incidents.fail_after, recover_after=incidents.recover_after),
+            channels=tuple(channel.name for channel in self._delivery.channels),
             net=self._net,
         )
 
     async def _follow(self) -> None:
         assert self._following is not None
         news = await asyncio.to_thread(self._following.watcher.poll)
-        if news is None:
-            return
-        if not isinstance(news, Settings):
-            for problem in news:
-                log.error("the configuration is not taken over: %s", problem)
-            return
-        if self._following.owns_endpoints:
-            await self._write_endpoints(news)
-        former = self._net
-        self._settings = news
-        self._net, self._channels = self._equipment(news)
+        if isinstance(news, Settings):
+            await self._take_over(news)
+        for problem in news if isinstance(news, tuple) else ():
+            log.error("the edited configuration is not taken over: %s", problem)
+
+    async def _take_over(self, settings: Settings) -> None:
+        """Let an edit count. Where the database listens, where the dashboard stands and whether metrics are published
+        is decided at the start alone."""
+        if self._following is not None and self._following.owns_endpoints:
+            await self._write_endpoints(settings)
+        former, self._net = self._net, self._guarded_net(settings)
+        self._settings = settings
+        await self._delivery.stop()
+        self._delivery = Delivery(self._db, self._channels(settings), worker=self._worker, clock=self._clock)
+        self._delivery.start()
         # Probes that began with the former guard and resolver end with them.
-        asyncio.get_running_loop().call_later(60.0, former.close)
-        log.info("the configuration has changed and counts from now on")
+        asyncio.get_running_loop().call_later(FORMER_NET_KEPT_S, former.close)
+        log.info("the configuration was edited and counts from now on")
 
     async def _write_endpoints(self, settings: Settings) -> None:
         changes = await endpoints.sync(self._db, settings.endpoints)
-        for word in ("added", "changed", "removed"):
-            if names := getattr(changes, word):
+        for word, names in (("added", changes.added), ("changed", changes.changed), ("removed", changes.removed)):
+            if names:
                 log.info("endpoints %s: %s", word, ", ".join(names))
 
-    def _equipment(self, settings: Settings) -> tuple[Net, Mapping[str, Notifier]]:
-        net = Net(
-            GuardPolicy(allow_cidrs=settings.network.allow_cidrs, allow_private=settings.network.allow_private),
-            clock=self._clock,
-        )
-        tools = Tools(net=net, secret=resolve, executor=self._executor, public_url=settings.dashboard.public_url)
-        return net, channel_room.build(settings, tools)
+    def _guarded_net(self, settings: Settings) -> Net:
+        network = settings.network
+        return Net(GuardPolicy(allow_cidrs=network.allow_cidrs, allow_private=network.allow_private), clock=self._clock)
 
-    def _cloudwatch(self, settings: Settings) -> CloudWatch | None:
-        if not settings.cloudwatch.enabled:
+    def _channels(self, settings: Settings) -> tuple[Channel, ...]:
+        public_url = settings.dashboard.public_url
+        tools = Tools(net=self._net, secret=resolve, executor=self._executor, public_url=public_url)
+        return channel_room.build(settings, tools)
+
+    async def _cloudwatch(self, settings: CloudWatchSettings) -> CloudWatch | None:
+        if not settings.enabled:
             return None
-        count = sum(endpoint.enabled for endpoint in settings.endpoints)
-        log.info(
-            "CloudWatch metrics are on: about %.2f USD a month for %s endpoints at list price",
-            monthly_price_usd(count),
-            count,
-        )
-        return CloudWatch.connect(
-            region=settings.cloudwatch.region, namespace=settings.cloudwatch.namespace, executor=self._executor
-        )
+        count = sum(endpoint.enabled for endpoint in self._settings.endpoints)
+        price = monthly_price_usd(count, settings.flush_s)
+        log.info("CloudWatch metrics are on: at most %.2f USD a month for %d endpoints, by list prices", price, count)
+        client = await asyncio.get_running_loop().run_in_executor(self._executor, open_client, settings.region)
+        return CloudWatch(client, settings.namespace, self._executor, self._clock)
 
 
 def _steady(name: str, job: Callable[[], Awaitable[Any]]) -> Callable[[], Awaitable[None]]:

@@ -1,0 +1,53 @@
+"""`mcp-prober demo`: a lab of healthy and broken servers, and everything that watches it."""
+
+import argparse
+import asyncio
+from pathlib import Path
+
+from prober.app.demo import RIGHT_WITHIN_S, demo, until_right
+from prober.app.up import Running
+from prober.cli.errors import ExitCode
+from prober.cli.running import run_until_stopped
+from prober.clock import SystemClock
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data-dir", metavar="DIR", type=Path, help="default: the platform's data directory")
+    parser.add_argument("--host", default="127.0.0.1", help="where the dashboard listens (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8080, help="0 takes any free one (default: %(default)s)")
+    parser.add_argument(
+        "--check",
+        action="store_true",
+        help=f"end with 0 as soon as every verdict is right, with 1 if one still is not after {RIGHT_WITHIN_S:.0f} s",
+    )
+    parser.add_argument("--verbose", action="store_true", help="log more")
+
+
+def run(options: argparse.Namespace) -> int:
+    async def program(stop: asyncio.Event) -> ExitCode:
+        checking: list[asyncio.Task[ExitCode]] = []
+
+        def started(running: Running) -> None:
+            print(f"dashboard: {running.address}", flush=True)
+            if options.check:
+                checking.append(asyncio.create_task(_check(running, stop)))
+
+        await demo(options.data_dir, options.host, options.port, stop, started)
+        return await checking[0] if checking else ExitCode.UP
+
+    return run_until_stopped(program, verbose=options.verbose)
+
+
+async def _check(running: Running, stop: asyncio.Event) -> ExitCode:
+    clock = SystemClock()
+    began = clock.monotonic()
+    try:
+        wrong = await until_right(running.db, clock)
+    finally:
+        stop.set()
+    for each in wrong:
+        print(f"wrong: {each}")
+    if wrong:
+        return ExitCode.NOT_UP
+    print(f"every verdict is right after {clock.monotonic() - began:.1f} s")
+    return ExitCode.UP

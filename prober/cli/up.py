@@ -1,0 +1,48 @@
+"""`mcp-prober up`: the configured endpoints, with a database, a worker and the dashboard on this machine."""
+
+import argparse
+import asyncio
+from pathlib import Path
+
+from prober.app.up import Running, UpOptions, up
+from prober.cli.errors import ExitCode
+from prober.cli.running import run_until_stopped
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="FILE", type=Path, default=Path("prober.yaml"), help="default: %(default)s")
+    parser.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        type=Path,
+        help="of the embedded PostgreSQL (default: the platform's data directory)",
+    )
+    parser.add_argument("--host", help="where the dashboard listens (default: 127.0.0.1)")
+    parser.add_argument("--port", type=int, help="of the dashboard; 0 takes any free one (default: 8080)")
+    parser.add_argument("--no-dashboard", action="store_true", help="probe and alert only")
+    parser.add_argument(
+        "--insecure-no-auth", action="store_true", help="let the dashboard listen beyond this machine without a login"
+    )
+    parser.add_argument("--verbose", action="store_true", help="log more")
+    parser.epilog = "DATABASE_URL, or database_url in the file, replaces the embedded PostgreSQL."
+
+
+def run(options: argparse.Namespace) -> int:
+    wanted = UpOptions(
+        config=options.config,
+        data_dir=options.data_dir,
+        host=options.host,
+        port=options.port,
+        dashboard=not options.no_dashboard,
+        insecure_no_auth=options.insecure_no_auth,
+    )
+
+    async def program(stop: asyncio.Event) -> ExitCode:
+        await up(wanted, stop, _announce)
+        return ExitCode.UP
+
+    return run_until_stopped(program, verbose=options.verbose)
+
+
+def _announce(running: Running) -> None:
+    print(f"dashboard: {running.address}" if running.address else "probing", flush=True)
