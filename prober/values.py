@@ -73,6 +73,13 @@ def url(text: str) -> str:
     return text
 
 
+def tool_name(text: str) -> str:
+    """The name of a tool, as servers may write it: other characters than the specification's are common."""
+    if not text.strip() or len(text) > 256 or not text.isprintable():
+        raise Refused("is not the name of a tool", "write it as the server lists it")
+    return text
+
+
 def is_secret_header(header: str) -> bool:
     """Whether a header of that name usually carries a credential."""
     return _SECRET_HEADER.search(header) is not None

@@ -45,12 +45,6 @@ def _cidr(text: str) -> str:
         raise values.Refused("is not a network", "such as 10.20.0.0/16, without host bits") from None
 
 
-def _tool(text: str) -> str:
-    if not text.strip() or len(text) > 256 or not text.isprintable():
-        raise values.Refused("is not the name of a tool", "write it as the server lists it")
-    return text
-
-
 def _metric_namespace(text: str) -> str:
     # PutMetricData, parameter Namespace: its pattern, and "AWS/" is reserved
     if not 1 <= len(text) <= 255 or text.startswith(("AWS/", ":")) or not text.isascii() or not text.strip():
@@ -67,7 +61,7 @@ Flush = Annotated[float, BeforeValidator(_seconds(1.0, 3600.0, "1 second to 1 ho
 Name = Annotated[str, AfterValidator(values.name)]
 Url = Annotated[str, AfterValidator(values.url), Field(json_schema_extra={"format": "uri"})]
 Reference = Annotated[str, AfterValidator(values.reference), Field(json_schema_extra={"pattern": "^(env|file):"})]
-Tool = Annotated[str, AfterValidator(_tool)]
+Tool = Annotated[str, AfterValidator(values.tool_name)]
 Revision = Annotated[str, AfterValidator(_revision), Field(json_schema_extra={"enum": [AUTO, *REVISIONS]})]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
 Count = Annotated[int, Field(ge=1, le=100)]

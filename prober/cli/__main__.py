@@ -1,0 +1,8 @@
+"""`python -m prober.cli` is `mcp-prober`."""
+
+import sys
+
+from prober.cli.dispatch import main
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,169 @@
+"""What `check` and `init` ask about an endpoint on the command line."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from checks.model import Endpoint, Sentinel
+from checks.spec import Transport
+from prober import values
+from prober.cli.errors import CommandError
+from prober.secrets.references import SecretError, is_reference, resolve
+
+DEFAULT_TIMEOUT_S: Final = 15.0
+"""Longer than a monitor's: after a deployment the first request meets a cold start."""
+LONGEST_TIMEOUT_S: Final = 900.0
+
+
+def add_endpoint_arguments(parser: argparse.ArgumentParser) -> None:
+    """The address of an endpoint and how to get in."""
+    parser.add_argument("url", metavar="URL", help="address of the MCP endpoint, with its path")
+    parser.add_argument(
+        "--header",
+        metavar="NAME=REF",
+        action="append",
+        default=[],
+        help="send a header; a secret by reference: env:NAME or file:/path (repeatable)",
+    )
+    parser.add_argument("--bearer", metavar="REF", help="bearer token by reference: env:NAME or file:/path")
+    parser.add_argument(
+        "--transport",
+        choices=("auto", *(transport.value for transport in Transport)),
+        default="auto",
+        help="pin the transport (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--timeout",
+        metavar="S",
+        default=str(DEFAULT_TIMEOUT_S),
+        help="deadline of the whole probe, in seconds or such as 1m (default: %(default)s)",
+    )
+    parser.add_argument("--insecure", action="store_true", help="do not verify the certificate")
+
+
+def add_question_arguments(parser: argparse.ArgumentParser) -> None:
+    """What is asked beyond the opening and the list of tools."""
+    parser.add_argument(
+        "--sentinel",
+        metavar="TOOL",
+        action=_SentinelAction,
+        default=[],
+        help="call this tool, once, even if the server calls it destructive (repeatable)",
+    )
+    parser.add_argument(
+        "--args", metavar="JSON", action=_ArgsAction, help="arguments of the sentinel before it, as a JSON object"
+    )
+    parser.add_argument(
+        "--expect-tool", metavar="TOOL", action="append", default=[], help="warn unless it is listed (repeatable)"
+    )
+    parser.add_argument(
+        "--streaming",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="whether events must arrive one by one (default: only judged where it is plain)",
+    )
+
+
+def endpoint_from(options: argparse.Namespace) -> Endpoint:
+    """The endpoint that the options describe. Raises CommandError, also for a secret that is not to be had."""
+    url = _value("URL", values.url, options.url)
+    headers = _headers(options.header)
+    if options.bearer is not None:
+        _value("--bearer", values.reference, options.bearer)
+        if any(name.lower() == "authorization" for name in headers):
+            raise CommandError("--bearer and --header both give Authorization", "keep one of them")
+    _resolve_all([*headers.values(), *([options.bearer] if options.bearer else [])])
+    return Endpoint(
+        name=urlsplit(url).netloc,
+        url=url,
+        timeout_s=_timeout_s(options.timeout),
+        transport=None if options.transport == "auto" else Transport(options.transport),
+        expected_tools=tuple(getattr(options, "expect_tool", ())),
+        sentinels=tuple(
+            Sentinel(tool=tool, arguments=arguments, allow_destructive=True)
+            for tool, arguments in getattr(options, "sentinel", ())
+        ),
+        streaming=getattr(options, "streaming", None),
+        headers=headers,
+        bearer=options.bearer,
+        verify_tls=not options.insecure,
+    )
+
+
+class _SentinelAction(argparse.Action):
+    """Collects `[tool, arguments]` pairs."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        namespace.sentinel = [*namespace.sentinel, (values, {})]
+
+
+class _ArgsAction(argparse.Action):
+    """Gives the last sentinel its arguments."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        if not namespace.sentinel:
+            parser.error("--args stands after the --sentinel that it belongs to")
+        try:
+            arguments = json.loads(str(values), parse_constant=_refuse_constant)
+        except (ValueError, RecursionError) as error:
+            parser.error(f"--args is not JSON: {error}")
+        if not isinstance(arguments, dict):
+            parser.error("""--args is not a JSON object: write such as '{"id": 7}'""")
+        tool, _ = namespace.sentinel[-1]
+        namespace.sentinel = [*namespace.sentinel[:-1], (tool, arguments)]
+
+
+def _refuse_constant(word: str) -> None:
+    raise ValueError(f"{word} is no JSON number")
+
+
+def _headers(written: Sequence[str]) -> dict[str, str]:
+    headers: dict[str, str] = {}
+    for each in written:
+        name, equals, value = each.partition("=")
+        if not equals:
+            raise CommandError("--header wants NAME=REF", "such as --header X-Api-Key=env:API_KEY")
+        if name in headers:
+            raise CommandError(f"--header {name} is given twice", "write it once")
+        headers[name] = value
+    for name, refused in values.header_problems(headers):
+        raise CommandError(f"--header {name}: {refused.message}", refused.hint)
+    return headers
+
+
+def _resolve_all(texts: Sequence[str]) -> None:
+    """Find out now whether every secret is there: at the prompt a missing one is a mistake in the command."""
+    for text in texts:
+        if is_reference(text):
+            try:
+                resolve(text)
+            except SecretError as error:
+                raise CommandError(str(error)) from None
+
+
+def _timeout_s(written: str) -> float:
+    seconds = float(_value("--timeout", values.duration_s, written))
+    if not 0.1 <= seconds <= LONGEST_TIMEOUT_S:
+        raise CommandError("--timeout is out of range", "0.1 seconds to 15 minutes")
+    return seconds
+
+
+def _value(option: str, rule: Any, written: str) -> Any:
+    try:
+        return rule(written)
+    except values.Refused as refused:
+        raise CommandError(f"{option}: {refused.message}", refused.hint) from None

@@ -1,0 +1,123 @@
+"""Finds the command that was asked for and imports that one alone, so that `check` starts fast."""
+
+import argparse
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, Final, NoReturn, Protocol, cast
+
+from prober.cli.errors import PROGRAM, CommandError, ExitCode, say_error
+
+COMMANDS: Final[dict[str, str]] = {
+    "check": "probe one MCP server now, name the fault and its fix",
+    "init": "write a configuration file from a live server",
+    "up": "watch the configured endpoints: database, scheduler and dashboard",
+    "demo": "the same over a local lab of healthy and broken servers",
+    "worker": "share the probing of another prober's database",
+    "serve": "the dashboard alone",
+    "config": "check a configuration file, or print its JSON Schema",
+    "endpoints": "list the registered endpoints with their verdicts",
+    "lab": "local MCP servers that are broken on purpose",
+    "migrate": "bring the database to this version's schema",
+}
+"""Each command is the module of its name in this package, see `Command`."""
+
+SIGPIPE_EXIT: Final = 141
+"""What a shell reports for a writer whose reader has gone."""
+
+
+class Command(Protocol):
+    """What the module of a command offers."""
+
+    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+
+    def run(self, options: argparse.Namespace) -> int: ...
+
+
+class Parser(argparse.ArgumentParser):
+    """Says errors in the form of all commands, and takes no abbreviated options."""
+
+    def __init__(self, *positional: Any, **named: Any) -> None:
+        super().__init__(*positional, **{"allow_abbrev": False, **named})
+
+    def error(self, message: str) -> NoReturn:
+        say_error(message, f"see: {self.prog} --help")
+        raise SystemExit(int(ExitCode.USAGE))
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command. Returns its exit code, see `prober.cli.errors.ExitCode`; never raises."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 must not cost the report
+    try:
+        code = _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()
+    except SystemExit as ended:
+        return ended.code if isinstance(ended.code, int) else ExitCode.UP
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except CommandError as error:
+        say_error(error.message, error.hint, error.details)
+        return error.code
+    except BrokenPipeError:
+        # Python flushes standard output at exit, which would fail again and print a traceback.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return SIGPIPE_EXIT
+    except Exception as bug:  # the last line of defence: a bug of ours must not show a traceback to users
+        return _say_bug(bug)
+    return code
+
+
+def _run(arguments: list[str]) -> int:
+    name = next((word for word in arguments if not word.startswith("-")), None)
+    parser = Parser(
+        prog=PROGRAM,
+        description="Watches MCP servers on AWS Lambda from outside, names the fault, its evidence and its fix.",
+    )
+    parser.add_argument("--version", action="store_true", help="print the version and exit")
+    subparsers = parser.add_subparsers(metavar="COMMAND", dest="command", parser_class=Parser)
+    command = None
+    for each, summary in COMMANDS.items():
+        subparser = subparsers.add_parser(each, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
+        if each == name:
+            command = cast("Command", importlib.import_module(f"prober.cli.{each}"))
+            command.add_arguments(subparser)
+    if name is not None and command is None:
+        parser.error(f"there is no command {name!r}: {_nearest(name)}")
+    options = parser.parse_args(arguments)
+    if options.version:
+        print(f"{PROGRAM} {_version()}")
+        return ExitCode.UP
+    if command is None:
+        parser.print_help(sys.stderr)
+        return ExitCode.USAGE
+    return command.run(options)
+
+
+def _nearest(name: str) -> str:
+    import difflib
+
+    near = difflib.get_close_matches(name, COMMANDS, n=1)
+    return f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+
+
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("mcp-prober")
+    except PackageNotFoundError:
+        return "(not installed)"
+
+
+def _say_bug(bug: Exception) -> int:
+    if os.environ.get("PROBER_DEBUG"):
+        traceback.print_exception(bug)
+    frame = traceback.extract_tb(bug.__traceback__)[-1]
+    # The text of the exception could hold anything, a secret too.
+    where = f"{type(bug).__name__} in {os.path.basename(frame.filename)}:{frame.lineno}"  # noqa: PTH119 - a shown name
+    say_error(f"a bug of the prober itself: {where}", "please report it; PROBER_DEBUG=1 shows the traceback")
+    return ExitCode.UNOBSERVED

@@ -1,0 +1,68 @@
+"""`mcp-prober init URL`: a configuration file from what a live server says about itself."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from checks.model import Profile
+from prober.cli import report_text
+from prober.cli.arguments import add_endpoint_arguments, endpoint_from
+from prober.cli.check import probe, terminal_width
+from prober.cli.errors import EXIT_OF_VERDICT, CommandError, ExitCode
+from prober.cli.starter_file import starter_file
+from prober.settings import ConfigError, parse
+
+STDOUT = "-"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_endpoint_arguments(parser)
+    parser.add_argument(
+        "--output", metavar="FILE", default="prober.yaml", help="file to write, - for stdout (default: %(default)s)"
+    )
+    parser.add_argument("--force", action="store_true", help="write over a file that is there already")
+
+
+def run(options: argparse.Namespace) -> int:
+    endpoint = endpoint_from(options)
+    path = Path(options.output)
+    if options.output != STDOUT and path.exists() and not options.force:
+        raise CommandError(f"{path} is there already", "name another file with --output, or write over it with --force")
+    report = probe(endpoint, Profile.QUICK)
+    if not report.opening.established:
+        print(report_text.render(report, endpoint, width=terminal_width()), file=sys.stderr)
+        code = EXIT_OF_VERDICT[report.verdict] or ExitCode.NOT_UP
+        raise CommandError("nothing is written, because the server cannot be asked for its tools", code=code)
+    text = starter_file(report, endpoint)
+    _assert_usable(text)
+    if options.output == STDOUT:
+        print(text, end="")
+        return ExitCode.UP
+    _write(path, text, over=options.force)
+    print(f"{path} is written; look through it, then run: mcp-prober up --config {path}")
+    return ExitCode.UP
+
+
+def _assert_usable(text: str) -> None:
+    """What we write must pass our own check, whatever the server called its tools."""
+    try:
+        parse(text.encode(), "the new file", {})
+    except ConfigError as error:
+        raise AssertionError(f"init wrote a file that cannot be used: {error.problems[0].message}") from error
+
+
+def _write(path: Path, text: str, *, over: bool) -> None:
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        try:
+            with draft.open("x", encoding="utf-8") as file:
+                file.write(text)
+            # A link fails where the name is taken by now; a rename would write over it.
+            draft.replace(path) if over else os.link(draft, path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except FileExistsError:
+        raise CommandError(f"{path} is there already", "write over it with --force") from None
+    except OSError as error:
+        raise CommandError(f"{path} cannot be written: {error.strerror}", "name another file with --output") from None

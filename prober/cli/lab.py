@@ -1,0 +1,38 @@
+"""`mcp-prober lab`: local MCP servers in known states, to try `check` on."""
+
+import argparse
+import asyncio
+import contextlib
+from collections.abc import Mapping
+
+from prober.cli.errors import CommandError, ExitCode
+from prober.lab import LabError, list_text, serve
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("scenarios", metavar="SCENARIO", nargs="*", help="what to serve (default: everything)")
+    parser.add_argument("--list", action="store_true", help="print what there is and exit")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=0, help="first of consecutive ports (default: any free ones)")
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.list:
+        print(list_text())
+        return ExitCode.UP
+    if not 0 <= options.port <= 65535:
+        raise CommandError("--port is out of range", "0 to 65535")
+    # Ctrl-C is how a lab ends.
+    with contextlib.suppress(KeyboardInterrupt):
+        try:
+            asyncio.run(serve(options.scenarios, options.host, options.port, _announce))
+        except LabError as error:
+            raise CommandError(str(error)) from None
+    return ExitCode.UP
+
+
+def _announce(urls: Mapping[str, str]) -> None:
+    width = max(len(scenario) for scenario in urls)
+    for scenario, url in urls.items():
+        print(f"{scenario:<{width}}  {url}")
+    print("Try one with: mcp-prober check URL. Ctrl-C ends the lab.", flush=True)

@@ -1,0 +1,23 @@
+"""`mcp-prober migrate`: the schema of this version, before the processes that need it start."""
+
+import argparse
+
+from prober.cli.database import add_database_arguments, database_url, named_failures
+from prober.cli.errors import ExitCode
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_database_arguments(parser)
+
+
+def run(options: argparse.Namespace) -> int:
+    from prober.storage import migrations
+    from prober.storage.database import shown
+
+    with named_failures():
+        url = database_url(options)
+        before = migrations.current(url)
+        migrations.upgrade(url)
+        head = migrations.head()
+        print(f"{shown(url)} is at {head}" + (" already" if before == head else ""))
+    return ExitCode.UP

@@ -1,0 +1,102 @@
+"""A report for machines. The form is versioned: keys may be added, none changes its meaning within a version."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from checks.encode import as_json
+from checks.model import CheckResult, Diagnosis, Endpoint, Exchange, ProbeReport
+
+SCHEMA_VERSION: Final = 1
+
+
+def render(report: ProbeReport, endpoint: Endpoint) -> str:
+    """The report as one JSON document in ASCII: what a server says arrives escaped."""
+    return json.dumps(document(report, endpoint), indent=2, allow_nan=False)
+
+
+def document(report: ProbeReport, endpoint: Endpoint) -> dict[str, Any]:
+    """The report as JSON values."""
+    opener = report.opening.opener
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "verdict": report.verdict.value,
+        "endpoint": {"name": as_json(report.endpoint), "url": as_json(shown_url(endpoint.url))},
+        "era": None if opener is None else opener.era.value,
+        "protocol_version": None if opener is None else as_json(opener.protocol_version),
+        "transport": None if opener is None else opener.transport.value,
+        "server": {
+            "name": as_json(report.opening.server_name),
+            "version": as_json(report.opening.server_version),
+            "capabilities": sorted(as_json(dict(report.opening.capabilities))),
+            "has_session": report.opening.has_session,
+        },
+        "checks": [_check(result) for result in report.results],
+        "diagnoses": [_diagnosis(diagnosis) for diagnosis in report.diagnoses],
+        "timings": _timings(report),
+        "exchanges": [_exchange(exchange) for exchange in report.exchanges],
+        "started_at": report.started_at.isoformat(),
+        "location": report.location,
+    }
+
+
+def shown_url(url: str) -> str:
+    """The address without its query, which may hold a key and would end in a pipeline's log."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc}{parts.path}{'?…' if parts.query else ''}"
+
+
+def _check(result: CheckResult) -> dict[str, Any]:
+    return {
+        "id": result.check,
+        "outcome": result.outcome.value,
+        "ms": _ms(result.ms),
+        "summary": as_json(result.summary),
+        "findings": [{"text": as_json(finding.text), "rule": as_json(finding.rule)} for finding in result.findings],
+        "facts": as_json(result.facts),
+        "exchanges": [exchange.id for exchange in result.exchanges],
+    }
+
+
+def _diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
+    return {
+        "id": diagnosis.id,
+        "effect": diagnosis.effect.value,
+        "confidence": diagnosis.confidence,
+        "summary": as_json(diagnosis.summary),
+        "evidence": [{"text": as_json(proof.text), "exchange": proof.exchange} for proof in diagnosis.evidence],
+        "fix": as_json(diagnosis.fix),
+        "reproduce": as_json(diagnosis.reproduce),
+        "alternatives": as_json(diagnosis.alternatives),
+    }
+
+
+def _timings(report: ProbeReport) -> dict[str, Any]:
+    """Where the time went: the whole probe, each check, and the phases of the first exchange."""
+    phases = report.exchanges[0].timings if report.exchanges else None
+    names = ("dns_ms", "connect_ms", "tls_ms", "first_byte_ms")
+    streaming: Mapping[str, Any] = next((each.facts for each in report.results if each.check == "streaming"), {})
+    return {
+        "total_ms": _ms(report.duration_ms),
+        "checks": {result.check: _ms(result.ms) for result in report.results},
+        **{name: None if phases is None else _ms(getattr(phases, name)) for name in names},
+        "first_event_ms": _ms(streaming.get("first_event_ms")),
+    }
+
+
+def _exchange(exchange: Exchange) -> dict[str, Any]:
+    error = exchange.transport_error
+    return {
+        "id": exchange.id,
+        "method": exchange.method,
+        "rpc_method": as_json(exchange.rpc_method),
+        "status": exchange.status,
+        "at_ms": _ms(exchange.offset_ms),
+        "ms": _ms(exchange.timings.total_ms),
+        "error": None if error is None else {"failure": error.failure.value, "reason": as_json(error.reason)},
+    }
+
+
+def _ms(value: float | None) -> float | None:
+    return None if value is None else round(value, 1)

@@ -1,0 +1,125 @@
+"""A report for people: a line per check, then the verdict, and for each diagnosis its evidence and fix."""
+
+import textwrap
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from checks.model import CheckResult, Diagnosis, Effect, Endpoint, Outcome, ProbeReport, Verdict
+from checks.proofs import milliseconds
+from checks.text import clean
+from prober.cli.report_json import shown_url
+
+_RED, _GREEN, _YELLOW, _CYAN, _DIM, _BOLD = "31", "32", "33", "36", "2", "1"
+_OUTCOME_COLOURS: Final = {
+    Outcome.PASS: _GREEN,
+    Outcome.WARN: _YELLOW,
+    Outcome.FAIL: _RED,
+    Outcome.SKIP: _DIM,
+    Outcome.ERROR: _CYAN,
+}
+_VERDICT_COLOURS: Final = {
+    Verdict.UP: _GREEN,
+    Verdict.DEGRADED: _YELLOW,
+    Verdict.DOWN: _RED,
+    Verdict.UNKNOWN: _CYAN,
+}
+_WEIGHTS: Final = {Effect.DOWN: 0, Effect.UNKNOWN: 1, Effect.DEGRADED: 2, Effect.INFORMATION: 3}
+_LONGEST_TEXT: Final = 4000
+_LONGEST_COMMAND: Final = 20_000
+
+
+def render(report: ProbeReport, endpoint: Endpoint, *, width: int = 80, colour: bool = False) -> str:
+    """The report in lines of at most `width` columns; commands and code stay whole, so that they can be copied."""
+    page = _Page(width, colour)
+    diagnoses = sorted(report.diagnoses, key=lambda each: (_WEIGHTS[each.effect], -each.confidence))
+    lines = [page.painted(clean(shown_url(endpoint.url), 300), _BOLD), ""]
+    for result in report.results:
+        lines += page.check(result)
+    lines += ["", *page.verdict(report)]
+    for diagnosis in diagnoses:
+        lines += ["", *page.diagnosis(diagnosis)]
+    return "\n".join(lines)
+
+
+class _Page:
+    """Lays out parts of a report in a given width."""
+
+    def __init__(self, width: int, colour: bool) -> None:
+        self._width = width
+        self._colour = colour
+
+    def painted(self, text: str, *codes: str) -> str:
+        return f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if self._colour else text
+
+    def check(self, result: CheckResult) -> Iterator[str]:
+        time = milliseconds(result.ms) if result.ms else "-"
+        head = f"  {result.outcome.value:<5} {clean(result.check, 20):<14}{time:>8}  "
+        summary = self._wrapped(clean(result.summary, _LONGEST_TEXT), " " * len(head))
+        first = summary[0].lstrip() if summary else ""
+        mark = self.painted(f"{result.outcome.value:<5}", _OUTCOME_COLOURS[result.outcome])
+        yield f"  {mark}{head[7:]}{first}"
+        yield from summary[1:]
+        for finding in result.findings:
+            yield from self._wrapped(clean(finding.text, _LONGEST_TEXT), " " * 8, "      - ")
+            if finding.rule:
+                yield self.painted(f"        {clean(finding.rule)}", _DIM)
+
+    def verdict(self, report: ProbeReport) -> Iterator[str]:
+        word = self.painted(report.verdict.value.upper(), _BOLD, _VERDICT_COLOURS[report.verdict])
+        opener = report.opening.opener
+        if report.verdict is Verdict.UNKNOWN:
+            said = "we could not observe; this says nothing about the endpoint"
+        elif opener is None:
+            said = "no conversation could be opened"
+        else:
+            said = f"{clean(opener.protocol_version, 20)} over {opener.transport.value}, {opener.era.value} era"
+        yield f"{word} after {milliseconds(report.duration_ms)}: {said}"
+
+    def diagnosis(self, diagnosis: Diagnosis) -> Iterator[str]:
+        is_note = diagnosis.effect is Effect.INFORMATION
+        kind = "note" if is_note else "diagnosis"
+        name = self.painted(clean(diagnosis.id, 60), _BOLD)
+        yield f"{kind}: {name} ({_certainty(diagnosis.confidence)}, {diagnosis.confidence:.0%})"
+        yield from self._wrapped(clean(diagnosis.summary, _LONGEST_TEXT), "  ")
+        yield from self._listed("evidence", (proof.text for proof in diagnosis.evidence))
+        if diagnosis.fix.strip():
+            yield self._heading("fix")
+            yield from self._fix(clean(diagnosis.fix, _LONGEST_TEXT, keep_lines=True))
+        yield from self._listed("could also be", diagnosis.alternatives)
+        if diagnosis.reproduce.strip():
+            yield self._heading("reproduce")
+            yield f"  {clean(diagnosis.reproduce, _LONGEST_COMMAND)}"
+
+    def _heading(self, text: str) -> str:
+        return f"  {self.painted(text, _DIM)}" if self._colour else f"  {text}:"
+
+    def _listed(self, heading: str, texts: Iterable[str]) -> Iterator[str]:
+        for index, text in enumerate(texts):
+            if index == 0:
+                yield self._heading(heading)
+            yield from self._wrapped(clean(text, _LONGEST_TEXT), "      ", "    - ")
+
+    def _fix(self, text: str) -> Iterator[str]:
+        """Prose is wrapped; a line that is indented already is code and stays as it is."""
+        for line in text.splitlines():
+            if line.startswith((" ", "\t")):
+                yield f"    {line}"
+            else:
+                yield from self._wrapped(line, "    ")
+
+    def _wrapped(self, text: str, indent: str, first_indent: str | None = None) -> list[str]:
+        """Words that are longer than a line stay whole: most are addresses and names to copy."""
+        return textwrap.wrap(
+            text,
+            self._width,
+            initial_indent=indent if first_indent is None else first_indent,
+            subsequent_indent=indent,
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+
+
+def _certainty(confidence: float) -> str:
+    if confidence >= 0.9:
+        return "certain"
+    return "likely" if confidence >= 0.7 else "possible"

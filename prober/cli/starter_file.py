@@ -1,0 +1,180 @@
+"""The commented configuration that `init` writes."""
+
+import ipaddress
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import yaml
+
+from checks.messages import Tool, tools_of
+from checks.model import Endpoint, ProbeReport
+from checks.text import clean
+from prober import values
+
+_EXAMPLES: Final[Mapping[str, Any]] = {
+    "string": "text",
+    "integer": 1,
+    "number": 1,
+    "boolean": True,
+    "array": [],
+    "object": {},
+    "null": None,
+}
+_MOST_TOOLS: Final = 200
+
+
+def starter_file(report: ProbeReport, endpoint: Endpoint) -> str:
+    """YAML that watches `endpoint` as the probe found it; it passes `mcp-prober config check`."""
+    tools = _tools(report)
+    lines = [
+        "# Configuration of mcp-prober. Check it with: mcp-prober config check FILE",
+        "# All keys, for editors: mcp-prober config schema",
+        "",
+        "endpoints:",
+        *_endpoint(report, endpoint, tools),
+        "",
+        *_network(report),
+        *_NOTIFIERS,
+    ]
+    return "\n".join(lines) + "\n"
+
+
+_NOTIFIERS: Final = (
+    "# Who is told when an incident opens and closes:",
+    "# notifiers:",
+    "#   - kind: slack",
+    "#     webhook: env:SLACK_WEBHOOK_URL",
+    "#   - kind: sns",
+    "#     topic_arn: arn:aws:sns:eu-central-1:123456789012:alerts",
+)
+
+
+def _endpoint(report: ProbeReport, endpoint: Endpoint, tools: Sequence[Tool]) -> Iterator[str]:
+    yield f"  - name: {scalar(_name(report, endpoint))}"
+    yield f"    url: {scalar(endpoint.url)}"
+    yield "    interval: 60s"
+    yield "    timeout: 10s"
+    opener = report.opening.opener
+    if opener is not None:
+        yield (
+            f"    # Found: {clean(opener.protocol_version, 20)} over {opener.transport.value}, "
+            f"{opener.era.value} era. Pin it by one of these:"
+        )
+        pinned = "" if endpoint.transport else "# "
+        yield f"    {pinned}transport: {opener.transport.value}"
+        yield f"    # era: {opener.era.value}"
+    if not endpoint.verify_tls:
+        yield "    verify_tls: false"
+    if endpoint.headers:
+        yield "    headers:"
+        yield from (f"      {scalar(name)}: {scalar(value)}" for name, value in endpoint.headers.items())
+    if endpoint.bearer is not None:
+        yield "    auth:"
+        yield f"      bearer: {scalar(endpoint.bearer)}"
+    else:
+        yield "    # auth: {bearer: env:MCP_TOKEN}"
+    yield from _expected_tools(tools)
+    yield from _sentinel(tools)
+    yield "    # true: events must arrive one by one; false: they need not"
+    yield "    # streaming: true"
+
+
+def _expected_tools(tools: Sequence[Tool]) -> Iterator[str]:
+    names = list(dict.fromkeys(tool.name for tool in tools))[:_MOST_TOOLS]
+    if not names:
+        yield "    # expected_tools: [search]"
+        return
+    yield "    # The endpoint is degraded when one of these is missing:"
+    yield "    expected_tools:"
+    yield from (f"      - {scalar(name)}" for name in names)
+
+
+def _sentinel(tools: Sequence[Tool]) -> Iterator[str]:
+    chosen = _safest(tools)
+    yield "    # A sentinel is called on every probe. Choose a tool that is safe to repeat and costs little:"
+    yield "    # sentinels:"
+    yield f"    #   - tool: {scalar(chosen.name if chosen else 'search')}"
+    arguments = _arguments(chosen) if chosen else {"query": "text"}
+    if arguments:
+        yield f"    #     arguments: {json.dumps(arguments)}"
+    yield "    #     expect: {text: part of the answer}"
+
+
+def _network(report: ProbeReport) -> Iterator[str]:
+    address = next((each.remote_address for each in report.exchanges if each.remote_address), None)
+    network = _private_network(address) if address else None
+    if network is not None:
+        yield "# The server has a private address, which is probed only when it is allowed here:"
+        yield "network:"
+        yield f"  allow_cidrs: [{scalar(network)}]"
+        yield ""
+
+
+def _private_network(address: str) -> str | None:
+    """The network of that address alone, where it is not a public one."""
+    try:
+        found = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return None
+    return None if found.is_global else str(ipaddress.ip_network(found))
+
+
+def _tools(report: ProbeReport) -> list[Tool]:
+    """The tools whose names a configuration can hold."""
+    listing = report.result("tools_list")
+    found = [tool for exchange in (listing.exchanges if listing else ()) for tool in tools_of(exchange)]
+    return [tool for tool in found if _is_tool_name(tool.name)]
+
+
+def _is_tool_name(name: str) -> bool:
+    try:
+        values.tool_name(name)
+    except values.Refused:
+        return False
+    return True
+
+
+def _safest(tools: Sequence[Tool]) -> Tool | None:
+    """A tool that says it only reads, one without required arguments first; else one that takes none."""
+    reading = [tool for tool in tools if tool.annotations.get("readOnlyHint") is True]
+    others = [tool for tool in tools if not tool.is_destructive and not _required(tool)]
+    return next((tool for tool in (*(t for t in reading if not _required(t)), *reading, *others)), None)
+
+
+def _required(tool: Tool) -> list[str]:
+    schema = tool.raw.get("inputSchema")
+    required = schema.get("required") if isinstance(schema, Mapping) else None
+    return [name for name in required if isinstance(name, str)] if isinstance(required, list) else []
+
+
+def _arguments(tool: Tool) -> dict[str, Any]:
+    """A value of the right type for each required argument."""
+    schema = tool.raw.get("inputSchema")
+    properties = schema.get("properties") if isinstance(schema, Mapping) else None
+    described = properties if isinstance(properties, Mapping) else {}
+    return {clean(name, 60): _example(described.get(name)) for name in _required(tool)[:20]}
+
+
+def _example(described: Any) -> Any:
+    kind = described.get("type") if isinstance(described, Mapping) else None
+    return _EXAMPLES.get(kind, "text") if isinstance(kind, str) else "text"
+
+
+def _name(report: ProbeReport, endpoint: Endpoint) -> str:
+    """What the server calls itself, as the name of an endpoint; else its host."""
+    for candidate in (report.opening.server_name or "", endpoint.name):
+        name = re.sub(r"[^A-Za-z0-9._-]+", "-", candidate).strip("-._")[:100]
+        if name:
+            return name
+    return "endpoint"
+
+
+def scalar(text: str) -> str:
+    """One line of YAML that reads back as `text`; in quotes only where it needs them."""
+    escaped = text.replace("${", "$${")
+    if re.fullmatch(r"[A-Za-z][A-Za-z0-9_./:-]*[A-Za-z0-9_/]", escaped) and yaml.safe_load(escaped) == escaped:
+        return escaped
+    return yaml.safe_dump(escaped, default_style='"', allow_unicode=True, width=math.inf).strip()

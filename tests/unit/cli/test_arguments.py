@@ -1,0 +1,102 @@
+"""The command line of `check` and `init`."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from checks.model import Endpoint, Sentinel
+from checks.spec import Transport
+from prober.cli.arguments import add_endpoint_arguments, add_question_arguments, endpoint_from
+from prober.cli.dispatch import Parser
+from prober.cli.errors import CommandError
+
+URL = "https://orders.example.com:8443/mcp"
+
+
+def options(*words: str) -> argparse.Namespace:
+    parser = Parser(prog="mcp-prober check")
+    add_endpoint_arguments(parser)
+    add_question_arguments(parser)
+    return parser.parse_args([URL, *words])
+
+
+def test_an_address_alone_is_enough() -> None:
+    assert endpoint_from(options()) == Endpoint(name="orders.example.com:8443", url=URL, timeout_s=15.0)
+
+
+def test_every_option_arrives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KEY", "k")
+    token = tmp_path / "token"
+    token.write_text("t")
+    found = endpoint_from(
+        options(
+            "--header", "X-Api-Key=env:KEY", "--header", "X-Tenant=a=b", "--bearer", f"file:{token}",
+            "--transport", "sse", "--timeout", "1m", "--insecure", "--streaming", "--expect-tool", "find",
+            "--sentinel", "find", "--args", '{"id": 7}', "--sentinel", "list",
+        )
+    )  # fmt: skip
+    assert found == Endpoint(
+        name="orders.example.com:8443",
+        url=URL,
+        timeout_s=60.0,
+        transport=Transport.SSE,
+        expected_tools=("find",),
+        sentinels=(
+            Sentinel(tool="find", arguments={"id": 7}, allow_destructive=True),
+            Sentinel(tool="list", allow_destructive=True),
+        ),
+        streaming=True,
+        headers={"X-Api-Key": "env:KEY", "X-Tenant": "a=b"},
+        bearer=f"file:{token}",
+        verify_tls=False,
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--header", "X-Api-Key"], "--header wants NAME=REF"),
+        (["--header", "X-Api-Key=hunter2"], "--header X-Api-Key: is a secret written out"),
+        (["--header", "Host=a"], "--header Host: is a header that the prober sets itself"),
+        (["--header", "X-A=1", "--header", "X-A=2"], "--header X-A is given twice"),
+        (["--header", "X-A=1", "--header", "x-a=2"], "--header x-a: is the same header as X-A"),
+        (["--bearer", "hunter2"], "--bearer: is not a reference to a secret"),
+        (["--bearer", "env:PROBER_TEST_GONE"], "env:PROBER_TEST_GONE is not set"),
+        (["--bearer", "env:A", "--header", "authorization=env:A"], "--bearer and --header both give Authorization"),
+        (["--timeout", "soon"], "--timeout: is not a duration"),
+        (["--timeout", "0"], "--timeout is out of range"),
+        (["--timeout", "1h"], "--timeout is out of range"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused_without_repeating_a_secret(words: list[str], message: str) -> None:
+    with pytest.raises(CommandError) as refusal:
+        endpoint_from(options(*words))
+    said = " ".join((refusal.value.message, refusal.value.hint))
+    assert message in said
+    assert "hunter2" not in said
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--args", "{}"], "--args stands after the --sentinel"),
+        (["--sentinel", "a", "--args", "{"], "--args is not JSON"),
+        (["--sentinel", "a", "--args", "[1]"], "--args is not a JSON object"),
+        (["--sentinel", "a", "--args", '{"a": NaN}'], "NaN is no JSON number"),
+        (["--sentinel", "a", "--args", "[" * 100_000], "--args is not JSON"),
+        (["--trans", "sse"], "unrecognized arguments"),
+        (["--transport", "http"], "invalid choice: 'http'"),
+    ],
+)
+def test_usage_errors_end_with_2_and_the_way_to_the_help(
+    words: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        options(*words)
+    assert ended.value.code == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("mcp-prober: error: ")
+    assert message in said.err
+    assert "see: mcp-prober check --help" in said.err

@@ -1,0 +1,85 @@
+"""The command line as a whole: exit codes, the form of errors, and what is imported for `check`."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from prober.cli import main
+from prober.cli.dispatch import COMMANDS
+
+ROOT = Path(__file__).parent.parent.parent.parent
+HEAVY = {"pydantic", "sqlalchemy", "boto3", "botocore", "fastapi", "starlette", "apscheduler", "yaml", "uvloop",
+         "jinja2", "alembic", "psycopg"}  # fmt: skip
+
+
+def test_without_a_command_the_help_goes_to_stderr_and_the_code_is_2(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert all(command in said.err for command in COMMANDS)
+
+
+def test_help_and_version_go_to_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    assert "COMMAND" in capsys.readouterr().out
+    assert main(["--version"]) == 0
+    assert capsys.readouterr().out.startswith("mcp-prober ")
+
+
+def test_a_mistyped_command_gets_the_one_that_was_meant(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["chekc", "http://localhost/"]) == 2
+    assert capsys.readouterr().err.startswith("mcp-prober: error: there is no command 'chekc': did you mean check?")
+
+
+def test_a_bad_address_ends_with_2_and_nothing_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "localhost:8000/mcp", "--format", "json"]) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("mcp-prober: error: URL: is not an http or https URL\n  ")
+
+
+def test_a_quick_profile_refuses_what_it_would_not_ask(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "http://localhost/", "--profile", "quick", "--sentinel", "find"]) == 2
+    assert "--profile quick calls no tools" in capsys.readouterr().err
+
+
+def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(arguments: list[str]) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sys.modules[main.__module__], "_run", interrupted)
+    assert main(["check"]) == 130
+
+
+def test_a_bug_of_ours_is_one_line_without_a_traceback_or_the_text_that_may_hold_a_secret(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(arguments: list[str]) -> int:
+        raise RuntimeError("hunter2")
+
+    monkeypatch.setattr(sys.modules[main.__module__], "_run", broken)
+    monkeypatch.delenv("PROBER_DEBUG", raising=False)
+    assert main(["check"]) == 3
+    said = capsys.readouterr().err
+    assert said.startswith("mcp-prober: error: a bug of the prober itself: RuntimeError in test_dispatch.py:")
+    assert "Traceback" not in said
+    assert "hunter2" not in said
+
+
+def test_check_imports_only_what_it_uses() -> None:
+    script = (
+        "import json, sys\n"
+        "import prober.cli.check, prober.app.once\n"
+        "print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))\n"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert not HEAVY & set(json.loads(ended.stdout))
+
+
+def test_the_dispatcher_itself_imports_no_command() -> None:
+    script = "import sys, prober.cli; print(*(name for name in sys.modules if name.startswith('prober.cli.')))"
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert set(ended.stdout.split()) == {"prober.cli.dispatch", "prober.cli.errors"}

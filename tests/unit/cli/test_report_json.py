@@ -1,0 +1,106 @@
+"""The report for machines: its form is a promise."""
+
+import json
+
+from checks.model import Endpoint, ProbeReport
+from prober.cli.report_json import render, shown_url
+
+
+def test_the_form_of_version_1(healthy: ProbeReport, endpoint: Endpoint) -> None:
+    assert json.loads(render(healthy, endpoint)) == {
+        "schema_version": 1,
+        "verdict": "up",
+        "endpoint": {"name": "orders.example.com", "url": "https://orders.example.com/mcp?…"},
+        "era": "stateless",
+        "protocol_version": "2026-07-28",
+        "transport": "streamable-http",
+        "server": {"name": "orders", "version": "1.2.0", "capabilities": ["prompts", "tools"], "has_session": False},
+        "checks": [
+            {
+                "id": "lifecycle",
+                "outcome": "pass",
+                "ms": 81.3,
+                "summary": "orders 1.2.0 speaks 2026-07-28",
+                "findings": [],
+                "facts": {},
+                "exchanges": ["x1"],
+            },
+            {
+                "id": "tools_list",
+                "outcome": "pass",
+                "ms": 40.0,
+                "summary": "2 tools: find, list",
+                "findings": [],
+                "facts": {"tools": ["find", "list"], "tool_count": 2},
+                "exchanges": ["x2"],
+            },
+            {
+                "id": "sentinel_call",
+                "outcome": "skip",
+                "ms": 0.0,
+                "summary": "no sentinel is configured",
+                "findings": [],
+                "facts": {},
+                "exchanges": [],
+            },
+            {
+                "id": "streaming",
+                "outcome": "skip",
+                "ms": 0.0,
+                "summary": "not measured",
+                "findings": [],
+                "facts": {"first_event_ms": 61.23},
+                "exchanges": [],
+            },
+        ],
+        "diagnoses": [],
+        "timings": {
+            "total_ms": 122.4,
+            "checks": {"lifecycle": 81.3, "tools_list": 40.0, "sentinel_call": 0.0, "streaming": 0.0},
+            "dns_ms": 2.0,
+            "connect_ms": 11.0,
+            "tls_ms": 20.0,
+            "first_byte_ms": 80.0,
+            "first_event_ms": 61.2,
+        },
+        "exchanges": [
+            {
+                "id": "x1", "method": "POST", "rpc_method": "server/discover", "status": 200, "at_ms": 0.0,
+                "ms": 81.3, "error": None,
+            },
+            {
+                "id": "x2", "method": "POST", "rpc_method": "tools/list", "status": 200, "at_ms": 82.0, "ms": 40.0,
+                "error": None,
+            },
+        ],
+        "started_at": "2026-11-20T12:00:00+00:00",
+        "location": "local",
+    }  # fmt: skip
+
+
+def test_a_failed_opening_has_no_era_and_says_why_in_its_diagnosis(broken: ProbeReport, endpoint: Endpoint) -> None:
+    found = json.loads(render(broken, endpoint))
+    assert (found["era"], found["protocol_version"], found["transport"]) == (None, None, None)
+    note, cause = found["diagnoses"]
+    assert note["effect"] == "information"
+    assert set(cause) == {
+        "id", "effect", "confidence", "summary", "evidence", "fix", "reproduce", "alternatives",
+    }  # fmt: skip
+    assert cause["evidence"] == [{"text": "server/discover → nothing in 15 s", "exchange": "x1"}]
+    assert found["exchanges"][0]["error"] == {"failure": "deadline", "reason": "read"}
+    assert found["checks"][0]["findings"] == [
+        {"text": "the answer never came", "rule": "https://spec.example/lifecycle"}
+    ]
+
+
+def test_what_a_server_says_arrives_as_plain_ascii(hostile: ProbeReport, endpoint: Endpoint) -> None:
+    text = render(hostile, endpoint)
+    assert text.isascii()
+    assert all(character == "\n" or character.isprintable() for character in text)
+    assert "\\ud800" not in text.replace("\\\\ud800", "")
+    json.loads(text)
+
+
+def test_the_query_of_an_address_is_left_out_because_it_may_hold_a_key() -> None:
+    assert shown_url("https://a.example:8443/mcp?key=hunter2") == "https://a.example:8443/mcp?…"
+    assert shown_url("http://[::1]:80/") == "http://[::1]:80/"
