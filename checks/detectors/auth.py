@@ -68,7 +68,7 @@ def auth_challenge_remapped(evidence: Evidence) -> Cause | None:
         0.9,
         f"The challenge of the 401 arrives as {_REMAPPED}, where no client looks for it.",
         "Serve the protected resource metadata at /.well-known/oauth-protected-resource of the same host, where "
-        f"clients look next ({_DISCOVERY}), or answer the 401 from the gateway itself (a gateway response may set the header).",
+        f"clients look next ({_DISCOVERY}), or answer the 401 from the gateway, whose gateway responses may set it.",
         proofs=header_proof(found.exchange, _REMAPPED),
         effect=Effect.DEGRADED,
     )

@@ -1,0 +1,265 @@
+"""Small builders of exchanges, a scripted wire, and a judge that runs the whole catalog over a script."""
+
+import asyncio
+import itertools
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from checks.catalog import CHECKS, DETECTORS
+from checks.judgement import diagnose, verdict_of
+from checks.model import (
+    CheckResult,
+    Diagnosis,
+    Endpoint,
+    Evidence,
+    Exchange,
+    Failure,
+    History,
+    Message,
+    Opener,
+    Opening,
+    Profile,
+    Timings,
+    TransportError,
+    Verdict,
+)
+from checks.spec import Era, Transport
+from checks.unit import CheckContext
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+URL = "https://orders.example.com/mcp"
+ENDPOINT = Endpoint(name="orders", url=URL)
+FUNCTION_URL = (("x-amzn-RequestId", "2b6d1c1e-1111-4222-8333-944444444444"), ("X-Amzn-Trace-Id", "Root=1-2-3"))
+
+_numbers = itertools.count(1)
+
+
+def exchange(
+    method: str | None = "tools/list",
+    *,
+    status: int | None = 200,
+    body: bytes | None = None,
+    messages: Sequence[Any] | None = None,
+    media: str | None = "application/json",
+    headers: Sequence[tuple[str, str]] = (),
+    at: Sequence[float] | None = None,
+    wait_ms: float = 20.0,
+    total_ms: float | None = None,
+    failure: Failure | None = None,
+    reason: str = "",
+    url: str = URL,
+    request: Mapping[str, Any] | None = None,
+    reused: bool = True,
+    **more: Any,
+) -> Exchange:
+    """One exchange. `messages` are JSON values, `at` their arrival times; `body` is derived from them if missing."""
+    number = next(_numbers)
+    rpc_id = None if method is None or method.startswith("notifications/") else more.pop("rpc_id", f"r{number}")
+    if messages is None:
+        messages = _parsed(body, media)
+    values = [_with_id(message, rpc_id) for message in messages]
+    times = list(at) if at is not None else [wait_ms] * len(values)
+    if body is None:
+        body = _body(values, media)
+    total = total_ms if total_ms is not None else max([wait_ms, *times])
+    payload = {"jsonrpc": "2.0", "id": rpc_id, "method": method, "params": request or {}}
+    return Exchange(
+        id=f"x{number}",
+        method="GET" if method is None else "POST",
+        url=url,
+        request_headers=(("Content-Type", "application/json"),),
+        request_body="" if method is None else json.dumps(payload),
+        rpc_method=method,
+        rpc_id=rpc_id,
+        started_at=NOW,
+        status=status,
+        headers=((("Content-Type", media),) if media and status else ()) + tuple(headers),
+        body=body if status else b"",
+        body_size=more.pop("body_size", len(body) if status else 0),
+        messages=tuple(Message(data=value, at_ms=time) for value, time in zip(values, times, strict=True)),
+        timings=Timings(sent_ms=0.0, first_byte_ms=wait_ms if status else None, total_ms=total),
+        transport_error=None if failure is None else TransportError(failure=failure, reason=reason, detail=reason),
+        reused_connection=reused,
+        **more,
+    )
+
+
+def ok(result: Any) -> dict[str, Any]:
+    """A JSON-RPC result; the builder puts the request's id in."""
+    return {"jsonrpc": "2.0", "id": ..., "result": result}
+
+
+def error(code: int, message: str, rpc_id: Any = ..., **more: Any) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "id": rpc_id, "error": {"code": code, "message": message, **more}}
+
+
+def progress(count: int) -> dict[str, Any]:
+    return {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progressToken": "t", "progress": count}}
+
+
+def failed(failure: Failure, reason: str = "", method: str = "server/discover", **more: Any) -> Exchange:
+    """An exchange that ended without a complete answer."""
+    return exchange(method, **{"status": None, "messages": (), "failure": failure, "reason": reason, **more})
+
+
+def discovered(**more: Any) -> Exchange:
+    result = {
+        "resultType": "complete",
+        "supportedVersions": ["2026-07-28"],
+        "capabilities": {"tools": {}},
+        "ttlMs": 0,
+        "cacheScope": "private",
+    }
+    return exchange("server/discover", **{"messages": [ok(result)], **more})
+
+
+def initialized(version: str = "2025-11-25", **more: Any) -> Exchange:
+    result = {
+        "protocolVersion": version,
+        "capabilities": {"tools": {}},
+        "serverInfo": {"name": "orders", "version": ""},
+    }
+    return exchange("initialize", **{"messages": [ok(result)], **more})
+
+
+def notified(status: int = 202) -> Exchange:
+    return exchange("notifications/initialized", status=status, media=None, messages=())
+
+
+def opened(*exchanges: Exchange, era: Era = Era.STATELESS, version: str | None = None, **more: Any) -> Opening:
+    """An opening that worked: the stateless one, unless exchanges say otherwise."""
+    revision = version or ("2026-07-28" if era is Era.STATELESS else "2025-11-25")
+    opener = Opener(
+        transport=more.pop("transport", Transport.STREAMABLE_HTTP),
+        era=era,
+        protocol_version=revision,
+        reason="answered",
+        chosen_at=NOW,
+    )
+    return Opening(exchanges=exchanges or (discovered(),), opener=opener, **{"capabilities": {"tools": {}}, **more})
+
+
+def refused(*exchanges: Exchange) -> Opening:
+    """An opening that did not work."""
+    return Opening(exchanges=exchanges)
+
+
+def tool(name: str, **more: Any) -> dict[str, Any]:
+    return {"name": name, "inputSchema": {"type": "object"}, **more}
+
+
+def tool_page(*names: str, cursor: Any = None, **more: Any) -> Exchange:
+    """One page of a tool list."""
+    result: dict[str, Any] = {"tools": [tool(name) for name in names]}
+    if cursor is not None:
+        result["nextCursor"] = cursor
+    return exchange("tools/list", messages=[ok(result)], **more)
+
+
+def called(text: str = "5", *, is_error: bool | None = None, **more: Any) -> Exchange:
+    """A tool result with one text."""
+    result: dict[str, Any] = {"content": [{"type": "text", "text": text}]}
+    if is_error is not None:
+        result["isError"] = is_error
+    result.update(more.pop("result", {}))
+    return exchange("tools/call", **{"messages": [ok(result)], **more})
+
+
+def streamed(*at: float, **more: Any) -> Exchange:
+    """A tool call answered by an event stream: progress, and the result as the last of these arrival times."""
+    events = [*(progress(number) for number in range(1, len(at))), ok({"content": [{"type": "text", "text": "done"}]})]
+    return exchange("tools/call", media="text/event-stream", messages=events, at=at, **{"wait_ms": at[0], **more})
+
+
+class ScriptedWire:
+    """Answers requests from a script, in order, and remembers what it was asked."""
+
+    def __init__(self, opening: Opening, answers: Sequence[Exchange] = ()) -> None:
+        self.opening = opening
+        self.asked: list[tuple[str, Mapping[str, Any] | None, bool]] = []
+        self._answers = list(answers)
+
+    async def request(
+        self, method: str, params: Mapping[str, Any] | None = None, *, progress: bool = False
+    ) -> Exchange:
+        self.asked.append((method, params, progress))
+        assert self._answers, f"the script has no answer left for {method} {params}"
+        answer = self._answers.pop(0)
+        assert answer.rpc_method == method, f"asked {method}, the script answers {answer.rpc_method}"
+        return answer
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the whole catalog made of a script."""
+
+    results: tuple[CheckResult, ...]
+    diagnoses: tuple[Diagnosis, ...]
+    verdict: Verdict
+    wire: ScriptedWire
+
+    @property
+    def ids(self) -> list[str]:
+        return [diagnosis.id for diagnosis in self.diagnoses]
+
+    def result(self, check: str) -> CheckResult:
+        return next(result for result in self.results if result.check == check)
+
+    def diagnosis(self, diagnosis_id: str) -> Diagnosis:
+        return next(each for each in self.diagnoses if each.id == diagnosis_id)
+
+
+def judge(
+    opening: Opening,
+    *answers: Exchange,
+    endpoint: Endpoint = ENDPOINT,
+    history: History = History(),
+    profile: Profile = Profile.STANDARD,
+) -> Judged:
+    """Run every check of the profile over the script and every detector over the results."""
+    wire = ScriptedWire(opening, answers)
+    results: tuple[CheckResult, ...] = ()
+    for check in CHECKS:
+        if profile in check.profiles:
+            context = CheckContext(endpoint=endpoint, wire=wire, results=results)
+            results = (*results, run(check.run, context))
+    evidence = Evidence(endpoint=endpoint, opening=opening, results=results, history=history)
+    diagnoses, broken = diagnose(evidence, DETECTORS)
+    for each in broken:
+        raise AssertionError(f"detector {each.id} raised") from each.exception
+    return Judged(results, diagnoses, verdict_of(results, diagnoses), wire)
+
+
+def run(check: Callable[[CheckContext], Any], context: CheckContext) -> CheckResult:
+    result = asyncio.run(check(context))
+    assert isinstance(result, CheckResult)
+    return result
+
+
+def endpoint(**more: Any) -> Endpoint:
+    return replace(ENDPOINT, **more)
+
+
+def _parsed(body: bytes | None, media_type: str | None) -> Sequence[Any]:
+    """As the wire does: a body of any type but an event stream is tried as JSON."""
+    if body is None or media_type == "text/event-stream":
+        return ()
+    try:
+        return [json.loads(body)]
+    except ValueError:
+        return ()
+
+
+def _with_id(message: Any, rpc_id: str | None) -> Any:
+    if isinstance(message, dict) and message.get("id") is ...:
+        return {**message, "id": rpc_id}
+    return message
+
+
+def _body(values: Sequence[Any], media_type: str | None) -> bytes:
+    if media_type == "text/event-stream":
+        return b"".join(b"event: message\r\ndata: " + json.dumps(value).encode() + b"\r\n\r\n" for value in values)
+    return json.dumps(values[0]).encode() if values else b""

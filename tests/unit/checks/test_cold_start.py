@@ -1,0 +1,96 @@
+"""Cold starts are suspected from waits alone, and never from a slow network or a slow server."""
+
+from dataclasses import replace
+
+import pytest
+
+from checks.model import Exchange, History, Timings
+from checks.spec import Era
+from tests.unit.checks.conversations import (
+    FUNCTION_URL,
+    Judged,
+    discovered,
+    error,
+    exchange,
+    initialized,
+    judge,
+    notified,
+    opened,
+    tool_page,
+)
+
+WARM = History(warm_wait_ms=(20.0, 22.0, 19.0, 25.0, 21.0, 20.0))
+
+
+def probe(first_ms: float, next_ms: float, *, history: History = History(), headers: object = FUNCTION_URL) -> Judged:
+    first = discovered(wait_ms=first_ms, headers=headers, reused=False)
+    return judge(opened(first), tool_page("a", wait_ms=next_ms), history=history)
+
+
+def test_a_first_wait_far_above_the_next_is_a_suspected_cold_start() -> None:
+    judged = probe(1200.0, 8.0)
+
+    assert judged.ids == ["cold-start"]
+    assert judged.verdict == "up"
+    assert judged.diagnoses[0].confidence <= 0.7
+    assert "1,200 ms" in judged.diagnoses[0].summary
+    assert "8 ms" in judged.diagnoses[0].summary
+
+
+def test_history_makes_it_more_certain() -> None:
+    assert probe(1200.0, 8.0, history=WARM).diagnoses[0].confidence > probe(1200.0, 8.0).diagnoses[0].confidence
+
+
+@pytest.mark.parametrize(
+    ("first_ms", "next_ms", "history"),
+    [
+        (900.0, 880.0, History()),
+        (900.0, 400.0, History()),
+        (140.0, 5.0, History()),
+        (119.0, 20.0, WARM),
+        (1200.0, 1100.0, WARM),
+        (900.0, 10.0, History(warm_wait_ms=(880.0, 910.0, 905.0, 890.0, 900.0))),
+        (700.0, 10.0, History(warm_wait_ms=(200.0, 500.0, 300.0, 400.0, 350.0, 250.0))),
+    ],
+)
+def test_steady_slow_or_merely_varying_servers_are_not_cold(first_ms: float, next_ms: float, history: History) -> None:
+    assert probe(first_ms, next_ms, history=history).ids == []
+
+
+def test_history_speaks_even_where_no_second_wait_was_measured() -> None:
+    first = discovered(wait_ms=1200.0, headers=FUNCTION_URL, reused=False)
+    judged = judge(opened(first), tool_page("a", reused=False), history=WARM)
+
+    assert judged.ids == ["cold-start"]
+
+
+def test_without_an_aws_front_door_nothing_is_suspected() -> None:
+    assert probe(1200.0, 8.0, headers=()).ids == []
+
+
+def test_a_slow_connection_is_not_a_cold_start() -> None:
+    slow_network = Timings(
+        dns_ms=400.0, connect_ms=500.0, tls_ms=600.0, sent_ms=1500.0, first_byte_ms=1510.0, total_ms=1510.0
+    )
+    first = replace(discovered(headers=FUNCTION_URL, reused=False), timings=slow_network)
+
+    assert judge(opened(first), tool_page("a", wait_ms=8.0)).ids == []
+
+
+def test_the_first_request_counts_even_if_another_opened_the_conversation() -> None:
+    refused = exchange(
+        "server/discover",
+        status=400,
+        messages=[error(-32600, "Missing session ID")],
+        wait_ms=1200.0,
+        headers=FUNCTION_URL,
+    )
+    opening = opened(refused, initialized(wait_ms=9.0), notified(), era=Era.HANDSHAKE)
+
+    assert judge(opening, tool_page("a")).ids == ["cold-start"]
+
+
+def test_a_slow_tool_does_not_hide_a_cold_start_nor_make_one() -> None:
+    slow: Exchange = tool_page("a", wait_ms=8.0)
+
+    assert judge(opened(discovered(wait_ms=10.0, headers=FUNCTION_URL)), slow).ids == []
