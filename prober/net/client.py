@@ -1,0 +1,137 @@
+"""The one way out: clients for probes, and JSON posts for webhooks, all behind the same guard and limits."""
+
+import asyncio
+import json
+import math
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC
+from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
+from typing import Any, Final
+
+import httpx
+
+from checks.model import Failure, TransportError
+from checks.text import clean_bytes
+from prober.clock import Clock
+from prober.net.dial import Dialer
+from prober.net.failures import NetError
+from prober.net.guard import GuardPolicy
+from prober.net.limits import Limits
+from prober.net.resolver import Resolver
+from prober.net.tls import Trust
+from prober.net.transport import BODY, REPEATABLE, Body, Transport
+
+VERSION: Final = "0.1.0"
+USER_AGENT: Final = f"mcp-prober/{VERSION}"
+
+_EXCERPT: Final = 2048
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PostOutcome:
+    """What became of a post: a status with the first bytes of the answer, or the reason why none came."""
+
+    status: int | None = None
+    body_excerpt: str = ""
+    retry_after_s: float | None = None
+    """How long the other side asks us to wait, in seconds."""
+    error: TransportError | None = None
+
+
+class Net:
+    """Built once per process: it owns the resolver threads and the TLS contexts."""
+
+    def __init__(
+        self,
+        policy: GuardPolicy,
+        *,
+        clock: Clock,
+        limits: Limits = Limits(),  # noqa: B008 - frozen
+        user_agent: str = USER_AGENT,
+        trust: Trust | None = None,
+    ) -> None:
+        self.limits = limits
+        self._clock = clock
+        self._user_agent = user_agent
+        self._dialer = Dialer(policy, Resolver(limits), limits, trust or Trust())
+
+    def client(self, *, verify: bool = True) -> httpx.AsyncClient:
+        """A client for one probe. It keeps one connection per origin, keeps no cookies, follows no redirect, reads no
+        proxy settings, and asks for undecoded bodies."""
+        return httpx.AsyncClient(
+            transport=Transport(self._dialer, verify=verify),
+            headers={"Accept-Encoding": "identity", "User-Agent": self._user_agent},
+            cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    async def post_json(
+        self, url: str, payload: Any, *, timeout_s: float, headers: Sequence[tuple[str, str]] = ()
+    ) -> PostOutcome:
+        """Send JSON once, within `timeout_s` seconds in all. Never raises for what the network or the server does."""
+        try:
+            async with asyncio.timeout(timeout_s), self.client() as client:
+                return await self._post(client, url, payload, headers)
+        except TimeoutError:
+            error = TransportError(failure=Failure.DEADLINE, reason="no-answer", detail=f"no answer in {timeout_s:g} s")
+        except NetError as failed:
+            error = failed.error
+        except (httpx.InvalidURL, UnicodeEncodeError):
+            detail = "the address or a header value cannot be sent"
+            error = TransportError(failure=Failure.OBSERVER, reason="invalid-request", detail=detail)
+        return PostOutcome(error=error)
+
+    def close(self) -> None:
+        """Nothing is left open: clients are closed by those who took them, lookup threads end with the process."""
+
+    async def _post(
+        self, client: httpx.AsyncClient, url: str, payload: Any, headers: Sequence[tuple[str, str]]
+    ) -> PostOutcome:
+        request = client.build_request(
+            "POST",
+            url,
+            content=json.dumps(payload, separators=(",", ":")).encode(),
+            headers=[("Content-Type", "application/json"), *headers],
+            extensions={REPEATABLE: False},
+        )
+        response = await client.send(request, stream=True)
+        try:
+            excerpt = await _excerpt(response.extensions[BODY])
+        finally:
+            await response.aclose()
+        return PostOutcome(
+            status=response.status_code,
+            body_excerpt=clean_bytes(excerpt),
+            retry_after_s=self._retry_after_s(response.headers.get("retry-after")),
+        )
+
+    def _retry_after_s(self, value: str | None) -> float | None:
+        """Seconds from a Retry-After header, which holds seconds or a date (RFC 9110 section 10.2.3)."""
+        if value is None:
+            return None
+        if value.isascii() and value.isdigit():
+            return float(value) if math.isfinite(float(value)) else None
+        try:
+            at = parsedate_to_datetime(value)
+        except ValueError:
+            return None
+        at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
+        return max((at - self._clock.now()).total_seconds(), 0.0)
+
+
+async def _excerpt(body: Body) -> bytes:
+    """The first bytes of a body. A body that breaks off does not take away the status that came before it."""
+    found = b""
+    try:
+        async with aclosing(body.stamped()) as chunks:
+            async for _, data in chunks:
+                found += data
+                if len(found) >= _EXCERPT:
+                    break
+    except NetError:
+        pass
+    return found[:_EXCERPT]

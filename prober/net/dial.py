@@ -1,0 +1,116 @@
+"""From a URL's origin to an open connection: look the name up, ask the guard, connect, shake hands."""
+
+import asyncio
+import socket
+from dataclasses import dataclass
+from typing import Final
+
+import aiohappyeyeballs
+import httpx
+
+from checks.model import Failure
+from prober.net import failures
+from prober.net.failures import NetError
+from prober.net.guard import GuardPolicy, explain, explain_port
+from prober.net.http1 import Connection
+from prober.net.limits import Limits
+from prober.net.phases import Phases, Step
+from prober.net.resolver import AddrInfo, Resolver
+from prober.net.tls import Trust
+
+_EYEBALLS_DELAY_S: Final = 0.25  # RFC 8305 section 8, "Connection Attempt Delay"
+_PORTS: Final = {"http": 80, "https": 443}
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a connection leads."""
+
+    scheme: str
+    host: str
+    port: int
+
+    @classmethod
+    def of(cls, url: httpx.URL) -> "Origin":
+        """Raises `NetError` for a URL that has no web origin."""
+        host = url.raw_host.decode("ascii")
+        if url.scheme not in _PORTS or not host:
+            raise NetError(Failure.PROTOCOL, "invalid-url", "the address is no http or https URL with a host")
+        return cls(url.scheme, host, url.port or _PORTS[url.scheme])
+
+    @property
+    def is_tls(self) -> bool:
+        return self.scheme == "https"
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.port}"
+
+
+class Dialer:
+    """Opens connections that the guard allows."""
+
+    def __init__(self, policy: GuardPolicy, resolver: Resolver, limits: Limits, trust: Trust) -> None:
+        self._policy = policy
+        self._resolver = resolver
+        self._limits = limits
+        self._trust = trust
+
+    async def dial(self, origin: Origin, *, verify: bool, phases: Phases) -> Connection:
+        """A new connection. Every address of the name is checked before the first is connected to, and only checked
+        ones are, so that a name cannot mean one thing to the guard and another to the socket. Raises `NetError`."""
+        if not origin.is_tls and not self._policy.allow_plain_http:
+            raise NetError(Failure.BLOCKED, "plain-http", f"{origin} is asked without TLS, which is not allowed here")
+        with phases.timing(Step.DNS):
+            addresses = await self._resolver.resolve(origin.host, origin.port)
+        self._check(origin, addresses)
+        with phases.timing(Step.CONNECT):
+            sock = await self._connect(origin, addresses)
+        phases.remote_address = sock.getpeername()[0]
+        if not origin.is_tls:
+            return await self._wrap(sock)
+        with phases.timing(Step.TLS):
+            return await self._shake_hands(sock, origin, verify=verify)
+
+    def _check(self, origin: Origin, addresses: list[AddrInfo]) -> None:
+        for info in addresses:
+            address = str(info[4][0])
+            reason = self._policy.verdict_on(address)
+            if reason is not None:
+                raise NetError(Failure.BLOCKED, reason, explain(reason, origin.host, address))
+            if self._policy.refuses_port(address, origin.port):
+                raise NetError(Failure.BLOCKED, "port", explain_port(address, origin.port))
+
+    async def _connect(self, origin: Origin, addresses: list[AddrInfo]) -> socket.socket:
+        try:
+            async with asyncio.timeout(self._limits.connect_s):
+                return await aiohappyeyeballs.start_connection(
+                    addresses, happy_eyeballs_delay=_EYEBALLS_DELAY_S, interleave=1
+                )
+        except TimeoutError:
+            raise failures.timeout(Failure.CONNECT, str(origin), self._limits.connect_s) from None
+        except (OSError, RuntimeError) as cause:
+            raise failures.of_connect(str(origin), cause) from cause
+
+    async def _wrap(self, sock: socket.socket) -> Connection:
+        loop = asyncio.get_running_loop()
+        try:
+            _, connection = await loop.create_connection(lambda: Connection(self._limits), sock=sock)
+        except OSError as cause:
+            sock.close()
+            raise NetError(Failure.CONNECTION_LOST, "before-answer", str(cause)) from cause
+        return connection
+
+    async def _shake_hands(self, sock: socket.socket, origin: Origin, *, verify: bool) -> Connection:
+        loop = asyncio.get_running_loop()
+        context = self._trust.context(verify=verify)
+        name = origin.host.rstrip(".")  # RFC 6066 section 3: SNI has no trailing dot
+        try:
+            async with asyncio.timeout(self._limits.tls_s):
+                _, connection = await loop.create_connection(
+                    lambda: Connection(self._limits), sock=sock, ssl=context, server_hostname=name
+                )
+        except TimeoutError:
+            raise failures.timeout(Failure.TLS, str(origin), self._limits.tls_s) from None
+        except OSError as cause:
+            raise failures.of_handshake(origin.host, cause) from cause
+        return connection
