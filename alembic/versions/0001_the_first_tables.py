@@ -54,7 +54,7 @@ def _endpoint() -> None:
         sa.Column("removed_at", INSTANT),
         sa.PrimaryKeyConstraint("id", name="endpoint_pkey"),
         sa.UniqueConstraint("name", name="endpoint_name_key"),
-        sa.CheckConstraint("interval_s > 0 and timeout_s > 0", name="endpoint_positive_check"),
+        sa.CheckConstraint("interval_s > 0 and timeout_s > 0", name=op.f("endpoint_positive_check")),
     )
     op.create_index(
         "endpoint_due", "endpoint", ["next_due"], postgresql_where=sa.text("enabled and removed_at is null")
@@ -93,7 +93,7 @@ def _endpoint_state() -> None:
         sa.ForeignKeyConstraint(
             ["endpoint_id"], ["endpoint.id"], name="endpoint_state_endpoint_id_fkey", ondelete="CASCADE"
         ),
-        sa.CheckConstraint(VERDICTS, name="endpoint_state_verdict_check"),
+        sa.CheckConstraint(VERDICTS, name=op.f("endpoint_state_verdict_check")),
     )
     op.execute(
         "alter table endpoint_state set (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.05,"
@@ -126,7 +126,7 @@ def _report() -> None:
         sa.Column("detail", JSONB),
         sa.PrimaryKeyConstraint("id", "slot", name="report_pkey"),
         sa.UniqueConstraint("endpoint_id", "slot", "location", name="report_endpoint_id_slot_location_key"),
-        sa.CheckConstraint(VERDICTS, name="report_verdict_check"),
+        sa.CheckConstraint(VERDICTS, name=op.f("report_verdict_check")),
         postgresql_partition_by="RANGE (slot)",
     )
     # The net under the days that `partitions.ensure` makes ahead: a late housekeeping job never costs a report.
@@ -172,7 +172,7 @@ def _transition() -> None:
             ["incident_id"], ["incident.id"], name="transition_incident_id_fkey", ondelete="CASCADE"
         ),
     )
-    op.create_index("ix_transition_incident_id", "transition", ["incident_id"])
+    op.create_index("transition_incident", "transition", ["incident_id"])
 
 
 def _notice() -> None:
@@ -199,7 +199,7 @@ def _notice() -> None:
         ),
         sa.ForeignKeyConstraint(["endpoint_id"], ["endpoint.id"], name="notice_endpoint_id_fkey", ondelete="CASCADE"),
     )
-    op.create_index("ix_notice_transition_id", "notice", ["transition_id"])
+    op.create_index("notice_transition", "notice", ["transition_id"])
     op.create_index(
         "notice_pending",
         "notice",

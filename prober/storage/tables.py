@@ -155,13 +155,14 @@ transition = Table(
     "transition",
     METADATA,
     Column("id", Uuid, primary_key=True),
-    Column("incident_id", Uuid, ForeignKey("incident.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("incident_id", Uuid, ForeignKey("incident.id", ondelete="CASCADE"), nullable=False),
     Column("kind", Text, nullable=False),
     Column("at", _INSTANT, nullable=False),
     Column("report_id", Uuid, nullable=False),
     Column("severity", Text, nullable=False),
     Column("cause", Text),
     Column("cause_summary", Text, nullable=False),
+    Index("transition_incident", "incident_id"),
 )
 """Every change of an incident, in the words of the moment."""
 
@@ -170,7 +171,7 @@ notice = Table(
     METADATA,
     Column("id", Uuid, primary_key=True),
     Column("number", BigInteger, Identity(always=True), nullable=False, unique=True),
-    Column("transition_id", Uuid, ForeignKey("transition.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("transition_id", Uuid, ForeignKey("transition.id", ondelete="CASCADE"), nullable=False),
     Column("endpoint_id", Uuid, ForeignKey("endpoint.id", ondelete="CASCADE"), nullable=False),
     Column("channel", Text, nullable=False),
     Column("payload", JSONB, nullable=False),
@@ -182,6 +183,7 @@ notice = Table(
     Column("sent_at", _INSTANT),
     Column("failed_at", _INSTANT),
     Column("last_error", Text),
+    Index("notice_transition", "transition_id"),
     Index(
         "notice_pending",
         "channel",

@@ -1,0 +1,67 @@
+"""A real PostgreSQL for every integration test: one server per session, an empty migrated database per test."""
+
+import shutil
+import tempfile
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import psycopg
+import pytest
+from psycopg.sql import SQL, Identifier
+from sqlalchemy.engine import make_url
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from prober.storage import migrations
+from prober.storage.database import open_engine
+from prober.storage.embedded import EmbeddedPostgres
+
+TEMPLATE = "migrated"
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """The address of a running server, with an empty database of its own and a migrated template."""
+    # Not pytest's own directory: as root, the server runs as another user, who could not enter that.
+    directory = Path(tempfile.mkdtemp(prefix="prober-tests-"))
+    directory.chmod(0o711)
+    try:
+        with EmbeddedPostgres(directory / "postgres", settings={"fsync": "off", "max_connections": "100"}) as server:
+            with psycopg.connect(server.url, autocommit=True) as admin:
+                admin.execute(SQL("create database {}").format(Identifier(TEMPLATE)))
+            migrations.upgrade(_other(server.url, TEMPLATE))
+            yield server.url
+    finally:
+        shutil.rmtree(directory, ignore_errors=True)
+
+
+@pytest.fixture
+def empty_database_url(postgres_url: str) -> Iterator[str]:
+    """A database without any table, gone after the test."""
+    yield from _database(postgres_url, "template1")
+
+
+@pytest.fixture
+def database_url(postgres_url: str) -> Iterator[str]:
+    """A migrated database without any row, gone after the test."""
+    yield from _database(postgres_url, TEMPLATE)
+
+
+@pytest.fixture
+async def db(database_url: str) -> AsyncIterator[AsyncEngine]:
+    """An engine over a migrated database without any row."""
+    engine = open_engine(database_url)
+    yield engine
+    await engine.dispose()
+
+
+def _database(postgres_url: str, template: str) -> Iterator[str]:
+    name = f"test_{uuid4().hex[:12]}"
+    with psycopg.connect(postgres_url, autocommit=True) as admin:
+        admin.execute(SQL("create database {} template {}").format(Identifier(name), Identifier(template)))
+        yield _other(postgres_url, name)
+        admin.execute(SQL("drop database {} with (force)").format(Identifier(name)))
+
+
+def _other(url: str, database: str) -> str:
+    return make_url(url).set(database=database).render_as_string(hide_password=False)
