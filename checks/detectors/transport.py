@@ -11,31 +11,26 @@ from checks.symptoms import Symptom
 from checks.text import clean
 from checks.unit import Cause, detector
 
+_TRUST: Final = (
+    "Serve the whole chain from a public authority. For a private one, add its root to the trust store of the prober, "
+    "or set verify_tls: false for this endpoint."
+)
 _TLS_FIXES: Final[Mapping[str, str]] = {
     "expired": "Renew the certificate; one issued by ACM and validated by DNS renews itself.",
-    "not-yet-valid": "Wait until the certificate's first day, or correct the clock of the machine that issued it.",
-    "name": "Use a name that the certificate covers, or add this one to it; an API Gateway custom domain also needs "
-    "its DNS record to point at the gateway's regional name.",
-    "untrusted": "Serve the whole chain from a public authority. For a private one, add its root to the trust store of "
-    "the prober, or set verify_tls: false for this endpoint.",
-    "protocol": "Allow TLS 1.2 or newer on the endpoint (security policy TLS_1_2 of an API Gateway custom domain).",
+    "not-yet-valid": "Wait until the certificate's first day, or correct the clock of whoever issued it, or ours.",
+    "name-mismatch": "Use a name that the certificate covers, or add this one to it; an API Gateway custom domain also "
+    "needs its DNS record to point at the gateway's regional name.",
+    "self-signed": _TRUST,
+    "untrusted": _TRUST,
+    "revoked": "Replace the certificate: its authority has withdrawn it.",
+    "protocol": "Allow TLS 1.2 or newer on the endpoint (security policy TLS_1_2 of an API Gateway custom domain), and "
+    "check that this port speaks TLS at all.",
+    "closed": "Check that this port speaks TLS, and that nothing on the way cuts connections by their server name.",
+    "timeout": "Check that this port speaks TLS, and what on the way holds the handshake up.",
 }
+"""By the reason that the failure carries."""
+
 _OWN_MACHINE: Final = "Look at the machine that the prober runs on: its network, resolver, clock and load."
-_TLS_WORDS: Final = {
-    "expired": "expired",
-    "not-yet": "not-yet-valid",
-    "not yet": "not-yet-valid",
-    "name": "name",
-    "mismatch": "name",
-    "self": "untrusted",
-    "trust": "untrusted",
-    "issuer": "untrusted",
-    "verify": "untrusted",
-    "protocol": "protocol",
-    "version": "protocol",
-    "handshake": "protocol",
-    "cipher": "protocol",
-}
 
 
 @detector("dns-failure", effect=Effect.DOWN)
@@ -44,12 +39,14 @@ def dns_failure(evidence: Evidence) -> Cause | None:
     found = scene(evidence, Symptom.DNS, tool_calls=True)
     if found is None:
         return None
-    host = _host(found)
+    host, reason = _host(found), clean(_error(found).reason, 60)
+    certain = reason in ("not-found", "invalid-name")
     return found.cause(
-        0.95,
-        f"The name {host} does not resolve ({_error(found).reason}).",
+        0.95 if certain else 0.7,
+        f"The name {host} does not resolve ({reason}).",
         f"Compare {host} with the address in the console (region and spelling), and for a domain of your own restore "
         "its DNS record. Names of Function URLs resolve even after their deletion, so the URL itself is likely wrong.",
+        alternatives=() if certain else ("The prober's own resolver is in trouble: then other names fail, too.",),
     )
 
 
@@ -61,7 +58,7 @@ def connect_failure(evidence: Evidence) -> Cause | None:
         return None
     return found.cause(
         0.95,
-        f"No connection to {_place(found)}: {_error(found).reason}.",
+        f"No connection to {_place(found)}: {clean(_error(found).reason, 60)}.",
         f"Check that something listens at {_place(found)} and that security groups, network ACLs and the load "
         "balancer's listener let this prober in. AWS front doors themselves always accept on port 443.",
         proofs=_address(found),
@@ -78,7 +75,7 @@ def tls_invalid(evidence: Evidence) -> Cause | None:
     return found.cause(
         0.95,
         f"The TLS handshake with {_host(found)} fails: {clean(error.reason, 60)} ({clean(error.detail, 160)}).",
-        _TLS_FIXES[_tls_kind(error)],
+        _TLS_FIXES.get(error.reason, _TRUST),
         proofs=_address(found),
     )
 
@@ -171,15 +168,6 @@ def _error(found: Scene) -> TransportError:
     error = found.exchange.transport_error
     assert error is not None
     return error
-
-
-def _tls_kind(error: TransportError) -> str:
-    """The kind of trouble, from the stable reason first and the library's words after it."""
-    for text in (error.reason.lower(), error.detail.lower()):
-        for word, kind in _TLS_WORDS.items():
-            if word in text:
-                return kind
-    return "untrusted"
 
 
 def _address(found: Scene) -> tuple[Proof, ...]:

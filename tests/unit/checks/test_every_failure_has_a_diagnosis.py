@@ -349,7 +349,7 @@ def test_a_crash_at_whole_seconds_names_the_timeout_first() -> None:
         ("expired", "Renew"),
         ("name-mismatch", "covers"),
         ("self-signed", "chain"),
-        ("no-common-protocol", "TLS 1.2"),
+        ("protocol", "TLS 1.2"),
         ("untrusted", "chain"),
         ("something-new", "chain"),
     ],
