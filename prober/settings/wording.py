@@ -49,7 +49,7 @@ def _plain(message: str) -> str:
 
 def nearest(written: str, known: Sequence[str]) -> str:
     """The way out for an unknown word: the known one that looks like it, or all that are known there."""
-    near = difflib.get_close_matches(written.lower(), known, n=1, cutoff=0.6)
+    near = difflib.get_close_matches(written.lower(), known, n=1, cutoff=0.7)
     return f"did you mean {near[0]}?" if near else f"known here: {', '.join(known)}"
 
 

@@ -39,7 +39,7 @@ def endpoint() -> Endpoint:
 def healthy() -> ProbeReport:
     opening = Exchange(
         id="x1", method="POST", url="https://orders.example.com/mcp", rpc_method="server/discover", rpc_id="1",
-        started_at=AT, status=200, remote_address="192.0.2.7",
+        started_at=AT, status=200, remote_address="93.184.215.14",
         timings=Timings(dns_ms=2.04, connect_ms=11.0, tls_ms=20.0, sent_ms=33.5, first_byte_ms=80.0, total_ms=81.26),
     )  # fmt: skip
     listing = Exchange(
@@ -142,7 +142,9 @@ def hostile(healthy: ProbeReport) -> ProbeReport:
 def lists_tools(healthy: ProbeReport) -> Callable[..., ProbeReport]:
     """The healthy report, with the given tools in its listing and an address behind its first exchange."""
 
-    def with_tools(*tools: dict[str, Any], address: str = "192.0.2.7", server: str | None = "orders") -> ProbeReport:
+    def with_tools(
+        *tools: dict[str, Any], address: str = "93.184.215.14", server: str | None = "orders"
+    ) -> ProbeReport:
         opening, listing = healthy.results[0].exchanges[0], healthy.results[1].exchanges[0]
         message = Message(data={"jsonrpc": "2.0", "id": "2", "result": {"tools": list(tools)}}, at_ms=1.0)
         opening, listing = replace(opening, remote_address=address), replace(listing, messages=(message,))

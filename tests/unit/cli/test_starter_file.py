@@ -1,0 +1,131 @@
+"""The file that `init` writes: it says what was found, and it can always be used."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from checks.model import Endpoint, ProbeReport
+from checks.spec import Transport
+from prober.cli.starter_file import scalar, starter_file
+from prober.settings import Settings, parse
+from prober.settings.document import read
+
+Listed = Callable[..., ProbeReport]
+
+
+def tool(name: Any, required: Any = (), **annotations: bool) -> dict[str, Any]:
+    schema = {"type": "object", "properties": {"id": {"type": "integer"}}, "required": list(required)}
+    return {"name": name, "inputSchema": schema, "annotations": annotations}
+
+
+def settings(text: str) -> Settings:
+    return parse(text.encode(), "prober.yaml", {})
+
+
+def uncommented(text: str) -> Settings:
+    """The settings with the proposed sentinel switched on."""
+    before, heading, after = text.partition("    # sentinels:\n")
+    proposed, rest, after = after.partition("    # true: ")
+    return settings(before + heading.replace("# ", "") + proposed.replace("    # ", "    ") + rest + after)
+
+
+def test_it_watches_the_endpoint_as_it_was_found(lists_tools: Listed, endpoint: Endpoint) -> None:
+    text = starter_file(lists_tools(tool("find"), tool("list", readOnlyHint=True)), endpoint)
+    (found,) = settings(text).endpoints
+    assert found == Endpoint(
+        name="orders", url=endpoint.url, interval_s=60.0, timeout_s=10.0, expected_tools=("find", "list")
+    )
+    assert "# Found: 2026-07-28 over streamable-http, stateless era." in text
+    assert "network" not in text
+
+
+def test_what_the_command_line_pinned_is_written(lists_tools: Listed, endpoint: Endpoint) -> None:
+    pinned = replace(
+        endpoint,
+        transport=Transport.STREAMABLE_HTTP,
+        verify_tls=False,
+        headers={"X-Api-Key": "env:KEY", "X-Odd": "a: b # ${c} 'd'"},
+        bearer="file:/run/secrets/token",
+    )
+    (found,) = settings(starter_file(lists_tools(tool("find")), pinned)).endpoints
+    assert (found.transport, found.verify_tls, found.bearer) == (
+        Transport.STREAMABLE_HTTP, False, "file:/run/secrets/token",
+    )  # fmt: skip
+    assert found.headers == pinned.headers
+
+
+@pytest.mark.parametrize(
+    ("address", "network"),
+    [("127.0.0.1", "127.0.0.1/32"), ("10.1.2.3", "10.1.2.3/32"), ("::1", "::1/128"), ("fd00::1%eth0", "fd00::1/128")],
+)
+def test_a_private_address_is_allowed_in_the_file(
+    lists_tools: Listed, endpoint: Endpoint, address: str, network: str
+) -> None:
+    found = settings(starter_file(lists_tools(tool("find"), address=address), endpoint))
+    assert found.network.allow_cidrs == (network,)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1", "no address"])
+def test_a_public_address_needs_no_permission(lists_tools: Listed, endpoint: Endpoint, address: str) -> None:
+    found = settings(starter_file(lists_tools(tool("find"), address=address), endpoint))
+    assert found.network.allow_cidrs == ()
+
+
+def test_the_sentinel_is_only_proposed(lists_tools: Listed, endpoint: Endpoint) -> None:
+    text = starter_file(lists_tools(tool("find", readOnlyHint=True)), endpoint)
+    assert settings(text).endpoints[0].sentinels == ()
+    (sentinel,) = uncommented(text).endpoints[0].sentinels
+    assert sentinel.tool == "find"
+
+
+@pytest.mark.parametrize(
+    ("tools", "chosen", "arguments"),
+    [
+        ([tool("wipe"), tool("get", ["id"], readOnlyHint=True), tool("ping", readOnlyHint=True)], "ping", {}),
+        ([tool("now"), tool("get", ["id"], readOnlyHint=True)], "get", {"id": 1}),
+        ([tool("add", ["id"]), tool("wipe", destructiveHint=True), tool("now")], "now", {}),
+        ([tool("add", ["id"]), tool("wipe", destructiveHint=True)], "search", {"query": "text"}),
+        ([], "search", {"query": "text"}),
+    ],
+)
+def test_the_proposed_sentinel_is_the_one_that_can_do_least_harm(
+    lists_tools: Listed, endpoint: Endpoint, tools: list[dict[str, Any]], chosen: str, arguments: dict[str, Any]
+) -> None:
+    (sentinel,) = uncommented(starter_file(lists_tools(*tools), endpoint)).endpoints[0].sentinels
+    assert (sentinel.tool, sentinel.arguments) == (chosen, arguments)
+
+
+NASTY = [
+    "a\n  - evil: true", "${HOME}", "$${x}", "#", "'", '"', "yes", "null", "1.5", "2025-06-18", "a: b", "- a", "*a",
+    "&a", "{a}", "\u2028x", "\x1b[2J", "\u202ex", "\ud800", "x" * 300, " ", "", "é", "名前", "🙂", "a\u0085b", "%",
+    "@", "`", "!a",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_no_name_of_a_tool_or_server_can_break_the_file(lists_tools: Listed, endpoint: Endpoint, name: str) -> None:
+    hostile = {
+        "name": name,
+        "inputSchema": {"properties": [], "required": [name, 5]},
+        "annotations": {"readOnlyHint": True},
+    }
+    text = starter_file(lists_tools(hostile, tool("find"), server=name), endpoint)
+    found = settings(text).endpoints
+    assert [each.url for each in found] == [endpoint.url]
+    assert found[0].expected_tools in ((name, "find"), ("find",))
+    text.encode("utf-8")
+
+
+@pytest.mark.parametrize("text", [each for each in NASTY if each.isprintable() and each])
+def test_a_scalar_reads_back_as_it_was(text: str) -> None:
+    line = scalar(text)
+    assert "\n" not in line
+    assert read(f"key: {line}".encode(), "prober.yaml", {}).data == {"key": text}
+
+
+def test_the_file_stays_readable(lists_tools: Listed, endpoint: Endpoint) -> None:
+    text = starter_file(lists_tools(tool("find")), endpoint)
+    assert "  - name: orders\n" in text
+    assert "      - find\n" in text
