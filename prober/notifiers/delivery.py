@@ -33,6 +33,8 @@ LONGEST_ASKED_DELAY_S: Final = 3600.0
 """A channel may ask for more patience than we would have had, within reason."""
 
 POLL_S: Final = 1.0
+LONGEST_PAUSE_S: Final = 30.0
+"""Between two looks into an outbox that cannot be read."""
 
 
 @dataclass(slots=True)
@@ -60,7 +62,14 @@ async def keep_delivering(
             loops.create_task(_keep_delivering(db, channel, worker, clock, stop, poll_s))
 
 
-async def deliver_once(db: AsyncEngine, channels: Sequence[Channel], *, worker: str, clock: Clock) -> int:
+async def deliver_once(
+    db: AsyncEngine,
+    channels: Sequence[Channel],
+    *,
+    worker: str,
+    clock: Clock,
+    send_timeout_s: float = SEND_TIMEOUT_S,
+) -> int:
     """Send one batch per channel, all channels at once, and say how many notices were taken.
 
     A channel that has just failed is left alone until its delay is over. Raises what the database raises, after all
@@ -68,7 +77,7 @@ async def deliver_once(db: AsyncEngine, channels: Sequence[Channel], *, worker: 
     """
     ready = [channel for channel in channels if channel.resting_until <= clock.monotonic()]
     outcomes = await asyncio.gather(
-        *(_deliver_batch(db, channel, worker, clock) for channel in ready), return_exceptions=True
+        *(_deliver_batch(db, channel, worker, clock, send_timeout_s) for channel in ready), return_exceptions=True
     )
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
@@ -86,25 +95,35 @@ def delay_s(attempts: int, asked_s: float | None) -> float:
 async def _keep_delivering(
     db: AsyncEngine, channel: Channel, worker: str, clock: Clock, stop: asyncio.Event, poll_s: float
 ) -> None:
+    troubles = 0
     while not stop.is_set():
+        taken = 0
         try:
             taken = await deliver_once(db, (channel,), worker=worker, clock=clock)
+            troubles = 0
         except (SQLAlchemyError, OSError) as away:
+            troubles += 1
             log.warning("notices of channel %s wait for the database (%s)", channel.name, type(away).__name__)
-            taken = 0
+        except Exception:  # a bug must not end the loop, or every later notice of the channel would stay unsent
+            troubles += 1
+            log.exception("delivering to channel %s failed: please report this", channel.name)
         if taken == 0:
-            try:
-                async with asyncio.timeout(poll_s):
-                    await stop.wait()
-            except TimeoutError:
-                continue
+            await _set_within(stop, min(poll_s * 2.0 ** min(troubles, 16), LONGEST_PAUSE_S))
 
 
-async def _deliver_batch(db: AsyncEngine, channel: Channel, worker: str, clock: Clock) -> int:
+async def _set_within(event: asyncio.Event, seconds: float) -> None:
+    try:
+        async with asyncio.timeout(seconds):
+            await event.wait()
+    except TimeoutError:
+        return
+
+
+async def _deliver_batch(db: AsyncEngine, channel: Channel, worker: str, clock: Clock, send_timeout_s: float) -> int:
     rows = await outbox.claim(db, worker=worker, channels=(channel.name,), limit=BATCH, lease_s=LEASE_S)
     taken = 0
     for position, row in enumerate(rows):
-        error = await _attempt(channel, row.notice)
+        error = await _attempt(channel, row.notice, send_timeout_s)
         if error is None:
             await outbox.sent(db, row)
             taken += 1
@@ -126,14 +145,14 @@ async def _rest(db: AsyncEngine, channel: Channel, rows: Sequence[OutboxRow], cl
         await outbox.failed(db, row, error.reason, retry_in_s=delay)
 
 
-async def _attempt(channel: Channel, notice: Notice) -> NotifyError | None:
+async def _attempt(channel: Channel, notice: Notice, timeout_s: float) -> NotifyError | None:
     try:
-        async with asyncio.timeout(SEND_TIMEOUT_S):
+        async with asyncio.timeout(timeout_s):
             await channel.notifier.send(notice)
     except NotifyError as error:
         return error
     except TimeoutError:
-        return NotifyError(f"no answer within {SEND_TIMEOUT_S:.0f} s", permanent=False)
+        return NotifyError(f"no answer within {timeout_s:g} s", permanent=False)
     except Exception as bug:  # a channel is our own code: its bug must stop neither the others nor this notice
         place = "".join(traceback.format_tb(bug.__traceback__))
         log.error(  # noqa: TRY400 - the full traceback would hold the exception's text, which may quote a secret

@@ -1,5 +1,6 @@
 """Slack: one message per notice through an incoming webhook, laid out with Block Kit."""
 
+import re
 from typing import Any, ClassVar, Final, Self
 
 from pydantic import Field
@@ -20,6 +21,7 @@ TEXT_LIMIT: Final = 4000
 
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 """The only characters that act in Slack's text: they make links and mentions ("Formatting text for app surfaces")."""
+_ERROR_CODE: Final = re.compile(r"[a-z_]{1,60}")
 _MARKS: Final = {"down": "🔴", "degraded": "🟠"}
 _MARK_OF_END: Final = "🟢"
 
@@ -49,12 +51,12 @@ class Slack:
     async def send(self, notice: Notice) -> None:
         url = self._url()
         payload = message(notice, self._tools.public_url)
-        outcome = await self._tools.net.post_json(url, payload, timeout_s=TIMEOUT_S, headers=())
+        outcome = await self._tools.net.post_json(url, payload, timeout_s=TIMEOUT_S)
         if outcome.status is None:
-            raise NotifyError(_hidden(outcome.error or "no answer", url, self._reference), permanent=False)
+            reason = outcome.error.detail if outcome.error else "no answer"
+            raise NotifyError(_hidden(reason, url, self._reference), permanent=False)
         if not 200 <= outcome.status < 300:
-            said = _hidden(outcome.body_excerpt, url, self._reference)
-            raise refusal(outcome.status, f"Slack says: {said}", outcome.retry_after_s)
+            raise refusal(outcome.status, _said(outcome.body_excerpt), outcome.retry_after_s)
 
     def _url(self) -> str:
         """Resolved for every message, so that a webhook which was replaced works without a restart."""
@@ -114,6 +116,12 @@ def _footer(notice: Notice, public_url: str | None) -> str:
     known = f"since {moment_in_words(notice.since)} · notice {notice.id}"
     link = notice.link(public_url)
     return f"<{escaped(link, 1000)}|Open the probe> · {known}" if link else known
+
+
+def _said(body: str) -> str:
+    """Slack's own error code. Any other answer is not repeated: it may echo the address, whole or cut short."""
+    code = body.strip()
+    return f"Slack says {code}" if _ERROR_CODE.fullmatch(code) else "an answer without an error code of Slack"
 
 
 def _hidden(text: str, url: str, reference: str) -> str:

@@ -5,16 +5,16 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
-from checks.model import Verdict
+from checks.model import Failure, TransportError, Verdict
 from prober.incidents.lifecycle import TransitionKind
 from prober.incidents.wording import Notice
+from prober.net.client import PostOutcome
 from prober.notifiers.catalog import NOTIFIERS
 from prober.notifiers.contract import Notifier, NotifyError, Tools
 from prober.notifiers.file import FileSettings, LineFile
@@ -67,11 +67,13 @@ def slack(situation: Situation, tools: Tools, _: Path) -> Notifier:
     class Net:
         async def post_json(self, url: str, payload: Any, **_: Any) -> Any:
             assert url == SECRET_URL
-            return SimpleNamespace(
+            if situation.status is None:
+                detail = f"no route to {url}"
+                return PostOutcome(error=TransportError(failure=Failure.CONNECT, reason="refused", detail=detail))
+            return PostOutcome(
                 status=situation.status,
                 body_excerpt=f"echo of {SECRET_URL} and /{SECRET_PATH}",
                 retry_after_s=situation.retry_after_s,
-                error=None if situation.status else f"no route to {url}",
             )
 
     tools = Tools(net=Net(), secret=lambda _: SECRET_URL, executor=tools.executor)
