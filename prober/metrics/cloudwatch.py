@@ -82,11 +82,15 @@ Pending = dict[Series, Counter[float]]
 class CloudWatch:
     """Collects what probes measured and publishes it. Failing to publish never disturbs a probe."""
 
-    def __init__(self, client: Puts, namespace: str, executor: Executor, clock: Clock) -> None:
+    def __init__(
+        self, client: Puts, namespace: str, executor: Executor, clock: Clock, *, keep: int = VALUES_KEPT
+    ) -> None:
+        self._keep = keep
         self._client = client
         self._namespace = namespace
         self._executor = executor
         self._clock = clock
+        self._keep = keep
         self._pending: Pending = {}
         self._flushing = asyncio.Lock()
         self.failures = 0
@@ -154,10 +158,10 @@ class CloudWatch:
     def _drop_beyond_bound(self) -> None:
         kept = sum(len(values) for values in self._pending.values())
         lost = 0
-        for series in sorted(self._pending) if kept > VALUES_KEPT else ():
+        for series in sorted(self._pending) if kept > self._keep else ():
             values = self._pending.pop(series)
             kept, lost = kept - len(values), lost + values.total()
-            if kept <= VALUES_KEPT:
+            if kept <= self._keep:
                 break
         if lost:
             self._give_up(lost, "CloudWatch has been away for too long")

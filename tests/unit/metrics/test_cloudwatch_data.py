@@ -65,9 +65,14 @@ def calls() -> Calls:
 
 
 @pytest.fixture
-def published(calls: Calls) -> Iterator[CloudWatch]:
+def executor() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(1) as pool:
-        yield CloudWatch(calls, "McpProber", pool, Clock())
+        yield pool
+
+
+@pytest.fixture
+def published(calls: Calls, executor: ThreadPoolExecutor) -> CloudWatch:
+    return CloudWatch(calls, "McpProber", executor, Clock())
 
 
 def report(
@@ -210,10 +215,8 @@ async def test_what_is_older_than_cloudwatch_takes_does_not_spoil_the_rest(publi
     assert published.dropped == 7
 
 
-async def test_what_waits_is_bounded_and_the_oldest_goes_first(
-    published: CloudWatch, calls: Calls, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(cloudwatch, "VALUES_KEPT", 14)
+async def test_what_waits_is_bounded_and_the_oldest_goes_first(executor: ThreadPoolExecutor, calls: Calls) -> None:
+    published = CloudWatch(calls, "McpProber", executor, Clock(), keep=14)
     calls.failure = EndpointConnectionError(endpoint_url="https://monitoring.example")
     for age in (3, 2, 1):
         published.add(report(at=NOW - timedelta(minutes=age)))
