@@ -1,0 +1,167 @@
+"""The same facts as JSON, to read only. Field names follow the report's vocabulary."""
+
+from datetime import datetime
+from typing import Any, Self
+from uuid import UUID
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict
+from starlette.exceptions import HTTPException
+
+from checks.model import Verdict
+from dashboard.services import WithServices
+from dashboard.views import endpoint_href, probe_href, shown_url
+from prober.storage import queries
+
+router = APIRouter(prefix="/api", tags=["read"])
+
+
+class Incident(BaseModel):
+    """The time in which an endpoint was not well; `ended_at` is null while it lasts."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    severity: Verdict
+    since: datetime
+    opened_at: datetime
+    ended_at: datetime | None
+    cause: str | None
+    cause_summary: str
+
+
+class EndpointSummary(BaseModel):
+    """One endpoint as it is now. `last_probe_at` is null until its first probe."""
+
+    name: str
+    url: str
+    """Without user, password and query, which may be secret."""
+    labels: dict[str, str]
+    enabled: bool
+    interval_s: float
+    verdict: Verdict
+    since: datetime | None
+    cause: str | None
+    cause_summary: str
+    last_probe_at: datetime | None
+    last_probe_id: UUID | None
+    era: str | None
+    protocol_version: str | None
+    transport: str | None
+    server_name: str | None
+    server_version: str | None
+    tool_count: int | None
+    latency_ms: float | None
+    last_verdicts: list[Verdict]
+    incident: Incident | None
+    page: str
+
+    @classmethod
+    def of(cls, row: queries.FleetRow) -> Self:
+        return cls(
+            **{name: getattr(row, name) for name in cls.model_fields if name in _SAME_IN_ROW},
+            url=shown_url(row.url),
+            labels=dict(row.labels),
+            last_probe_at=row.slot,
+            last_probe_id=row.report_id,
+            last_verdicts=list(row.marks),
+            incident=Incident.model_validate(row.incident) if row.incident else None,
+            page=endpoint_href(row.name),
+        )
+
+
+_SAME_IN_ROW = frozenset(queries.FleetRow.__dataclass_fields__) - {"url", "labels", "incident"}
+
+
+class ProbeSummary(BaseModel):
+    """One probe in a list. With `missed` above zero it stands for that many slots without a probe."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    id: UUID
+    slot: datetime
+    location: str
+    verdict: Verdict
+    cause: str | None
+    cause_summary: str
+    cold: bool
+    missed: int
+    tool_count: int | None
+    duration_ms: float | None
+    dns_ms: float | None
+    connect_ms: float | None
+    tls_ms: float | None
+    wait_ms: float | None
+    handshake_ms: float | None
+    tools_list_ms: float | None
+    sentinel_ms: float | None
+    first_event_ms: float | None
+    last_event_ms: float | None
+
+
+class EndpointList(BaseModel):
+    counts: dict[Verdict, int]
+    endpoints: list[EndpointSummary]
+
+
+class EndpointDetail(BaseModel):
+    endpoint: EndpointSummary
+    probes: list[ProbeSummary]
+    """Newest first."""
+    incidents: list[Incident]
+    """Newest first."""
+
+
+class ProbeDetail(BaseModel):
+    endpoint: str
+    probe: ProbeSummary
+    page: str
+    earlier: UUID | None
+    later: UUID | None
+    report: dict[str, Any] | None
+    """Everything that was seen. Null for slots without a probe. Its texts are the watched server's own: escape them."""
+
+
+class Problem(BaseModel):
+    """The one shape of every error, after RFC 9457."""
+
+    title: str
+    status: int
+    detail: str
+
+
+@router.get("/endpoints")
+async def endpoints(services: WithServices) -> EndpointList:
+    """Every endpoint that is watched, by name, and how many there are of each verdict."""
+    rows = await queries.fleet(services.db)
+    counts = {verdict: sum(row.verdict is verdict for row in rows if row.enabled) for verdict in Verdict}
+    return EndpointList(counts=counts, endpoints=[EndpointSummary.of(row) for row in rows])
+
+
+@router.get("/endpoints/{name:path}", responses={404: {"model": Problem}})
+async def endpoint(services: WithServices, name: str) -> EndpointDetail:
+    """One endpoint with its newest probes and incidents."""
+    found = await queries.endpoint_page(services.db, name)
+    if found is None:
+        raise HTTPException(404, "No endpoint of that name is watched.")
+    return EndpointDetail(
+        endpoint=EndpointSummary.of(found.fleet),
+        probes=[ProbeSummary.model_validate(each) for each in found.reports],
+        incidents=[Incident.model_validate(each) for each in found.incidents],
+    )
+
+
+@router.get("/probes/{report_id}", responses={404: {"model": Problem}})
+async def probe(services: WithServices, report_id: UUID) -> ProbeDetail:
+    """One probe with all that was sent and came back."""
+    found = await queries.probe_page(services.db, report_id)
+    if found is None:
+        raise HTTPException(404, "There is no such probe, or it is too old and no longer kept.")
+    return ProbeDetail(
+        endpoint=found.endpoint_name,
+        probe=ProbeSummary.model_validate(found.report),
+        page=probe_href(found.report.id),
+        earlier=found.earlier,
+        later=found.later,
+        report=dict(found.detail) if found.detail else None,
+    )

@@ -1,0 +1,99 @@
+"""The application: `uvicorn dashboard.app:create_app --factory`, with DATABASE_URL in the environment."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+
+from fastapi import FastAPI
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from dashboard import api, pages, troubles
+from dashboard.config import Config, ConfigMissing
+from dashboard.guard import KnownHost, SecurityHeaders
+from dashboard.live import Hub, ended_by_signals, listen, stream
+from dashboard.rendering import STATIC
+from dashboard.services import Services, WithServices
+from prober.clock import Clock, SystemClock
+from prober.storage import queries
+from prober.storage.database import DatabaseUrlError, open_engine
+
+
+def create_app() -> FastAPI:
+    """The dashboard as the environment describes it. Ends the process with a message where it describes none."""
+    try:
+        return build(Config.from_environment(os.environ), SystemClock())
+    except (ConfigMissing, DatabaseUrlError) as problem:
+        sys.exit(f"dashboard: {problem}")
+
+
+def build(config: Config, clock: Clock) -> FastAPI:
+    """The dashboard over one database. Nothing connects before the first request."""
+    services = Services(db=open_engine(config.database_url), clock=clock, hub=Hub())
+
+    @asynccontextmanager
+    async def running(_: FastAPI) -> AsyncIterator[None]:
+        listener = asyncio.create_task(listen(config.database_url, services.hub))
+        with ended_by_signals(services.hub):
+            yield
+        services.hub.close()
+        listener.cancel()
+        with suppress(asyncio.CancelledError):
+            await listener
+        await services.db.dispose()
+
+    # The interactive documentation that FastAPI offers loads scripts from a CDN, so it stays off.
+    app = FastAPI(
+        title="mcp-prober dashboard", lifespan=running, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
+    )
+    app.state.services = services
+    app.include_router(api.router)
+    app.include_router(pages.router)
+    app.add_api_route("/live", _live, include_in_schema=False)
+    app.add_api_route("/livez", _alive, include_in_schema=False)
+    app.add_api_route("/readyz", _ready, include_in_schema=False)
+    app.mount("/static", _KeptForEver(directory=STATIC))
+    troubles.install(app)
+    app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    app.add_middleware(KnownHost, allowed=config.allowed_hosts)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+class _KeptForEver(StaticFiles):
+    """Static files whose addresses carry the hash of their content."""
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        response = await super().get_response(path, scope)
+        if scope["query_string"].startswith(b"v=") and response.status_code == 200:
+            response.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        return response
+
+
+async def _live(services: WithServices) -> Response:
+    if services.hub.is_full:
+        return PlainTextResponse("too many live pages are open\n", 503, {"Retry-After": "30"})
+    return StreamingResponse(
+        stream(services.hub),
+        media_type="text/event-stream",
+        headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"},
+    )
+
+
+async def _alive() -> Response:
+    """The process runs. It says nothing about the database: a restart would not mend that."""
+    return PlainTextResponse("alive\n")
+
+
+async def _ready(services: WithServices) -> Response:
+    """The pages can be shown: the database answers and has our tables."""
+    try:
+        await queries.incidents(services.db, limit=1)
+    except (SQLAlchemyError, OSError):
+        return PlainTextResponse("the database cannot be read\n", 503)
+    return PlainTextResponse("ready\n")

@@ -1,0 +1,529 @@
+"""What each page shows, as frozen values made from what storage read: all words and numbers are chosen here.
+
+Names, URLs, labels and summaries may come from a hostile server or a careless file, so all of them are cleaned.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Final
+from urllib.parse import quote, urlsplit
+from uuid import UUID
+
+from checks.model import Verdict
+from checks.text import clean
+from dashboard.charts import PHASES, Bar, Column, LatencyChart, Sparkline, bars, latency_chart, sparkline
+from dashboard.evidence import ReportView, report_view, transport_name
+from dashboard.wording import absolute, ago, counted, listed, milliseconds, span
+from prober.storage.queries import EndpointPage, FleetRow, IncidentRow, NoticeRow, ProbePage, ReportRow
+
+FLEET_BARS: Final = 30
+FLEET_BAR_HEIGHT: Final = 26.0
+ENDPOINT_BARS: Final = 60
+ENDPOINT_BAR_HEIGHT: Final = 40.0
+LISTED_PROBES: Final = 50
+
+_ORDER: Final = (Verdict.DOWN, Verdict.DEGRADED, Verdict.UNKNOWN, Verdict.UP)
+"""Worst first: what nobody could observe may be worse than what is up."""
+_OVERDUE_AFTER: Final = 2
+"""Intervals after which a probe that should have come is called overdue."""
+_OVERDUE_GRACE: Final = timedelta(seconds=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """A time for a `<time>` element."""
+
+    iso: str
+    absolute: str
+    relative: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentView:
+    endpoint: str
+    href: str
+    severity: Verdict
+    cause: str
+    summary: str
+    since: Moment
+    ended: Moment | None
+    lasted: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoticeView:
+    endpoint: str
+    href: str
+    title: str
+    channel: str
+    severity: Verdict
+    kind: str
+    state: str
+    """`sent`, `waiting` or `given up`."""
+    at: Moment
+    attempts: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetRowView:
+    name: str
+    href: str
+    verdict: Verdict
+    word: str
+    summary: str
+    cause: str
+    since: Moment | None
+    overdue: str
+    paused: bool
+    era: str
+    version: str
+    transport: str
+    tools: str
+    latency: str
+    spark: Sparkline | None
+    spark_label: str
+    bars: tuple[Bar, ...]
+    bars_label: str
+    labels: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """A part of the proportion bar, in per cent."""
+
+    verdict: Verdict
+    x: float
+    width: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FleetView:
+    title: str
+    headline: str
+    counts: tuple[tuple[Verdict, int], ...]
+    proportions: tuple[Share, ...]
+    rows: tuple[FleetRowView, ...]
+    incidents: tuple[IncidentView, ...]
+    newest: Moment | None
+    stale: str
+    """Why what is shown may no longer be true; empty when it is current."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRowView:
+    href: str | None
+    """None for slots without a probe."""
+    at: Moment
+    verdict: Verdict
+    cause: str
+    cold: bool
+    took: str
+    wait: str
+    tools: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointView:
+    id: UUID
+    name: str
+    url: str
+    verdict: Verdict
+    word: str
+    summary: str
+    since: Moment | None
+    last: Moment | None
+    next_due: Moment | None
+    stale: str
+    labels: tuple[tuple[str, str], ...]
+    bars: tuple[tuple[Bar, str, str], ...]
+    """Each with the address of its probe and a title."""
+    bars_label: str
+    chart: LatencyChart | None
+    chart_label: str
+    columns: tuple[tuple[Column | None, ProbeRowView], ...]
+    phases: tuple[str, ...]
+    any_cold: bool
+    any_cut: bool
+    time_marks: tuple[tuple[float, str, str], ...]
+    """Place in per cent, text anchor and text, below the chart."""
+    report: ReportView | None
+    report_href: str
+    no_report: str
+    facts: tuple[tuple[str, str], ...]
+    incidents: tuple[IncidentView, ...]
+    probes: tuple[ProbeRowView, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeView:
+    endpoint: str
+    endpoint_href: str
+    headline: str
+    verdict: Verdict
+    summary: str
+    at: Moment
+    report: ReportView | None
+    no_report: str
+    facts: tuple[tuple[str, str], ...]
+    earlier: str | None
+    later: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentsView:
+    title: str
+    headline: str
+    items: tuple[IncidentView, ...]
+    notices: tuple[NoticeView, ...]
+
+
+def endpoint_href(name: str) -> str:
+    """The page of an endpoint; whatever is in the name stays inside the path."""
+    return f"/endpoints/{quote(name, safe='')}"
+
+
+def probe_href(report: UUID) -> str:
+    return f"/probes/{report}"
+
+
+def fleet_view(fleet: Sequence[FleetRow], now: datetime) -> FleetView:
+    """The whole fleet, worst first."""
+    counts = {verdict: sum(row.verdict is verdict for row in fleet if row.enabled) for verdict in Verdict}
+    bad = counts[Verdict.DOWN] + counts[Verdict.DEGRADED]
+    slots = [row.slot for row in fleet if row.slot is not None]
+    ordered = sorted(fleet, key=lambda row: (not row.enabled, _ORDER.index(row.verdict), row.name))
+    return FleetView(
+        title=f"{counted(bad, 'endpoint')} in trouble · mcp-prober" if bad else "Fleet · mcp-prober",
+        headline=_headline(counts),
+        counts=tuple(counts.items()),
+        proportions=_proportions(counts),
+        rows=tuple(_fleet_row(row, now) for row in ordered),
+        incidents=tuple(_incident(row.incident, now) for row in ordered if row.incident),
+        newest=_moment(max(slots), now) if slots else None,
+        stale=_staleness(fleet, now),
+    )
+
+
+def endpoint_view(page: EndpointPage, questions: Mapping[str, str], now: datetime) -> EndpointView:
+    """One endpoint with its history and everything that the newest probe found."""
+    row = page.fleet
+    probes = tuple(_probe_row(each, now) for each in page.reports)
+    drawn = tuple(reversed(list(zip(page.reports, probes, strict=True))[:ENDPOINT_BARS]))
+    chart = latency_chart([_phases(report) for report, _ in drawn])
+    latest = page.latest
+    report = report_view(latest.detail, questions) if latest and latest.detail else None
+    return EndpointView(
+        id=row.id,
+        name=clean(row.name),
+        url=shown_url(row.url),
+        verdict=row.verdict,
+        word=_word(row),
+        summary=_summary(row),
+        since=_moment(row.since, now) if row.since else None,
+        last=_moment(row.slot, now) if row.slot else None,
+        next_due=_moment(row.next_due, now) if row.enabled and row.next_due > now else None,
+        stale=_endpoint_staleness(row, now),
+        labels=_labels(row.labels),
+        bars=tuple(
+            (bar, probe.href or endpoint_href(row.name), probe.title)
+            for bar, (_, probe) in zip(
+                bars([report.verdict for report, _ in drawn], ENDPOINT_BARS, ENDPOINT_BAR_HEIGHT), drawn, strict=True
+            )
+        ),
+        bars_label=_bars_label([report.verdict for report, _ in drawn]),
+        chart=chart,
+        chart_label=_chart_label([report for report, _ in drawn]),
+        columns=tuple(zip(chart.columns, [probe for _, probe in drawn], strict=True)) if chart else (),
+        phases=_phases_present(chart),
+        any_cold=any(each.cold for each, _ in drawn),
+        any_cut=any(column.cut for column in chart.columns if column) if chart else False,
+        time_marks=_time_marks([each.slot for each, _ in drawn], chart),
+        report=report,
+        report_href=probe_href(latest.report.id) if latest else "",
+        no_report=_no_report(row),
+        facts=_endpoint_facts(page, report),
+        incidents=tuple(_incident(each, now) for each in page.incidents),
+        probes=probes[:LISTED_PROBES],
+    )
+
+
+def probe_view(page: ProbePage, questions: Mapping[str, str], now: datetime) -> ProbeView:
+    """One probe, whole."""
+    report = report_view(page.detail, questions) if page.detail else None
+    missed = page.report.missed
+    name = clean(page.endpoint_name)
+    return ProbeView(
+        endpoint=name,
+        endpoint_href=endpoint_href(page.endpoint_name),
+        headline=f"{counted(missed, 'probe')} did not happen" if missed else f"{name} was {page.report.verdict}",
+        verdict=page.report.verdict,
+        summary=clean(page.report.cause_summary, 500),
+        at=_moment(page.report.slot, now),
+        report=report,
+        no_report=_WITHOUT_PROBE if missed else "What this probe saw is no longer kept.",
+        facts=_conversation(report) if report else (),
+        earlier=probe_href(page.earlier) if page.earlier else None,
+        later=probe_href(page.later) if page.later else None,
+    )
+
+
+def incidents_view(incidents: Sequence[IncidentRow], notices: Sequence[NoticeRow], now: datetime) -> IncidentsView:
+    """Incidents of all endpoints, and what people were told about them."""
+    still_open = sum(each.ended_at is None for each in incidents)
+    headline = f"{counted(still_open, 'open incident')}" if still_open else "No open incidents"
+    return IncidentsView(
+        title=f"{headline} · mcp-prober",
+        headline=headline,
+        items=tuple(_incident(each, now) for each in incidents),
+        notices=tuple(_notice(each, now) for each in notices),
+    )
+
+
+def shown_url(url: str) -> str:
+    """A URL without user, password, query and fragment, any of which may hold a secret."""
+    try:
+        parts = urlsplit(url)
+        host = parts.netloc.rpartition("@")[2]
+    except ValueError:
+        return "an address that cannot be read"
+    return clean(f"{parts.scheme}://{host}{parts.path}{'?…' if parts.query else ''}", 500)
+
+
+_WITHOUT_PROBE: Final = "There is nothing to see: nothing was sent. The verdict is unknown, and counts for nobody."
+
+
+def _headline(counts: Mapping[Verdict, int]) -> str:
+    whole = sum(counts.values())
+    if not whole:
+        return "Every endpoint is paused"
+    if counts[Verdict.UP] == whole:
+        return "The one endpoint is up" if whole == 1 else f"All {whole} endpoints are up"
+    parts = [f"{counts[each]} {each}" for each in (Verdict.DOWN, Verdict.DEGRADED) if counts[each]]
+    if parts:
+        return f"{listed(parts)} of {counted(whole, 'endpoint')}"
+    return f"{counts[Verdict.UNKNOWN]} of {counted(whole, 'endpoint')} not observed yet"
+
+
+def _proportions(counts: Mapping[Verdict, int]) -> tuple[Share, ...]:
+    whole = sum(counts.values())
+    shares: list[Share] = []
+    x = 0.0
+    for verdict in reversed(_ORDER):
+        if counts[verdict]:
+            width = counts[verdict] / whole * 100
+            shares.append(Share(verdict, round(x, 3), round(width, 3)))
+            x += width
+    return tuple(shares)
+
+
+def _fleet_row(row: FleetRow, now: datetime) -> FleetRowView:
+    return FleetRowView(
+        name=clean(row.name),
+        href=endpoint_href(row.name),
+        verdict=row.verdict,
+        word=_word(row),
+        summary=_summary(row),
+        cause=clean(row.cause or ""),
+        since=_moment(row.since, now) if row.since else None,
+        overdue=f"no probe for {span((now - row.slot).total_seconds())}" if row.slot and _is_overdue(row, now) else "",
+        paused=not row.enabled,
+        era=clean(row.era or ""),
+        version=clean(row.protocol_version or ""),
+        transport=transport_name(row.transport or ""),
+        tools="-" if row.tool_count is None else str(row.tool_count),
+        latency=milliseconds(row.latency_ms),
+        spark=sparkline(row.spark),
+        spark_label=_spark_label(row.spark),
+        bars=bars(row.marks, FLEET_BARS, FLEET_BAR_HEIGHT),
+        bars_label=_bars_label(row.marks[-FLEET_BARS:]),
+        labels=_labels(row.labels),
+    )
+
+
+def _spark_label(spark: Sequence[float | None]) -> str:
+    known = [value for value in spark if value is not None]
+    if not known:
+        return "no latencies yet"
+    return f"last {counted(len(known), 'probe')} took {milliseconds(min(known))} to {milliseconds(max(known))}"
+
+
+def _word(row: FleetRow) -> str:
+    if not row.enabled:
+        return "paused"
+    return "waiting" if row.slot is None else row.verdict.value
+
+
+def _summary(row: FleetRow) -> str:
+    """Why the endpoint has its verdict, in words, also where no diagnosis stands behind it."""
+    if not row.enabled:
+        return "Not probed: its configuration says enabled: false."
+    if row.slot is None:
+        return "Waiting for its first probe."
+    if row.cause_summary:
+        return clean(row.cause_summary, 500)
+    return {
+        Verdict.UP: "Works as a client expects.",
+        Verdict.UNKNOWN: "We could not observe it.",
+    }.get(row.verdict, "No known cause explains it; the last probe shows what came back.")
+
+
+def _is_overdue(row: FleetRow, now: datetime) -> bool:
+    if not row.enabled or row.slot is None:
+        return False
+    return now - row.slot > timedelta(seconds=row.interval_s) * _OVERDUE_AFTER + _OVERDUE_GRACE
+
+
+def _staleness(fleet: Iterable[FleetRow], now: datetime) -> str:
+    """Set when every endpoint that was probed is overdue: then it is the prober that is not well."""
+    probed = [row for row in fleet if row.enabled and row.slot is not None]
+    if not probed or not all(_is_overdue(row, now) for row in probed):
+        return ""
+    newest = max(row.slot for row in probed if row.slot is not None)
+    return (
+        f"No probe since {absolute(newest)}: the prober does not run, or cannot reach its database. "
+        "What you see is from then."
+    )
+
+
+def _endpoint_staleness(row: FleetRow, now: datetime) -> str:
+    if row.slot is None or not _is_overdue(row, now):
+        return ""
+    return f"No probe of this endpoint since {absolute(row.slot)}. What you see is from then."
+
+
+def _no_report(row: FleetRow) -> str:
+    if not row.enabled:
+        return "This endpoint is paused and nothing that was seen of it is kept."
+    return "The first probe has not ended yet." if row.slot is None else "What the last probe saw is no longer kept."
+
+
+def _moment(moment: datetime, now: datetime) -> Moment:
+    return Moment(iso=moment.isoformat(), absolute=absolute(moment), relative=ago(moment, now))
+
+
+def _labels(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    return tuple((clean(str(key), 60), clean(str(value), 60)) for key, value in sorted(labels.items()))
+
+
+def _bars_label(verdicts: Sequence[Verdict]) -> str:
+    if not verdicts:
+        return "no probes yet"
+    found = [f"{verdicts.count(each)} {each}" for each in reversed(_ORDER) if each in verdicts]
+    return f"last {counted(len(verdicts), 'probe')}: {listed(found)}"
+
+
+def _probe_row(report: ReportRow, now: datetime) -> ProbeRowView:
+    cause = clean(report.cause_summary, 300)
+    if report.missed:
+        cause = f"{counted(report.missed, 'slot')} without a probe: {cause}"
+    took = milliseconds(report.duration_ms)
+    words = [absolute(report.slot), report.verdict.value, took, "cold start" if report.cold else "", cause]
+    return ProbeRowView(
+        href=None if report.missed else probe_href(report.id),
+        at=_moment(report.slot, now),
+        verdict=report.verdict,
+        cause=cause,
+        cold=report.cold,
+        took=took,
+        wait=milliseconds(report.wait_ms),
+        tools="-" if report.tool_count is None else str(report.tool_count),
+        title=" · ".join(word for word in words if word and word != "-"),
+    )
+
+
+def _phases(report: ReportRow) -> dict[str, float] | None:
+    """Milliseconds per phase of the first request, which is the one that meets a cold instance."""
+    if report.wait_ms is None:
+        return None
+    phases = {"dns": report.dns_ms, "connect": report.connect_ms, "tls": report.tls_ms, "wait": report.wait_ms}
+    return {phase: ms for phase, ms in phases.items() if ms}
+
+
+def _phases_present(chart: LatencyChart | None) -> tuple[str, ...]:
+    present = {block.phase for column in chart.columns if column for block in column.blocks} if chart else set()
+    return tuple(phase for phase in PHASES if phase in present)
+
+
+def _chart_label(reports: Sequence[ReportRow]) -> str:
+    waits = sorted(report.wait_ms for report in reports if report.wait_ms is not None)
+    if not waits:
+        return ""
+    middle = milliseconds(waits[len(waits) // 2])
+    cold = counted(sum(report.cold for report in reports), "cold start")
+    return f"wait for the first answer: middle value {middle}, longest {milliseconds(waits[-1])}, {cold}"
+
+
+def _time_marks(slots: Sequence[datetime], chart: LatencyChart | None) -> tuple[tuple[float, str, str], ...]:
+    """When the first and the last column of the chart were, below them."""
+    if chart is None:
+        return ()
+    drawn = [(column, slot) for column, slot in zip(chart.columns, slots, strict=True) if column]
+    first, last = drawn[0], drawn[-1]
+    marks = [(first[0].x, "start", absolute(first[1])[5:16])]
+    end = last[0].x + last[0].width
+    if end - first[0].x > 30:
+        marks.append((end, "end", absolute(last[1])[5:16]))
+    return tuple(marks)
+
+
+def _conversation(report: ReportView) -> tuple[tuple[str, str], ...]:
+    facts = {
+        "Server": report.server,
+        "Protocol version": report.version,
+        "Era": report.era,
+        "Transport": report.transport,
+        "Opened because": report.opened_by,
+        "Tools": str(len(report.tools)) if report.tools else "",
+    }
+    return tuple((term, text) for term, text in facts.items() if text) or (("Conversation", "never opened"),)
+
+
+def _endpoint_facts(page: EndpointPage, report: ReportView | None) -> tuple[tuple[str, str], ...]:
+    row, endpoint = page.fleet, page.endpoint
+    facts = {
+        "Server": clean(f"{row.server_name or ''} {row.server_version or ''}".strip()),
+        "Protocol version": clean(row.protocol_version or ""),
+        "Era": clean(row.era or ""),
+        "Transport": transport_name(row.transport or ""),
+        "Tools": "" if row.tool_count is None else str(row.tool_count),
+        "Expected tools": clean(", ".join(endpoint.expected_tools), 500),
+        "Sentinels": clean(", ".join(each.tool for each in endpoint.sentinels), 500),
+        "Streaming": {True: "expected", False: "not expected", None: "not said"}[endpoint.streaming],
+        "Probed every": span(endpoint.interval_s),
+        "Time limit": milliseconds(endpoint.timeout_s * 1000),
+        "TLS certificate": "" if endpoint.verify_tls else "not checked, by configuration",
+        "Probed from": report.location if report else "",
+    }
+    return tuple((term, text) for term, text in facts.items() if text)
+
+
+def _incident(row: IncidentRow, now: datetime) -> IncidentView:
+    return IncidentView(
+        endpoint=clean(row.endpoint_name),
+        href=endpoint_href(row.endpoint_name),
+        severity=row.severity,
+        cause=clean(row.cause or ""),
+        summary=clean(row.cause_summary, 500),
+        since=_moment(row.since, now),
+        ended=_moment(row.ended_at, now) if row.ended_at else None,
+        lasted=span(((row.ended_at or now) - row.since).total_seconds()),
+    )
+
+
+def _notice(row: NoticeRow, now: datetime) -> NoticeView:
+    state = "sent" if row.sent_at else "given up" if row.failed_at else "waiting"
+    return NoticeView(
+        endpoint=clean(row.endpoint_name),
+        href=endpoint_href(row.endpoint_name),
+        title=clean(row.title),
+        channel=clean(row.channel),
+        severity=row.severity,
+        kind=clean(row.kind),
+        state=state,
+        at=_moment(row.sent_at or row.failed_at or row.created_at, now),
+        attempts=counted(row.attempts, "attempt") if row.attempts > 1 else "",
+        error="" if row.sent_at else clean(row.last_error or "", 300),
+    )

@@ -1,0 +1,56 @@
+"""Numbers and times in the words of the pages: durations, ages, plurals."""
+
+from datetime import UTC, datetime
+from typing import Final
+
+_UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
+
+
+def milliseconds(ms: float | None) -> str:
+    """A duration with about three figures: `0.4 ms`, `84 ms`, `1.24 s`, `75 s`. A dash where there is none."""
+    if ms is None:
+        return "-"
+    if ms < 9.95:
+        return f"{ms:.1f} ms"
+    if ms < 999.5:
+        return f"{ms:.0f} ms"
+    seconds = ms / 1000
+    return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s" if seconds < 59.95 else f"{seconds:.0f} s"
+
+
+def span(seconds: float) -> str:
+    """A span of time in its largest one or two units: `12 s`, `3 min`, `2 h 5 min`, `41 d`."""
+    left = max(int(seconds), 0)
+    if left < 60:
+        return f"{left} s"
+    for position, (size, unit) in enumerate(_UNITS):
+        if left >= size:
+            whole, rest = divmod(left, size)
+            smaller = _UNITS[position + 1 : position + 2]
+            if smaller and whole < 10 and rest >= smaller[0][0]:
+                return f"{whole} {unit} {rest // smaller[0][0]} {smaller[0][1]}"
+            return f"{whole} {unit}"
+    raise AssertionError("a span of a minute or more has a unit")
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """How long ago `moment` was. A moment ahead of our clock by a little is `just now`, by more `in 3 min`."""
+    seconds = (now - moment).total_seconds()
+    if seconds < -5:
+        return f"in {span(-seconds)}"
+    return "just now" if seconds < 2 else f"{span(seconds)} ago"
+
+
+def absolute(moment: datetime) -> str:
+    """The moment in UTC, to the second."""
+    return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """`1 tool`, `3 tools`."""
+    return f"{number} {one}" if number == 1 else f"{number} {many or one + 's'}"
+
+
+def listed(words: list[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""
