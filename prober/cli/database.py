@@ -30,7 +30,9 @@ def database_url(options: argparse.Namespace) -> str:
             raise unusable(error) from None
     if not url:
         raise CommandError(
-            "no database is named", "set DATABASE_URL to such as postgresql://user:password@host:5432/database"
+            "no database is named",
+            "set DATABASE_URL to such as postgresql://user:password@host:5432/database; "
+            "what `mcp-prober up` keeps in a PostgreSQL of its own, its dashboard shows",
         )
     return url
 

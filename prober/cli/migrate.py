@@ -4,6 +4,8 @@ import argparse
 
 from prober.cli.database import add_database_arguments, database_url, named_failures
 from prober.cli.errors import ExitCode
+from prober.storage import migrations
+from prober.storage.database import shown
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -11,9 +13,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    from prober.storage import migrations
-    from prober.storage.database import shown
-
     with named_failures():
         url = database_url(options)
         before = migrations.current(url)
