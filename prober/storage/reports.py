@@ -53,7 +53,7 @@ async def save(connection: AsyncConnection, found: ProbeReport, *, claim: Claim)
         .values(lease_owner=None, lease_until=None, claimed_slot=None)
     )
     if not kept.rowcount:
-        known = select(report.c.id).where(report.c.id == identity, report.c.slot == claim.slot)
+        known = select(report.c.id).where(report.c.id == identity, report.c.slot == claim.slot, report.c.missed == 0)
         if await connection.scalar(known) is None:
             raise StaleClaim(f"another worker has taken over {claim.endpoint.name}; this report of it is dropped")
         return Saved(report_id=identity, is_new=False)

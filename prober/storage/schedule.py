@@ -81,22 +81,25 @@ async def release(db: AsyncEngine, claim: Claim) -> None:
         )
 
 
-# `grid.slot` is the newest slot of the endpoint's grid that has begun or is about to; a first `next_due` may lie off
-# the grid. PostgreSQL checks the conditions again on the row that it locked, so two workers never take the same slot.
+# `grid.begun` is the newest slot of the grid that has begun. It is probed unless it is too late: then the one after it.
+# A first `next_due` may lie off the grid. PostgreSQL checks the conditions again on the row that it locked, so that two
+# workers never take the same slot.
 _CLAIM: Final = text(
     """
     with due as (
-        select endpoint.id, endpoint.next_due, endpoint.interval_s, endpoint.phase_s, grid.slot,
+        select endpoint.id, endpoint.next_due, endpoint.interval_s, endpoint.phase_s, choice.slot,
                endpoint.lease_owner as earlier_owner, endpoint.claimed_slot as earlier_slot
         from endpoint
-        cross join lateral (select greatest(endpoint.next_due, to_timestamp(
-            endpoint.phase_s + endpoint.interval_s * floor(
-                (extract(epoch from now())::double precision + :ahead - endpoint.phase_s) / endpoint.interval_s)
-        )) as slot) as grid
+        cross join lateral (select to_timestamp(endpoint.phase_s + endpoint.interval_s * floor(
+            (extract(epoch from now())::double precision - endpoint.phase_s) / endpoint.interval_s)) as begun) as grid
+        cross join lateral (select case
+            when greatest(endpoint.next_due, grid.begun) > now() - make_interval(
+                secs => least(:late, endpoint.interval_s / 2)) then greatest(endpoint.next_due, grid.begun)
+            else grid.begun + make_interval(secs => endpoint.interval_s) end as slot) as choice
         where endpoint.enabled and endpoint.removed_at is null
           and endpoint.next_due <= now() + make_interval(secs => :ahead)
+          and choice.slot <= now() + make_interval(secs => :ahead)
           and (endpoint.lease_until is null or endpoint.lease_until <= now())
-          and grid.slot > now() - make_interval(secs => least(:late, endpoint.interval_s / 2))
         order by endpoint.next_due
         limit :limit
         for update of endpoint skip locked

@@ -1,0 +1,84 @@
+"""Endpoints, claims and reports for the tests of storage; time is moved by rewriting rows, never by waiting."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from checks.model import Diagnosis, Effect, Endpoint, Opening, ProbeReport, Proof, Verdict
+from prober.storage import endpoints, reports, schedule
+from prober.storage.reports import Saved
+from prober.storage.schedule import Claim
+
+
+def endpoint(name: str = "shop", **fields: Any) -> Endpoint:
+    return Endpoint(**{"name": name, "url": f"https://{name}.example/mcp", "interval_s": 60.0, **fields})
+
+
+def report_on(claim: Claim, verdict: Verdict = Verdict.UP, **fields: Any) -> ProbeReport:
+    return ProbeReport(
+        **{
+            "endpoint": claim.endpoint.name,
+            "endpoint_id": claim.endpoint_id,
+            "slot": claim.slot,
+            "started_at": claim.slot,
+            "duration_ms": 120.0,
+            "verdict": verdict,
+            "opening": Opening(),
+            **fields,
+        }
+    )
+
+
+def diagnosis(cause: str = "tools-empty", effect: Effect = Effect.DOWN, **fields: Any) -> Diagnosis:
+    return Diagnosis(
+        **{
+            "id": cause,
+            "effect": effect,
+            "confidence": 0.9,
+            "summary": "the server lists no tools",
+            "evidence": (Proof(text="tools/list answered with an empty list"),),
+            "fix": "register the tools before the adapter starts",
+            **fields,
+        }
+    )
+
+
+@dataclass(frozen=True)
+class Store:
+    """The database with the few moves that most tests make."""
+
+    db: AsyncEngine
+
+    async def sql(self, statement: str, **values: Any) -> list[Any]:
+        async with self.db.begin() as connection:
+            found = await connection.execute(text(statement), values)
+            return list(found.all()) if found.returns_rows else []
+
+    async def watch(self, *watched: Endpoint) -> endpoints.Changes:
+        return await endpoints.sync(self.db, watched)
+
+    async def due_now(self, name: str = "shop") -> None:
+        """Move the endpoint's timetable so that a slot of its grid begins now."""
+        await self.sql(
+            "update endpoint set next_due = date_trunc('milliseconds', now()), phase_s = mod("
+            " extract(epoch from date_trunc('milliseconds', now())), interval_s::numeric) where name = :name",
+            name=name,
+        )
+
+    async def claim(self, worker: str = "one", limit: int = 10, **fields: Any) -> list[Claim]:
+        return await schedule.claim(self.db, worker=worker, limit=limit, **fields)
+
+    async def claim_one(self, name: str = "shop", worker: str = "one") -> Claim:
+        await self.due_now(name)
+        (claim,) = await self.claim(worker)
+        return claim
+
+    async def save(self, found: ProbeReport, claim: Claim) -> Saved:
+        async with self.db.begin() as connection:
+            return await reports.save(connection, found, claim=claim)
+
+    async def probe(self, name: str = "shop", verdict: Verdict = Verdict.UP, **fields: Any) -> tuple[Claim, Saved]:
+        claim = await self.claim_one(name)
+        return claim, await self.save(report_on(claim, verdict, **fields), claim)

@@ -1,0 +1,179 @@
+"""The timetable on a real server: who gets which slot, and what becomes of those that nobody probed."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from checks.model import Verdict
+from prober.storage import schedule
+from prober.storage.database import open_engine
+from prober.storage.identity import endpoint_id, phase_s, report_id
+from prober.storage.missed import Missed, MissedReason
+from prober.storage.reports import StaleClaim
+from tests.integration.storage.builders import Store, endpoint, report_on
+
+SHOP = endpoint_id("shop")
+
+
+async def off_the_grid_ms(store: Store) -> float:
+    """How far the next slot lies from the endpoint's phase, in milliseconds."""
+    ((off,),) = await store.sql(
+        "select extract(epoch from next_due)::double precision - phase_s"
+        " - interval_s * round((extract(epoch from next_due)::double precision - phase_s) / interval_s) from endpoint"
+    )
+    return abs(float(off)) * 1000
+
+
+@pytest.mark.parametrize("interval_s", [3.0, 60.0, 86_400.0])
+async def test_a_new_endpoint_is_probed_soon_and_then_at_its_phase(store: Store, interval_s: float) -> None:
+    await store.watch(endpoint(interval_s=interval_s))
+    ((wait,),) = await store.sql("select extract(epoch from next_due - now()) from endpoint")
+    assert 0 <= wait <= min(interval_s, schedule.FIRST_WITHIN_S)
+    (claim,) = await store.claim(ahead_s=schedule.FIRST_WITHIN_S + 1)
+    assert claim.missed == ()
+    assert await off_the_grid_ms(store) < 1
+    ((phase,),) = await store.sql("select phase_s from endpoint")
+    assert phase == phase_s(SHOP, interval_s)
+
+
+async def test_many_new_endpoints_do_not_start_together(store: Store) -> None:
+    await store.watch(*(endpoint(f"e{number}") for number in range(200)))
+    counts = await store.sql("select count(*) from endpoint group by date_trunc('second', next_due)")
+    assert max(count for (count,) in counts) <= 20, "200 over 30 s are 7 a second on average"
+
+
+async def test_a_slot_is_claimed_once_and_a_little_ahead_of_its_time(watched: Store) -> None:
+    await watched.sql("update endpoint set next_due = now() + interval '5 s'")
+    assert await watched.claim(ahead_s=1.1) == []
+    (claim,) = await watched.claim(ahead_s=6)
+    assert 4 < claim.starts_in_s <= 5
+    assert claim.endpoint == endpoint()
+    assert await watched.claim("two", ahead_s=6) == []
+
+
+async def test_workers_that_claim_at_the_same_time_share_without_overlap(store: Store, database_url: str) -> None:
+    await store.watch(*(endpoint(f"e{number}") for number in range(60)))
+    await store.sql("update endpoint set next_due = now()")
+    other = Store(open_engine(database_url))
+    try:
+        shares = await asyncio.gather(
+            *((store, other)[number % 2].claim(f"worker {number}", limit=8) for number in range(8))
+        )
+    finally:
+        await other.db.dispose()
+    claimed = [claim.endpoint.name for share in shares for claim in share]
+    assert len(claimed) == len(set(claimed))
+    rest = [claim.endpoint.name for claim in await store.claim("late", limit=60)]
+    assert sorted(claimed + rest) == sorted(f"e{number}" for number in range(60))
+    assert sum(bool(share) for share in shares) > 1
+
+
+async def test_no_more_is_claimed_than_asked_for_and_the_longest_overdue_comes_first(store: Store) -> None:
+    await store.watch(endpoint("late"), endpoint("later"))
+    await store.due_now("late")
+    await store.sql("update endpoint set next_due = next_due - interval '2 s' where name = 'late'")
+    await store.due_now("later")
+    assert [claim.endpoint.name for claim in await store.claim(limit=1)] == ["late"]
+
+
+async def test_an_endpoint_is_never_probed_twice_at_once(watched: Store) -> None:
+    await watched.claim_one()
+    await watched.due_now()
+    assert await watched.claim("two") == [], "the next slot is due, but the lease on the endpoint holds"
+
+
+async def test_the_lease_outlasts_the_deadline_of_the_probe(store: Store) -> None:
+    await store.watch(endpoint(timeout_s=42))
+    await store.due_now()
+    await store.claim(lease_margin_s=3)
+    ((length,),) = await store.sql("select extract(epoch from lease_until - claimed_slot) from endpoint")
+    assert 45 <= length < 46
+
+
+async def test_a_killed_workers_endpoint_is_taken_over_and_its_slot_recorded(watched: Store) -> None:
+    killed = await watched.claim_one(worker="killed")
+    await watched.sql("update endpoint set lease_until = now() - interval '1 s', next_due = next_due + interval '1 h'")
+    taken = await watched.claim_one(worker="alive")
+    assert taken.fence == killed.fence + 1
+    assert taken.missed == (Missed(first_slot=killed.slot, count=1, reason=MissedReason.INTERRUPTED),)
+    rows = await watched.sql("select slot, verdict, missed, missed_reason from report")
+    assert rows == [(killed.slot, "unknown", 1, "interrupted")]
+
+
+async def test_what_a_worker_brings_after_its_lease_went_to_another_is_refused(watched: Store) -> None:
+    stale = await watched.claim_one(worker="paused")
+    await watched.sql("update endpoint set lease_until = now() - interval '1 s'")
+    fresh = await watched.claim_one(worker="alive")
+    with pytest.raises(StaleClaim, match="taken over shop"):
+        await watched.save(report_on(stale, Verdict.DOWN), stale)
+    ((owner,),) = await watched.sql("select lease_owner from endpoint")
+    assert owner == "alive", "the other worker's lease is untouched"
+    assert await watched.sql("select 1 from endpoint_state") == []
+    assert (await watched.save(report_on(fresh), fresh)).is_new
+
+
+async def test_a_lease_that_ended_without_a_successor_still_lets_the_report_in(watched: Store) -> None:
+    slow = await watched.claim_one()
+    await watched.sql("update endpoint set lease_until = now() - interval '1 s'")
+    assert (await watched.save(report_on(slow), slow)).is_new
+    assert (await watched.claim_one()).missed == ()
+
+
+async def test_slots_without_a_worker_are_recorded_as_one_run(watched: Store) -> None:
+    await watched.probe()
+    await watched.due_now()
+    await watched.sql("update endpoint set next_due = next_due - interval '3 min'")
+    (claim,) = await watched.claim(location="cellar")
+    run = Missed(first_slot=claim.slot - timedelta(minutes=3), count=3, reason=MissedReason.MISSED)
+    assert claim.missed == (run,)
+    rows = await watched.sql("select id, verdict, missed, missed_reason from report where missed > 0")
+    assert rows == [(report_id(SHOP, run.first_slot, "cellar"), "unknown", 3, "missed")]
+    ((marks, verdict),) = await watched.sql("select marks, verdict from endpoint_state")
+    assert (marks, verdict) == ("u???", "up"), "what is missing shows in the bars and decides nothing"
+
+
+async def test_a_slot_that_is_long_past_waits_for_the_next_one_of_its_grid(watched: Store) -> None:
+    """Otherwise a restart after a long stop would start all probes at once."""
+    await watched.sql(
+        "update endpoint set next_due = now() - interval '20 s', phase_s = mod("
+        " extract(epoch from now() - interval '20 s'), 60)"
+    )
+    assert await watched.claim() == []
+    (claim,) = await watched.claim(ahead_s=45)
+    assert 35 < claim.starts_in_s <= 40
+    assert [(missed.count, missed.reason) for missed in claim.missed] == [(1, MissedReason.MISSED)]
+
+
+async def test_a_slot_that_is_a_little_late_is_probed_at_once(watched: Store) -> None:
+    await watched.due_now()
+    await watched.sql(
+        "update endpoint set next_due = next_due - interval '3 s', phase_s = mod("
+        " extract(epoch from next_due - interval '3 s'), 60)"
+    )
+    (claim,) = await watched.claim()
+    assert -4 < claim.starts_in_s <= -3
+    assert claim.missed == ()
+
+
+async def test_a_slot_that_is_handed_back_goes_to_another_worker_at_once(watched: Store) -> None:
+    given = await watched.claim_one(worker="stopping")
+    await schedule.release(watched.db, given)
+    (taken,) = await watched.claim("alive")
+    assert (taken.slot, taken.missed) == (given.slot, ())
+    await schedule.release(watched.db, given)
+    ((owner,),) = await watched.sql("select lease_owner from endpoint")
+    assert owner == "alive", "a claim that no longer holds hands nothing back"
+
+
+async def test_what_is_disabled_is_not_probed(store: Store) -> None:
+    await store.watch(endpoint(enabled=False))
+    await store.due_now()
+    assert await store.claim() == []
+
+
+async def test_a_claim_brings_what_is_remembered(watched: Store) -> None:
+    claim = await watched.claim_one()
+    assert (claim.remembered, claim.history.warm_wait_ms, claim.history.last_probe_at) == (None, (), None)
+    await watched.save(report_on(claim), claim)
+    assert (await watched.claim_one()).history.last_probe_at == claim.slot
