@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from prober.settings.loading import Judge, load, no_more, parse, read_file, without_file
+from prober.settings.loading import Judge, load, no_more, parse, read_file
 from prober.settings.model import (
     CloudWatchSettings,
     DashboardSettings,
@@ -34,7 +34,6 @@ __all__ = [
     "notifier_settings",
     "parse",
     "read_file",
-    "without_file",
 ]
 
 

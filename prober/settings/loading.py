@@ -92,11 +92,6 @@ def parse(
     return settings
 
 
-def without_file(env: Mapping[str, str]) -> Settings:
-    """The settings of a process that has no file: the environment over the defaults. Raises ConfigError."""
-    return parse(b"endpoints: []\n", "environment", env)
-
-
 def _overlay(document: Document, env: Mapping[str, str]) -> None:
     for variable, path in ENVIRONMENT.items():
         if env.get(variable):

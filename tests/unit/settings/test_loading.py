@@ -18,7 +18,6 @@ from prober.settings import (
     load,
     notifier_settings,
     parse,
-    without_file,
 )
 from prober.settings.loading import ENVIRONMENT
 
@@ -324,10 +323,6 @@ def test_every_variable_leads_to_a_key_of_the_file() -> None:
             section = section["properties"][key]
             if "$ref" in section:
                 section = described["$defs"][section["$ref"].rpartition("/")[2]]
-
-
-def test_a_process_without_a_file_takes_the_environment() -> None:
-    assert without_file({"PROBER_LOCATION": "here"}).location == "here"
 
 
 def test_a_file_that_is_not_there_is_a_configuration_problem(tmp_path: Path) -> None:
