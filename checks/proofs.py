@@ -13,13 +13,16 @@ def answer_line(exchange: Exchange) -> str:
     """What came back, in one line: the failure, the JSON-RPC error, or status, type and first characters."""
     if exchange.transport_error is not None and error_of(exchange) is None:
         error = exchange.transport_error
-        return f"{error.failure.value} ({clean(error.reason, 60)}): {clean(error.detail, 160)}"
+        begun = (
+            "" if exchange.status is None else f"HTTP {exchange.status}, {_type_of(exchange)}, {quote(exchange)}, then "
+        )
+        return f"{begun}{error.failure.value} ({clean(error.reason, 60)}): {clean(error.detail, 160)}"
     error_answer = error_of(exchange)
     if error_answer is not None:
         code = "without a code" if error_answer.code is None else str(error_answer.code)
         return f"JSON-RPC error {code} on HTTP {exchange.status}: {clean(error_answer.message, _QUOTED)}"
     if result_of(exchange) is not None:
-        return f"a JSON-RPC result on HTTP {exchange.status}"
+        return f"a JSON-RPC result on HTTP {exchange.status}, {quote(exchange)}"
     return f"HTTP {exchange.status}, {_type_of(exchange)}, {quote(exchange)}"
 
 
@@ -44,6 +47,11 @@ def header_proof(exchange: Exchange, name: str) -> tuple[Proof, ...]:
     """An answer header that decides, where it is there."""
     value = exchange.header(name)
     return () if value is None else (Proof(text=f"{name}: {clean(value, 160)}", exchange=exchange.id),)
+
+
+def counted(number: int, noun: str) -> str:
+    """A number with its noun: `1 tool`, `3 tools`."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _type_of(exchange: Exchange) -> str:

@@ -18,13 +18,16 @@ _REFERENCE: Final = re.compile(r"\$\{(?:(?P<scheme>[a-z][a-z0-9-]*):)?(?P<place>
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHOWN: Final = 8192
 
+_PATIENCE_S: Final = 60
+"""Longer than any answer worth waiting for, so that a server that hangs does not hang the reader's shell."""
+
 
 def curl(exchange: Exchange, insecure: bool = False) -> str:
     """The request as a curl line: secrets as shell variables or files, everything else quoted so that it is only text.
 
     `insecure` is for endpoints whose certificate is not checked by their owner's choice.
     """
-    words = ["curl", "-sS", "-i", "-N", "--globoff"]
+    words = ["curl", "-sS", "-i", "-N", "--globoff", "--max-time", str(_PATIENCE_S)]
     if insecure:
         words.append("--insecure")
     if exchange.method not in ("GET", "POST") or (exchange.method == "POST" and not exchange.request_body):

@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 from checks.detectors.scene import Scene, scene
 from checks.front_door import FrontDoor
 from checks.model import Effect, Evidence, Proof
-from checks.proofs import header_proof, quote
+from checks.proofs import header_proof
 from checks.symptoms import PRELUDE_END, Symptom, inner_status
 from checks.text import clean
 from checks.unit import Cause, detector
@@ -47,7 +47,7 @@ def adapter_missing(evidence: Evidence) -> Cause | None:
         f"The function behind the {found.door.value} answers {found.asked} with HTTP {exchange.status} and "
         f"{_kind(found)}, not with MCP.",
         _ADD_ADAPTER,
-        proofs=(Proof(text=quote(exchange), exchange=exchange.id), *header_proof(exchange, "x-amzn-requestid")),
+        proofs=header_proof(exchange, "x-amzn-requestid"),
         alternatives=(
             "The server is there, but at another path: then a request to /mcp or /mcp/ of the same host is answered "
             "with JSON-RPC.",
@@ -69,14 +69,12 @@ def invoke_mode_mismatch(evidence: Evidence) -> Cause | None:
     hidden = (
         "" if meant is None else f" The status that the server meant, {meant}, is inside; outside is {exchange.status}."
     )
-    proofs = (Proof(text=quote(exchange), exchange=exchange.id),)
     if found.symptom is Symptom.ENVELOPE:
         return found.cause(
             0.95,
             f"The proxy envelope arrives as the body of {found.asked}: the front door streams, the function "
             f"buffers.{hidden}",
             f"{_STREAM_BOTH}\n{_BUFFER_BOTH}",
-            proofs=proofs,
             effect=Effect.DOWN,
         )
     if found.symptom is Symptom.GO_STREAM:
@@ -85,7 +83,6 @@ def invoke_mode_mismatch(evidence: Evidence) -> Cause | None:
             f"Go's streaming response arrives as a serialised struct in the body of {found.asked}: the front door or "
             f"the build does not stream.{hidden}",
             f"Build the Go function for the provided.al2023 runtime with `-tags lambda.norpc`. {_STREAM_BOTH}",
-            proofs=proofs,
             effect=Effect.DOWN,
         )
     at = exchange.body.find(PRELUDE_END)
@@ -94,7 +91,7 @@ def invoke_mode_mismatch(evidence: Evidence) -> Cause | None:
         f"The streaming prelude arrives in the body of {found.asked}: the function streams, the front door "
         f"buffers.{hidden}",
         f"{_STREAM_BOTH}\nAn API Gateway REST integration needs responseTransferMode: STREAM.\n{_BUFFER_BOTH}",
-        proofs=(*proofs, Proof(text=f"eight zero bytes end the prelude at byte {at}", exchange=exchange.id)),
+        proofs=(Proof(text=f"eight zero bytes end the prelude at byte {at}", exchange=exchange.id),),
         alternatives=("A proxy that calls the function with the Invoke API and does not read the prelude.",),
         effect=Effect.DOWN,
     )

@@ -3,7 +3,7 @@
 from checks.detectors.scene import Scene, scene
 from checks.messages import error_of, result_of
 from checks.model import CheckResult, Effect, Evidence, Outcome, Proof
-from checks.proofs import answer_line, answer_proof
+from checks.proofs import answer_line, answer_proof, counted
 from checks.reproduce import curl
 from checks.symptoms import Symptom
 from checks.text import clean
@@ -18,11 +18,11 @@ def tools_empty(evidence: Evidence) -> Cause | None:
         return None
     found = Scene(evidence, listing.exchanges[-1])
     unusable = [Proof(text=clean(text, 200), exchange=found.exchange.id) for text in listing.facts["invalid"][:5]]
-    pages = listing.facts["pages"]
+    pages = counted(listing.facts["pages"], "page")
     what = "entries that no client can use" if unusable else "an empty list of tools"
     return found.cause(
         0.95,
-        f"tools/list answers with {what} ({pages} page{'' if pages == 1 else 's'}), while the conversation opens well.",
+        f"tools/list answers with {what} ({pages}), while the conversation opens well.",
         "Register the tools before the server starts to answer. Look for an import that fails quietly, a registry that "
         "is filled only in `if __name__ == '__main__'`, or a feature flag or table that is empty in this environment.",
         proofs=unusable,
@@ -73,8 +73,8 @@ def tools_missing(evidence: Evidence) -> Cause | None:
     there = ", ".join(clean(name, 60) for name in listed[:10])
     return Cause(
         confidence=1.0,
-        summary=f"{len(missing)} of {len(wanted)} expected tools are not listed: {names}.",
-        evidence=(answer_proof(last), Proof(text=f"{len(listed)} tools are listed: {there}", exchange=last.id)),
+        summary=f"{len(missing)} of {len(wanted)} expected tools not listed: {names}.",
+        evidence=(answer_proof(last), Proof(text=f"{counted(len(listed), 'tool')} listed: {there}", exchange=last.id)),
         fix="Restore the tools in the server; if they were renamed or removed on purpose, correct `expected_tools` and "
         "`sentinels` of the endpoint.",
         reproduce=curl(last, insecure=not evidence.endpoint.verify_tls),

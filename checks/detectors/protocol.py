@@ -5,7 +5,7 @@ from typing import Final
 from checks.detectors.scene import Scene, scene
 from checks.messages import error_of, has_error, rpc_messages
 from checks.model import Effect, Evidence, Exchange, Failure, Outcome, Proof
-from checks.proofs import answer_line, quote
+from checks.proofs import answer_line
 from checks.spec import ErrorCode
 from checks.symptoms import Symptom, is_tool_call, troubled
 from checks.unit import Cause, detector
@@ -35,7 +35,6 @@ def malformed_response(evidence: Evidence) -> Cause | None:
         "Compare the bytes with what the server writes. A body cut short points to a wrong Content-Length or a size "
         "limit; base64 to a gateway's binary media types; a wrong id to a proxy or cache that answers for another "
         "request.",
-        proofs=(Proof(text=quote(exchange), exchange=exchange.id),),
     )
 
 

@@ -46,7 +46,8 @@ class Scene:
         """
         return Cause(
             confidence=confidence,
-            summary=summary,
+            # What the server said may bring a full stop of its own.
+            summary=summary[:-1] if summary.endswith("..") else summary,
             evidence=(answer_proof(self.exchange), *proofs),
             fix=fix,
             reproduce=curl(self.exchange, insecure=not self.evidence.endpoint.verify_tls),

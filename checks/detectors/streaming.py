@@ -6,7 +6,7 @@ from typing import Final
 from checks.detectors.scene import Scene, scene
 from checks.front_door import FrontDoor, front_door_of
 from checks.model import Effect, Evidence, Exchange, Failure, Proof
-from checks.proofs import header_proof, milliseconds, quote
+from checks.proofs import counted, header_proof, milliseconds
 from checks.symptoms import STREAM_ERROR_MARK, Symptom, is_tool_call
 from checks.timing import Cadence, Pace, cadence_of, held_back
 from checks.unit import Cause, detector
@@ -48,7 +48,6 @@ def streaming_disabled(evidence: Evidence) -> Cause | None:
         sure,
         f"The event stream that answers {found.asked} {how}.",
         _FIXES.get(found.door, _OTHER_FIX),
-        proofs=(Proof(text=quote(exchange), exchange=exchange.id), *header_proof(exchange, "content-type")),
         alternatives=(
             "The application dies before its first event: then the function's log holds an error for this request.",
             "A buffered application under a streaming runtime (older Rust runtimes) sends the headers alone.",
@@ -93,7 +92,7 @@ def stream_truncated(evidence: Evidence) -> Cause | None:
         return None
     exchange = found.exchange
     died = STREAM_ERROR_MARK in exchange.body
-    after = f"after {len(exchange.messages)} messages and {milliseconds(exchange.timings.total_ms)}"
+    after = f"after {counted(len(exchange.messages), 'message')} and {milliseconds(exchange.timings.total_ms)}"
     where = " in the middle of an event" if exchange.unterminated else ""
     why = " The runtime wrote its error into the body: the application died in mid-stream." if died else ""
     return found.cause(
@@ -101,7 +100,6 @@ def stream_truncated(evidence: Evidence) -> Cause | None:
         f"The event stream that answers {found.asked} ends{where} without the answer, {after}.{why}",
         "Look in the function's log for `Task timed out` or a crash at this time; raise the function's timeout if the "
         "stream is meant to last longer.",
-        proofs=(Proof(text=quote(exchange), exchange=exchange.id),),
         alternatives=(
             "The function's timeout: then the stream ends after the same time on every call.",
             "A size or idle limit of a gateway on the way.",

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from checks.model import CheckResult, Exchange, Outcome, Profile
-from checks.proofs import milliseconds, request_line
+from checks.proofs import counted, milliseconds, request_line
 from checks.spec import EVENT_STREAM_TYPE
 from checks.symptoms import Symptom, is_tool_call, symptom_of
 from checks.timing import Pace, cadence_of, held_back, pace_of
@@ -45,7 +45,8 @@ def _that_count(ctx: CheckContext) -> list[Exchange]:
 def _held_back(exchange: Exchange, pace: Pace, expected: bool | None) -> CheckResult:
     outcome = Outcome.FAIL if expected else Outcome.WARN
     if pace is Pace.ONE_BODY:
-        return _result(outcome, f"one JSON body instead of events: {_measured(exchange)}", exchange)
+        took = milliseconds(exchange.messages[-1].at_ms)
+        return _result(outcome, f"one JSON body after {took} although events are expected to stream", exchange)
     return _result(outcome, f"{_measured(exchange)}: the events arrive in one burst", exchange)
 
 
@@ -61,8 +62,8 @@ def _inconclusive(calls: Sequence[Exchange], expected: bool | None) -> str:
 def _measured(exchange: Exchange) -> str:
     cadence = cadence_of(exchange)
     assert cadence is not None
-    events = "1 message" if cadence.events == 1 else f"{cadence.events} events within {milliseconds(cadence.spread_ms)}"
-    return f"{events}, {milliseconds(cadence.taken_ms)} after the request"
+    spread = "" if cadence.events == 1 else f" within {milliseconds(cadence.spread_ms)}"
+    return f"{counted(cadence.events, 'event')}{spread}, {milliseconds(cadence.taken_ms)} after the request"
 
 
 def _longest(exchanges: Sequence[Exchange]) -> Exchange | None:

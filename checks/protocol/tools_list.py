@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from checks.messages import Tool, error_of, next_cursor_of, result_of, tools_of
 from checks.model import CheckResult, Exchange, Finding, Outcome
-from checks.proofs import answer_line
+from checks.proofs import answer_line, counted
 from checks.spec import ErrorCode, section
 from checks.symptoms import Symptom, symptom_of
 from checks.text import clean
@@ -16,8 +16,13 @@ from checks.wire import Wire
 
 PAGE_CAP: Final = 50
 ITEM_CAP: Final = 5000
+NAME_KEPT: Final = 256
+"""Twice the length that the specification recommends (2025-11-25, server/tools, "Tool Names")."""
 _NAMED: Final = 10
 """Names that a summary spells out."""
+
+_PROBLEMS_KEPT: Final = 100
+_HINTS: Final = frozenset({"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"})
 
 _RULE: Final = section("2025-11-25", "server/tools", "data-types")
 
@@ -28,8 +33,8 @@ async def tools_list(ctx: CheckContext) -> CheckResult:
 
     At most `PAGE_CAP` pages and `ITEM_CAP` tools are read, and a cursor that comes back ends the reading.
     Facts: `tools` (names in order), `tool_count`, `pages`, `complete` (every page was read), `invalid` (entries that
-    clients drop, each with the reason), `missing` (expected but not listed), `tool_annotations` (name to annotations),
-    `task_only` (tools that answer only clients which poll tasks).
+    clients drop, each with the reason), `missing` (expected but not listed), `tool_annotations` (name to its
+    behaviour hints), `task_only` (tools that answer only clients which poll tasks). Names are cut at `NAME_KEPT`.
     """
     if not ctx.wire.opening.established:
         return CheckResult(check="tools_list", outcome=Outcome.SKIP, summary="not asked: no conversation is open")
@@ -37,7 +42,7 @@ async def tools_list(ctx: CheckContext) -> CheckResult:
     last = pages[-1]
     tools = [tool for page in pages for tool in tools_of(page)]
     invalid = _invalid(pages, tools)
-    names = list(dict.fromkeys(tool.name for tool in tools))
+    names = list(dict.fromkeys(_kept(tool) for tool in tools))
     missing = [name for name in ctx.endpoint.expected_tools if name not in names]
     readable = isinstance((result_of(last) or {}).get("tools"), list)
     if not names and not invalid and _is_toolless(ctx, last):
@@ -72,7 +77,7 @@ async def _read_pages(wire: Wire) -> tuple[list[Exchange], str | None]:
         if cursor in seen:
             return pages, f"the cursor “{clean(cursor, 60)}” comes back: the list never ends"
         if len(pages) >= PAGE_CAP or count >= ITEM_CAP:
-            return pages, f"the list goes on after {len(pages)} pages with {count} tools"
+            return pages, f"the list goes on after {counted(len(pages), 'page')} with {counted(count, 'tool')}"
         seen.add(cursor)
         pages.append(await wire.request("tools/list", {"cursor": cursor}))
         count += len(tools_of(pages[-1]))
@@ -84,13 +89,14 @@ def _outcome(
 ) -> tuple[Outcome, str]:
     if not names:
         return Outcome.FAIL, "the list has no tool that a client could use" if invalid else "the list is empty"
+    tools = counted(len(names), "tool")
     if missing:
-        return Outcome.WARN, f"{len(names)} tools, but not the expected {_spelled(missing)}"
+        return Outcome.WARN, f"{tools}, but not the expected {_spelled(missing)}"
     if stopped is not None:
-        return Outcome.WARN, f"{len(names)} tools read; {stopped}"
+        return Outcome.WARN, f"{tools} read; {stopped}"
     if invalid:
-        return Outcome.WARN, f"{len(names)} tools; {len(invalid)} entries break the rules"
-    return Outcome.PASS, f"{len(names)} tools: {_spelled(names)}"
+        return Outcome.WARN, f"{tools}; {counted(len(invalid), 'violation')} of the rules for tools"
+    return Outcome.PASS, f"{tools}: {_spelled(names)}"
 
 
 def _unreadable(page: Exchange) -> str:
@@ -115,7 +121,7 @@ def _invalid(pages: Sequence[Exchange], tools: Sequence[Tool]) -> list[str]:
         listed = (result_of(page) or {}).get("tools")
         nameless = len(listed) - len(tools_of(page)) if isinstance(listed, list) else 0
         if nameless:
-            problems.append(f"{nameless} entries without a name")
+            problems.append(f"{counted(nameless, 'tool')} without a name")
     for name, count in Counter(tool.name for tool in tools).items():
         if count > 1:
             problems.append(f"{clean(name, 80)} is listed {count} times")
@@ -123,16 +129,25 @@ def _invalid(pages: Sequence[Exchange], tools: Sequence[Tool]) -> list[str]:
         schema = tool.raw.get("inputSchema")
         if not isinstance(schema, Mapping) or schema.get("type") != "object":
             problems.append(f'{clean(tool.name, 80)} has no inputSchema of type "object"')
-    return problems
+    return problems[:_PROBLEMS_KEPT]
 
 
 def _facts(names: Sequence[str], tools: Sequence[Tool]) -> dict[str, Any]:
     return {
         "tools": list(names),
         "tool_count": len(names),
-        "tool_annotations": {tool.name: dict(tool.annotations) for tool in tools if tool.annotations},
-        "task_only": [tool.name for tool in tools if tool.needs_task],
+        "tool_annotations": {_kept(tool): _hints(tool) for tool in tools if tool.annotations},
+        "task_only": [_kept(tool) for tool in tools if tool.needs_task],
     }
+
+
+def _kept(tool: Tool) -> str:
+    return tool.name[:NAME_KEPT]
+
+
+def _hints(tool: Tool) -> dict[str, bool]:
+    """The annotations that say how a tool behaves; whatever else a server puts there is not worth keeping."""
+    return {name: value for name, value in tool.annotations.items() if name in _HINTS and isinstance(value, bool)}
 
 
 def _spelled(names: Sequence[str]) -> str:

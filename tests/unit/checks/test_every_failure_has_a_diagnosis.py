@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from checks.catalog import DETECTORS
 from checks.model import Effect, Endpoint, Exchange, Expectation, Failure, Opening, Outcome, Sentinel, Verdict
 from checks.spec import Era
 from tests.unit.checks.conversations import (
@@ -248,6 +249,13 @@ def test_a_diagnosis_says_what_why_and_how_to_mend_it(table: list[tuple[str, str
             assert {proof.exchange for proof in diagnosis.evidence} <= known | {None}
             assert diagnosis.reproduce.startswith("curl ") or not known
             assert diagnosis.effect is not Effect.INFORMATION
+
+
+def test_the_tables_and_the_tests_beside_them_speak_of_every_detector() -> None:
+    in_tables = {diagnosis for table in (OPENINGS, LISTINGS, CALLS) for diagnosis, _, _ in table}
+    beside = {"tools-missing", "auth-rejected", "auth-challenge-remapped", "streaming-buffered", "cold-start"}
+
+    assert in_tables | beside == {detector.id for detector in DETECTORS}
 
 
 def test_what_was_tried_before_a_way_in_worked_is_no_trouble() -> None:

@@ -37,7 +37,7 @@ def test_the_line_asks_what_was_asked() -> None:
     )
 
     assert shlex.split(line) == [
-        "curl", "-sS", "-i", "-N", "--globoff",
+        "curl", "-sS", "-i", "-N", "--globoff", "--max-time", "60",
         "-H", "Content-Type: application/json", "--data-raw", '{"a":"it\'s"}', "--url", "https://h/mcp",
     ]  # fmt: skip
 

@@ -56,7 +56,7 @@ def test_entries_that_clients_drop_are_named_and_do_not_hide_the_others() -> Non
     assert result.outcome is Outcome.WARN
     assert result.facts["tools"] == ["good", "twice", "bare", "null"]
     assert result.facts["invalid"] == [
-        "1 entries without a name",
+        "1 tool without a name",
         "twice is listed 2 times",
         'bare has no inputSchema of type "object"',
         'null has no inputSchema of type "object"',
