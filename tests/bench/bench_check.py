@@ -11,10 +11,9 @@ import subprocess
 import sys
 import time
 
-from prober.lab.faults import SCENARIOS
-from prober.lab.serving import Lab
+from prober.lab import SCENARIOS, Lab
 
-HEALTHY = "healthy-stateless"
+HEALTHY = "stateless-streaming"
 
 
 def seconds(command: list[str]) -> tuple[float, float]:
@@ -43,8 +42,8 @@ async def measure(runs: int) -> None:
 def report(name: str, checks: list[float], bares: list[float]) -> None:
     ratios = [check / bare for check, bare in zip(checks, bares, strict=True)]
     print(
-        f"{name:5} check {statistics.median(checks) * 1000:7.0f} ms   import httpx {statistics.median(bares) * 1000:7.0f} ms"
-        f"   ratio {statistics.median(ratios):.2f} (min {min(ratios):.2f}, max {max(ratios):.2f})"
+        f"{name:5} check {statistics.median(checks) * 1000:5.0f} ms, import httpx {statistics.median(bares) * 1000:5.0f} ms,"
+        f" ratio {statistics.median(ratios):.2f} (min {min(ratios):.2f}, max {max(ratios):.2f})"
     )
 
 

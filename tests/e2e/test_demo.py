@@ -1,0 +1,162 @@
+"""The demo and `up` as real processes: what a new user runs first."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.timeout(180)
+
+STARTS_WITHIN_S = 30
+STOPS_WITHIN_S = 10
+
+
+@contextmanager
+def running(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
+    """A command that runs until stopped, and the first line that it printed."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "prober.cli", *arguments], stdout=subprocess.PIPE, text=True, start_new_session=True
+    )
+    try:
+        assert process.stdout is not None
+        yield process, process.stdout.readline().strip()
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.wait()
+        assert process.stdout is not None
+        process.stdout.close()
+
+
+def descendants(pid: int) -> set[int]:
+    """Every process below `pid`, from /proc."""
+    parents: dict[int, int] = {}
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            parents[int(entry.name)] = int(fields[1])
+    below: set[int] = set()
+    frontier = {pid}
+    while frontier:
+        frontier = {child for child, parent in parents.items() if parent in frontier}
+        below |= frontier
+    return below
+
+
+def alive(pids: set[int]) -> set[int]:
+    return {pid for pid in pids if (Path("/proc") / str(pid)).exists() and not is_zombie(pid)}
+
+
+def is_zombie(pid: int) -> bool:
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+def gone_within(pids: set[int], seconds: float) -> set[int]:
+    """Those of `pids` that are still there after at most `seconds`."""
+    deadline = time.monotonic() + seconds
+    while alive(pids) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return alive(pids)
+
+
+def test_the_demo_reaches_every_right_verdict_and_ends_with_0(tmp_path: Path) -> None:
+    finished = subprocess.run(
+        [sys.executable, "-m", "prober.cli", "demo", "--check", "--port", "0", "--data-dir", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert finished.returncode == 0, finished.stdout + finished.stderr
+    assert "every verdict is right" in finished.stdout
+
+
+def test_ctrl_c_ends_the_demo_soon_and_leaves_no_process(tmp_path: Path) -> None:
+    with running("demo", "--port", "0", "--data-dir", str(tmp_path)) as (process, line):
+        assert line.startswith("dashboard: http://127.0.0.1:")
+        page = urllib.request.urlopen(line.removeprefix("dashboard: "), timeout=15).read().decode()
+        assert "tools-empty" in page
+        below = descendants(process.pid)
+        assert len(below) >= 3, "a database, a lab and a dashboard"
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        assert process.wait(timeout=STOPS_WITHIN_S) == 0
+        assert time.monotonic() - began < STOPS_WITHIN_S
+        assert gone_within(below, 1) == set()
+
+
+def test_a_killed_demo_takes_its_children_along_and_starts_again(tmp_path: Path) -> None:
+    with running("demo", "--port", "0", "--data-dir", str(tmp_path)) as (process, _):
+        below = descendants(process.pid)
+        process.kill()
+        process.wait()
+        assert gone_within(below, 10) == set()
+    began = time.monotonic()
+    with running("demo", "--port", "0", "--data-dir", str(tmp_path)) as (process, line):
+        assert line.startswith("dashboard: ")
+        assert time.monotonic() - began < STARTS_WITHIN_S
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(timeout=STOPS_WITHIN_S) == 0
+
+
+def test_the_demo_tells_of_an_incident_that_opens_and_closes(tmp_path: Path) -> None:
+    notices = tmp_path / "demo" / "notices.jsonl"
+    with running("demo", "--port", "0", "--data-dir", str(tmp_path)) as (process, _):
+        deadline = time.monotonic() + 90
+        told: list[str] = []
+        while time.monotonic() < deadline and "closed" not in told:
+            time.sleep(0.5)
+            lines = notices.read_text().splitlines() if notices.exists() else []
+            told = [each["kind"] for line in lines if (each := json.loads(line))["endpoint"] == "flapping"]
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=STOPS_WITHIN_S)
+    assert told[:2] == ["opened", "closed"]
+
+
+def test_an_edit_of_the_configuration_counts_without_a_restart(tmp_path: Path) -> None:
+    config = tmp_path / "prober.yaml"
+    head = "network: {allow_cidrs: [127.0.0.0/8]}\nendpoints:\n"
+    first = "  - {name: first, url: 'http://127.0.0.1:9/mcp', interval: 2s}\n"
+    second = "  - {name: second, url: 'http://127.0.0.1:9/mcp', interval: 2s}\n"
+    config.write_text(head + first)
+    arguments = ("up", "--config", str(config), "--data-dir", str(tmp_path / "data"), "--port", "0")
+    environment = os.environ.pop("DATABASE_URL", None)
+    try:
+        with running(*arguments) as (process, line):
+            address = line.removeprefix("dashboard: ")
+            assert names(address, wanted={"first"}) == {"first"}
+            config.write_text(head + second)
+            assert names(address, wanted={"second"}) == {"second"}
+            config.write_text("endpoints: [")
+            time.sleep(5)
+            assert names(address, wanted={"second"}) == {"second"}, "a broken edit changes nothing"
+            process.send_signal(signal.SIGINT)
+            assert process.wait(timeout=STOPS_WITHIN_S) == 0
+    finally:
+        if environment is not None:
+            os.environ["DATABASE_URL"] = environment
+
+
+def names(address: str, wanted: set[str]) -> set[str]:
+    """The endpoints that the dashboard lists, once they are the wanted ones or ten seconds have gone."""
+    found: set[str] = set()
+    deadline = time.monotonic() + 10
+    while time.monotonic() < deadline and found != wanted:
+        time.sleep(0.3)
+        with urllib.request.urlopen(f"{address}/api/endpoints", timeout=5) as answer:
+            found = {each["name"] for each in json.load(answer)["endpoints"]}
+    return found
