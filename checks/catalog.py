@@ -7,7 +7,7 @@ from checks.detectors.auth import auth_challenge_remapped, auth_rejected, auth_r
 from checks.detectors.cold_start import cold_start
 from checks.detectors.crash import function_crash
 from checks.detectors.empty_tools import tools_empty, tools_list_failed, tools_missing
-from checks.detectors.protocol import handshake_rejected, malformed_response, not_mcp
+from checks.detectors.protocol import accept_rejected, handshake_rejected, headers_stripped, malformed_response, not_mcp
 from checks.detectors.routing import (
     blocked_by_waf,
     function_url_forbidden,
@@ -29,6 +29,7 @@ from checks.detectors.transport import (
     target_blocked,
     tls_invalid,
 )
+from checks.detectors.version import protocol_version_mismatch
 from checks.protocol.lifecycle import lifecycle
 from checks.protocol.sentinel_call import sentinel_call
 from checks.protocol.streaming import streaming
@@ -64,6 +65,9 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     host_rejected,
     # the protocol
     malformed_response,
+    protocol_version_mismatch,
+    headers_stripped,
+    accept_rejected,
     # streaming
     streaming_disabled,
     streaming_buffered,

@@ -1,31 +1,19 @@
 """What is left when no better cause is known: the protocol is broken, refused, or not spoken at all."""
 
-from typing import Final
-
 from checks.detectors.scene import Scene, scene
-from checks.messages import error_of, has_error, rpc_messages
+from checks.detectors.version import ERA_CODES
+from checks.messages import error_of, has_error, result_of, rpc_messages
 from checks.model import Effect, Evidence, Exchange, Failure, Outcome, Proof
 from checks.proofs import answer_line
-from checks.spec import ErrorCode
+from checks.spec import EVENT_STREAM_TYPE, JSON_TYPE, ErrorCode
 from checks.symptoms import Symptom, is_tool_call, troubled
 from checks.unit import Cause, detector
-
-_ERA_CODES: Final = frozenset(
-    {
-        ErrorCode.METHOD_NOT_FOUND,
-        ErrorCode.INVALID_REQUEST,
-        ErrorCode.INVALID_PARAMS,
-        ErrorCode.UNSUPPORTED_PROTOCOL_VERSION,
-        -32000,
-    }
-)
-"""How servers of one era refuse the opening of the other. They explain less than an error of the server's own."""
 
 
 @detector("malformed-response", effect=Effect.DOWN)
 def malformed_response(evidence: Evidence) -> Cause | None:
     """The answer is meant as JSON-RPC but is broken: truncated, wrong id, result and error, wrong type, base64."""
-    found = scene(evidence, Symptom.MALFORMED)
+    found = scene(evidence, Symptom.MALFORMED) or _unusable_opening(evidence)
     if found is None:
         return None
     exchange = found.exchange
@@ -38,6 +26,38 @@ def malformed_response(evidence: Evidence) -> Cause | None:
     )
 
 
+@detector("headers-stripped", effect=Effect.DOWN)
+def headers_stripped(evidence: Evidence) -> Cause | None:
+    """The server misses headers or metadata that we did send: something on the way removed them."""
+    found = None if evidence.opening.established else scene(evidence, Symptom.RPC_ERROR)
+    error = None if found is None else error_of(found.exchange)
+    if found is None or error is None or found.asked != "server/discover":
+        return None
+    misses_meta = error.code == ErrorCode.INVALID_PARAMS and "_meta" in f"{error.message} {error.data}"
+    if not misses_meta and error.code != ErrorCode.HEADER_MISMATCH:
+        return None
+    return found.cause(
+        0.8,
+        f"The server says that {found.asked} lacks what the prober sent: {answer_line(found.exchange)}.",
+        "Let MCP-Protocol-Version, Mcp-Method and Mcp-Name through: in CloudFront by the origin request policy "
+        "AllViewerExceptHostHeader, in API Gateway by the integration's header mapping; and leave the body as it is.",
+    )
+
+
+@detector("accept-rejected", effect=Effect.DOWN)
+def accept_rejected(evidence: Evidence) -> Cause | None:
+    """The server refuses with 406, although both media types of the protocol were offered."""
+    found = None if evidence.opening.established else scene(evidence, Symptom.RPC_ERROR, Symptom.NOT_MCP)
+    if found is None or found.exchange.status != 406:
+        return None
+    return found.cause(
+        0.8,
+        f"HTTP 406 to {found.asked}, although the request accepts {JSON_TYPE} and {EVENT_STREAM_TYPE}.",
+        "Look for a proxy or a cache policy that replaces the Accept header; CloudFront forwards it only if the origin "
+        "request policy says so.",
+    )
+
+
 @detector("handshake-rejected", effect=Effect.DOWN, fallback=True)
 def handshake_rejected(evidence: Evidence) -> Cause | None:
     """The server answers the opening of the conversation with an error."""
@@ -46,7 +66,7 @@ def handshake_rejected(evidence: Evidence) -> Cause | None:
     refused = [exchange for exchange, symptom in troubled(evidence) if symptom is Symptom.RPC_ERROR]
     if not refused:
         return None
-    telling = [exchange for exchange in refused if (error := error_of(exchange)) and error.code not in _ERA_CODES]
+    telling = [exchange for exchange in refused if (error := error_of(exchange)) and error.code not in ERA_CODES]
     found = Scene(evidence, (telling or refused)[-1])
     pinned = [text for text in (evidence.endpoint.era, evidence.endpoint.protocol_version) if text]
     also = f" The endpoint is pinned to {' '.join(pinned)}; without the pin, other ways in are tried." if pinned else ""
@@ -93,7 +113,22 @@ def _plainest(evidence: Evidence) -> Scene | None:
     return Scene(evidence, exchanges[-1]) if exchanges else None
 
 
+def _unusable_opening(evidence: Evidence) -> Scene | None:
+    """An opening that was answered with a result, but not with one that says which revision to speak."""
+    if evidence.opening.established or any(True for _ in troubled(evidence)):
+        return None
+    needed = {"initialize": ("protocolVersion", str), "server/discover": ("supportedVersions", list)}
+    for exchange in reversed(evidence.opening.exchanges):
+        name, kind = needed.get(exchange.rpc_method or "", ("", object))
+        result = result_of(exchange)
+        if name and result is not None and not isinstance(result.get(name), kind):
+            return Scene(evidence, exchange)
+    return None
+
+
 def _defect(exchange: Exchange) -> str:
+    if result_of(exchange) is not None:
+        return "its result does not name the revision to speak"
     if exchange.transport_error is not None:
         limit = exchange.transport_error.failure is Failure.LIMIT
         return f"it exceeds a limit ({exchange.transport_error.reason})" if limit else "its HTTP framing is broken"

@@ -137,6 +137,39 @@ OPENINGS: list[tuple[str, str, Opening]] = [
     ("stream-truncated", "down", events(b"id: 1\ndata: \n\n")),
     ("stream-truncated", "down", events(b"data: {", failure=Failure.CONNECTION_LOST)),
     ("stream-truncated", "down", refused(exchange("initialize", media="text/event-stream", messages=[progress(1)]))),
+    ("malformed-response", "down", refused(exchange("initialize", messages=[ok({"capabilities": {}})]))),
+    ("malformed-response", "down", refused(exchange("server/discover", messages=[ok({})]))),
+    (
+        "protocol-version-mismatch",
+        "down",
+        refused(
+            exchange("server/discover", messages=[ok({"supportedVersions": ["2031-01-01"]})]),
+            exchange("initialize", status=404, messages=[error(-32601, "Method not found")]),
+        ),
+    ),
+    (
+        "protocol-version-mismatch",
+        "down",
+        refused(
+            exchange("server/discover", status=400, messages=[error(-32022, "no", data={"supported": ["2031-01-01"]})])
+        ),
+    ),
+    (
+        "headers-stripped",
+        "down",
+        refused(exchange("server/discover", status=400, messages=[error(-32020, "no header")])),
+    ),
+    (
+        "headers-stripped",
+        "down",
+        refused(exchange("server/discover", status=400, messages=[error(-32602, "params._meta is missing")])),
+    ),
+    ("accept-rejected", "down", answered(b"", 406, "text/plain")),
+    (
+        "accept-rejected",
+        "down",
+        refused(exchange("initialize", status=406, messages=[error(-32600, "Not Acceptable")])),
+    ),
     ("handshake-rejected", "down", refused(exchange("initialize", messages=[error(-32603, "no configuration")]))),
     (
         "handshake-rejected",
@@ -321,6 +354,16 @@ def test_a_renamed_challenge_is_named_beside_the_refusal() -> None:
     judged = judge(answered(b"", 401, "text/plain", headers))
 
     assert judged.ids == ["auth-required", "auth-challenge-remapped"]
+
+
+def test_a_negotiated_revision_other_than_the_pinned_one_is_degraded() -> None:
+    opening = opened(initialized("2025-06-18"), notified(), era=Era.HANDSHAKE, version="2025-06-18")
+
+    pinned = judge(opening, tool_page("add"), endpoint=endpoint(protocol_version="2025-11-25"))
+    same = judge(opening, tool_page("add"), endpoint=endpoint(protocol_version="2025-06-18"))
+
+    assert (pinned.ids, pinned.verdict) == (["protocol-version-mismatch"], Verdict.DEGRADED)
+    assert same.ids == []
 
 
 def test_the_denied_action_and_resource_stand_in_the_fix() -> None:

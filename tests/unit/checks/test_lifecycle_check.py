@@ -58,7 +58,11 @@ def test_a_broken_must_is_a_warning_with_its_rule_and_no_outage(deviant: Exchang
 def test_an_unpublished_revision_is_a_warning() -> None:
     opening = opened(initialized("2031-01-01"), notified(), era=Era.HANDSHAKE, version="2031-01-01")
 
-    assert "2031-01-01" in judge(opening, tool_page("add")).result("lifecycle").findings[0].text
+    judged = judge(opening, tool_page("add"))
+
+    assert "2031-01-01" in judged.result("lifecycle").findings[0].text
+    assert judged.ids == ["protocol-version-mismatch"]
+    assert judged.verdict == "degraded"
 
 
 def test_a_failed_opening_says_what_the_last_request_met() -> None:
