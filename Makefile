@@ -47,7 +47,7 @@ clean: ## remove the environments
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "mcp-prober needs Python 3.11 or newer; name one with: make PYTHON=python3.12" >&2; exit 1; }
 	@$(PYTHON) -m venv $(VENV) >/dev/null 2>&1 || { rm -rf $(VENV); \
-	  $(PYTHON) -m pip install --quiet --disable-pip-version-check --target .build/virtualenv virtualenv && \
+	  $(PYTHON) -m pip install --quiet --disable-pip-version-check --root-user-action=ignore --target .build/virtualenv virtualenv && \
 	  PYTHONPATH=.build/virtualenv $(PYTHON) -m virtualenv --quiet $(VENV); }
 
 $(STAMPS)/run: requirements.lock pyproject.toml | $(VENV)/bin/python
