@@ -1,0 +1,88 @@
+"""Secret header values: what is sent, what is shown instead, and taking them out of whatever echoes them."""
+
+import base64
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Final
+from urllib.parse import quote
+
+REDACTED: Final = "[redacted]"
+
+_SHORTEST: Final = 4
+"""Shorter values are no secrets, and taking them out would garble everything else."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentHeader:
+    """A request header: the value that goes out, and the text that may be shown for it."""
+
+    name: str
+    value: str
+    shown: str
+
+    @property
+    def is_secret(self) -> bool:
+        return self.value != self.shown
+
+    def __repr__(self) -> str:
+        return f"SentHeader(name={self.name!r}, shown={self.shown!r})"
+
+
+class Redactor:
+    """Replaces secrets by `[redacted]`, in the spellings in which a server may repeat them."""
+
+    def __init__(self, headers: Iterable[SentHeader]) -> None:
+        spellings = {text for header in headers if header.is_secret for text in _spellings(header.value)}
+        self._texts = sorted((text for text in spellings if len(text) >= _SHORTEST), key=len, reverse=True)
+        self._bytes = [text.encode("utf-8", "surrogateescape") for text in self._texts]
+        self.longest = max((len(secret) for secret in self._bytes), default=0)
+
+    def text(self, text: str) -> str:
+        for secret in self._texts:
+            if secret in text:
+                text = text.replace(secret, REDACTED)
+        return text
+
+    def body(self, body: bytes) -> bytes:
+        for secret in self._bytes:
+            if secret in body:
+                body = body.replace(secret, REDACTED.encode())
+        return body
+
+    def value(self, value: Any) -> Any:
+        """A JSON value with the secrets taken out of its strings and keys. Its depth is bounded by the reader."""
+        if not self._texts:
+            return value
+        if isinstance(value, str):
+            return self.text(value)
+        if isinstance(value, dict):
+            return {self.text(key): self.value(item) for key, item in value.items()}
+        if isinstance(value, list):
+            return [self.value(item) for item in value]
+        return value
+
+
+def _spellings(value: str) -> Iterator[str]:
+    """The value, and its credential without the scheme, each also as JSON, in a URL and in base64."""
+    for plain in _credentials(value):
+        yield plain
+        yield json.dumps(plain)[1:-1]
+        yield quote(plain, safe="")
+        yield base64.b64encode(plain.encode()).decode("ascii").rstrip("=")
+        yield base64.urlsafe_b64encode(plain.encode()).decode("ascii").rstrip("=")
+
+
+def _credentials(value: str) -> Iterator[str]:
+    yield value
+    scheme, _, credential = value.partition(" ")
+    if not credential:
+        return
+    yield credential.strip()
+    if scheme.lower() == "basic":
+        try:
+            decoded = base64.b64decode(credential, validate=True).decode()
+        except ValueError:
+            return
+        yield decoded
+        yield decoded.partition(":")[2]
