@@ -6,7 +6,7 @@ from typing import Final
 
 from checks.model import CheckResult, Diagnosis, Effect, Endpoint, Outcome, ProbeReport, Verdict
 from checks.proofs import milliseconds
-from checks.text import clean
+from checks.text import ELLIPSIS, clean
 from prober.cli.report_json import shown_url
 
 _RED, _GREEN, _YELLOW, _CYAN, _DIM, _BOLD = "31", "32", "33", "36", "2", "1"
@@ -34,7 +34,7 @@ def render(report: ProbeReport, endpoint: Endpoint, *, width: int = 80, colour: 
     diagnoses = sorted(report.diagnoses, key=lambda each: (_WEIGHTS[each.effect], -each.confidence))
     lines = [page.painted(clean(shown_url(endpoint.url), 300), _BOLD), ""]
     for result in report.results:
-        lines += page.check(result)
+        lines += page.check(result, is_explained=bool(diagnoses))
     lines += ["", *page.verdict(report)]
     for diagnosis in diagnoses:
         lines += ["", *page.diagnosis(diagnosis)]
@@ -51,10 +51,13 @@ class _Page:
     def painted(self, text: str, *codes: str) -> str:
         return f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if self._colour else text
 
-    def check(self, result: CheckResult) -> Iterator[str]:
+    def check(self, result: CheckResult, *, is_explained: bool) -> Iterator[str]:
+        """One line, or two where the summary is long; more only where no diagnosis below says the same again."""
         time = milliseconds(result.ms) if result.ms else "-"
         head = f"  {result.outcome.value:<5} {clean(result.check, 20):<14}{time:>8}  "
-        summary = self._wrapped(clean(result.summary, _LONGEST_TEXT), " " * len(head))
+        summary = self._wrapped(
+            clean(result.summary, _LONGEST_TEXT), " " * len(head), most_lines=2 if is_explained else None
+        )
         first = summary[0].lstrip() if summary else ""
         mark = self.painted(f"{result.outcome.value:<5}", _OUTCOME_COLOURS[result.outcome])
         yield f"  {mark}{head[7:]}{first}"
@@ -88,7 +91,7 @@ class _Page:
         yield from self._listed("could also be", diagnosis.alternatives)
         if diagnosis.reproduce.strip():
             yield self._heading("reproduce")
-            yield f"  {clean(diagnosis.reproduce, _LONGEST_COMMAND)}"
+            yield f"    {clean(diagnosis.reproduce, _LONGEST_COMMAND)}"
 
     def _heading(self, text: str) -> str:
         return f"  {self.painted(text, _DIM)}" if self._colour else f"  {text}:"
@@ -107,7 +110,9 @@ class _Page:
             else:
                 yield from self._wrapped(line, "    ")
 
-    def _wrapped(self, text: str, indent: str, first_indent: str | None = None) -> list[str]:
+    def _wrapped(
+        self, text: str, indent: str, first_indent: str | None = None, *, most_lines: int | None = None
+    ) -> list[str]:
         """Words that are longer than a line stay whole: most are addresses and names to copy."""
         return textwrap.wrap(
             text,
@@ -116,6 +121,8 @@ class _Page:
             subsequent_indent=indent,
             break_long_words=False,
             break_on_hyphens=False,
+            max_lines=most_lines,
+            placeholder=f" {ELLIPSIS}",
         )
 
 

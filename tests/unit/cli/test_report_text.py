@@ -48,7 +48,7 @@ def test_a_broken_server_gets_its_diagnosis_with_evidence_fix_and_curl(broken: P
         "  could also be:\n"
         "    - A security group drops packets: then no connection stands.\n"
         "  reproduce:\n"
-        "  curl -sS -i -N --globoff -H 'X-Api-Key: ${API_KEY}' --url https://orders.example.com/mcp\n"
+        "    curl -sS -i -N --globoff -H 'X-Api-Key: ${API_KEY}' --url https://orders.example.com/mcp\n"
         "\n"
         "note: cold-start (possible, 60%)\n"
         "  The first request waited for a new instance.\n"
@@ -60,7 +60,7 @@ def test_a_broken_server_gets_its_diagnosis_with_evidence_fix_and_curl(broken: P
 def test_prose_keeps_to_the_width_and_the_curl_line_stays_whole(broken: ProbeReport, endpoint: Endpoint) -> None:
     lines = render(broken, endpoint, width=60).splitlines()
     assert all(len(line) <= 60 for line in lines if "aws lambda" not in line and "curl" not in line)
-    assert any(line.startswith("  curl") and line.endswith("/mcp") for line in lines)
+    assert any(line.startswith("    curl") and line.endswith("/mcp") for line in lines)
 
 
 def test_unknown_says_that_it_says_nothing_about_the_endpoint(healthy: ProbeReport, endpoint: Endpoint) -> None:
@@ -87,6 +87,17 @@ def test_colours_come_only_when_asked_for_and_change_no_word(broken: ProbeReport
     assert "\x1b" not in plain
     assert "\x1b[1;31mDOWN\x1b[0m" in coloured
     assert "\x1b[31mfail " in coloured
+
+
+def test_a_long_summary_takes_two_lines_where_a_diagnosis_says_the_rest(
+    broken: ProbeReport, endpoint: Endpoint
+) -> None:
+    wordy = replace(broken.results[0], summary="many words " * 30, findings=())
+    explained = render(replace(broken, results=(wordy,)), endpoint).splitlines()
+    assert explained[3].strip().endswith("…")
+    assert explained[4] == ""
+    unexplained = render(replace(broken, results=(wordy,), diagnoses=()), endpoint)
+    assert unexplained.count("many") == 30
 
 
 def test_texts_without_bounds_are_cut(broken: ProbeReport, endpoint: Endpoint) -> None:
