@@ -1,8 +1,8 @@
 """The way to PostgreSQL: its address, a small pool of connections, and errors that say which server did not answer."""
 
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from typing import Final
+from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager, contextmanager
+from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import make_conninfo
@@ -106,14 +106,18 @@ async def listening(url: str, channel: str) -> AsyncIterator[AsyncIterator[str]]
     parsed = _parsed(url).set(drivername="postgresql")
     address = make_conninfo(parsed.render_as_string(hide_password=False), **_connect_args(parsed, {"timezone": "UTC"}))
     connection = await psycopg.AsyncConnection.connect(address, autocommit=True)
-    async with connection:
+    try:
         await connection.execute(SQL("listen {}").format(Identifier(channel)))
+        async with aclosing(_payloads(connection)) as payloads:
+            yield payloads
+    finally:
+        await connection.close()
 
-        async def payloads() -> AsyncIterator[str]:
-            async for notification in connection.notifies():
-                yield notification.payload
 
-        yield payloads()
+async def _payloads(connection: psycopg.AsyncConnection[Any]) -> AsyncGenerator[str]:
+    async with aclosing(connection.notifies()) as notifications:
+        async for notification in notifications:
+            yield notification.payload
 
 
 def _parsed(url: str) -> URL:

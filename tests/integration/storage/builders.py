@@ -1,15 +1,26 @@
 """Endpoints, claims and reports for the tests of storage; time is moved by rewriting rows, never by waiting."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.model import Diagnosis, Effect, Endpoint, Opening, ProbeReport, Proof, Verdict
+from checks.model import Diagnosis, Effect, Endpoint, Opener, Opening, ProbeReport, Proof, Verdict
+from checks.spec import Era, Transport
 from prober.storage import endpoints, reports, schedule
 from prober.storage.reports import Saved
 from prober.storage.schedule import Claim
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+OPENER = Opener(
+    transport=Transport.STREAMABLE_HTTP,
+    era=Era.HANDSHAKE,
+    protocol_version="2025-11-25",
+    reason="initialize was answered",
+    chosen_at=NOON,
+)
 
 
 def endpoint(name: str = "shop", **fields: Any) -> Endpoint:

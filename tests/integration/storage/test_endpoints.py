@@ -1,0 +1,114 @@
+"""Following a source of endpoints: what it names is watched, what it drops is not, the past stays."""
+
+import pytest
+
+from checks.model import Endpoint, Expectation, Opening, Sentinel, Verdict
+from checks.spec import Era, Transport
+from prober.storage import endpoints, queries
+from prober.storage.identity import endpoint_id
+from tests.integration.storage.builders import OPENER, Store, endpoint
+
+SHOP = endpoint_id("shop")
+
+
+async def test_what_is_named_is_added_once(store: Store) -> None:
+    assert await store.watch(endpoint("b"), endpoint("a")) == endpoints.Changes(added=("a", "b"))
+    assert await store.watch(endpoint("b"), endpoint("a")) == endpoints.Changes()
+    assert [row.name for row in await queries.fleet(store.db)] == ["a", "b"]
+
+
+async def test_every_field_survives_the_database(store: Store) -> None:
+    full = Endpoint(
+        name="shop",
+        url="https://shop.example/mcp",
+        labels={"team": "checkout"},
+        interval_s=12.5,
+        timeout_s=3,
+        transport=Transport.SSE,
+        era=Era.HANDSHAKE,
+        protocol_version="2024-11-05",
+        expected_tools=("buy", "sell"),
+        sentinels=(
+            Sentinel(tool="buy", arguments={"n": [1, None]}, expect=Expectation(text="ok", json={"a": 1})),
+            Sentinel(tool="sell", allow_destructive=True),
+        ),
+        streaming=False,
+        headers={"X-Key": "env:KEY"},
+        bearer="file:/run/token",
+        verify_tls=False,
+    )
+    await store.watch(full)
+    assert await endpoints.load(store.db, SHOP) == full
+
+
+async def test_what_vanished_is_not_probed_and_keeps_its_reports(watched: Store) -> None:
+    _, saved = await watched.probe()
+    assert await watched.watch() == endpoints.Changes(removed=("shop",))
+    assert await watched.watch() == endpoints.Changes()
+    await watched.due_now()
+    assert await watched.claim() == []
+    assert await queries.fleet(watched.db) == ()
+    assert await queries.endpoint_page(watched.db, "shop") is None
+    assert await endpoints.load(watched.db, SHOP) is None
+    page = await queries.probe_page(watched.db, saved.report_id)
+    assert page is not None
+    assert page.endpoint_name == "shop"
+
+
+async def test_what_comes_back_under_its_name_starts_over_and_finds_its_reports(watched: Store) -> None:
+    await watched.probe(verdict=Verdict.DOWN)
+    await watched.watch()
+    await watched.sql("update endpoint set next_due = now() - interval '1 day'")
+    assert await watched.watch(endpoint()) == endpoints.Changes(added=("shop",))
+    page = await queries.endpoint_page(watched.db, "shop")
+    assert page is not None
+    assert (page.fleet.verdict, page.fleet.marks) == (Verdict.UNKNOWN, ())
+    assert len(page.reports) == 1
+    assert (await watched.claim_one()).missed == (), "nobody wanted a probe while it was away"
+
+
+async def test_a_changed_configuration_keeps_the_state_and_the_timetable(watched: Store) -> None:
+    await watched.probe(opening=Opening(opener=OPENER))
+    before = await watched.sql("select next_due from endpoint")
+    changed = endpoint(timeout_s=33, expected_tools=("buy",), labels={"team": "checkout"})
+    assert await watched.watch(changed) == endpoints.Changes(changed=("shop",))
+    assert await watched.sql("select next_due from endpoint") == before
+    assert await watched.sql("select timeout_s, labels from endpoint") == [(33, {"team": "checkout"})]
+    claim = await watched.claim_one()
+    assert (claim.endpoint, claim.remembered) == (changed, OPENER)
+
+
+async def test_another_url_is_another_server(watched: Store) -> None:
+    await watched.probe(opening=Opening(opener=OPENER), verdict=Verdict.DOWN)
+    running = await watched.claim_one()
+    await watched.watch(endpoint(url="https://elsewhere.example/mcp"))
+    claim = await watched.claim_one()
+    assert claim.fence > running.fence + 1, "what the running probe of the old server finds is worthless"
+    assert (claim.remembered, claim.history.last_probe_at) == (None, None)
+    assert (await queries.fleet(watched.db))[0].marks == ()
+
+
+@pytest.mark.parametrize("changed", [endpoint(interval_s=3600.0), endpoint(interval_s=5.0)])
+async def test_another_interval_means_another_timetable(watched: Store, changed: Endpoint) -> None:
+    await watched.sql("update endpoint set next_due = now() + interval '1 day'")
+    await watched.watch(changed)
+    ((wait,),) = await watched.sql("select extract(epoch from next_due - now()) from endpoint")
+    assert 0 <= wait <= 30
+
+
+async def test_what_is_switched_on_again_missed_nothing(store: Store) -> None:
+    await store.watch(endpoint(enabled=False))
+    await store.sql("update endpoint set next_due = now() - interval '1 day'")
+    await store.watch(endpoint(enabled=True))
+    (claim,) = await store.claim(ahead_s=31)
+    assert claim.missed == ()
+
+
+async def test_a_source_leaves_the_endpoints_of_others_alone_but_takes_over_what_it_names(store: Store) -> None:
+    await endpoints.sync(store.db, [endpoint("page"), endpoint("both")], source="dashboard")
+    assert await store.watch(endpoint("both")) == endpoints.Changes(changed=("both",))
+    assert await store.sql("select name, source from endpoint order by name") == [
+        ("both", "file"),
+        ("page", "dashboard"),
+    ]
+    assert await store.watch() == endpoints.Changes(removed=("both",))

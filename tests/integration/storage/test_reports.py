@@ -1,0 +1,153 @@
+"""Saving reports on a real server: once is enough, the newest state follows, hostile text does no harm."""
+
+import asyncio
+from dataclasses import replace
+
+import psycopg
+import pytest
+
+from checks.model import CheckResult, Effect, Exchange, Opening, Outcome, Timings, Verdict
+from prober.storage import queries, reports
+from prober.storage.database import listening
+from prober.storage.reports import CHANNEL, StaleClaim
+from tests.integration.storage.builders import NOON, OPENER, Store, diagnosis, endpoint, report_on
+
+
+def exchange(wait_ms: float = 40.0) -> Exchange:
+    timings = Timings(dns_ms=1, connect_ms=2, tls_ms=3, sent_ms=7, first_byte_ms=7 + wait_ms, total_ms=60)
+    return Exchange(id="x1", method="POST", url="https://shop.example/mcp", started_at=NOON, timings=timings)
+
+
+def opened(wait_ms: float = 40.0) -> Opening:
+    return Opening(exchanges=(exchange(wait_ms),), opener=OPENER, server_name="shop", server_version="1.2")
+
+
+def result(check: str, **facts: object) -> CheckResult:
+    return CheckResult(check=check, outcome=Outcome.PASS, summary="", ms=12.5, exchanges=(exchange(),), facts=facts)
+
+
+async def test_every_figure_has_its_column(watched: Store) -> None:
+    results = (
+        result("lifecycle"),
+        result("tools_list", tool_count=3),
+        result("sentinel_call"),
+        result("streaming", first_event_ms=5.5, last_event_ms=None),
+    )
+    _, saved = await watched.probe(opening=opened(), results=results)
+    page = await queries.probe_page(watched.db, saved.report_id)
+    assert page is not None
+    seen = page.report
+    assert (seen.dns_ms, seen.connect_ms, seen.tls_ms, seen.wait_ms) == (1, 2, 3, 40)
+    assert (seen.handshake_ms, seen.tools_list_ms, seen.sentinel_ms) == (12.5, 12.5, 12.5)
+    assert (seen.first_event_ms, seen.last_event_ms, seen.duration_ms, seen.tool_count) == (5.5, None, 120, 3)
+    assert (page.era, page.protocol_version, page.transport) == ("handshake", "2025-11-25", "streamable-http")
+    assert page.detail is not None
+    assert [each["check"] for each in page.detail["results"]] == [each.check for each in results]
+
+
+async def test_saving_twice_is_harmless(watched: Store) -> None:
+    claim = await watched.claim_one()
+    first = await watched.save(report_on(claim), claim)
+    again = await watched.save(replace(report_on(claim), verdict=Verdict.DOWN), claim)
+    assert (first.is_new, again.is_new) == (True, False)
+    assert first.report_id == again.report_id
+    assert await watched.sql("select verdict from report") == [("up",)]
+    assert await watched.sql("select marks from endpoint_state") == [("u",)]
+
+
+async def test_a_report_that_was_saved_is_recognised_after_the_next_claim(watched: Store) -> None:
+    """The reply to a commit can get lost: the worker then saves again, maybe after another one took over."""
+    claim, _ = await watched.probe()
+    await watched.claim_one(worker="two")
+    assert not (await watched.save(report_on(claim), claim)).is_new
+    ((owner,),) = await watched.sql("select lease_owner from endpoint")
+    assert owner == "two"
+
+
+async def test_saving_gives_the_lease_back(watched: Store) -> None:
+    await watched.probe()
+    assert await watched.sql("select lease_owner, lease_until, claimed_slot from endpoint") == [(None, None, None)]
+
+
+async def test_a_report_on_a_removed_endpoint_is_refused(watched: Store) -> None:
+    claim = await watched.claim_one()
+    await watched.watch()
+    with pytest.raises(StaleClaim):
+        await watched.save(report_on(claim), claim)
+
+
+async def test_the_state_follows_the_newest_report_and_remembers_since_when(watched: Store) -> None:
+    await watched.probe()
+    first_down, _ = await watched.probe(verdict=Verdict.DOWN, diagnoses=(diagnosis(),))
+    _, newest = await watched.probe(verdict=Verdict.DOWN, diagnoses=(diagnosis("timeout"),))
+    row = (await queries.fleet(watched.db))[0]
+    assert (row.verdict, row.cause, row.report_id) == (Verdict.DOWN, "timeout", newest.report_id)
+    assert row.since == first_down.slot
+    assert row.marks == (Verdict.UP, Verdict.DOWN, Verdict.DOWN)
+    assert row.spark == (120, None, None), "a probe that failed has no latency"
+    assert row.latency_ms is None
+
+
+async def test_what_a_failed_probe_did_not_see_is_kept(watched: Store) -> None:
+    await watched.probe(opening=opened(), results=(result("tools_list", tool_count=3),))
+    await watched.probe(verdict=Verdict.DOWN)
+    row = (await queries.fleet(watched.db))[0]
+    assert (row.era, row.server_name, row.server_version, row.tool_count) == ("handshake", "shop", "1.2", 3)
+    assert (await watched.claim_one()).remembered == OPENER
+
+
+async def test_only_warm_openings_become_history(watched: Store) -> None:
+    cold = diagnosis("cold-start", Effect.INFORMATION)
+    await watched.probe(opening=opened(30))
+    _, saved = await watched.probe(opening=opened(3000), diagnoses=(cold,))
+    await watched.probe(opening=replace(opened(5), opener=None))
+    assert (await watched.claim_one()).history.warm_wait_ms == (30,)
+    page = await queries.probe_page(watched.db, saved.report_id)
+    assert page is not None
+    assert page.report.cold
+
+
+async def test_the_remembered_past_is_bounded(watched: Store) -> None:
+    for _ in range(reports.SPARK_KEPT + 3):
+        await watched.probe(opening=opened())
+    assert await watched.sql("select cardinality(spark), cardinality(warm_wait_ms) from endpoint_state") == [
+        (reports.SPARK_KEPT, reports.WARM_WAITS_KEPT)
+    ]
+    await watched.sql("update endpoint_state set marks = repeat('d', 60)")
+    await watched.probe()
+    row = (await queries.fleet(watched.db))[0]
+    assert (len(row.marks), row.marks[0], row.marks[-1]) == (60, Verdict.DOWN, Verdict.UP)
+
+
+async def test_text_that_postgresql_refuses_is_saved_in_escapes(watched: Store) -> None:
+    hostile = "a\x00b\ud800c"
+    opening = Opening(opener=replace(OPENER, protocol_version=hostile), server_name=hostile, server_version=hostile)
+    results = (result("tools_list", tools=[hostile], **{hostile: hostile}),)
+    _, saved = await watched.probe(opening=opening, results=results, diagnoses=(diagnosis(summary=hostile),))
+    page = await queries.probe_page(watched.db, saved.report_id)
+    assert page is not None
+    assert page.detail is not None
+    assert page.detail["results"][0]["facts"]["tools"] == ["a\\u0000b\\ud800c"]
+
+
+async def test_listeners_hear_of_a_report_once_it_is_committed(watched: Store, database_url: str) -> None:
+    claim = await watched.claim_one()
+    async with listening(database_url, CHANNEL) as payloads:
+        await watched.save(report_on(claim), claim)
+        async with asyncio.timeout(5):
+            assert await anext(payloads) == str(claim.endpoint_id)
+
+
+async def test_a_listener_learns_that_the_database_went_away(store: Store, database_url: str) -> None:
+    async with listening(database_url, CHANNEL) as payloads:
+        await store.sql("select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'listen%'")
+        with pytest.raises(psycopg.OperationalError):
+            async with asyncio.timeout(5):
+                await anext(payloads)
+
+
+async def test_endpoints_of_one_slot_do_not_share_a_report(store: Store) -> None:
+    await store.watch(endpoint("a"), endpoint("b"))
+    _, one = await store.probe("a")
+    _, other = await store.probe("b")
+    assert one.report_id != other.report_id
