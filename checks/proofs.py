@@ -1,6 +1,7 @@
 """One exchange in words, for summaries and as proof: bounded, cleaned, with the numbers that decide."""
 
-from typing import Final
+import json
+from typing import Any, Final
 
 from checks.messages import error_of, result_of
 from checks.model import Exchange, Proof
@@ -21,8 +22,9 @@ def answer_line(exchange: Exchange) -> str:
     if error_answer is not None:
         code = "without a code" if error_answer.code is None else str(error_answer.code)
         return f"JSON-RPC error {code} on HTTP {exchange.status}: {clean(error_answer.message, _QUOTED)}"
-    if result_of(exchange) is not None:
-        return f"a JSON-RPC result on HTTP {exchange.status}, {quote(exchange)}"
+    result = result_of(exchange)
+    if result is not None:
+        return f"a JSON-RPC result on HTTP {exchange.status}: {shown_json(result)}"
     return f"HTTP {exchange.status}, {_type_of(exchange)}, {quote(exchange)}"
 
 
@@ -47,6 +49,14 @@ def header_proof(exchange: Exchange, name: str) -> tuple[Proof, ...]:
     """An answer header that decides, where it is there."""
     value = exchange.header(name)
     return () if value is None else (Proof(text=f"{name}: {clean(value, 160)}", exchange=exchange.id),)
+
+
+def shown_json(value: Any, limit: int = _QUOTED) -> str:
+    """A JSON value on one line. Nesting that can be read but not written again is possible, and named."""
+    try:
+        return clean(json.dumps(value, ensure_ascii=False, default=str), limit)
+    except RecursionError:
+        return "deeply nested JSON"
 
 
 def counted(number: int, noun: str) -> str:

@@ -71,6 +71,11 @@ def cadence_of(exchange: Exchange) -> Cadence | None:
     )
 
 
+def came_as_events(exchange: Exchange) -> bool:
+    """Whether the answer came on an event stream: its own, or the one that stands beside it on legacy HTTP+SSE."""
+    return exchange.media_type == EVENT_STREAM_TYPE or exchange.timings.first_event_ms is not None
+
+
 def pace_of(exchange: Exchange, expected: bool | None) -> Pace:
     """How an answer arrived, given what the owner says about streaming.
 
@@ -84,11 +89,11 @@ def pace_of(exchange: Exchange, expected: bool | None) -> Pace:
     if exchange.media_type == JSON_TYPE:
         late = expected is True and cadence.taken_ms >= ONE_BODY_TOOK_MS
         return Pace.ONE_BODY if late else Pace.UNMEASURED
-    if exchange.media_type != EVENT_STREAM_TYPE or cadence.events < 2:
+    if not came_as_events(exchange) or cadence.events < 2:
         return Pace.UNMEASURED
     if cadence.is_burst:
-        held_back = expected is True or (expected is None and exchange.header("content-length") is not None)
-        return Pace.BURST if held_back else Pace.UNMEASURED
+        sized = exchange.media_type == EVENT_STREAM_TYPE and exchange.header("content-length") is not None
+        return Pace.BURST if expected is True or (expected is None and sized) else Pace.UNMEASURED
     return Pace.STREAMED if cadence.spread_ms > BURST_SPREAD_MS else Pace.UNMEASURED
 
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from checks.front_door import LAMBDA_DOORS, front_door_of
 from checks.model import Effect, Evidence, Exchange, Proof
-from checks.proofs import counted, milliseconds
+from checks.proofs import milliseconds
 from checks.reproduce import curl
 from checks.symptoms import is_tool_call
 from checks.timing import first_wait_ms
@@ -104,4 +104,4 @@ def _next_waits(evidence: Evidence, first: Exchange) -> tuple[float, ...]:
 def _said(nexts: Sequence[float]) -> tuple[str, ...]:
     if not nexts:
         return ()
-    return (f"fastest of {counted(len(nexts), 'later wait')} on the same connection {milliseconds(min(nexts))}",)
+    return (f"fastest later wait on the same connection {milliseconds(min(nexts))} ({len(nexts)} measured)",)

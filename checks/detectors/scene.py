@@ -42,7 +42,8 @@ class Scene:
     ) -> Cause:
         """The cause, with the answer itself as first proof and the request as the way to see it again.
 
-        A fault seen in nothing but a tool call degrades the endpoint, unless `effect` says otherwise.
+        A fault seen in nothing but a tool call degrades the endpoint, unless `effect` says otherwise. Where we could
+        not or would not ask, there is nothing to repeat: a refused address should not be asked by hand, either.
         """
         return Cause(
             confidence=confidence,
@@ -50,10 +51,13 @@ class Scene:
             summary=summary[:-1] if summary.endswith("..") else summary,
             evidence=(answer_proof(self.exchange), *proofs),
             fix=fix,
-            reproduce=curl(self.exchange, insecure=not self.evidence.endpoint.verify_tls),
+            reproduce="" if effect is Effect.UNKNOWN else self._curl(),
             alternatives=tuple(alternatives),
             effect=effect or (Effect.DEGRADED if is_tool_call(self.exchange) else None),
         )
+
+    def _curl(self) -> str:
+        return curl(self.exchange, insecure=not self.evidence.endpoint.verify_tls)
 
 
 def scene(evidence: Evidence, *symptoms: Symptom, tool_calls: bool = False) -> Scene | None:

@@ -1,12 +1,11 @@
 """The opening of the conversation: `initialize` with its notification, or `server/discover`."""
 
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from checks.messages import result_of
 from checks.model import CheckResult, Exchange, Finding, Opening, Outcome
-from checks.proofs import answer_line, request_line
+from checks.proofs import answer_line, request_line, shown_json
 from checks.spec import HEADER_SESSION, REVISIONS, Era, section
 from checks.symptoms import Symptom, symptom_of
 from checks.text import clean
@@ -101,7 +100,7 @@ def _of_result(exchange: Exchange, era: Era, revision: str) -> Iterator[Finding]
 def _missing(result: Mapping[str, Any], fields: Mapping[str, type], rule: str) -> Iterator[Finding]:
     for name, kind in fields.items():
         if not isinstance(result.get(name), kind):
-            given = clean(json.dumps(result.get(name), default=str), 60) if name in result else "missing"
+            given = shown_json(result[name], 60) if name in result else "missing"
             yield Finding(text=f"{name} of the opening result is not {_KIND_NAMES[kind]} ({given})", rule=rule)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from checks.messages import error_of, result_of, text_of
 from checks.model import CheckResult, Exchange, Expectation, Outcome, Profile, Sentinel
-from checks.proofs import answer_line, milliseconds
+from checks.proofs import answer_line, milliseconds, shown_json
 from checks.text import clean
 from checks.timing import elapsed_ms
 from checks.unit import CheckContext, check
@@ -109,7 +109,7 @@ def _mismatch(result: Mapping[str, Any], text: str, expect: Expectation) -> str 
         structured = result.get("structuredContent")
         given = structured if structured is not None else _parsed(text)
         if not contains(given, expect.json):
-            return f"expected {_shown(expect.json)}, got {_shown(given)}"
+            return f"expected {shown_json(expect.json)}, got {shown_json(given)}"
     return None
 
 
@@ -138,10 +138,6 @@ def _parsed(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return None
-
-
-def _shown(value: Any) -> str:
-    return clean(json.dumps(value, ensure_ascii=False, default=str), 120)
 
 
 def _outcome(facts: Sequence[Mapping[str, Any]]) -> Outcome:

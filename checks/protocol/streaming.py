@@ -5,9 +5,8 @@ from typing import Any
 
 from checks.model import CheckResult, Exchange, Outcome, Profile
 from checks.proofs import counted, milliseconds, request_line
-from checks.spec import EVENT_STREAM_TYPE
 from checks.symptoms import Symptom, is_tool_call, symptom_of
-from checks.timing import Pace, cadence_of, held_back, pace_of
+from checks.timing import Pace, cadence_of, came_as_events, held_back, pace_of
 from checks.unit import CheckContext, check
 
 
@@ -68,7 +67,7 @@ def _measured(exchange: Exchange) -> str:
 
 def _longest(exchanges: Sequence[Exchange]) -> Exchange | None:
     """The event stream with the most events: the one whose times are worth keeping."""
-    streams = [each for each in exchanges if each.media_type == EVENT_STREAM_TYPE and each.messages]
+    streams = [each for each in exchanges if came_as_events(each) and each.messages]
     return max(streams, key=lambda each: len(each.messages), default=None)
 
 

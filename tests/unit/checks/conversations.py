@@ -171,7 +171,7 @@ def called(text: str = "5", *, is_error: bool | None = None, **more: Any) -> Exc
 def streamed(*at: float, **more: Any) -> Exchange:
     """A tool call answered by an event stream: progress, and the result as the last of these arrival times."""
     events = [*(progress(number) for number in range(1, len(at))), ok({"content": [{"type": "text", "text": "done"}]})]
-    return exchange("tools/call", media="text/event-stream", messages=events, at=at, **{"wait_ms": at[0], **more})
+    return exchange("tools/call", messages=events, at=at, **{"media": "text/event-stream", "wait_ms": at[0], **more})
 
 
 class ScriptedWire:

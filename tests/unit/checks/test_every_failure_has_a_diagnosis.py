@@ -280,7 +280,7 @@ def test_a_diagnosis_says_what_why_and_how_to_mend_it(table: list[tuple[str, str
             assert 0 < diagnosis.confidence <= 1
             assert diagnosis.evidence
             assert {proof.exchange for proof in diagnosis.evidence} <= known | {None}
-            assert diagnosis.reproduce.startswith("curl ") or not known
+            assert diagnosis.reproduce.startswith("curl ") is (diagnosis.effect is not Effect.UNKNOWN)
             assert diagnosis.effect is not Effect.INFORMATION
 
 

@@ -107,6 +107,22 @@ def test_every_given_part_of_an_expectation_must_hold(expect: Expectation, resul
     assert (judged.ids == []) is matches
 
 
+def test_an_answer_nested_to_the_limit_is_a_mismatch_and_no_bug_of_ours() -> None:
+    nested: Any = 1
+    for _ in range(5000):
+        nested = [nested]
+
+    judged = judge(
+        opened(),
+        tool_page("a"),
+        exchange("tools/call", messages=[ok({"structuredContent": nested})], body=b"{}"),
+        endpoint=endpoint(sentinels=(Sentinel(tool="a", expect=Expectation(json={"sum": 5})),)),
+    )
+
+    assert judged.ids == ["sentinel-mismatch"]
+    assert "deeply nested" in judged.diagnoses[0].summary
+
+
 @given(json_values)
 def test_every_value_contains_itself(value: Any) -> None:
     assert contains(value, value)

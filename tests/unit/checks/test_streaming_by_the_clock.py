@@ -1,8 +1,10 @@
 """Streaming is judged by arrival times: the check and the detector agree, and neither cries over a fast tool."""
 
+from dataclasses import replace
+
 import pytest
 
-from checks.model import Outcome, Sentinel
+from checks.model import Exchange, Outcome, Sentinel
 from tests.unit.checks.conversations import (
     FUNCTION_URL,
     Judged,
@@ -18,9 +20,9 @@ from tests.unit.checks.conversations import (
 LENGTH = ("Content-Length", "312")
 
 
-def after(answer: object, streaming: bool | None) -> Judged:
+def after(answer: Exchange, streaming: bool | None) -> Judged:
     watched = endpoint(sentinels=(Sentinel(tool="a"),), streaming=streaming)
-    return judge(opened(), tool_page("a"), answer, endpoint=watched)  # type: ignore[arg-type]  # built by the caller
+    return judge(opened(), tool_page("a"), answer, endpoint=watched)
 
 
 @pytest.mark.parametrize(
@@ -115,6 +117,15 @@ def test_an_expected_stream_without_a_sentinel_says_what_is_missing() -> None:
 
     assert judged.result("streaming").outcome is Outcome.SKIP
     assert "sentinel" in judged.result("streaming").summary
+
+
+def test_events_on_the_stream_beside_a_legacy_request_are_measured_too() -> None:
+    def on_the_stream(*times: float) -> Exchange:
+        answer = streamed(*times, status=202, media="text/plain", body=b"Accepted")
+        return replace(answer, timings=replace(answer.timings, first_event_ms=times[0], last_event_ms=times[-1]))
+
+    assert after(on_the_stream(200.0, 400.0, 600.0), True).result("streaming").outcome is Outcome.PASS
+    assert after(on_the_stream(600.0, 601.0, 602.0), True).ids == ["streaming-buffered"]
 
 
 def test_the_check_fails_on_an_empty_stream_whatever_the_owner_says() -> None:
