@@ -187,19 +187,21 @@ def time_axis(whole_ms: float) -> tuple[Tick, ...]:
 
 
 def latency_chart(
-    probes: Sequence[Mapping[str, float] | None], height: float = 180.0, least_slots: int = 20
+    probes: Sequence[Mapping[str, float] | None], slots: int, height: float = 180.0
 ) -> LatencyChart | None:
-    """Milliseconds per phase of each probe as stacked columns, oldest first. None when no probe has a timing.
+    """Milliseconds per phase of each probe as stacked columns, oldest first, each below its bar of `bars`.
 
+    None when no probe has a timing.
     Where a few columns would press all others flat, the scale follows the others and those few are cut.
     """
     totals = [sum(phases.values()) for phases in probes if phases]
     if not totals:
         return None
     ceiling = _ceiling(totals)
-    pitch = 100 / max(len(probes), least_slots)
+    pitch = 100 / slots
+    empty = slots - len(probes)
     columns = tuple(
-        _column(phases, index * pitch + pitch * 0.12, pitch * 0.76, ceiling, height) if phases else None
+        _column(phases, (empty + index) * pitch + pitch * 0.1, pitch * 0.8, ceiling, height) if phases else None
         for index, phases in enumerate(probes)
     )
     ticks = tuple(Tick(round(height - value / ceiling * height, 2), value) for value in round_steps(ceiling, 4))

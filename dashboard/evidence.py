@@ -187,7 +187,7 @@ def _check(result: Mapping[str, Any], questions: Mapping[str, str]) -> CheckView
         question=questions.get(check_id, ""),
         outcome=_one_of(Outcome, result.get("outcome"), Outcome.ERROR),
         summary=_text(result.get("summary"), _LONG),
-        took=milliseconds(_figure(result.get("ms"))),
+        took=milliseconds(_figure(result.get("ms"))) if _items(result.get("exchanges")) else "",
         findings=tuple(_finding(_mapping(each)) for each in _items(result.get("findings"))),
         facts=tuple((_text(key).replace("_", " "), _fact(value)) for key, value in facts.items() if key != "tools"),
         exchanges=tuple(_text(_mapping(each).get("id")) for each in _items(result.get("exchanges"))),

@@ -14,19 +14,22 @@ from checks.model import Verdict
 from checks.text import clean
 from dashboard.charts import PHASES, Bar, Column, LatencyChart, Sparkline, bars, latency_chart, sparkline
 from dashboard.evidence import ReportView, report_view, transport_name
-from dashboard.wording import absolute, ago, counted, listed, milliseconds, span
+from dashboard.wording import absolute, ago, counted, listed, milliseconds, short, span
 from prober.storage.queries import EndpointPage, FleetRow, IncidentRow, NoticeRow, ProbePage, ReportRow
 
 FLEET_BARS: Final = 30
 FLEET_BAR_HEIGHT: Final = 26.0
 ENDPOINT_BARS: Final = 60
-ENDPOINT_BAR_HEIGHT: Final = 40.0
-LISTED_PROBES: Final = 50
+ENDPOINT_BARS_AT_FIRST: Final = 30
+"""Fewer and wider ones while there are no more."""
+ENDPOINT_BAR_HEIGHT: Final = 34.0
+LISTED_PROBES: Final = 30
 
 _ORDER: Final = (Verdict.DOWN, Verdict.DEGRADED, Verdict.UNKNOWN, Verdict.UP)
 """Worst first: what nobody could observe may be worse than what is up."""
 _OVERDUE_AFTER: Final = 2
 """Intervals after which a probe that should have come is called overdue."""
+_WORTH_SAYING: Final = timedelta(seconds=5)
 _OVERDUE_GRACE: Final = timedelta(seconds=30)
 
 
@@ -36,6 +39,7 @@ class Moment:
 
     iso: str
     absolute: str
+    short: str
     relative: str
 
 
@@ -71,6 +75,7 @@ class FleetRowView:
     name: str
     href: str
     verdict: Verdict
+    icon: str
     word: str
     summary: str
     cause: str
@@ -118,6 +123,8 @@ class ProbeRowView:
     at: Moment
     verdict: Verdict
     cause: str
+    """Id of the diagnosis that weighs most."""
+    summary: str
     cold: bool
     took: str
     wait: str
@@ -126,18 +133,9 @@ class ProbeRowView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointView:
-    id: UUID
-    name: str
-    url: str
-    verdict: Verdict
-    word: str
-    summary: str
-    since: Moment | None
-    last: Moment | None
-    next_due: Moment | None
-    stale: str
-    labels: tuple[tuple[str, str], ...]
+class HistoryView:
+    """The newest probes, oldest first, as bars and as columns of milliseconds below them."""
+
     bars: tuple[tuple[Bar, str, str], ...]
     """Each with the address of its probe and a title."""
     bars_label: str
@@ -149,6 +147,23 @@ class EndpointView:
     any_cut: bool
     time_marks: tuple[tuple[float, str, str], ...]
     """Place in per cent, text anchor and text, below the chart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointView:
+    id: UUID
+    name: str
+    url: str
+    verdict: Verdict
+    icon: str
+    word: str
+    summary: str
+    since: Moment | None
+    last: Moment | None
+    next_due: Moment | None
+    stale: str
+    labels: tuple[tuple[str, str], ...]
+    history: HistoryView
     report: ReportView | None
     report_href: str
     no_report: str
@@ -209,38 +224,23 @@ def fleet_view(fleet: Sequence[FleetRow], now: datetime) -> FleetView:
 
 def endpoint_view(page: EndpointPage, questions: Mapping[str, str], now: datetime) -> EndpointView:
     """One endpoint with its history and everything that the newest probe found."""
-    row = page.fleet
+    row, latest = page.fleet, page.latest
     probes = tuple(_probe_row(each, now) for each in page.reports)
-    drawn = tuple(reversed(list(zip(page.reports, probes, strict=True))[:ENDPOINT_BARS]))
-    chart = latency_chart([_phases(report) for report, _ in drawn])
-    latest = page.latest
     report = report_view(latest.detail, questions) if latest and latest.detail else None
     return EndpointView(
         id=row.id,
         name=clean(row.name),
         url=shown_url(row.url),
         verdict=row.verdict,
+        icon=_icon(row),
         word=_word(row),
         summary=_summary(row),
         since=_moment(row.since, now) if row.since else None,
         last=_moment(row.slot, now) if row.slot else None,
-        next_due=_moment(row.next_due, now) if row.enabled and row.next_due > now else None,
+        next_due=_moment(row.next_due, now) if row.enabled and row.next_due - now > _WORTH_SAYING else None,
         stale=_endpoint_staleness(row, now),
         labels=_labels(row.labels),
-        bars=tuple(
-            (bar, probe.href or endpoint_href(row.name), probe.title)
-            for bar, (_, probe) in zip(
-                bars([report.verdict for report, _ in drawn], ENDPOINT_BARS, ENDPOINT_BAR_HEIGHT), drawn, strict=True
-            )
-        ),
-        bars_label=_bars_label([report.verdict for report, _ in drawn]),
-        chart=chart,
-        chart_label=_chart_label([report for report, _ in drawn]),
-        columns=tuple(zip(chart.columns, [probe for _, probe in drawn], strict=True)) if chart else (),
-        phases=_phases_present(chart),
-        any_cold=any(each.cold for each, _ in drawn),
-        any_cut=any(column.cut for column in chart.columns if column) if chart else False,
-        time_marks=_time_marks([each.slot for each, _ in drawn], chart),
+        history=_history(list(zip(page.reports, probes, strict=True))[:ENDPOINT_BARS], endpoint_href(row.name)),
         report=report,
         report_href=probe_href(latest.report.id) if latest else "",
         no_report=_no_report(row),
@@ -260,7 +260,7 @@ def probe_view(page: ProbePage, questions: Mapping[str, str], now: datetime) -> 
         endpoint_href=endpoint_href(page.endpoint_name),
         headline=f"{counted(missed, 'probe')} did not happen" if missed else f"{name} was {page.report.verdict}",
         verdict=page.report.verdict,
-        summary=clean(page.report.cause_summary, 500),
+        summary=clean(page.report.cause_summary, 500) or _WITHOUT_CAUSE.get(page.report.verdict, _UNEXPLAINED),
         at=_moment(page.report.slot, now),
         report=report,
         no_report=_WITHOUT_PROBE if missed else "What this probe saw is no longer kept.",
@@ -292,6 +292,8 @@ def shown_url(url: str) -> str:
     return clean(f"{parts.scheme}://{host}{parts.path}{'?…' if parts.query else ''}", 500)
 
 
+_WITHOUT_CAUSE: Final = {Verdict.UP: "Works as a client expects.", Verdict.UNKNOWN: "We could not observe it."}
+_UNEXPLAINED: Final = "No known cause explains it; the exchanges show what came back."
 _WITHOUT_PROBE: Final = "There is nothing to see: nothing was sent. The verdict is unknown, and counts for nobody."
 
 
@@ -324,6 +326,7 @@ def _fleet_row(row: FleetRow, now: datetime) -> FleetRowView:
         name=clean(row.name),
         href=endpoint_href(row.name),
         verdict=row.verdict,
+        icon=_icon(row),
         word=_word(row),
         summary=_summary(row),
         cause=clean(row.cause or ""),
@@ -356,6 +359,10 @@ def _word(row: FleetRow) -> str:
     return "waiting" if row.slot is None else row.verdict.value
 
 
+def _icon(row: FleetRow) -> str:
+    return row.verdict.value if row.enabled else "skip"
+
+
 def _summary(row: FleetRow) -> str:
     """Why the endpoint has its verdict, in words, also where no diagnosis stands behind it."""
     if not row.enabled:
@@ -364,10 +371,7 @@ def _summary(row: FleetRow) -> str:
         return "Waiting for its first probe."
     if row.cause_summary:
         return clean(row.cause_summary, 500)
-    return {
-        Verdict.UP: "Works as a client expects.",
-        Verdict.UNKNOWN: "We could not observe it.",
-    }.get(row.verdict, "No known cause explains it; the last probe shows what came back.")
+    return _WITHOUT_CAUSE.get(row.verdict, _UNEXPLAINED)
 
 
 def _is_overdue(row: FleetRow, now: datetime) -> bool:
@@ -401,7 +405,7 @@ def _no_report(row: FleetRow) -> str:
 
 
 def _moment(moment: datetime, now: datetime) -> Moment:
-    return Moment(iso=moment.isoformat(), absolute=absolute(moment), relative=ago(moment, now))
+    return Moment(iso=moment.isoformat(), absolute=absolute(moment), short=short(moment), relative=ago(moment, now))
 
 
 def _labels(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
@@ -416,21 +420,42 @@ def _bars_label(verdicts: Sequence[Verdict]) -> str:
 
 
 def _probe_row(report: ReportRow, now: datetime) -> ProbeRowView:
-    cause = clean(report.cause_summary, 300)
+    summary = clean(report.cause_summary, 300)
     if report.missed:
-        cause = f"{counted(report.missed, 'slot')} without a probe: {cause}"
+        summary = f"{counted(report.missed, 'slot')} without a probe: {summary}"
     took = milliseconds(report.duration_ms)
-    words = [absolute(report.slot), report.verdict.value, took, "cold start" if report.cold else "", cause]
+    words = [absolute(report.slot), report.verdict.value, took, "cold start" if report.cold else "", summary]
     return ProbeRowView(
         href=None if report.missed else probe_href(report.id),
         at=_moment(report.slot, now),
         verdict=report.verdict,
-        cause=cause,
+        cause=clean(report.cause or ""),
+        summary=summary,
         cold=report.cold,
         took=took,
         wait=milliseconds(report.wait_ms),
         tools="-" if report.tool_count is None else str(report.tool_count),
         title=" · ".join(word for word in words if word and word != "-"),
+    )
+
+
+def _history(newest_first: Sequence[tuple[ReportRow, ProbeRowView]], without_probe: str) -> HistoryView:
+    """`without_probe` is where the bar of slots without a probe leads."""
+    drawn = newest_first[::-1]
+    reports, rows = [report for report, _ in drawn], [row for _, row in drawn]
+    slots = ENDPOINT_BARS if len(drawn) > ENDPOINT_BARS_AT_FIRST else ENDPOINT_BARS_AT_FIRST
+    standing = bars([report.verdict for report in reports], slots, ENDPOINT_BAR_HEIGHT)
+    chart = latency_chart([_phases(report) for report in reports], slots)
+    return HistoryView(
+        bars=tuple((bar, row.href or without_probe, row.title) for bar, row in zip(standing, rows, strict=True)),
+        bars_label=_bars_label([report.verdict for report in reports]),
+        chart=chart,
+        chart_label=_chart_label(reports),
+        columns=tuple(zip(chart.columns, rows, strict=True)) if chart else (),
+        phases=_phases_present(chart),
+        any_cold=any(report.cold for report in reports),
+        any_cut=any(column.cut for column in chart.columns if column) if chart else False,
+        time_marks=_time_marks([report.slot for report in reports], chart),
     )
 
 
@@ -462,10 +487,10 @@ def _time_marks(slots: Sequence[datetime], chart: LatencyChart | None) -> tuple[
         return ()
     drawn = [(column, slot) for column, slot in zip(chart.columns, slots, strict=True) if column]
     first, last = drawn[0], drawn[-1]
-    marks = [(first[0].x, "start", absolute(first[1])[5:16])]
+    marks = [(first[0].x, "start", short(first[1]))]
     end = last[0].x + last[0].width
     if end - first[0].x > 30:
-        marks.append((end, "end", absolute(last[1])[5:16]))
+        marks.append((end, "end", short(last[1])))
     return tuple(marks)
 
 

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 from typing import Final
 
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
 
 
@@ -10,6 +11,8 @@ def milliseconds(ms: float | None) -> str:
     """A duration with about three figures: `0.4 ms`, `84 ms`, `1.24 s`, `75 s`. A dash where there is none."""
     if ms is None:
         return "-"
+    if ms == 0:
+        return "0 ms"
     if ms < 9.95:
         return f"{ms:.1f} ms"
     if ms < 999.5:
@@ -44,6 +47,12 @@ def ago(moment: datetime, now: datetime) -> str:
 def absolute(moment: datetime) -> str:
     """The moment in UTC, to the second."""
     return moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def short(moment: datetime) -> str:
+    """The moment in UTC without the year, for lists: `Nov 20, 14:05:09`."""
+    utc = moment.astimezone(UTC)
+    return f"{_MONTHS[utc.month - 1]} {utc.day}, {utc:%H:%M:%S}"
 
 
 def counted(number: int, one: str, many: str | None = None) -> str:

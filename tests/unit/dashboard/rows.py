@@ -1,0 +1,163 @@
+"""What storage would read, made by hand, with every text replaceable."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from checks.encode import as_json
+from checks.model import Endpoint, Verdict
+from prober.storage.queries import EndpointPage, FleetRow, IncidentRow, NoticeRow, ProbePage, ReportRow
+from tests.integration.dashboard.stories import FLEET, report_of
+
+NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+ID = UUID("7f0c0f4e-9a57-5b8e-8a53-2d1f4f7d8c11")
+
+Say = Callable[[str], str]
+
+
+def as_is(text: str) -> str:
+    return text
+
+
+def incident(say: Say = as_is, **changes: Any) -> IncidentRow:
+    return IncidentRow(
+        **{
+            "id": ID,
+            "endpoint_id": ID,
+            "endpoint_name": say("orders"),
+            "severity": Verdict.DOWN,
+            "since": NOW - timedelta(minutes=9),
+            "opened_at": NOW - timedelta(minutes=7),
+            "ended_at": None,
+            "cause": say("adapter-missing"),
+            "cause_summary": say("not MCP"),
+            "fix": say("mend it"),
+            "report_id": ID,
+            **changes,
+        }
+    )
+
+
+def fleet_row(say: Say = as_is, **changes: Any) -> FleetRow:
+    return FleetRow(
+        **{
+            "id": ID,
+            "name": say("orders"),
+            "url": say("https://orders.example/mcp"),
+            "labels": {say("team"): say("commerce")},
+            "enabled": True,
+            "interval_s": 60.0,
+            "next_due": NOW + timedelta(seconds=40),
+            "verdict": Verdict.UP,
+            "since": NOW - timedelta(hours=2),
+            "cause": None,
+            "cause_summary": say(""),
+            "report_id": ID,
+            "slot": NOW - timedelta(seconds=20),
+            "era": say("stateless"),
+            "protocol_version": say("2026-07-28"),
+            "transport": say("streamable-http"),
+            "server_name": say("orders-mcp"),
+            "server_version": say("1.4.2"),
+            "tool_count": 4,
+            "latency_ms": 84.0,
+            "spark": (80.0, None, 84.0),
+            "marks": (Verdict.UP, Verdict.DOWN, Verdict.UP),
+            "incident": None,
+            **changes,
+        }
+    )
+
+
+def report_row(say: Say = as_is, **changes: Any) -> ReportRow:
+    return ReportRow(
+        **{
+            "id": ID,
+            "slot": NOW - timedelta(seconds=20),
+            "location": say("local"),
+            "verdict": Verdict.UP,
+            "cause": say(""),
+            "cause_summary": say(""),
+            "cold": False,
+            "missed": 0,
+            "missed_reason": None,
+            "tool_count": 4,
+            "duration_ms": 300.0,
+            "dns_ms": 3.0,
+            "connect_ms": 10.0,
+            "tls_ms": 20.0,
+            "wait_ms": 50.0,
+            "handshake_ms": 90.0,
+            "tools_list_ms": 30.0,
+            "sentinel_ms": 40.0,
+            "first_event_ms": 60.0,
+            "last_event_ms": 180.0,
+            **changes,
+        }
+    )
+
+
+def probe_page(say: Say = as_is, **changes: Any) -> ProbePage:
+    """A probe that found something, so that every part of the page is there."""
+    detail = as_json(report_of(FLEET[1], "d", NOW))
+    healthy = as_json(report_of(FLEET[0], "u", NOW))
+    detail["results"] += healthy["results"]
+    detail["opening"] = healthy["opening"]
+    return ProbePage(
+        **{
+            "endpoint_id": ID,
+            "endpoint_name": say("orders"),
+            "report": report_row(say, verdict=Verdict.DOWN, cause=say("adapter-missing")),
+            "started_at": NOW,
+            "era": say("stateless"),
+            "protocol_version": say("2026-07-28"),
+            "transport": say("streamable-http"),
+            "detail": everywhere(detail, say),
+            "earlier": ID,
+            "later": None,
+            **changes,
+        }
+    )
+
+
+def endpoint_page(say: Say = as_is, **changes: Any) -> EndpointPage:
+    return EndpointPage(
+        **{
+            "fleet": fleet_row(say),
+            "endpoint": Endpoint(name=say("orders"), url=say("https://orders.example/mcp"), expected_tools=(say("a"),)),
+            "reports": (report_row(say), report_row(say, missed=3, duration_ms=None, wait_ms=None)),
+            "latest": probe_page(say),
+            "incidents": (incident(say),),
+            **changes,
+        }
+    )
+
+
+def notice(say: Say = as_is, **changes: Any) -> NoticeRow:
+    return NoticeRow(
+        **{
+            "id": ID,
+            "endpoint_name": say("orders"),
+            "channel": say("slack"),
+            "title": say("orders is down"),
+            "kind": say("opened"),
+            "severity": Verdict.DOWN,
+            "created_at": NOW,
+            "next_attempt_at": NOW,
+            "attempts": 2,
+            "sent_at": None,
+            "failed_at": None,
+            "last_error": say("HTTP 500"),
+            **changes,
+        }
+    )
+
+
+def everywhere(value: Any, say: Say) -> Any:
+    """The JSON value with every text in it put through `say`."""
+    if isinstance(value, str):
+        return say(value)
+    if isinstance(value, dict):
+        return {key: everywhere(item, say) for key, item in value.items()}
+    return [everywhere(item, say) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,153 @@
+"""What the pages say about what storage read."""
+
+from dataclasses import replace
+from datetime import timedelta
+from uuid import UUID
+
+import pytest
+
+from checks.model import Verdict
+from dashboard.views import endpoint_href, endpoint_view, fleet_view, incidents_view, probe_view, shown_url
+from tests.unit.dashboard.rows import NOW, endpoint_page, fleet_row, incident, notice, probe_page, report_row
+
+
+def test_the_worst_stand_first_and_the_paused_last() -> None:
+    rows = [
+        fleet_row(name="paused", enabled=False, verdict=Verdict.DOWN),
+        fleet_row(name="up"),
+        fleet_row(name="not seen", verdict=Verdict.UNKNOWN),
+        fleet_row(name="b down", verdict=Verdict.DOWN),
+        fleet_row(name="degraded", verdict=Verdict.DEGRADED),
+        fleet_row(name="a down", verdict=Verdict.DOWN),
+    ]
+    view = fleet_view(rows, NOW)
+    assert [row.name for row in view.rows] == ["a down", "b down", "degraded", "not seen", "up", "paused"]
+
+
+@pytest.mark.parametrize(
+    ("verdicts", "headline"),
+    [
+        ([Verdict.UP], "The one endpoint is up"),
+        ([Verdict.UP, Verdict.UP], "All 2 endpoints are up"),
+        ([Verdict.UP, Verdict.DOWN, Verdict.DEGRADED], "1 down and 1 degraded of 3 endpoints"),
+        ([Verdict.UP, Verdict.UNKNOWN], "1 of 2 endpoints not observed yet"),
+    ],
+)
+def test_the_headline_says_how_the_fleet_is(verdicts: list[Verdict], headline: str) -> None:
+    assert fleet_view([fleet_row(verdict=verdict) for verdict in verdicts], NOW).headline == headline
+
+
+def test_a_paused_endpoint_counts_for_nobody() -> None:
+    view = fleet_view([fleet_row(), fleet_row(enabled=False, verdict=Verdict.DOWN)], NOW)
+    assert dict(view.counts) == {Verdict.UP: 1, Verdict.DEGRADED: 0, Verdict.DOWN: 0, Verdict.UNKNOWN: 0}
+    assert view.rows[1].word == "paused"
+    assert view.rows[1].icon == "skip"
+
+
+def test_the_shares_of_the_proportion_bar_fill_it() -> None:
+    view = fleet_view([fleet_row(verdict=verdict) for verdict in Verdict], NOW)
+    assert [share.x for share in view.proportions] == [0, 25, 50, 75]
+    assert sum(share.width for share in view.proportions) == 100
+
+
+def test_a_fleet_that_nobody_probes_any_more_is_said_to_be_stale() -> None:
+    old = fleet_row(slot=NOW - timedelta(minutes=10))
+    stale = fleet_view([old], NOW)
+    assert "No probe since 2026-11-20 11:50:00 UTC" in stale.stale
+    assert stale.rows[0].overdue == "no probe for 10 min"
+
+
+def test_one_late_endpoint_is_not_a_prober_that_stopped() -> None:
+    view = fleet_view([fleet_row(slot=NOW - timedelta(minutes=10)), fleet_row(name="current")], NOW)
+    assert view.stale == ""
+    assert [bool(row.overdue) for row in view.rows] == [False, True]
+
+
+def test_endpoints_that_wait_for_their_first_probe_or_are_paused_are_not_stale() -> None:
+    waiting = fleet_row(slot=None, since=None, verdict=Verdict.UNKNOWN)
+    paused = fleet_row(enabled=False, slot=NOW - timedelta(days=3))
+    view = fleet_view([waiting, paused], NOW)
+    assert view.stale == ""
+    assert view.rows[0].summary == "Waiting for its first probe."
+
+
+def test_an_endpoint_without_a_diagnosis_still_gets_a_sentence() -> None:
+    view = fleet_view([fleet_row(verdict=Verdict.DOWN), fleet_row()], NOW)
+    assert [row.summary for row in view.rows] == [
+        "No known cause explains it; the exchanges show what came back.",
+        "Works as a client expects.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "href"),
+    [
+        ("orders", "/endpoints/orders"),
+        ("a/b?c#d", "/endpoints/a%2Fb%3Fc%23d"),
+        ("//evil", "/endpoints/%2F%2Fevil"),
+        ("ü ", "/endpoints/%C3%BC%20"),
+    ],
+)
+def test_a_name_stays_inside_the_path_of_its_address(name: str, href: str) -> None:
+    assert endpoint_href(name) == href
+
+
+def test_an_address_is_shown_without_what_may_be_secret() -> None:
+    shown = shown_url("https://user:geheim@host.example:8443/mcp?key=geheim#geheim")
+    assert shown == "https://host.example:8443/mcp?…"
+    assert shown_url("http://[broken") == "an address that cannot be read"
+
+
+def test_bars_and_columns_of_the_history_belong_to_the_same_probes() -> None:
+    reports = (report_row(verdict=Verdict.DOWN, wait_ms=None), report_row(cold=True, id=UUID(int=2)), report_row())
+    history = endpoint_view(endpoint_page(reports=reports), {}, NOW).history
+    assert [bar.verdict for bar, _, _ in history.bars] == [Verdict.UP, Verdict.UP, Verdict.DOWN]
+    (first, _), (second, cold), (missing, _) = history.columns
+    assert missing is None
+    assert first is not None
+    assert second is not None
+    assert (first.x, second.x) == (history.bars[0][0].x, history.bars[1][0].x)
+    assert cold.cold
+    assert history.bars[1][1] == f"/probes/{UUID(int=2)}"
+    assert history.phases == ("dns", "connect", "tls", "wait")
+    assert history.any_cold
+
+
+def test_slots_without_a_probe_lead_to_no_probe() -> None:
+    page = endpoint_page(reports=(report_row(missed=3, cause_summary="no prober was running"),))
+    view = endpoint_view(page, {}, NOW)
+    assert view.probes[0].href is None
+    assert view.probes[0].summary == "3 slots without a probe: no prober was running"
+    assert view.history.bars[0][1] == "/endpoints/orders"
+
+
+def test_an_endpoint_that_was_never_probed_has_a_page() -> None:
+    row = fleet_row(slot=None, since=None, verdict=Verdict.UNKNOWN, spark=(), marks=(), tool_count=None)
+    view = endpoint_view(endpoint_page(fleet=row, reports=(), latest=None, incidents=()), {}, NOW)
+    assert view.word == "waiting"
+    assert view.report is None
+    assert view.history.chart is None
+    assert view.no_report == "The first probe has not ended yet."
+
+
+def test_a_probe_that_did_not_happen_says_so() -> None:
+    page = probe_page(report=report_row(missed=2, verdict=Verdict.UNKNOWN), detail=None)
+    view = probe_view(page, {}, NOW)
+    assert view.headline == "2 probes did not happen"
+    assert view.report is None
+
+
+def test_incidents_say_how_long_they_lasted() -> None:
+    over = incident(ended_at=NOW - timedelta(minutes=4))
+    view = incidents_view([incident(), over], [], NOW)
+    assert view.headline == "1 open incident"
+    assert [each.lasted for each in view.items] == ["9 min", "5 min"]
+
+
+def test_a_notice_is_sent_waiting_or_given_up() -> None:
+    waiting = notice()
+    sent, failed = replace(waiting, sent_at=NOW), replace(waiting, failed_at=NOW)
+    view = incidents_view([], [sent, waiting, failed], NOW)
+    assert [each.state for each in view.notices] == ["sent", "waiting", "given up"]
+    assert [each.error for each in view.notices] == ["", "HTTP 500", "HTTP 500"]
+    assert view.notices[0].attempts == "2 attempts"

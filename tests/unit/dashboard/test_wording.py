@@ -1,0 +1,63 @@
+"""Numbers and times as people read them."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from dashboard.wording import absolute, ago, counted, listed, milliseconds, short, span
+
+NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("ms", "words"),
+    [
+        (None, "-"),
+        (0, "0 ms"),
+        (0.42, "0.4 ms"),
+        (9.96, "10 ms"),
+        (84.4, "84 ms"),
+        (999.6, "1.00 s"),
+        (12_345, "12.3 s"),
+        (75_000, "75 s"),
+    ],
+)
+def test_a_duration_has_about_three_figures(ms: float | None, words: str) -> None:
+    assert milliseconds(ms) == words
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-3, "0 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (3600, "1 h"),
+        (7500, "2 h 5 min"),
+        (90_000, "1 d 1 h"),
+        (41 * 86_400, "41 d"),
+    ],
+)
+def test_a_span_is_told_in_its_largest_units(seconds: float, words: str) -> None:
+    assert span(seconds) == words
+
+
+def test_an_age_is_told_from_both_sides_of_now() -> None:
+    assert ago(NOON - timedelta(minutes=3), NOON) == "3 min ago"
+    assert ago(NOON, NOON) == "just now"
+    assert ago(NOON + timedelta(seconds=90), NOON) == "in 1 min"
+
+
+def test_moments_are_shown_in_utc() -> None:
+    elsewhere = datetime.fromisoformat("2026-11-20T14:05:09+02:00")
+    assert absolute(elsewhere) == "2026-11-20 12:05:09 UTC"
+    assert short(elsewhere) == "Nov 20, 12:05:09"
+
+
+def test_words_follow_their_number() -> None:
+    assert (counted(1, "tool"), counted(3, "tool"), counted(2, "entry", "entries")) == (
+        "1 tool",
+        "3 tools",
+        "2 entries",
+    )
+    assert [listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
