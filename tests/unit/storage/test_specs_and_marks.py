@@ -1,0 +1,44 @@
+"""Values that travel through a column come back equal."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from checks.encode import as_json
+from checks.model import Endpoint, Opener, Verdict
+from checks.spec import Era, Transport
+from prober.storage.marks import mark_of, verdicts_of
+from prober.storage.specs import endpoint_of, opener_of, spec_of
+
+ENDPOINT = Endpoint(name="shop", url="https://shop.example/mcp")
+
+
+def test_an_endpoint_of_an_older_release_gets_the_defaults_of_this_one() -> None:
+    assert endpoint_of({"name": "shop", "url": "https://shop.example/mcp"}) == ENDPOINT
+
+
+def test_what_a_newer_release_added_is_left_out() -> None:
+    assert endpoint_of({**spec_of(ENDPOINT), "colour": "green"}) == ENDPOINT
+
+
+def test_what_is_no_endpoint_is_refused() -> None:
+    with pytest.raises(ValueError, match="transport"):
+        endpoint_of({**spec_of(ENDPOINT), "transport": "carrier pigeon"})
+
+
+def test_an_opener_comes_back_equal() -> None:
+    opener = Opener(
+        transport=Transport.SSE,
+        era=Era.HANDSHAKE,
+        protocol_version="2024-11-05",
+        reason="endpoint event",
+        chosen_at=datetime(2026, 1, 31, tzinfo=UTC),
+    )
+    assert opener_of(as_json(opener)) == opener
+    assert opener_of(None) is None
+
+
+def test_every_verdict_has_a_letter_of_its_own() -> None:
+    letters = "".join(mark_of(verdict) for verdict in Verdict)
+    assert len(letters) == len(Verdict)
+    assert verdicts_of(letters) == tuple(Verdict)
