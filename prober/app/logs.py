@@ -5,12 +5,12 @@ import sys
 import time
 
 
-def configure(*, verbose: bool = False) -> None:
-    """Send this process's log to standard error. Third-party libraries speak from WARNING on: httpx would log every
-    URL, APScheduler every tick."""
+def configure(level: int = logging.INFO) -> None:
+    """Send this process's log to standard error, our own lines from `level` on. Third-party libraries speak from
+    WARNING on: httpx would log every URL, APScheduler every tick."""
     handler = logging.StreamHandler(sys.stderr)
     formatter = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s", "%Y-%m-%dT%H:%M:%SZ")
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("prober").setLevel(logging.DEBUG if verbose else logging.INFO)
+    logging.getLogger("prober").setLevel(level)

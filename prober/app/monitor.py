@@ -38,6 +38,9 @@ CAPACITY: Final = 50
 PROBES_END_WITHIN_S: Final = 4.0
 """How long running probes may take to end when the worker stops."""
 
+NAMES_LOGGED: Final = 10
+"""Endpoints that one log line names."""
+
 FORMER_NET_KEPT_S: Final = 60.0
 
 WORKER_THREADS: Final = 4
@@ -162,7 +165,8 @@ class Monitor:
         changes = await endpoints.sync(self._db, settings.endpoints)
         for word, names in (("added", changes.added), ("changed", changes.changed), ("removed", changes.removed)):
             if names:
-                log.info("endpoints %s: %s", word, ", ".join(names))
+                more = f" and {len(names) - NAMES_LOGGED} more" if len(names) > NAMES_LOGGED else ""
+                log.info("endpoints %s: %s%s", word, ", ".join(names[:NAMES_LOGGED]), more)
 
     def _guarded_net(self, settings: Settings) -> Net:
         network = settings.network

@@ -2,6 +2,7 @@
 
 import argparse
 import asyncio
+import logging
 from pathlib import Path
 
 from prober.app.demo import RIGHT_WITHIN_S, demo, until_right
@@ -20,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help=f"end with 0 as soon as every verdict is right, with 1 if one still is not after {RIGHT_WITHIN_S:.0f} s",
     )
-    parser.add_argument("--verbose", action="store_true", help="log more")
+    parser.add_argument("--verbose", action="store_true", help="log every change of an endpoint")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
         await demo(options.data_dir, options.host, options.port, stop, started)
         return await checking[0] if checking else ExitCode.UP
 
-    return run_until_stopped(program, verbose=options.verbose)
+    return run_until_stopped(program, log_level=logging.INFO if options.verbose else logging.WARNING)
 
 
 async def _check(running: Running, stop: asyncio.Event) -> ExitCode:

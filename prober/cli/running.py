@@ -1,6 +1,7 @@
 """What the commands share that run until somebody stops them."""
 
 import asyncio
+import logging
 import signal
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
@@ -21,10 +22,10 @@ from prober.storage.migrations import DatabaseTooNew
 
 
 def run_until_stopped(
-    program: Callable[[asyncio.Event], Coroutine[Any, Any, ExitCode]], *, verbose: bool = False
+    program: Callable[[asyncio.Event], Coroutine[Any, Any, ExitCode]], *, log_level: int = logging.INFO
 ) -> int:
     """Run `program` with an event that SIGINT or SIGTERM sets. Raises CommandError for what its parts say."""
-    logs.configure(verbose=verbose)
+    logs.configure(log_level)
 
     async def main() -> int:
         stop = asyncio.Event()

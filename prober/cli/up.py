@@ -23,7 +23,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--insecure-no-auth", action="store_true", help="let the dashboard listen beyond this machine without a login"
     )
-    parser.add_argument("--verbose", action="store_true", help="log more")
     parser.epilog = "DATABASE_URL, or database_url in the file, replaces the embedded PostgreSQL."
 
 
@@ -41,7 +40,7 @@ def run(options: argparse.Namespace) -> int:
         await up(wanted, stop, _announce)
         return ExitCode.UP
 
-    return run_until_stopped(program, verbose=options.verbose)
+    return run_until_stopped(program)
 
 
 def _announce(running: Running) -> None:

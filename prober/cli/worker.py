@@ -17,7 +17,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Path("prober.yaml"),
         help="for its rules, channels and network; endpoints come from the database (default: %(default)s)",
     )
-    parser.add_argument("--verbose", action="store_true", help="log more")
 
 
 def run(options: argparse.Namespace) -> int:
@@ -25,4 +24,4 @@ def run(options: argparse.Namespace) -> int:
         await work(options.config, stop, lambda: print("probing", flush=True))
         return ExitCode.UP
 
-    return run_until_stopped(program, verbose=options.verbose)
+    return run_until_stopped(program)
