@@ -81,7 +81,7 @@ def of_handshake(host: str, cause: OSError) -> NetError:
         return NetError(Failure.TLS, reason, f"{host}: {words} ({cause.verify_message})")
     if isinstance(cause, ssl.SSLEOFError) or not isinstance(cause, ssl.SSLError):
         return NetError(Failure.TLS, "closed", f"{host} closed the connection during the TLS handshake")
-    return NetError(Failure.TLS, "protocol", f"{host}: {cause.reason or _words(cause)}")
+    return NetError(Failure.TLS, "protocol", f"{host}: {getattr(cause, 'reason', None) or _words(cause)}")
 
 
 def timeout(failure: Failure, where: str, seconds: float) -> NetError:

@@ -1,6 +1,6 @@
 """Opens a conversation with an endpoint by whichever way it speaks, and gives it to the checks as a `Wire`."""
 
-import secrets
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -53,7 +53,7 @@ class HttpWire:
         self._url = endpoint.url
         self._client = client
         self._recorder = recorder
-        self._ids = Ids(f"mp-{secrets.token_hex(4)}")
+        self._ids = Ids(f"mp-{os.urandom(4).hex()}")
         self._conversation: Conversation | None = None
         self._exchanges: list[Exchange] = []
         self._opening = Opening()

@@ -173,7 +173,7 @@ class Recording:
         self._last_event_at = event.at
         self.last_event_id = event.id or self.last_event_id
         self.retry_ms = event.retry_ms if event.retry_ms is not None else self.retry_ms
-        if event.name not in ("", "message") or not event.data:
+        if event.name != "message" or not event.data:
             return
         data = self._decoded(event.data.encode("utf-8", "surrogatepass"))
         if data is not None:

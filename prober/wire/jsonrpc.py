@@ -43,7 +43,8 @@ def decode(text: bytes, *, depth: int, values: int) -> Any:
         raise Unreadable("nested too deeply") from None
     except ValueError as cause:
         raise Unreadable(str(cause)) from cause
-    if sum(text.count(bracket) for bracket in _OPENING) > depth:
+    suspicious = len(text) > values or sum(text.count(bracket) for bracket in _OPENING) > depth
+    if suspicious and isinstance(value, dict | list):
         _measure(value, depth=depth, values=values)
     return value
 
@@ -74,18 +75,16 @@ def _finite(digits: str) -> float:
 
 def _measure(value: Any, *, depth: int, values: int) -> None:
     """Raise `Unreadable` where `value` is too deep or has too many parts. Not recursive: the value is hostile."""
-    level, count = [value], 0
-    for _ in range(depth + 1):
-        below: list[Any] = []
-        for item in level:
-            if isinstance(item, dict):
-                below += item.values()
-            elif isinstance(item, list):
-                below += item
-        count += len(below)
+    level: list[Any] = [value]
+    count = 0
+    for _ in range(depth):
+        parts: list[Any] = []
+        for container in level:
+            parts += container.values() if isinstance(container, dict) else container
+        count += len(parts)
         if count > values:
             raise Unreadable(f"more than {values:,} values")
-        if not below:
+        level = [part for part in parts if isinstance(part, dict | list)]
+        if not level:
             return
-        level = below
     raise Unreadable(f"nested more than {depth} levels deep")

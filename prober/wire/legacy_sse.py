@@ -91,7 +91,7 @@ class LegacySse:
     def _take_endpoint(self, first: Event) -> None:
         endpoint = urljoin(self._url, first.data.strip())
         if first.name != "endpoint":
-            detail = f"the first event is “{first.name[:40] or 'message'}” and names no endpoint"
+            detail = f"the first event is “{first.name[:40]}” and names no endpoint"
             self._stream.fail(Failure.PROTOCOL, "no-endpoint-event", detail)
         elif _origin(endpoint) != _origin(self._url):
             detail = f"the stream names an endpoint of another origin, which is not followed: {endpoint[:200]}"

@@ -1,0 +1,108 @@
+"""The address policy, in every spelling in which an address can be written."""
+
+import pytest
+
+from prober.net.guard import SETTING, GuardPolicy, explain, explain_port
+
+PUBLIC_ONLY = GuardPolicy()
+LAX = GuardPolicy(allow_private=True, allow_cidrs=("0.0.0.0/0", "::/0"))
+
+NEVER = {
+    "169.254.169.254": "metadata",
+    "169.254.170.2": "metadata",
+    "169.254.170.23": "metadata",
+    "::ffff:169.254.169.254": "metadata",
+    "::ffff:a9fe:a9fe": "metadata",
+    "fd00:ec2::254": "metadata",
+    "fd00:ec2:0:0:0:0:0:23": "metadata",
+    "fd20:ce::254": "metadata",
+    "100.100.100.200": "metadata",
+    "168.63.129.16": "metadata",
+    "192.0.0.192": "metadata",
+    "169.254.1.1": "link-local",
+    "fe80::1": "link-local",
+    "fe80::1%eth0": "link-local",
+    "0.0.0.0": "unspecified",
+    "0.1.2.3": "unspecified",
+    "::": "unspecified",
+    "::ffff:0.0.0.0": "unspecified",
+    "224.0.0.1": "multicast",
+    "ff02::1": "multicast",
+    "240.0.0.1": "reserved",
+    "255.255.255.255": "reserved",
+    "64:ff9b::a9fe:a9fe": "translated",
+    "64:ff9b:1::1": "translated",
+    "2002:a9fe:a9fe::1": "translated",
+    "192.88.99.1": "translated",
+    "2001:0:53aa:64c::1": "translated",
+    "::7f00:1": "translated",
+    "::ffff:0:169.254.169.254": "translated",
+    "": "unreadable",
+    "localhost": "unreadable",
+    "2130706433": "unreadable",
+    "0x7f.1": "unreadable",
+    "127.1": "unreadable",
+    "010.0.0.1": "unreadable",
+}
+INSIDE = {
+    "127.0.0.1": "loopback",
+    "127.9.9.9": "loopback",
+    "::1": "loopback",
+    "::ffff:127.0.0.1": "loopback",
+    "10.0.0.1": "private",
+    "172.16.0.1": "private",
+    "192.168.1.1": "private",
+    "100.64.0.1": "private",
+    "198.18.0.1": "private",
+    "192.0.2.1": "private",
+    "fc00::1": "private",
+    "fd12:3456::1": "private",
+    "fec0::1": "private",
+    "2001:db8::1": "private",
+    "5f00::1": "private",
+    "::ffff:10.0.0.1": "private",
+}
+
+
+@pytest.mark.parametrize(("address", "reason"), NEVER.items())
+def test_no_setting_allows_what_is_never_connected_to(address: str, reason: str) -> None:
+    assert PUBLIC_ONLY.verdict_on(address) == reason
+    assert LAX.verdict_on(address) == reason
+
+
+@pytest.mark.parametrize(("address", "reason"), INSIDE.items())
+def test_private_addresses_are_refused_until_they_are_allowed(address: str, reason: str) -> None:
+    assert PUBLIC_ONLY.verdict_on(address) == reason
+    assert GuardPolicy(allow_private=True).verdict_on(address) is None
+
+
+@pytest.mark.parametrize("address", ["93.184.215.14", "2606:2800:21f:cb07::1", "172.32.0.1", "100.128.0.1"])
+def test_public_addresses_pass(address: str) -> None:
+    assert PUBLIC_ONLY.verdict_on(address) is None
+
+
+def test_a_cidr_allows_its_own_addresses_and_no_others() -> None:
+    policy = GuardPolicy(allow_cidrs=("10.1.2.3/16", "fd12::/16"))
+    assert policy.verdict_on("10.1.255.1") is None
+    assert policy.verdict_on("::ffff:10.1.0.1") is None
+    assert policy.verdict_on("fd12::1") is None
+    assert policy.verdict_on("10.2.0.1") == "private"
+    assert policy.verdict_on("127.0.0.1") == "loopback"
+
+
+def test_a_cidr_that_is_none_is_refused_by_name() -> None:
+    with pytest.raises(ValueError, match=r"10\.0\.0\.0/99"):
+        GuardPolicy(allow_cidrs=("10.0.0.0/99",))
+
+
+def test_a_refusal_names_the_setting_only_where_it_would_help() -> None:
+    assert SETTING in explain("private", "inside.example", "10.0.0.1")
+    assert "inside.example → 10.0.0.1" in explain("private", "inside.example", "10.0.0.1")
+    assert SETTING not in explain("metadata", "169.254.169.254", "169.254.169.254")
+
+
+def test_ports_of_other_protocols_need_an_explicit_address() -> None:
+    assert PUBLIC_ONLY.refuses_port("93.184.215.14", 6379)
+    assert not PUBLIC_ONLY.refuses_port("93.184.215.14", 8443)
+    assert not GuardPolicy(allow_cidrs=("93.184.215.14/32",)).refuses_port("93.184.215.14", 6379)
+    assert SETTING in explain_port("93.184.215.14", 6379)
