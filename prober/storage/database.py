@@ -66,6 +66,7 @@ def open_engine(url: str, *, pool_size: int = 5) -> AsyncEngine:
         max_overflow=0,
         pool_timeout=10,
         pool_pre_ping=True,
+        hide_parameters=True,  # the text of an error must not quote what a server sent us
         connect_args=_connect_args(parsed, _WAITING),
     )
 

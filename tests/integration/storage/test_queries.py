@@ -2,6 +2,9 @@
 
 from uuid import uuid4
 
+import pytest
+from sqlalchemy.exc import DBAPIError
+
 from checks.model import Verdict
 from prober.storage import queries
 from prober.storage.database import is_reachable, open_engine
@@ -72,3 +75,9 @@ async def test_a_database_that_is_there_is_reachable_and_one_that_is_not_is_not(
     nowhere = open_engine("postgresql://prober@127.0.0.1:1/prober")
     assert not await is_reachable(nowhere)
     await nowhere.dispose()
+
+
+async def test_an_error_of_the_database_does_not_quote_what_was_to_be_stored(store: Store) -> None:
+    with pytest.raises(DBAPIError) as raised:
+        await store.sql("select cast(:value as text) from nowhere", value="hunter2")
+    assert "hunter2" not in str(raised.value)
