@@ -1,6 +1,7 @@
 """Runs the migrations on the connection that `prober.storage.migrations` hands over."""
 
 from alembic import context
+
 from prober.storage.tables import METADATA
 
 context.configure(

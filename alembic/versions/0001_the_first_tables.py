@@ -1,9 +1,8 @@
 """Endpoints with their timetable and state, reports by day, incidents, the outbox."""
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB
-
 from alembic import op
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 revision = "0001"
 down_revision = None

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from prober.lifeline import tied_to_parent
+from prober.lifeline import tied
 
 STOP_GRACE_S: Final = 3.0
 
@@ -30,13 +30,11 @@ class Child:
     ) -> "Child":
         """Run this interpreter with `arguments`. With `piped`, `first_line` reads its standard output."""
         process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            *arguments,
+            *tied([sys.executable, *arguments]),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE if piped else None,
             env={**os.environ, **(environment or {})},
             pass_fds=tuple(pass_fds),
-            preexec_fn=tied_to_parent(),
             # A Ctrl-C at the terminal reaches the whole process group: the parent alone decides the order of the end.
             start_new_session=True,
         )

@@ -50,7 +50,12 @@ class Running:
 
 
 def platform_data_dir() -> Path:
-    """Where the platform keeps an application's data, such as `~/.local/share/mcp-prober`."""
+    """Where the platform keeps an application's data, such as `~/.local/share/mcp-prober`.
+
+    For root it is `/var/lib`: the home of root is closed to the user without rights that the database runs as.
+    """
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return Path("/var/lib") / APPLICATION
     return Path(platformdirs.user_data_dir(APPLICATION, appauthor=False))
 
 
@@ -135,7 +140,6 @@ class NoDatabase(Exception):
 
 def _embedded(options: UpOptions, settings: Settings, ending: AsyncExitStack) -> str:
     directory = options.data_dir or settings.data_dir or platform_data_dir()
-    # Started from the main thread on purpose: the server dies with the thread that started it (prctl(2)).
     server = EmbeddedPostgres(directory / "postgres")
     ending.callback(server.stop)
     return server.start()

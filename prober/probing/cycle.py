@@ -84,6 +84,8 @@ class Cycle:
         try:
             async with self.db.begin() as connection:
                 saved = await reports.save(connection, report, claim=claim)
+                if not saved.is_new:
+                    return True  # the first attempt was committed, and only the reply to it was lost
                 before = await incidents.load_state(connection, claim.endpoint_id)
                 after, changes = step(before, seen_of(report, saved.report_id), policy.rules, self.clock.now())
                 await incidents.save_step(connection, claim.endpoint_id, name, after, changes, channels=policy.channels)

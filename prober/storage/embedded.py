@@ -12,10 +12,9 @@ import shutil
 import signal
 import stat
 import subprocess
-import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -27,7 +26,7 @@ import psycopg
 from sqlalchemy.engine.url import URL
 
 from prober.clock import Clock, SystemClock
-from prober.storage import server_launcher
+from prober.lifeline import tied
 
 log = logging.getLogger(__name__)
 
@@ -275,7 +274,7 @@ class _Keeper:
             if output.tell() > LOG_LIMIT:
                 output.truncate(0)
             return subprocess.Popen(  # noqa: S603 - our own launcher, arguments from our own settings
-                [*_launcher(self._owner), *self._command],
+                _as_owner(self._owner, self._command),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -447,18 +446,18 @@ def _initialise(cluster: Path, binaries: Path, owner: Owner) -> None:
     shutil.rmtree(draft, ignore_errors=True)
     draft.mkdir(mode=0o700)
     _give(draft, owner)
+    command = [
+        str(binaries / "initdb"),
+        f"--pgdata={draft}",
+        f"--username={NAME}",
+        "--auth-local=trust",
+        "--auth-host=scram-sha-256",
+        "--encoding=UTF8",
+        "--locale-provider=builtin",
+        "--locale=C.UTF-8",
+    ]
     made = subprocess.run(  # noqa: S603 - our own binary and arguments
-        [
-            *_launcher(owner),
-            str(binaries / "initdb"),
-            f"--pgdata={draft}",
-            f"--username={NAME}",
-            "--auth-local=trust",
-            "--auth-host=scram-sha-256",
-            "--encoding=UTF8",
-            "--locale-provider=builtin",
-            "--locale=C.UTF-8",
-        ],
+        _as_owner(owner, command),
         stdin=subprocess.DEVNULL,
         capture_output=True,
         cwd=cluster.parent,
@@ -535,7 +534,6 @@ def _environment() -> dict[str, str]:
     return {"PATH": os.defpath, "LC_ALL": "C", "TZ": "UTC"}
 
 
-def _launcher(owner: Owner) -> list[str]:
-    """The beginning of a command that runs as `owner` and ends with this process."""
-    user = "-" if owner.is_us else f"{owner.uid}:{owner.gid}"
-    return [sys.executable, "-I", "-S", server_launcher.__file__, str(os.getpid()), user]
+def _as_owner(owner: Owner, command: Sequence[str]) -> list[str]:
+    """The command as one that runs as `owner` and is asked to shut down when this process ends."""
+    return tied(command, death_signal=signal.SIGINT, user=None if owner.is_us else (owner.uid, owner.gid))

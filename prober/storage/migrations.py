@@ -3,12 +3,12 @@
 from pathlib import Path
 from typing import Final
 
+from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 
-from alembic import command
 from prober.storage.database import named_failures, open_patient_engine, shown
 
 _LOCK: Final = 0x6D637000

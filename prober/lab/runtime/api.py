@@ -16,7 +16,7 @@ from typing import Any, Final, TypeVar
 
 from prober.lab.http import HttpServer, Request, Response
 from prober.lab.runtime.function import Answer, Buffered, Context, Function, FunctionFailed
-from prober.lifeline import tied_to_parent
+from prober.lifeline import tied
 
 log = logging.getLogger(__name__)
 
@@ -131,18 +131,14 @@ class ProcessInstance:
         self._api = RuntimeApi()
         self._server = HttpServer(self._api)
         port = await self._server.start("127.0.0.1")
-        try:
-            self._process = await asyncio.create_subprocess_exec(
-                *self._command,
-                env=_environment(self._env, port),
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE,
-                stderr=asyncio.subprocess.STDOUT,
-                start_new_session=True,
-                preexec_fn=tied_to_parent(signal.SIGKILL),
-            )
-        except OSError as error:
-            raise FunctionFailed("Runtime.InvalidEntrypoint", str(error), lost=True) from None
+        self._process = await asyncio.create_subprocess_exec(
+            *tied(self._command, death_signal=signal.SIGKILL),
+            env=_environment(self._env, port),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            start_new_session=True,
+        )
         self._reading = asyncio.create_task(self._read_output(self._process))
         await self._or_death(self._api.ready)
 
