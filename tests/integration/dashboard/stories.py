@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.model import (
     CheckResult,
@@ -111,7 +111,7 @@ FLEET = (
             url="https://k3x.lambda-url.eu-central-1.on.aws/mcp?key=geheim",
             labels={"env": "staging"},
         ),
-        past="uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuudddddddddddd",
+        past="uuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuuudddddddddd",
         diagnosis=ADAPTER_MISSING,
     ),
     Story(
@@ -143,15 +143,8 @@ async def tell(db: AsyncEngine, stories: Sequence[Story], now: datetime, channel
 
 async def add_probe(db: AsyncEngine, story: Story, letter: str, slot: datetime, channels: Sequence[str] = ()) -> UUID:
     """Save one more probe of the story's endpoint, with everything that follows from it. Returns the report's id."""
-    identity = endpoint_id(story.endpoint.name)
-    claim = Claim(endpoint_id=identity, endpoint=story.endpoint, slot=slot, starts_in_s=0.0, fence=0)
-    report = report_of(story, letter, slot)
     async with db.begin() as connection:
-        saved = await reports.save(connection, report, claim=claim)
-        state = await incidents.load_state(connection, identity)
-        state, transitions = step(state, seen_of(report, saved.report_id), Rules(), slot)
-        await incidents.save_step(connection, identity, story.endpoint.name, state, transitions, channels=channels)
-    return saved.report_id
+        return await _save(connection, story, letter, slot, channels)
 
 
 def report_of(story: Story, letter: str, slot: datetime) -> ProbeReport:
@@ -177,12 +170,25 @@ def report_of(story: Story, letter: str, slot: datetime) -> ProbeReport:
 async def _live_through(db: AsyncEngine, story: Story, now: datetime, channels: Sequence[str]) -> None:
     interval = timedelta(seconds=story.endpoint.interval_s)
     slots = [now - timedelta(seconds=4) - interval * back for back in reversed(range(len(story.past)))]
-    if story.missed:
-        gap = Missed(first_slot=slots[0] - interval * story.missed, count=story.missed, reason=MissedReason.MISSED)
-        async with db.begin() as connection:
+    async with db.begin() as connection:
+        if story.missed:
+            gap = Missed(first_slot=slots[0] - interval * story.missed, count=story.missed, reason=MissedReason.MISSED)
             await save_missed(connection, endpoint_id(story.endpoint.name), gap, location="local")
-    for letter, slot in zip(story.past, slots, strict=True):
-        await add_probe(db, story, letter, slot, channels)
+        for letter, slot in zip(story.past, slots, strict=True):
+            await _save(connection, story, letter, slot, channels)
+
+
+async def _save(
+    connection: AsyncConnection, story: Story, letter: str, slot: datetime, channels: Sequence[str]
+) -> UUID:
+    identity = endpoint_id(story.endpoint.name)
+    claim = Claim(endpoint_id=identity, endpoint=story.endpoint, slot=slot, starts_in_s=0.0, fence=0)
+    report = report_of(story, letter, slot)
+    saved = await reports.save(connection, report, claim=claim)
+    state = await incidents.load_state(connection, identity)
+    state, transitions = step(state, seen_of(report, saved.report_id), Rules(), slot)
+    await incidents.save_step(connection, identity, story.endpoint.name, state, transitions, channels=channels)
+    return saved.report_id
 
 
 def _healthy(story: Story, slot: datetime, wait: float, verdict: Verdict) -> tuple[Opening, tuple[CheckResult, ...]]:

@@ -1,0 +1,131 @@
+"""The dashboard as a person meets it: in light and dark, on a phone, with the keyboard, without scripts."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from tests.e2e.conftest import Dashboard, Visit
+from tests.integration.dashboard.stories import FLEET
+
+ORDERS = FLEET[0]
+BILLING = FLEET[1]
+PAGES = ("/", "/endpoints/orders", "/endpoints/billing%20adapter", "/incidents")
+
+Open = Callable[..., Visit]
+
+CONTRAST = """() => {
+  const rgb = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
+  const light = ([r, g, b]) => [r, g, b].map((c) => c / 255)
+    .map((c) => c <= 0.04045 ? c / 12.92 : ((c + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, c, i) => sum + c * [0.2126, 0.7152, 0.0722][i], 0);
+  const ground = (node) => {
+    for (let each = node; each; each = each.parentElement) {
+      const colour = rgb(getComputedStyle(each).backgroundColor);
+      if (colour.length === 3 || colour[3] === 1) return colour;
+    }
+    return [255, 255, 255];
+  };
+  const poor = [];
+  const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const node = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || !node.checkVisibility() || node.closest("svg, [aria-hidden=true]")) continue;
+    const [a, b] = [light(rgb(getComputedStyle(node).color)), light(ground(node))].sort((x, y) => y - x);
+    const ratio = (a + 0.05) / (b + 0.05);
+    if (ratio < 4.5) poor.push(`${node.className || node.tagName}: ${ratio.toFixed(2)}`);
+  }
+  return [...new Set(poor)];
+}"""
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_fit_every_screen_with_enough_contrast_and_no_complaint(
+    dashboard: Dashboard, visit: Open, scheme: str
+) -> None:
+    for width in (360, 768, 1440):
+        for address in PAGES:
+            seen = visit(dashboard.address + address, color_scheme=scheme, viewport={"width": width, "height": 900})
+            assert seen.page.evaluate("document.documentElement.scrollWidth") <= width, (address, width)
+            assert seen.page.evaluate(CONTRAST) == [], address
+            assert seen.complaints == [], address
+
+
+def test_a_new_verdict_appears_by_itself_and_leaves_the_reader_where_he_was(dashboard: Dashboard, visit: Open) -> None:
+    seen = visit(f"{dashboard.address}/endpoints/billing%20adapter")
+    page = seen.page
+    page.wait_for_selector("#live[data-state=on]")
+    page.click("text=Reproduce without this tool")
+    page.evaluate("window.scrollTo(0, 500)")
+    dashboard.add_probe(replace(BILLING, diagnosis=None), "u")
+    page.wait_for_selector("h1:has-text('billing adapter is up')", timeout=5000)
+    dashboard.add_probe(BILLING, "d")
+    page.wait_for_selector("h1:has-text('billing adapter is down')", timeout=5000)
+    assert page.evaluate("window.scrollY") == 500
+    assert page.title().startswith("down · billing adapter")
+    assert seen.complaints == []
+
+
+def test_what_was_opened_stays_open_when_news_arrive(dashboard: Dashboard, visit: Open) -> None:
+    page = visit(f"{dashboard.address}/endpoints/orders").page
+    page.wait_for_selector("#live[data-state=on]")
+    page.click("summary:has-text('tools listed')")
+    assert page.evaluate("document.getElementById('tools').open") is False
+    before = page.locator("table.probes tbody tr a").first.inner_text()
+    dashboard.add_probe(ORDERS, "u")
+    page.wait_for_function("old => document.querySelector('table.probes a').innerText !== old", arg=before)
+    assert page.evaluate("document.getElementById('tools').open") is False
+
+
+def test_when_the_database_is_gone_a_red_bar_says_so_and_goes_when_it_is_back(
+    dashboard: Dashboard, visit: Open
+) -> None:
+    page = visit(f"{dashboard.address}/").page
+    page.wait_for_selector("#live[data-state=on]")
+    dashboard.break_tables()
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_selector("#trouble:has-text('What you see is from the last time it did')")
+    assert page.locator("table.fleet tbody tr").count() == len(FLEET)
+    dashboard.mend_tables()
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_selector("#trouble", state="hidden")
+
+
+def test_evidence_leads_to_the_exchange_and_opens_it(dashboard: Dashboard, visit: Open) -> None:
+    page = visit(f"{dashboard.address}/endpoints/billing%20adapter").page
+    page.click("text=in x1 >> nth=0")
+    page.wait_for_selector("#in-x1:visible")
+    assert "Hello from Lambda!" in page.locator("#in-x1").inner_text()
+
+
+def test_pages_read_without_scripts(dashboard: Dashboard, visit: Open) -> None:
+    page = visit(f"{dashboard.address}/", java_script_enabled=False).page
+    page.click("a.name:has-text('billing adapter')")
+    page.click("text=See what was sent and what came back")
+    page.click(".exchange summary")
+    assert "Hello from Lambda!" in page.locator(".exchange-body").inner_text()
+
+
+def test_the_keyboard_reaches_every_endpoint_with_a_visible_focus(dashboard: Dashboard, visit: Open) -> None:
+    page = visit(f"{dashboard.address}/").page
+    focused = set()
+    while True:
+        page.keyboard.press("Tab")
+        element, name, outline = page.evaluate(
+            "() => { const at = document.activeElement; "
+            "return [at.tagName, at.innerText, getComputedStyle(at).outlineStyle]; }"
+        )
+        if element == "BODY":
+            break
+        assert outline != "none", name
+        focused.add(name)
+    assert {story.endpoint.name for story in FLEET} <= focused
+
+
+def test_a_verdict_shows_without_its_colour(dashboard: Dashboard, visit: Open) -> None:
+    page = visit(f"{dashboard.address}/").page
+    shown = page.evaluate(
+        """() => [...document.querySelectorAll(".cell-verdict .verdict")].map((each) =>
+             [each.innerText, each.querySelector("use").getAttribute("href")])"""
+    )
+    assert {tuple(pair) for pair in shown} >= {("down", "#i-down"), ("degraded", "#i-degraded"), ("up", "#i-up")}

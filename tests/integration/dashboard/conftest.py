@@ -1,0 +1,95 @@
+"""The dashboard over a real database, in this process and as a process of its own."""
+
+import asyncio
+import os
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from dashboard.app import build
+from dashboard.config import Config
+from tests.integration.dashboard.stories import FLEET, tell
+
+ROOT = Path(__file__).parents[3]
+READY = b"Uvicorn running on http://127.0.0.1:"
+
+
+class SetClock:
+    """A wall clock that stands where a test puts it."""
+
+    def __init__(self) -> None:
+        self.moment = datetime.now(UTC)
+
+    def now(self) -> datetime:
+        return self.moment
+
+    def monotonic(self) -> float:
+        return asyncio.get_running_loop().time()
+
+
+@pytest.fixture
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+async def told(db: AsyncEngine, clock: SetClock) -> AsyncEngine:
+    """A database that holds the recent past of the whole example fleet."""
+    await tell(db, [replace(story, past=story.past[-14:]) for story in FLEET], clock.now())
+    return db
+
+
+@asynccontextmanager
+async def browsing(url: str, clock: SetClock, base_url: str = "http://localhost") -> AsyncIterator[httpx.AsyncClient]:
+    """A client of the application over the database at `url`, without a socket and without its listener."""
+    app = build(Config(database_url=url), clock)
+    transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url=base_url) as client:
+        yield client
+    await app.state.services.db.dispose()
+
+
+@pytest.fixture
+async def client(database_url: str, clock: SetClock) -> AsyncIterator[httpx.AsyncClient]:
+    async with browsing(database_url, clock) as each:
+        yield each
+
+
+Serve = Callable[[str], Awaitable[tuple[str, asyncio.subprocess.Process]]]
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Serve]:
+    """Starts the dashboard as its users do, on a free port; gives its address and its process."""
+    async with AsyncExitStack() as stack:
+
+        async def start(database_url: str) -> tuple[str, asyncio.subprocess.Process]:
+            process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                *("-m", "uvicorn", "dashboard.app:create_app", "--factory", "--host", "127.0.0.1", "--port", "0"),
+                cwd=ROOT,
+                env={**os.environ, "DATABASE_URL": database_url},
+                stderr=asyncio.subprocess.PIPE,
+            )
+            stack.push_async_callback(_end, process)
+            assert process.stderr is not None
+            async for line in process.stderr:
+                if READY in line:
+                    port = line.partition(READY)[2].split()[0].decode()
+                    return f"http://127.0.0.1:{port}", process
+            raise AssertionError("the dashboard ended before it was ready")
+
+        yield start
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    if process.returncode is None:
+        process.kill()
+    await process.communicate()
