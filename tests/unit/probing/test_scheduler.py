@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import pytest
+
 from prober.probing.scheduler import Scheduler
 
 
@@ -41,7 +43,7 @@ class Stage:
 
 
 async def settle() -> None:
-    for _ in range(5):
+    for _ in range(10):
         await asyncio.sleep(0)
 
 
@@ -103,19 +105,102 @@ async def test_nothing_is_claimed_after_stopping() -> None:
     assert stage.asked_for == []
 
 
-async def test_a_slot_claimed_while_stopping_is_handed_back() -> None:
+async def test_a_slot_claimed_while_stopping_is_handed_back_before_the_stop_is_over() -> None:
     stage = Stage([Slot("caught", 0.0)])
-    scheduler = stage.build()
+    answered = asyncio.Event()
 
-    async def stop_meanwhile(limit: int) -> Sequence[Slot]:
-        slots = await stage._claim(limit)
-        await scheduler.stop(grace_s=0)
-        return slots
+    async def claim_slowly(limit: int) -> Sequence[Slot]:
+        await answered.wait()
+        return await stage._claim(limit)
 
-    scheduler._claim = stop_meanwhile
-    await scheduler.tick()
+    scheduler = Scheduler(claim=claim_slowly, run=stage._run, release=stage._release, capacity=10)
+    ticking = asyncio.create_task(scheduler.tick())
+    await settle()
+    stopping = asyncio.create_task(scheduler.stop(grace_s=60))
+    await settle()
+    assert not stopping.done(), "a claim on its way would be left behind"
+    answered.set()
+    await stopping
     assert stage.released == ["caught"]
     assert stage.ran == []
+    await ticking
+
+
+async def test_a_claim_that_hangs_does_not_hold_up_the_stop() -> None:
+    stage = Stage([])
+
+    async def hang(limit: int) -> Sequence[Slot]:
+        await asyncio.Event().wait()
+        return ()
+
+    scheduler = Scheduler(claim=hang, run=stage._run, release=stage._release, capacity=10)
+    ticking = asyncio.create_task(scheduler.tick())
+    await settle()
+    await scheduler.stop(grace_s=0)
+    ticking.cancel()
+
+
+async def test_a_probe_that_was_cut_off_is_handed_back() -> None:
+    stage = Stage([Slot("stuck", 0.0)])
+    scheduler = stage.build()
+    await scheduler.tick()
+    await settle()
+    await scheduler.stop(grace_s=0)
+    assert stage.released == ["stuck"]
+
+
+async def test_a_slot_that_cannot_be_handed_back_keeps_nobody_else_from_it(caplog: pytest.LogCaptureFixture) -> None:
+    stage = Stage([Slot("running", 0.0), Slot("lost", 3600.0), Slot("waiting", 3600.0)])
+
+    async def release(slot: Slot) -> None:
+        if slot.name == "lost":
+            raise OSError("the database is away")
+        await stage._release(slot)
+
+    scheduler = Scheduler(claim=stage._claim, run=stage._run, release=release, capacity=10)
+    await scheduler.tick()
+    await settle()
+    stage.gate.set()
+    await scheduler.stop(grace_s=60)
+    assert stage.released == ["waiting"]
+    assert scheduler.load == 0
+    assert "could not be handed back: OSError" in caplog.text
+
+
+async def test_handing_back_to_a_database_that_hangs_is_given_up_after_the_grace() -> None:
+    stage = Stage([Slot("waiting", 3600.0)])
+
+    async def hang(slot: Slot) -> None:
+        await asyncio.Event().wait()
+
+    scheduler = Scheduler(claim=stage._claim, run=stage._run, release=hang, capacity=10)
+    await scheduler.tick()
+    await scheduler.stop(grace_s=0)
+    assert scheduler.load == 0
+
+
+async def test_a_slot_whose_lease_is_nearly_over_is_handed_back_instead_of_probed() -> None:
+    """A process that was held up for long would probe beside the worker that has taken over."""
+    stage = Stage([Slot("overtaken", 0.0)])
+    scheduler = Scheduler(claim=stage._claim, run=stage._run, release=stage._release, capacity=10, longest_lag_s=-1.0)
+    await scheduler.tick()
+    await settle()
+    assert stage.ran == []
+    assert stage.released == ["overtaken"]
+    assert scheduler.load == 0
+
+
+async def test_a_bug_in_a_probe_is_logged_and_frees_its_place(caplog: pytest.LogCaptureFixture) -> None:
+    stage = Stage([Slot("buggy", 0.0)])
+
+    async def run(slot: Slot) -> None:
+        raise ValueError("a bug")
+
+    scheduler = Scheduler(claim=stage._claim, run=run, release=stage._release, capacity=10)
+    await scheduler.tick()
+    await settle()
+    assert scheduler.load == 0
+    assert "a probe ended with a bug of the prober" in caplog.text
 
 
 async def test_a_late_start_is_measured() -> None:
