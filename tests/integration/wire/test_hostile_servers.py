@@ -1,0 +1,468 @@
+"""Servers that break off, drip, flood, lie or lead elsewhere: each ends as one exchange with its reason."""
+
+import asyncio
+import gzip
+import os
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+import uvloop
+
+from checks.messages import result_of
+from checks.model import Exchange, Failure
+from prober.net.guard import GuardPolicy
+from prober.net.limits import KIB, Limits
+from prober.net.tls import Trust
+from tests.integration.wire.scripted import (
+    Certificates,
+    Out,
+    Prober,
+    Request,
+    Script,
+    handshake,
+    make_prober,
+    result,
+    running,
+    stateless,
+)
+
+TOOLS = {"tools": [{"name": "add", "inputSchema": {"type": "object"}}]}
+
+
+def failure_of(exchange: Exchange) -> tuple[Failure, str]:
+    assert exchange.transport_error is not None
+    return exchange.transport_error.failure, exchange.transport_error.reason
+
+
+async def first_exchange(prober: Prober, script: Script, *, timeout_s: float = 2.0) -> Exchange:
+    """What the very first request to such a server comes to; one request must be enough to stop."""
+    async with running(script) as server, asyncio.timeout(timeout_s + 2):
+        wire = await prober.open(server.url, timeout_s=timeout_s)
+        assert not wire.opening.established
+        assert len(wire.opening.exchanges) == 1
+        await prober.close()
+    return wire.opening.exchanges[0]
+
+
+def sending(*parts: bytes, pause_s: float = 0.0, hang: bool = False) -> Script:
+    """A server that answers everything with these bytes, and closes, or waits until the prober hangs up."""
+
+    async def script(_: Request, out: Out) -> None:
+        for part in parts:
+            await out.raw(part)
+            await asyncio.sleep(pause_s)
+        if hang:
+            await out.reader.read()
+        out.writer.close()
+
+    return script
+
+
+JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("script", "expected"),
+    [
+        pytest.param(sending(), (Failure.CONNECTION_LOST, "before-answer"), id="closes at once"),
+        pytest.param(sending(b"HTTP/1.1 200 OK\r\nX-"), (Failure.CONNECTION_LOST, "in-headers"), id="cut in headers"),
+        pytest.param(
+            sending(JSON_HEAD + b'Content-Length: 99\r\n\r\n{"json'),
+            (Failure.CONNECTION_LOST, "in-body"),
+            id="cut in body",
+        ),
+        pytest.param(sending(b"SSH-2.0-OpenSSH_9.2\r\n"), (Failure.PROTOCOL, "malformed-http"), id="not HTTP"),
+        pytest.param(
+            sending(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 24_001 + b"\r\n"),
+            (Failure.LIMIT, "too-many-headers"),
+            id="header flood",
+        ),
+        pytest.param(
+            sending(b"HTTP/1.1 200 OK\r\nA: " + b"b" * 100_000, hang=True),
+            (Failure.LIMIT, "headers-too-large"),
+            id="endless header",
+        ),
+        pytest.param(
+            sending(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 99, hang=True),
+            (Failure.LIMIT, "too-many-informational"),
+            id="endless interim answers",
+        ),
+        pytest.param(
+            sending(JSON_HEAD + b"Content-Length: 10737418240\r\n\r\n", hang=True),
+            (Failure.LIMIT, "body-too-large"),
+            id="announces 10 GiB",
+        ),
+        pytest.param(
+            sending(JSON_HEAD + b"\r\n", b" " * (1024 * KIB + 1), hang=True),
+            (Failure.LIMIT, "json-too-large"),
+            id="more JSON than is read",
+        ),
+        pytest.param(
+            sending(STREAM_HEAD, b"data: " + b"x" * (1024 * KIB), hang=True),
+            (Failure.LIMIT, "event-too-large"),
+            id="endless event",
+        ),
+        pytest.param(
+            sending(STREAM_HEAD, b"data: {}\n\n" * 1001, hang=True),
+            (Failure.LIMIT, "too-many-events"),
+            id="endless events",
+        ),
+        pytest.param(
+            sending(STREAM_HEAD, b": ping\n" * 5001, hang=True),
+            (Failure.LIMIT, "too-many-comments"),
+            id="endless comments",
+        ),
+        pytest.param(
+            sending(
+                JSON_HEAD + b"Content-Encoding: gzip\r\nContent-Length: 20000\r\n\r\n",
+                gzip.compress(os.urandom(19_000))[:20_000],
+                hang=True,
+            ),
+            (Failure.PROTOCOL, "unexpected-encoding"),
+            id="compressed although asked not to be",
+        ),
+    ],
+)
+async def test_a_broken_or_flooding_server_ends_at_once_with_its_reason(
+    prober: Prober, script: Script, expected: tuple[Failure, str]
+) -> None:
+    exchange = await first_exchange(prober, script)
+    assert failure_of(exchange) == expected
+    assert exchange.timings.total_ms < 1900
+    assert len(exchange.body) <= 64 * KIB
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        pytest.param(sending(hang=True), "no-answer", id="silence"),
+        pytest.param(
+            sending(b"HTTP/1.1 200 OK\r\nX: ", *[b"y"] * 99, pause_s=0.03), "incomplete", id="dripping headers"
+        ),
+        pytest.param(
+            sending(JSON_HEAD + b"Content-Length: 99\r\n\r\n", *[b" "] * 99, pause_s=0.03),
+            "incomplete",
+            id="dripping body",
+        ),
+        pytest.param(sending(STREAM_HEAD, *[b": ping\n\n"] * 99, pause_s=0.03), "incomplete", id="only keep-alives"),
+        pytest.param(sending(STREAM_HEAD, hang=True), "incomplete", id="silent stream"),
+    ],
+)
+async def test_a_dripping_or_silent_server_ends_at_the_deadline(prober: Prober, script: Script, reason: str) -> None:
+    exchange = await first_exchange(prober, script, timeout_s=0.4)
+    assert failure_of(exchange) == (Failure.DEADLINE, reason)
+    assert 300 < exchange.timings.total_ms < 1500
+
+
+async def test_a_request_past_the_deadline_is_not_sent(prober: Prober) -> None:
+    async def answer(request: Request, out: Out) -> None:
+        await out.json(result(request, TOOLS))
+
+    async with running(stateless(answer)) as server:
+        wire = await prober.open(server.url, timeout_s=0.2)
+        await asyncio.sleep(0.25)
+        exchange = await wire.request("tools/list")
+    assert failure_of(exchange) == (Failure.DEADLINE, "exhausted")
+    assert server.asked == ["server/discover"]
+
+
+async def test_a_redirect_is_shown_and_not_followed(prober: Prober) -> None:
+    async def script(request: Request, out: Out) -> None:
+        await out.reply(307, b"", "Location: http://169.254.169.254/latest/meta-data")
+
+    async with running(script) as server:
+        wire = await prober.open(server.url)
+    assert [each.status for each in wire.opening.exchanges] == [307]
+    assert wire.opening.exchanges[0].header("location") == "http://169.254.169.254/latest/meta-data"
+
+
+async def test_cookies_are_not_kept(prober: Prober) -> None:
+    async def script(request: Request, out: Out) -> None:
+        await out.json(result(request, TOOLS), "Set-Cookie: a=b; Path=/")
+
+    async with running(stateless(script)) as server:
+        wire = await prober.open(server.url)
+        await wire.request("tools/list")
+        await wire.request("tools/list")
+    assert all("cookie" not in request.headers for request in server.requests)
+
+
+async def test_proxies_of_the_environment_are_not_used(prober: Prober, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+        monkeypatch.setenv(name, "http://127.0.0.1:1")
+
+    async def script(request: Request, out: Out) -> None:
+        await out.json(result(request, TOOLS))
+
+    async with running(stateless(script)) as server:
+        wire = await prober.open(server.url)
+    assert wire.opening.established
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0x7f.1", "2130706433", "127.1", "[::ffff:127.0.0.1]"])
+async def test_a_loopback_address_is_refused_before_any_connection_in_every_spelling(host: str) -> None:
+    async def script(request: Request, out: Out) -> None:
+        await out.json(result(request, TOOLS))
+
+    prober = make_prober(policy=GuardPolicy())
+    async with running(stateless(script)) as server:
+        wire = await prober.open(server.url.replace("127.0.0.1", host))
+        await prober.close()
+    assert failure_of(wire.opening.exchanges[0]) == (Failure.BLOCKED, "loopback")
+    detail = wire.opening.exchanges[0].transport_error
+    assert detail is not None
+    assert "network.allow_cidrs" in detail.detail
+    assert server.connections == 0
+
+
+async def test_one_bad_address_among_many_refuses_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def script(request: Request, out: Out) -> None:
+        await out.json(result(request, TOOLS))
+
+    prober = make_prober(policy=GuardPolicy(allow_private=True))
+    async with running(stateless(script)) as server:
+        port = int(server.url.split(":")[2].split("/")[0])
+        mixed = [(2, 1, 6, "", (address, port)) for address in ("127.0.0.1", "169.254.169.254")]
+        monkeypatch.setattr(prober.net._dialer._resolver, "_lookup", lambda *_, **__: mixed)
+        wire = await prober.open(f"http://rebinding.example:{port}/mcp")
+        await prober.close()
+    assert failure_of(wire.opening.exchanges[0]) == (Failure.BLOCKED, "metadata")
+    assert server.connections == 0
+
+
+async def test_a_server_that_closes_kept_connections_unannounced_is_asked_again(prober: Prober) -> None:
+    async def script(request: Request, out: Out) -> None:
+        await out.json(result(request, TOOLS))
+        out.writer.close()
+
+    async with running(stateless(script)) as server:
+        wire = await prober.open(server.url)
+        exchanges = [await wire.request("tools/list") for _ in range(3)]
+    assert [result_of(exchange) for exchange in exchanges] == [TOOLS] * 3
+    assert server.connections == 3
+    assert server.asked == ["server/discover", *["tools/list"] * 3]
+
+
+async def test_a_request_that_dies_on_a_kept_connection_is_sent_again_unless_it_calls_a_tool(prober: Prober) -> None:
+    async def script(request: Request, out: Out) -> None:
+        if request.connection == 1:
+            out.writer.transport.abort()
+        else:
+            await out.json(result(request, TOOLS))
+
+    async with running(stateless(script)) as server:
+        wire = await prober.open(server.url)
+        called = await wire.request("tools/call", {"name": "pay"})
+    assert failure_of(called) == (Failure.CONNECTION_LOST, "before-answer")
+    assert server.asked.count("tools/call") == 1
+    async with running(stateless(script)) as server:
+        wire = await prober.open(server.url)
+        listed = await wire.request("tools/list")
+    assert result_of(listed) == TOOLS
+    assert server.asked.count("tools/list") == 2
+
+
+async def test_a_refused_connection_has_its_reason_and_its_times(prober: Prober) -> None:
+    async with running(sending()) as server:
+        url = server.url
+    wire = await prober.open(url)
+    exchange = wire.opening.exchanges[0]
+    assert failure_of(exchange) == (Failure.CONNECT, "refused")
+    assert exchange.timings.connect_ms is not None
+    assert exchange.timings.sent_ms is None
+
+
+@asynccontextmanager
+async def over_tls(
+    certificates: Certificates, context: ssl.SSLContext, trusted: bool = True
+) -> AsyncIterator[tuple[Prober, str]]:
+    async def script(request: Request, out: Out) -> None:
+        await out.json(result(request, TOOLS))
+
+    prober = make_prober(trust=trusting(certificates.authority) if trusted else None)
+    async with running(stateless(script), tls=context) as server:
+        yield prober, server.url
+        await prober.close()
+
+
+def trusting(authority: Path) -> Trust:
+    class Authority(Trust):
+        def context(self, *, verify: bool) -> ssl.SSLContext:
+            context = super().context(verify=verify)
+            if verify:
+                context.load_verify_locations(authority)
+            return context
+
+    return Authority()
+
+
+async def test_tls_is_timed_and_its_certificate_dated(certificates: Certificates) -> None:
+    async with over_tls(certificates, certificates.server()) as (prober, url):
+        wire = await prober.open(url)
+        async with prober.net.client() as client:
+            response = await client.post(url, json={"id": 1, "method": "server/discover"})
+    assert wire.opening.established
+    timings = wire.opening.exchanges[0].timings
+    assert timings.tls_ms is not None
+    assert timings.connect_ms is not None
+    assert wire.opening.exchanges[0].remote_address in ("127.0.0.1", "::1")
+    assert response.extensions["not_after"] > datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("kind", "trusted", "reason"),
+    [
+        ("good", False, "untrusted"),
+        ("expired", True, "expired"),
+        ("misnamed", True, "name-mismatch"),
+        ("self-signed", True, "self-signed"),
+    ],
+)
+async def test_a_certificate_is_refused_for_its_own_reason(
+    certificates: Certificates, kind: str, trusted: bool, reason: str
+) -> None:
+    context = {
+        "good": certificates.server,
+        "expired": lambda: certificates.server(expired=True),
+        "misnamed": lambda: certificates.server(name="other.example"),
+        "self-signed": certificates.self_signed,
+    }[kind]()
+    async with over_tls(certificates, context, trusted) as (prober, url):
+        wire = await prober.open(url)
+        unverified = await prober.open(url, verify_tls=False)
+    assert failure_of(wire.opening.exchanges[0]) == (Failure.TLS, reason)
+    assert unverified.opening.established
+
+
+async def test_a_server_that_speaks_no_tls_is_a_protocol_failure_of_tls(prober: Prober) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(64)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    listening = await asyncio.start_server(hang_up, "127.0.0.1", 0)
+    async with listening:
+        wire = await prober.open(f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}/")
+    assert failure_of(wire.opening.exchanges[0]) == (Failure.TLS, "protocol")
+
+
+async def test_a_tls_handshake_that_hangs_ends_at_its_own_limit(prober: Prober) -> None:
+    async def hang(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await closing.wait()
+        writer.close()
+
+    closing = asyncio.Event()
+    hurried = make_prober(Limits(tls_s=0.1))
+    listening = await asyncio.start_server(hang, "127.0.0.1", 0)
+    async with listening:
+        wire = await hurried.open(f"https://127.0.0.1:{listening.sockets[0].getsockname()[1]}/")
+        await hurried.close()
+        closing.set()
+    assert failure_of(wire.opening.exchanges[0]) == (Failure.TLS, "timeout")
+
+
+async def descriptors_after(prober: Prober, url: str) -> int:
+    await prober.open(url, timeout_s=0.2)
+    await prober.close()
+    await asyncio.sleep(0.05)
+    return count_descriptors()
+
+
+def count_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors in /proc")
+@pytest.mark.parametrize(
+    "script",
+    [
+        sending(hang=True),
+        sending(STREAM_HEAD, b": ping\n\n", hang=True),
+        sending(JSON_HEAD + b"Content-Length: 9\r\n\r\n"),
+        handshake(sending(hang=True)),
+    ],
+)
+async def test_no_descriptor_is_left_behind(prober: Prober, script: Script) -> None:
+    async with running(script) as server:
+        counts = [await descriptors_after(prober, server.url) for _ in range(5)]
+    assert counts[-1] <= counts[0]
+
+
+async def test_a_cancelled_probe_leaves_no_connection_open(prober: Prober) -> None:
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def script(_: Request, out: Out) -> None:
+        asked.set()
+        assert await out.reader.read() == b""
+        gone.set()
+        out.writer.close()
+
+    async with running(script) as server, asyncio.timeout(2):
+        opening = asyncio.create_task(prober.open(server.url))
+        await asked.wait()
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        await gone.wait()
+
+
+def test_the_wire_works_on_uvloop_as_well(certificates: Certificates) -> None:
+    async def main() -> None:
+        async def script(request: Request, out: Out) -> None:
+            await out.stream()
+            await out.event(result(request, TOOLS))
+            await out.end()
+
+        prober = make_prober(trust=trusting(certificates.authority))
+        async with running(stateless(script), tls=certificates.server()) as server:
+            wire = await prober.open(server.url)
+            listed = await wire.request("tools/list")
+            await prober.close()
+        assert result_of(listed) == TOOLS
+        assert listed.reused_connection
+        assert wire.opening.exchanges[0].timings.tls_ms is not None
+
+    uvloop.run(main())
+
+
+async def test_a_post_reports_the_answer_and_how_long_to_wait(prober: Prober) -> None:
+    async def script(request: Request, out: Out) -> None:
+        assert request.json == {"text": "hi"}
+        assert request.headers["x-extra"] == "1"
+        await out.reply(429, b"slow \x1b[31mdown", "Retry-After: 7")
+
+    async with running(script) as server:
+        outcome = await prober.net.post_json(server.url, {"text": "hi"}, timeout_s=2, headers=[("X-Extra", "1")])
+    assert (outcome.status, outcome.retry_after_s, outcome.error) == (429, 7.0, None)
+    assert "\x1b" not in outcome.body_excerpt
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("http://169.254.169.254/x", (Failure.BLOCKED, "metadata")),
+        ("http://127.0.0.1:1/x", (Failure.CONNECT, "refused")),
+        ("ftp://127.0.0.1/x", (Failure.PROTOCOL, "invalid-url")),
+        ("http://[::1/x", (Failure.OBSERVER, "invalid-request")),
+    ],
+)
+async def test_a_post_that_fails_says_why_and_raises_nothing(
+    prober: Prober, url: str, expected: tuple[Failure, str]
+) -> None:
+    outcome = await prober.net.post_json(url, {}, timeout_s=2)
+    assert outcome.error is not None
+    assert (outcome.error.failure, outcome.error.reason) == expected
+
+
+async def test_a_post_is_sent_once_and_ends_in_time(prober: Prober) -> None:
+    async with running(sending(hang=True)) as server:
+        outcome = await prober.net.post_json(server.url, {}, timeout_s=0.2)
+    assert outcome.error is not None
+    assert outcome.error.failure is Failure.DEADLINE
+    assert len(server.requests) == 1
