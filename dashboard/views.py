@@ -19,6 +19,7 @@ from prober.storage.queries import EndpointPage, FleetRow, IncidentRow, NoticeRo
 
 FLEET_BARS: Final = 30
 FLEET_BAR_HEIGHT: Final = 26.0
+FLEET_INCIDENTS: Final = 3
 ENDPOINT_BARS: Final = 60
 ENDPOINT_BARS_AT_FIRST: Final = 30
 """Fewer and wider ones while there are no more."""
@@ -29,6 +30,8 @@ _ORDER: Final = (Verdict.DOWN, Verdict.DEGRADED, Verdict.UNKNOWN, Verdict.UP)
 """Worst first: what nobody could observe may be worse than what is up."""
 _OVERDUE_AFTER: Final = 2
 """Intervals after which a probe that should have come is called overdue."""
+_LABELS_APART: Final = 60
+"""Per cent of the width that two labels below a chart need on a phone."""
 _WORTH_SAYING: Final = timedelta(seconds=5)
 _OVERDUE_GRACE: Final = timedelta(seconds=30)
 
@@ -111,6 +114,9 @@ class FleetView:
     proportions: tuple[Share, ...]
     rows: tuple[FleetRowView, ...]
     incidents: tuple[IncidentView, ...]
+    """The newest of those that are open, the worst first."""
+    more_incidents: str
+    """How many more are open; empty when all are listed."""
     newest: Moment | None
     stale: str
     """Why what is shown may no longer be true; empty when it is current."""
@@ -209,6 +215,11 @@ def fleet_view(fleet: Sequence[FleetRow], now: datetime) -> FleetView:
     counts = {verdict: sum(row.verdict is verdict for row in fleet if row.enabled) for verdict in Verdict}
     bad = counts[Verdict.DOWN] + counts[Verdict.DEGRADED]
     slots = [row.slot for row in fleet if row.slot is not None]
+    still_open = sorted(
+        (row.incident for row in fleet if row.incident),
+        key=lambda each: (_ORDER.index(each.severity), -each.opened_at.timestamp()),
+    )
+    more = len(still_open) - FLEET_INCIDENTS
     ordered = sorted(fleet, key=lambda row: (not row.enabled, _ORDER.index(row.verdict), row.name))
     return FleetView(
         title=f"{counted(bad, 'endpoint')} in trouble · mcp-prober" if bad else "Fleet · mcp-prober",
@@ -216,7 +227,8 @@ def fleet_view(fleet: Sequence[FleetRow], now: datetime) -> FleetView:
         counts=tuple(counts.items()),
         proportions=_proportions(counts),
         rows=tuple(_fleet_row(row, now) for row in ordered),
-        incidents=tuple(_incident(row.incident, now) for row in ordered if row.incident),
+        incidents=tuple(_incident(each, now) for each in still_open[:FLEET_INCIDENTS]),
+        more_incidents=f"and {counted(more, 'more open incident')}" if more > 0 else "",
         newest=_moment(max(slots), now) if slots else None,
         stale=_staleness(fleet, now),
     )
@@ -489,7 +501,7 @@ def _time_marks(slots: Sequence[datetime], chart: LatencyChart | None) -> tuple[
     first, last = drawn[0], drawn[-1]
     marks = [(first[0].x, "start", short(first[1]))]
     end = last[0].x + last[0].width
-    if end - first[0].x > 30:
+    if end - first[0].x > _LABELS_APART:
         marks.append((end, "end", short(last[1])))
     return tuple(marks)
 

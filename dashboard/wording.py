@@ -11,7 +11,7 @@ def milliseconds(ms: float | None) -> str:
     """A duration with about three figures: `0.4 ms`, `84 ms`, `1.24 s`, `75 s`. A dash where there is none."""
     if ms is None:
         return "-"
-    if ms == 0:
+    if ms < 0.05:
         return "0 ms"
     if ms < 9.95:
         return f"{ms:.1f} ms"

@@ -44,6 +44,22 @@ def test_a_paused_endpoint_counts_for_nobody() -> None:
     assert view.rows[1].icon == "skip"
 
 
+def test_only_the_worst_and_newest_incidents_stand_above_the_fleet() -> None:
+    rows = [
+        fleet_row(incident=incident(endpoint_name=name, severity=severity, opened_at=NOW - timedelta(minutes=age)))
+        for name, severity, age in [
+            ("degraded", Verdict.DEGRADED, 1),
+            ("old", Verdict.DOWN, 50),
+            ("older", Verdict.DOWN, 60),
+            ("new", Verdict.DOWN, 2),
+        ]
+    ]
+    view = fleet_view(rows, NOW)
+    assert [each.endpoint for each in view.incidents] == ["new", "old", "older"]
+    assert view.more_incidents == "and 1 more open incident"
+    assert fleet_view(rows[:3], NOW).more_incidents == ""
+
+
 def test_the_shares_of_the_proportion_bar_fill_it() -> None:
     view = fleet_view([fleet_row(verdict=verdict) for verdict in Verdict], NOW)
     assert [share.x for share in view.proportions] == [0, 25, 50, 75]
