@@ -70,7 +70,7 @@ class Monitor:
         self._net = self._guarded_net(settings)
         self._delivery = Delivery(db, self._channels(settings), worker=worker, clock=clock)
         self._metrics: CloudWatch | None = None
-        cycle = Cycle(db=db, clock=clock, location=settings.location, policy=self._policy, published=self._published)
+        cycle = Cycle(db=db, clock=clock, policy=self._policy, published=self._published)
         self._scheduler: Scheduler[Claim] = Scheduler(
             claim=self._claim, run=cycle.run, release=self._release, capacity=CAPACITY
         )
@@ -134,6 +134,7 @@ class Monitor:
     def _policy(self) -> Policy:
         incidents = self._settings.incidents
         return Policy(
+            location=self._settings.location,
             rules=Rules(fail_after=incidents.fail_after, recover_after=incidents.recover_after),
             channels=tuple(channel.name for channel in self._delivery.channels),
             net=self._net,

@@ -29,6 +29,7 @@ interrupted, so that the gap shows."""
 class Policy:
     """What the owner decided that may change while the prober runs."""
 
+    location: str
     rules: Rules
     channels: tuple[str, ...]
     """Names of the channels that every notice goes to."""
@@ -41,29 +42,30 @@ class Cycle:
 
     db: AsyncEngine
     clock: Clock
-    location: str
     policy: Callable[[], Policy]
     published: Callable[[ProbeReport], None]
+    save_pauses_s: tuple[float, ...] = SAVE_PAUSES_S
 
     async def run(self, claim: Claim) -> None:
         """Probe the claimed endpoint and save what was found. Failures to save are tried again, then logged."""
+        policy = self.policy()
         report = await probe(
             Assignment(
                 endpoint=claim.endpoint,
                 endpoint_id=claim.endpoint_id,
                 slot=claim.slot,
-                location=self.location,
+                location=policy.location,
                 remembered=claim.remembered,
                 history=claim.history,
             ),
-            net=self.policy().net,
+            net=policy.net,
             clock=self.clock,
         )
         if await self._save_patiently(report, claim):
             self.published(report)
 
     async def _save_patiently(self, report: ProbeReport, claim: Claim) -> bool:
-        for pause in (*SAVE_PAUSES_S, None):
+        for pause in (*self.save_pauses_s, None):
             try:
                 return await self._save(report, claim)
             except (SQLAlchemyError, OSError) as failure:

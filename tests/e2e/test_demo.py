@@ -2,9 +2,11 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -17,6 +19,15 @@ pytestmark = pytest.mark.timeout(180)
 
 STARTS_WITHIN_S = 30
 STOPS_WITHIN_S = 10
+
+
+@pytest.fixture
+def directory() -> Iterator[Path]:
+    """An empty directory. Not pytest's own: as root, the database runs as another user, who could not enter that."""
+    made = Path(tempfile.mkdtemp(prefix="prober-e2e-", dir="/var/tmp"))
+    made.chmod(0o711)
+    yield made
+    shutil.rmtree(made, ignore_errors=True)
 
 
 @contextmanager
@@ -73,9 +84,9 @@ def gone_within(pids: set[int], seconds: float) -> set[int]:
     return alive(pids)
 
 
-def test_the_demo_reaches_every_right_verdict_and_ends_with_0(tmp_path: Path) -> None:
+def test_the_demo_reaches_every_right_verdict_and_ends_with_0(directory: Path) -> None:
     finished = subprocess.run(
-        [sys.executable, "-m", "prober.cli", "demo", "--check", "--port", "0", "--data-dir", str(tmp_path)],
+        [sys.executable, "-m", "prober.cli", "demo", "--check", "--port", "0", "--data-dir", str(directory)],
         capture_output=True,
         text=True,
         timeout=120,
@@ -85,8 +96,8 @@ def test_the_demo_reaches_every_right_verdict_and_ends_with_0(tmp_path: Path) ->
     assert "every verdict is right" in finished.stdout
 
 
-def test_ctrl_c_ends_the_demo_soon_and_leaves_no_process(tmp_path: Path) -> None:
-    with running("demo", "--port", "0", "--data-dir", str(tmp_path)) as (process, line):
+def test_ctrl_c_ends_the_demo_soon_and_leaves_no_process(directory: Path) -> None:
+    with running("demo", "--port", "0", "--data-dir", str(directory)) as (process, line):
         assert line.startswith("dashboard: http://127.0.0.1:")
         page = urllib.request.urlopen(line.removeprefix("dashboard: "), timeout=15).read().decode()
         assert "tools-empty" in page
@@ -99,23 +110,23 @@ def test_ctrl_c_ends_the_demo_soon_and_leaves_no_process(tmp_path: Path) -> None
         assert gone_within(below, 1) == set()
 
 
-def test_a_killed_demo_takes_its_children_along_and_starts_again(tmp_path: Path) -> None:
-    with running("demo", "--port", "0", "--data-dir", str(tmp_path)) as (process, _):
+def test_a_killed_demo_takes_its_children_along_and_starts_again(directory: Path) -> None:
+    with running("demo", "--port", "0", "--data-dir", str(directory)) as (process, _):
         below = descendants(process.pid)
         process.kill()
         process.wait()
         assert gone_within(below, 10) == set()
     began = time.monotonic()
-    with running("demo", "--port", "0", "--data-dir", str(tmp_path)) as (process, line):
+    with running("demo", "--port", "0", "--data-dir", str(directory)) as (process, line):
         assert line.startswith("dashboard: ")
         assert time.monotonic() - began < STARTS_WITHIN_S
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=STOPS_WITHIN_S) == 0
 
 
-def test_the_demo_tells_of_an_incident_that_opens_and_closes(tmp_path: Path) -> None:
-    notices = tmp_path / "demo" / "notices.jsonl"
-    with running("demo", "--port", "0", "--data-dir", str(tmp_path)) as (process, _):
+def test_the_demo_tells_of_an_incident_that_opens_and_closes(directory: Path) -> None:
+    notices = directory / "demo" / "notices.jsonl"
+    with running("demo", "--port", "0", "--data-dir", str(directory)) as (process, _):
         deadline = time.monotonic() + 90
         told: list[str] = []
         while time.monotonic() < deadline and "closed" not in told:
@@ -127,13 +138,13 @@ def test_the_demo_tells_of_an_incident_that_opens_and_closes(tmp_path: Path) -> 
     assert told[:2] == ["opened", "closed"]
 
 
-def test_an_edit_of_the_configuration_counts_without_a_restart(tmp_path: Path) -> None:
-    config = tmp_path / "prober.yaml"
+def test_an_edit_of_the_configuration_counts_without_a_restart(directory: Path) -> None:
+    config = directory / "prober.yaml"
     head = "network: {allow_cidrs: [127.0.0.0/8]}\nendpoints:\n"
     first = "  - {name: first, url: 'http://127.0.0.1:9/mcp', interval: 2s}\n"
     second = "  - {name: second, url: 'http://127.0.0.1:9/mcp', interval: 2s}\n"
     config.write_text(head + first)
-    arguments = ("up", "--config", str(config), "--data-dir", str(tmp_path / "data"), "--port", "0")
+    arguments = ("up", "--config", str(config), "--data-dir", str(directory / "data"), "--port", "0")
     environment = os.environ.pop("DATABASE_URL", None)
     try:
         with running(*arguments) as (process, line):
