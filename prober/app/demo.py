@@ -131,7 +131,7 @@ def _endpoint(scenario: Scenario, url: str, directory: Path) -> dict[str, Any]:
     return {
         "name": scenario.id,
         "url": url,
-        "labels": {"front": scenario.front.value, "scenario": scenario.title},
+        "labels": {"front": scenario.front.value},
         **({"timeout": timeout_s} if timeout_s is not None else {}),
         **({"headers": _by_reference(scenario.id, headers, directory)} if headers else {}),
         **options,
