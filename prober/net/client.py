@@ -56,7 +56,8 @@ class Net:
         self.limits = limits
         self._clock = clock
         self._user_agent = user_agent
-        self._dialer = Dialer(policy, Resolver(limits), limits, trust or Trust())
+        self._trust = trust or Trust()
+        self._dialer = Dialer(policy, Resolver(limits), limits, self._trust)
 
     def client(self, *, verify: bool = True) -> httpx.AsyncClient:
         """A client for one probe. It keeps one connection per origin, keeps no cookies, follows no redirect, reads no
@@ -68,6 +69,11 @@ class Net:
             trust_env=False,
             follow_redirects=False,
         )
+
+    def prepare(self, url: str, *, verify: bool = True) -> None:
+        """Make what the first request to `url` would otherwise make while its time is taken: the TLS context."""
+        if url.lower().startswith("https:"):
+            self._trust.context(verify=verify)
 
     async def post_json(
         self, url: str, payload: Any, *, timeout_s: float, headers: Sequence[tuple[str, str]] = ()

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -65,7 +66,8 @@ class Dialer:
         self._check(origin, addresses)
         with phases.timing(Step.CONNECT):
             sock = await self._connect(origin, addresses)
-        phases.remote_address = sock.getpeername()[0]
+        with suppress(OSError):  # the peer is gone already: the next step says so
+            phases.remote_address = sock.getpeername()[0]
         if not origin.is_tls:
             return await self._wrap(sock)
         with phases.timing(Step.TLS):

@@ -7,7 +7,7 @@ Reasons by failure:
     connect          refused, unreachable, timeout
     tls              expired, not-yet-valid, name-mismatch, self-signed, untrusted, revoked, protocol, closed, timeout
     connection-lost  before-answer, in-headers, in-body
-    protocol         malformed-http, switching-protocols
+    protocol         malformed-http, switching-protocols, invalid-url
     limit            headers-too-large, too-many-headers, too-many-informational, body-too-large, answer-too-large
     blocked          metadata, link-local, unspecified, multicast, reserved, translated, loopback, private, unreadable,
                      port, plain-http

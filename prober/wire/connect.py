@@ -35,6 +35,7 @@ async def connect(
     `deadline` ends the whole probe, on the running event loop's clock. Never raises for what the network or the server
     does: `wire.opening` says how far it came. The caller closes the wire. Cancellation passes through.
     """
+    net.prepare(endpoint.url, verify=endpoint.verify_tls)
     client = net.client(verify=endpoint.verify_tls)
     recorder = Recorder(client, clock=clock, limits=net.limits, headers=headers, deadline=deadline)
     wire = HttpWire(endpoint, client, recorder)

@@ -1,4 +1,12 @@
-"""Turns one HTTP request and all that comes back into an `Exchange`, and never raises for what comes back."""
+"""Turns one HTTP request and all that comes back into an `Exchange`, and never raises for what comes back.
+
+Reasons that the wire adds to those of `prober.net.failures`:
+    deadline         exhausted (nothing was sent), no-answer, incomplete, no-event, resume-delay
+    connection-lost  stream-ended
+    protocol         unexpected-encoding, no-endpoint-event, foreign-endpoint
+    limit            json-too-large, event-too-large, too-many-events, too-many-comments
+    observer         not-open, invalid-request
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
@@ -26,6 +34,8 @@ Headers = tuple[tuple[str, str], ...]
 
 _BLAMES_PHASE_S: Final = 1.0
 """A phase that used up at least this much is to blame for a missed deadline; with less left, the deadline is."""
+
+_CLIENT_HEADERS: Final = frozenset({b"user-agent", b"accept-encoding"})
 
 _PHASE_FAILURES: Final = {Step.DNS: Failure.DNS, Step.CONNECT: Failure.CONNECT, Step.TLS: Failure.TLS}
 
@@ -68,13 +78,26 @@ class Recorder:
         self.client = client
         self.clock = clock
         self.limits = limits
-        self.headers = tuple(headers)
+        own = [(header.name.encode("ascii"), _header_bytes(header.value)) for header in headers]
+        named = {name.lower() for name, _ in own}
+        self.common_headers = [
+            *((name, value) for name, value in client.headers.raw if name.lower() in _CLIENT_HEADERS - named),
+            *own,
+        ]
+        """Those that every request carries: the client's, where the owner has not given his own, and the owner's."""
         self.shown = {header.name.lower(): header.shown for header in headers}
         self.redactor = Redactor(headers)
         self.deadline = deadline
         """When the probe is over, on the event loop's clock."""
         self._began = monotonic()
         self._count = 0
+        self._urls: dict[str, httpx.URL] = {}
+
+    def url(self, text: str) -> httpx.URL:
+        """A parsed URL; parsing one for every request would cost more than all else we do with it."""
+        if text not in self._urls:
+            self._urls[text] = httpx.URL(text)
+        return self._urls[text]
 
     def record(self, outgoing: Outgoing) -> "Recording":
         """Begin an exchange; nothing is sent yet."""
@@ -253,12 +276,12 @@ class Recording:
 
     async def _send(self, outgoing: Outgoing, phases: Phases) -> httpx.Response:
         body = "" if outgoing.envelope is None else jsonrpc.encode(outgoing.envelope)
-        request = self._recorder.client.build_request(
+        request = httpx.Request(
             outgoing.method,
-            outgoing.url,
+            self._recorder.url(outgoing.url),
             headers=[
                 *((name.encode("ascii"), _header_bytes(value)) for name, value in outgoing.headers),
-                *((each.name.encode("ascii"), _header_bytes(each.value)) for each in self._recorder.headers),
+                *self._recorder.common_headers,
             ],
             content=body.encode("ascii") if body else None,
             extensions={PHASES: phases, REPEATABLE: outgoing.repeatable},

@@ -489,3 +489,15 @@ async def test_secrets_are_sent_but_never_shown(prober: Prober) -> None:
     seen = error_of(exchange)
     assert seen is not None
     assert seen.message.startswith("bad credentials")
+
+
+async def test_a_secret_with_a_line_break_is_not_sent_and_not_shown(prober: Prober) -> None:
+    broken = SentHeader(name="X-Api-Key", value="made\r\nup: 1", shown="${file:/run/key}")
+    async with running(stateless(list_tools)) as server:
+        wire = await prober.open(server.url, headers=[broken])
+    failed = wire.opening.exchanges[0].transport_error
+    assert failed is not None
+    assert (failed.failure, failed.reason) == (Failure.OBSERVER, "invalid-header")
+    assert "X-Api-Key" in failed.detail
+    assert "made" not in failed.detail
+    assert server.requests == []
