@@ -86,5 +86,5 @@ def _scripts(config: Config) -> ScriptDirectory:
 def _directory() -> Path:
     """Where the migrations are: beside this module in an installed release, at the top of a checkout otherwise."""
     here = Path(__file__).resolve().parent
-    installed = here / "migrations"
+    installed = here / "alembic"
     return installed if installed.is_dir() else here.parents[1] / "alembic"
