@@ -3,9 +3,11 @@
 import asyncio
 import gzip
 import os
+import socket
 import ssl
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import sys
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -275,6 +277,34 @@ async def test_a_refused_connection_has_its_reason_and_its_times(prober: Prober)
     assert failure_of(exchange) == (Failure.CONNECT, "refused")
     assert exchange.timings.connect_ms is not None
     assert exchange.timings.sent_ms is None
+
+
+@contextmanager
+def full_backlog() -> Iterator[str]:
+    """The URL of a port whose queue is full, so that the kernel leaves further connections hanging."""
+    with ExitStack() as sockets:
+        listening = sockets.enter_context(socket.socket())
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for _ in range(4):
+            filler = sockets.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listening.getsockname())
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}/mcp"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other kernels queue or refuse instead")
+@pytest.mark.parametrize(("connect_s", "timeout_s"), [(0.2, 5.0), (5.0, 1.2)])
+async def test_a_connection_that_hangs_is_blamed_on_the_connection(connect_s: float, timeout_s: float) -> None:
+    prober = make_prober(Limits(connect_s=connect_s))
+    with full_backlog() as url:
+        async with asyncio.timeout(3):
+            wire = await prober.open(url, timeout_s=timeout_s)
+            await prober.close()
+    exchange = wire.opening.exchanges[0]
+    assert failure_of(exchange) == (Failure.CONNECT, "timeout")
+    assert exchange.timings.connect_ms is not None
+    assert exchange.timings.connect_ms >= 190
 
 
 @asynccontextmanager
