@@ -2,13 +2,14 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.model import ProbeReport
@@ -23,7 +24,7 @@ from prober.net.guard import GuardPolicy
 from prober.notifiers.contract import Tools
 from prober.notifiers.delivery import Channel
 from prober.probing.cycle import Cycle, Policy
-from prober.probing.scheduler import CLAIM_AHEAD_S, Scheduler
+from prober.probing.scheduler import CLAIM_AHEAD_S, TICK_JITTER_S, TICK_S, Scheduler
 from prober.secrets.references import resolve
 from prober.settings import CloudWatchSettings, Settings
 from prober.storage import endpoints, schedule
@@ -43,8 +44,15 @@ NAMES_LOGGED: Final = 10
 
 FORMER_NET_KEPT_S: Final = 60.0
 
+FOLLOW_EVERY_S: Final = 2.0
+PARTITIONS_EVERY_S: Final = 3600.0
+
 WORKER_THREADS: Final = 4
 """For calls that block: boto3 speaks to AWS over these."""
+
+
+Job = tuple[IntervalTrigger, str, Callable[[], Awaitable[Any]]]
+"""When, what it is called in the log, and what is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,16 +98,9 @@ class Monitor:
             self._metrics = await self._cloudwatch(self._settings.cloudwatch)
             self._delivery.start()
             ending.push_async_callback(lambda: self._delivery.stop())
-            for seconds, name, job in self._jobs():
+            for every, name, job in self._jobs():
                 # No misfire grace: a tick that comes late is still the tick that claims what is due.
-                timer.add_job(
-                    _steady(name, job),
-                    "interval",
-                    seconds=seconds,
-                    max_instances=1,
-                    coalesce=True,
-                    misfire_grace_time=None,
-                )
+                timer.add_job(_steady(name, job), every, max_instances=1, coalesce=True, misfire_grace_time=None)
             timer.start()
             ending.callback(timer.shutdown, wait=False)
             await stop.wait()
@@ -108,16 +109,13 @@ class Monitor:
             if self._metrics is not None:
                 await self._metrics.flush()
 
-    def _jobs(self) -> list[tuple[float, str, Callable[[], Awaitable[Any]]]]:
-        jobs: list[tuple[float, str, Callable[[], Awaitable[Any]]]] = [
-            (1.0, "claiming due probes", self._scheduler.tick),
-            (3600.0, "making partitions ahead", lambda: ensure_partitions(self._db)),
-        ]
+    def _jobs(self) -> Iterator[Job]:
+        yield _every(TICK_S, TICK_JITTER_S), "claiming due probes", self._scheduler.tick
+        yield _every(PARTITIONS_EVERY_S), "making partitions ahead", lambda: ensure_partitions(self._db)
         if self._following is not None:
-            jobs.append((2.0, "following the configuration file", self._follow))
+            yield _every(FOLLOW_EVERY_S), "following the configuration file", self._follow
         if self._metrics is not None:
-            jobs.append((self._settings.cloudwatch.flush_s, "publishing metrics", self._metrics.flush))
-        return jobs
+            yield _every(self._settings.cloudwatch.flush_s), "publishing metrics", self._metrics.flush
 
     async def _claim(self, limit: int) -> list[Claim]:
         return await schedule.claim(
@@ -186,6 +184,10 @@ class Monitor:
         log.info("CloudWatch metrics are on: at most %.2f USD a month for %d endpoints, by list prices", price, count)
         client = await asyncio.get_running_loop().run_in_executor(self._executor, open_client, settings.region)
         return CloudWatch(client, settings.namespace, self._executor, self._clock)
+
+
+def _every(seconds: float, jitter_s: float | None = None) -> IntervalTrigger:
+    return IntervalTrigger(seconds=seconds, jitter=jitter_s, timezone="UTC")
 
 
 def _steady(name: str, job: Callable[[], Awaitable[Any]]) -> Callable[[], Awaitable[None]]:

@@ -7,8 +7,12 @@ from typing import Any, Final, Generic, Protocol, TypeVar
 
 log = logging.getLogger(__name__)
 
-CLAIM_AHEAD_S: Final = 1.1
-"""Slots are claimed this long before they begin, so that a tick of one second never makes a start late."""
+TICK_S: Final = 0.7
+TICK_JITTER_S: Final = 0.6
+"""Every tick comes up to this much later, by chance: of two workers in step, one would always take everything."""
+
+CLAIM_AHEAD_S: Final = 1.5
+"""Slots are claimed this long before they begin: longer than two ticks lie apart, so that no start waits for a tick."""
 
 LONGEST_LAG_S: Final = 3.0
 """A start that is later than this is given up, because the lease could end before the probe does."""
