@@ -10,12 +10,16 @@ from fnmatch import fnmatch
 from importlib import import_module
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 import yaml
 
+from dashboard.app import build
+from dashboard.config import Config
 from dashboard.guard import is_known_host
 from prober.cli.dispatch import COMMANDS, Parser
+from prober.clock import SystemClock
 from prober.settings.loading import ENVIRONMENT
 from prober.storage.database import normalise
 
@@ -138,6 +142,16 @@ def test_no_service_can_be_reached_from_other_machines() -> None:
 @pytest.mark.parametrize("host", ["127.0.0.1:8080", "localhost:8080"])
 def test_the_dashboard_answers_under_the_address_that_is_published(host: str) -> None:
     assert is_known_host(host, frozenset())
+
+
+def test_the_dashboard_is_asked_for_its_health_where_it_answers() -> None:
+    word, python, flag, program = SERVICES["dashboard"]["healthcheck"]["test"]
+    assert (word, python, flag) == ("CMD", "python", "-c")
+    compile(program, "healthcheck", "exec")
+    address = urlsplit(re.findall(r"'(http://[^']+)'", program)[0])
+    assert address.port == parsed(SERVICES["dashboard"]["command"]).port
+    configuration = Config(database_url="postgresql://nobody@localhost/nothing")
+    assert address.path in {getattr(route, "path", None) for route in build(configuration, SystemClock()).routes}
 
 
 def test_the_password_has_no_default_and_is_written_nowhere() -> None:
