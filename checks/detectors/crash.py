@@ -24,6 +24,10 @@ _TIMED_OUT: Final = (
     "The function's timeout: the log says `Task timed out`, and this wait is the same on every request. An adapter "
     "that never becomes ready looks so, too."
 )
+_UNKNOWN_METHOD: Final = (
+    "A server of the handshake era that crashes on methods it does not know: then a probe with the era pinned "
+    "(--era handshake, or `era: handshake` in the configuration) opens it."
+)
 
 
 @detector("function-crash", effect=Effect.DOWN)
@@ -51,7 +55,11 @@ def function_crash(evidence: Evidence) -> Cause | None:
             *header_proof(exchange, "x-amzn-errortype"),
             *header_proof(exchange, "x-amzn-requestid"),
         ),
-        alternatives=(_TIMED_OUT, *_ALTERNATIVES) if _is_plateau(exchange.timings.total_ms) else (*_ALTERNATIVES,),
+        alternatives=(
+            *((_TIMED_OUT,) if _is_plateau(exchange.timings.total_ms) else ()),
+            *((_UNKNOWN_METHOD,) if exchange.rpc_method == "server/discover" else ()),
+            *_ALTERNATIVES,
+        ),
     )
 
 

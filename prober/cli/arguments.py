@@ -7,7 +7,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from checks.model import Endpoint, Sentinel
-from checks.spec import Transport
+from checks.spec import Era, Transport
 from prober import values
 from prober.cli.errors import CommandError
 from prober.secrets.references import SecretError, is_reference, resolve
@@ -33,6 +33,12 @@ def add_endpoint_arguments(parser: argparse.ArgumentParser) -> None:
         choices=("auto", *(transport.value for transport in Transport)),
         default="auto",
         help="pin the transport (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--era",
+        choices=("auto", *(era.value for era in Era)),
+        default="auto",
+        help="pin the era of MCP: handshake up to 2025-11-25, stateless since 2026-07-28 (default: %(default)s)",
     )
     parser.add_argument(
         "--timeout",
@@ -80,6 +86,7 @@ def endpoint_from(options: argparse.Namespace) -> Endpoint:
         url=url,
         timeout_s=_timeout_s(options.timeout),
         transport=None if options.transport == "auto" else Transport(options.transport),
+        era=None if options.era == "auto" else Era(options.era),
         expected_tools=tuple(getattr(options, "expect_tool", ())),
         sentinels=tuple(
             Sentinel(tool=tool, arguments=arguments, allow_destructive=True)

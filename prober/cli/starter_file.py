@@ -65,7 +65,7 @@ def _endpoint(report: ProbeReport, endpoint: Endpoint, tools: Sequence[Tool]) ->
         )
         pinned = "" if endpoint.transport else "# "
         yield f"    {pinned}transport: {opener.transport.value}"
-        yield f"    # era: {opener.era.value}"
+        yield f"    {'' if endpoint.era else '# '}era: {opener.era.value}"
     if not endpoint.verify_tls:
         yield "    verify_tls: false"
     if endpoint.headers:

@@ -454,3 +454,11 @@ def test_every_way_to_hold_events_back_is_degraded() -> None:
 
 def _any_answer(watched: Endpoint) -> Endpoint:
     return endpoint(sentinels=(Sentinel(tool="add"),), streaming=watched.streaming)
+
+
+def test_a_crash_on_discover_alone_names_the_pinned_era_as_a_way_out() -> None:
+    on_discover = judge(answered(b"Internal Server Error", 502, "application/octet-stream"))
+    on_listing = judge(opened(), exchange("tools/list", status=502, media="text/plain", body=b"Internal Server Error"))
+
+    assert any("era: handshake" in other for other in on_discover.diagnosis("function-crash").alternatives)
+    assert not any("era: handshake" in other for other in on_listing.diagnosis("function-crash").alternatives)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from checks.model import Endpoint, Sentinel
-from checks.spec import Transport
+from checks.spec import Era, Transport
 from prober.cli.arguments import add_endpoint_arguments, add_question_arguments, endpoint_from
 from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError
@@ -32,7 +32,7 @@ def test_every_option_arrives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     found = endpoint_from(
         options(
             "--header", "X-Api-Key=env:KEY", "--header", "X-Tenant=a=b", "--bearer", f"file:{token}",
-            "--transport", "sse", "--timeout", "1m", "--insecure", "--streaming", "--expect-tool", "find",
+            "--transport", "sse", "--era", "handshake", "--timeout", "1m", "--insecure", "--streaming", "--expect-tool", "find",
             "--sentinel", "find", "--args", '{"id": 7}', "--sentinel", "list",
         )
     )  # fmt: skip
@@ -41,6 +41,7 @@ def test_every_option_arrives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         url=URL,
         timeout_s=60.0,
         transport=Transport.SSE,
+        era=Era.HANDSHAKE,
         expected_tools=("find",),
         sentinels=(
             Sentinel(tool="find", arguments={"id": 7}, allow_destructive=True),
