@@ -3,11 +3,9 @@
 That the Compose file means to Compose what it means here is for `tests/interop/test_compose_file.py`.
 """
 
-import argparse
 import re
 import tomllib
 from fnmatch import fnmatch
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,10 +16,10 @@ import yaml
 from dashboard.app import build
 from dashboard.config import Config
 from dashboard.guard import is_known_host
-from prober.cli.dispatch import COMMANDS, Parser
 from prober.clock import SystemClock
 from prober.settings.loading import ENVIRONMENT
 from prober.storage.database import normalise
+from tests.contract.command_lines import parsed
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -53,15 +51,6 @@ def copied() -> list[str]:
         if word == "COPY" and not rest.startswith("--from=")
         for source in rest.split()[:-1]
     ]
-
-
-def parsed(command: list[str]) -> argparse.Namespace:
-    """The options of a command line of ours, without running it."""
-    name, *rest = command
-    assert name in COMMANDS
-    parser = Parser(prog=name)
-    import_module(f"prober.cli.{name}").add_arguments(parser)
-    return parser.parse_args(rest)
 
 
 def test_everything_that_the_image_takes_is_in_the_tree_and_let_into_the_build() -> None:

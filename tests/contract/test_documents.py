@@ -1,0 +1,148 @@
+"""What the documents say about the code is so: commands, configuration, paths, names."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from prober.cli import main
+from prober.cli.arguments import endpoint_from
+from prober.cli.dispatch import COMMANDS
+from prober.cli.errors import ExitCode
+from prober.settings import load
+from tests.contract.command_lines import parsed
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+CONTRIBUTING = (ROOT / ".github" / "CONTRIBUTING.md").read_text()
+CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
+DOCUMENTS = {"README.md": README, ".github/CONTRIBUTING.md": CONTRIBUTING, "CHANGELOG.md": CHANGELOG}
+PLACEHOLDERS = {"URL": "https://example.com/mcp", "PORT": "8000"}
+
+MACHINE_PATH = re.compile(r"(?<![\w.$}~-])/(?:root|home|work|Users)/\w")
+PACKAGE_HOST = re.compile(
+    r"(?:pypi|pythonhosted|npmjs|golang|docker|ghcr|quay|jfrog|artifactory|nexus)[\w.-]*\.(?:org|io|com|net|local)/\S",
+    re.IGNORECASE,
+)
+
+
+def fenced(language: str) -> list[str]:
+    """The README's blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+
+
+def command_lines() -> list[str]:
+    """Every command line of ours in a console block, and every one in running text that has arguments."""
+    blocks = [line for block in fenced("console") for line in block.replace("\\\n", " ").splitlines()]
+    inline = [code for code in re.findall(r"`(mcp-prober [^`]+)`", README) if len(code.split()) > 1]
+    lines = [re.sub(r"^(\$ )?(\.venv/bin/)?", "", line) for line in blocks]
+    return [line for line in [*lines, *inline] if line.startswith("mcp-prober ")]
+
+
+def make_targets() -> set[str]:
+    return set(re.findall(r"^([a-z0-9-]+):.*## ", (ROOT / "Makefile").read_text(), re.MULTILINE))
+
+
+@pytest.mark.parametrize("line", command_lines())
+def test_a_command_of_the_readme_is_one_that_we_take(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in PLACEHOLDERS.items():
+        line = re.sub(rf"\b{name}\b", value, line)
+    for variable in re.findall(r"env:(\w+)", line):
+        monkeypatch.setenv(variable, "a-token")
+    options = parsed(shlex.split(line, comments=True)[1:])
+    if hasattr(options, "url"):
+        assert endpoint_from(options).url.startswith("http")
+
+
+def test_the_readme_shows_commands() -> None:
+    assert len(command_lines()) > 5
+
+
+def test_the_configuration_in_the_readme_is_fine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (example,) = fenced("yaml")
+    for variable in re.findall(r"env:(\w+)", example):
+        monkeypatch.setenv(variable, "https://hooks.example.com/a")
+    file = tmp_path / "prober.yaml"
+    file.write_text(example)
+    assert main(["config", "check", str(file)]) == ExitCode.UP, capsys.readouterr().err
+    settings = load(file, {})
+    assert settings.endpoints
+    assert settings.notifiers
+    assert settings.cloudwatch.enabled
+
+
+def test_help_lists_every_command_and_the_documents_name_no_other(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    shown = set(re.findall(r"^    (\w+)\s", capsys.readouterr().out, re.MULTILINE))
+    assert shown == set(COMMANDS)
+    for text in DOCUMENTS.values():
+        assert set(re.findall(r"mcp-prober (?!-)([a-z]+)\b(?=[^\n]*`)", text)) <= set(COMMANDS)
+
+
+def test_the_changelog_names_every_command() -> None:
+    assert {name for name in COMMANDS if not re.search(rf"`(mcp-prober )?{name}`", CHANGELOG)} == set()
+
+
+def test_the_exit_codes_in_the_readme_are_those_of_the_program() -> None:
+    table = {int(number) for number in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
+    assert table == {code.value for code in ExitCode if code is not ExitCode.INTERRUPTED}
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_document_names_only_files_that_exist(name: str) -> None:
+    text = DOCUMENTS[name]
+    linked = re.findall(r"\]\((?!https?:|#)([^)\s]+)\)", text)
+    quoted = re.findall(r"`((?:\.?[\w-]+/)+[\w.-]*|[\w-]+\.(?:md|yml|toml))`", text)
+    made_by_the_reader = {"config/prober.yaml"}
+    missing = [path for path in (*linked, *quoted) if not (ROOT / path).exists() and path not in made_by_the_reader]
+    assert missing == []
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_a_document_names_only_targets_that_make_has(name: str) -> None:
+    used = re.findall(r"(?:`|^)make ([a-z0-9-]+)", DOCUMENTS[name], re.MULTILINE)
+    assert set(used) <= make_targets()
+
+
+def test_the_gate_and_the_workflow_run_what_exists() -> None:
+    gate = (ROOT / ".ci" / "run").read_text()
+    assert set(re.findall(r"^make ([a-z0-9-]+)", gate, re.MULTILINE)) <= make_targets()
+    assert {"test", "check", "interop", "e2e", "demo"} <= set(re.findall(r"^make ([a-z0-9-]+)", gate, re.MULTILINE))
+    assert ".ci/run" in (ROOT / ".github" / "workflows" / "ci.yml").read_text()
+    assert (ROOT / ".ci" / "run").stat().st_mode & 0o111
+
+
+def test_contributing_tells_the_layers_that_the_linter_holds() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["importlinter"]["contracts"]
+    (layers,) = (each["layers"] for each in contracts if each.get("containers") == ["prober"])
+    told = " → ".join(f"{{{layer}}}" if "|" in layer else layer for layer in layers)
+    assert told in " ".join(CONTRIBUTING.split())
+
+
+def test_contributing_names_every_kind_of_test() -> None:
+    kinds = {path.name for path in (ROOT / "tests").iterdir() if path.is_dir() and not path.name.startswith("_")}
+    told = set(re.findall(r"^- `tests/(\w+)`", CONTRIBUTING, re.MULTILINE))
+    assert told == kinds
+
+
+def test_no_file_knows_the_machine_that_it_was_written_on() -> None:
+    git = shutil.which("git")
+    if git is None or not (ROOT / ".git").exists():
+        pytest.skip("only a git checkout tells which files are part of the project")
+    # The checkout may belong to another user than the one who runs the tests.
+    listing = subprocess.check_output([git, "-c", "safe.directory=*", "ls-files", "-z"], cwd=ROOT, text=True)
+    found = []
+    for name in filter(None, listing.split("\0")):
+        path = ROOT / name
+        if not path.is_file() or path.suffix in {".png", ".mod", ".sum"}:
+            continue
+        for number, line in enumerate(path.read_text().splitlines(), 1):
+            if MACHINE_PATH.search(line) or PACKAGE_HOST.search(line):
+                found.append(f"{name}:{number}: {line.strip()[:100]}")
+    assert found == []
