@@ -457,8 +457,9 @@ def _any_answer(watched: Endpoint) -> Endpoint:
 
 
 def test_a_crash_on_discover_alone_names_the_pinned_era_as_a_way_out() -> None:
-    on_discover = judge(answered(b"Internal Server Error", 502, "application/octet-stream"))
-    on_listing = judge(opened(), exchange("tools/list", status=502, media="text/plain", body=b"Internal Server Error"))
+    crashed = {"status": 502, "media": "text/plain", "body": b"Internal Server Error"}
+    on_discover = judge(refused(exchange("server/discover", **crashed)))
+    on_listing = judge(opened(), exchange("tools/list", **crashed))
 
     assert any("era: handshake" in other for other in on_discover.diagnosis("function-crash").alternatives)
     assert not any("era: handshake" in other for other in on_listing.diagnosis("function-crash").alternatives)
