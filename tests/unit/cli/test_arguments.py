@@ -32,8 +32,8 @@ def test_every_option_arrives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     found = endpoint_from(
         options(
             "--header", "X-Api-Key=env:KEY", "--header", "X-Tenant=a=b", "--bearer", f"file:{token}",
-            "--transport", "sse", "--era", "handshake", "--timeout", "1m", "--insecure", "--streaming", "--expect-tool", "find",
-            "--sentinel", "find", "--args", '{"id": 7}', "--sentinel", "list",
+            "--transport", "sse", "--era", "handshake", "--timeout", "1m", "--insecure", "--streaming",
+            "--expect-tool", "find", "--sentinel", "find", "--args", '{"id": 7}', "--sentinel", "list",
         )
     )  # fmt: skip
     assert found == Endpoint(
