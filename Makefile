@@ -24,10 +24,10 @@ check: $(STAMPS)/dev ## lint, types, import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-interop: $(STAMPS)/dev ## probe third-party MCP servers, each in an environment of its own
+interop: $(STAMPS)/dev ## third-party MCP servers and clients, the image's steps, the Compose file
 	$(BIN)/python -m pytest tests/interop $(ARGS)
 
-e2e: $(STAMPS)/dev ## the dashboard in a real browser, the demo as real processes
+e2e: $(STAMPS)/e2e ## the dashboard in a real browser, the demo as real processes
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
 
 bench: $(STAMPS)/dev ## figures of cost; prints, never fails on a slow machine
@@ -37,11 +37,11 @@ lock: $(STAMPS)/run ## renew the lock files from pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .build/uv uv
 	$(LOCK) --group build pyproject.toml -o requirements.lock
 	$(LOCK) --group build --group dev -c requirements.lock pyproject.toml -o tests/requirements.lock
-	$(LOCK) tests/e2e/requirements.in -o tests/e2e/requirements.lock
-	for name in tests/interop/envs/*.in; do $(LOCK) $$name -o $${name%.in}.lock; done
+	$(LOCK) -c tests/requirements.lock tests/e2e/requirements.in -o tests/e2e/requirements.lock
+	for name in tests/interop/envs/*.in; do $(LOCK) $$name -o $${name%.in}.lock || exit 1; done
 
-clean: ## remove the environments
-	rm -rf $(VENV) .venv-interop
+clean: ## remove the environments and what else was made
+	rm -rf $(VENV) .venv-interop .build
 
 # A Debian without python3-venv has no ensurepip: virtualenv, put beside the environment by pip, does the same.
 $(VENV)/bin/python:
@@ -59,4 +59,9 @@ $(STAMPS)/run: requirements.lock pyproject.toml | $(VENV)/bin/python
 $(STAMPS)/dev: tests/requirements.lock pyproject.toml | $(STAMPS)/run
 	@echo "installing the tools of the tests into $(VENV) (once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/requirements.lock
+	@touch $@
+
+$(STAMPS)/e2e: tests/e2e/requirements.lock | $(STAMPS)/dev
+	@echo "installing the driver of the browser into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/e2e/requirements.lock
 	@touch $@
