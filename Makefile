@@ -34,7 +34,7 @@ bench: $(STAMPS)/dev ## figures of cost; prints, never fails on a slow machine
 	$(BIN)/python tests/bench/run.py $(ARGS)
 
 lock: $(STAMPS)/run ## renew the lock files from pyproject.toml
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --target .build/uv uv
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target .build/uv uv
 	$(LOCK) --group build pyproject.toml -o requirements.lock
 	$(LOCK) --group build --group dev -c requirements.lock pyproject.toml -o tests/requirements.lock
 	$(LOCK) -c tests/requirements.lock tests/e2e/requirements.in -o tests/e2e/requirements.lock
