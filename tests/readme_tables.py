@@ -38,10 +38,10 @@ def first_line(docstring: str | None) -> str:
 def renewed(text: str) -> str:
     """The README with every generated table as the code has it now. Raises KeyError for a place that is missing."""
     for name, content in tables().items():
-        place = re.compile(rf"(<!-- table:{name} -->\n).*?(\n<!-- end -->)", re.DOTALL)
+        place = re.compile(rf"(<!-- table:{name} -->\n).*?(<!-- end -->)", re.DOTALL)
         if not place.search(text):
             raise KeyError(f"README.md has no place for the table {name!r}")
-        text = place.sub(lambda match, content=content: match[1] + content + match[2], text)
+        text = place.sub(lambda match, content=content: f"{match[1]}{content}\n{match[2]}", text)
     return text
 
 
