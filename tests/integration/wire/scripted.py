@@ -113,7 +113,8 @@ async def running(script: Script, tls: ssl.SSLContext | None = None) -> AsyncIte
         except (ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             pass  # the prober has hung up
         finally:
-            writer.close()
+            if not writer.is_closing():  # a TLS transport that is closed twice cannot be aborted (CPython 3.11.2)
+                writer.close()
 
     def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers.append(writer)
