@@ -30,7 +30,8 @@ class Child:
     ) -> "Child":
         """Run this interpreter with `arguments`. With `piped`, `first_line` reads its standard output."""
         process = await asyncio.create_subprocess_exec(
-            *tied([sys.executable, *arguments]),
+            # -P: a folder `dashboard` where the user happens to stand is not ours.
+            *tied([sys.executable, "-P", *arguments]),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE if piped else None,
             env={**os.environ, **(environment or {})},

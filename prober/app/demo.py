@@ -145,7 +145,8 @@ def _by_reference(name: str, headers: Mapping[str, str], directory: Path) -> dic
         if values.is_secret_header(header):
             secret = directory / "secrets" / f"{name}-{header.lower()}"
             secret.parent.mkdir(mode=0o700, exist_ok=True)
-            with open(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:  # noqa: PTH123 - Path.open cannot set a mode
+            secret.unlink(missing_ok=True)  # what exists would keep its mode
+            with open(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - Path.open cannot set a mode
                 file.write(value)
             value = f"file:{secret}"
         referred[header] = value

@@ -3,7 +3,6 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Any, Final
@@ -13,7 +12,9 @@ from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.model import ProbeReport
+from checks.text import clean
 from prober.app import channels as channel_room
+from prober.app.background import DaemonExecutor
 from prober.app.delivering import Delivery
 from prober.clock import Clock
 from prober.endpoints.config_file import ConfigFileWatcher
@@ -36,8 +37,10 @@ log = logging.getLogger(__name__)
 CAPACITY: Final = 50
 """Probes that one worker runs or holds at once. More would make its own queue look like the servers' latency."""
 
-PROBES_END_WITHIN_S: Final = 4.0
+PROBES_END_WITHIN_S: Final = 3.0
 """How long running probes may take to end when the worker stops."""
+
+LAST_FLUSH_S: Final = 2.0
 
 NAMES_LOGGED: Final = 10
 """Endpoints that one log line names."""
@@ -63,6 +66,10 @@ class Following:
     owns_endpoints: bool
 
 
+class CannotPublish(Exception):
+    """Metrics are switched on, and AWS cannot be asked to take them. The message names the way out."""
+
+
 class Monitor:
     """One worker on a database. Any number of them share the work."""
 
@@ -74,7 +81,8 @@ class Monitor:
         self._following = following
         self._clock = clock
         self._worker = worker
-        self._executor = ThreadPoolExecutor(WORKER_THREADS, thread_name_prefix="blocking")
+        self._edited: Settings | None = None
+        self._executor = DaemonExecutor(WORKER_THREADS, "blocking")
         self._net = self._guarded_net(settings)
         self._delivery = Delivery(db, self._channels(settings), worker=worker, clock=clock)
         self._metrics: CloudWatch | None = None
@@ -106,8 +114,17 @@ class Monitor:
             await stop.wait()
             timer.pause()
             await self._scheduler.stop(PROBES_END_WITHIN_S)
-            if self._metrics is not None:
+            await asyncio.gather(self._delivery.stop(), self._flush_last())
+
+    async def _flush_last(self) -> None:
+        """Publish what is left, within a short time: whoever stops a worker does not wait for AWS."""
+        if self._metrics is None:
+            return
+        try:
+            async with asyncio.timeout(LAST_FLUSH_S):
                 await self._metrics.flush()
+        except TimeoutError:
+            log.warning("the last metrics are lost: CloudWatch did not answer within %.0f s", LAST_FLUSH_S)
 
     def _jobs(self) -> Iterator[Job]:
         yield _every(TICK_S, TICK_JITTER_S), "claiming due probes", self._scheduler.tick
@@ -141,10 +158,14 @@ class Monitor:
     async def _follow(self) -> None:
         assert self._following is not None
         news = await asyncio.to_thread(self._following.watcher.poll)
-        if isinstance(news, Settings):
-            await self._take_over(news)
         for problem in news if isinstance(news, tuple) else ():
             log.error("the edited configuration is not taken over: %s", problem)
+        if isinstance(news, Settings):
+            self._edited = news
+        # The watcher tells of an edit once; one that met a database that is away is kept until it counts.
+        if self._edited is not None:
+            await self._take_over(self._edited)
+            self._edited = None
 
     async def _take_over(self, settings: Settings) -> None:
         """Let an edit count. Where the database listens, where the dashboard stands and whether metrics are published
@@ -179,10 +200,18 @@ class Monitor:
     async def _cloudwatch(self, settings: CloudWatchSettings) -> CloudWatch | None:
         if not settings.enabled:
             return None
+        from botocore.exceptions import BotoCoreError
+
         count = sum(endpoint.enabled for endpoint in self._settings.endpoints)
         price = monthly_price_usd(count, settings.flush_s)
         log.info("CloudWatch metrics are on: at most %.2f USD a month for %d endpoints, by list prices", price, count)
-        client = await asyncio.get_running_loop().run_in_executor(self._executor, open_client, settings.region)
+        try:
+            client = await asyncio.get_running_loop().run_in_executor(self._executor, open_client, settings.region)
+        except BotoCoreError as unusable:
+            raise CannotPublish(
+                f"CloudWatch metrics are switched on, but cannot be published: {clean(str(unusable), 200)} "
+                "Set cloudwatch.region in the file or AWS_REGION, or cloudwatch.enabled to false"
+            ) from None
         return CloudWatch(client, settings.namespace, self._executor, self._clock)
 
 
@@ -198,6 +227,8 @@ def _steady(name: str, job: Callable[[], Awaitable[Any]]) -> Callable[[], Awaita
         nonlocal failing
         try:
             await job()
+        except asyncio.CancelledError:
+            return  # the worker stops; APScheduler would log a traceback
         except Exception as failure:  # whatever fails must not end the timetable; the log says what it was
             if not failing:
                 log.error("%s failed and is tried again: %s", name, _brief(failure))  # noqa: TRY400 - a database that is away is no bug

@@ -12,6 +12,7 @@ import uvloop
 from prober.app import logs
 from prober.app.dashboard_process import NotLoopback, PortTaken
 from prober.app.demo import LabFailed
+from prober.app.monitor import CannotPublish
 from prober.app.up import NoDatabase
 from prober.cli.config import unusable
 from prober.cli.errors import CommandError, ExitCode
@@ -44,7 +45,7 @@ def named_failures() -> Iterator[None]:
         yield
     except ConfigError as error:
         raise unusable(error) from None
-    except (DatabaseUrlError, DatabaseTooNew, NoDatabase, NotLoopback, PortTaken) as error:
+    except (DatabaseUrlError, DatabaseTooNew, NoDatabase, CannotPublish, NotLoopback, PortTaken) as error:
         raise CommandError(str(error)) from None
     except (DatabaseUnavailable, EmbeddedError, LabFailed) as error:
         raise CommandError(str(error), code=ExitCode.UNOBSERVED) from None

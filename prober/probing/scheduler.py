@@ -17,7 +17,7 @@ CLAIM_AHEAD_S: Final = 1.5
 LONGEST_LAG_S: Final = 3.0
 """A start that is later than this is given up, because the lease could end before the probe does."""
 
-HANDED_BACK_WITHIN_S: Final = 2.0
+HANDED_BACK_WITHIN_S: Final = 1.0
 
 
 class Due(Protocol):

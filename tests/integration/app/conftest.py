@@ -72,7 +72,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
             log = tmp_path / f"{words[0]}-{time.monotonic_ns()}.log"
             with log.open("w") as errors:
                 process = subprocess.Popen(
-                    [sys.executable, "-m", "prober.cli", *words],
+                    [sys.executable, "-P", "-m", "prober.cli", *words],
                     stdout=subprocess.PIPE,
                     stderr=errors,
                     text=True,

@@ -1,0 +1,92 @@
+"""The dashboard's socket and its process."""
+
+import os
+import signal
+import socket
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from prober.app.dashboard_process import NotLoopback, PortTaken, address, listen
+from tests.integration.app.conftest import Configuration, Start, until
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "prober.example"])
+def test_the_dashboard_does_not_listen_beyond_this_machine(host: str) -> None:
+    with pytest.raises(NotLoopback, match="--insecure-no-auth"):
+        listen(host, 0)
+
+
+def test_whoever_says_so_may_listen_to_everybody() -> None:
+    with listen("0.0.0.0", 0, insecure_no_auth=True) as listener:
+        assert listener.getsockname()[0] == "0.0.0.0"
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_loopback_is_for_everybody(host: str) -> None:
+    with listen(host, 0) as listener:
+        shown = address(listener)
+        assert shown.startswith("http://[::1]:" if ":" in host else "http://127.0.0.1:")
+        with socket.create_connection(listener.getsockname()[:2], 2):
+            pass
+
+
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_that_does_not_exist_is_named(port: int) -> None:
+    with pytest.raises(PortTaken, match="choose another port with --port"):
+        listen("127.0.0.1", port)
+
+
+def test_a_taken_port_is_said_in_plain_words() -> None:
+    with listen("127.0.0.1", 0) as listener:
+        port = listener.getsockname()[1]
+        with pytest.raises(PortTaken, match=f"port {port}: Address already in use; choose another port with --port"):
+            listen("127.0.0.1", port)
+
+
+def children_of(pid: int) -> set[int]:
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            try:
+                state, parent = (entry / "stat").read_text().rpartition(")")[2].split()[:2]
+            except (FileNotFoundError, ProcessLookupError):
+                continue
+            if int(parent) == pid and state != "Z":
+                found.add(int(entry.name))
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_a_dashboard_that_dies_starts_again_and_dies_with_its_prober(
+    start: Start, configuration: Configuration, database_url: str
+) -> None:
+    config = configuration.write({"shop": "http://127.0.0.1:9/mcp"})
+    # What lies in the working directory must not take the place of the prober's own packages.
+    for name in ("dashboard", "checks"):
+        (config.parent / name).mkdir()
+        (config.parent / name / "__init__.py").write_text("raise AssertionError('somebody else')")
+    running = start("up", "--config", str(config), "--port", "0", DATABASE_URL=database_url)
+    shown = running.first_line().removeprefix("dashboard: ")
+    assert shown.startswith("http://127.0.0.1:"), running.said
+
+    def page() -> str:
+        with urllib.request.urlopen(shown, timeout=15) as answer:
+            return str(answer.read().decode())
+
+    assert "shop" in page()
+    (first,) = children_of(running.pid)
+    os.kill(first, signal.SIGKILL)
+    assert "shop" in page(), "connections wait for the next one"
+    (second,) = children_of(running.pid)
+    assert second != first
+    assert "the dashboard ended with status -9; it starts again" in running.said
+    running.kill()
+    until(lambda: not is_alive(second), 5, "the dashboard is gone, too")

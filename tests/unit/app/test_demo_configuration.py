@@ -1,0 +1,58 @@
+"""The demo's configuration: one that `config check` accepts, with its secrets where only their owner can read them."""
+
+import os
+import stat
+from pathlib import Path
+
+import yaml
+
+from prober.app import channels
+from prober.app.demo import write_configuration
+from prober.lab import SCENARIOS
+from prober.settings import load
+
+URLS = {scenario.id: f"http://127.0.0.1:9/{scenario.id}" for scenario in SCENARIOS}
+
+
+def mode_of(path: Path) -> int:
+    return stat.S_IMODE(path.stat().st_mode)
+
+
+def test_the_demo_configuration_passes_the_check_and_names_every_scenario(tmp_path: Path) -> None:
+    path = write_configuration(tmp_path / "demo", URLS)
+    settings = load(path, {}, judge=channels.problems_with)
+    assert {endpoint.name: endpoint.url for endpoint in settings.endpoints} == URLS
+    assert [(notifier.name, notifier.kind) for notifier in settings.notifiers] == [("notices", "file")]
+    by_name = {endpoint.name: endpoint for endpoint in settings.endpoints}
+    for scenario in SCENARIOS:
+        endpoint = by_name[scenario.id]
+        assert len(endpoint.sentinels) == len(scenario.options.get("sentinels", []))
+        assert endpoint.streaming is scenario.options.get("streaming")
+        assert endpoint.timeout_s <= endpoint.interval_s
+
+
+def test_credentials_lie_in_files_of_their_own_that_nobody_else_may_read(tmp_path: Path) -> None:
+    umask = os.umask(0)
+    try:
+        path = write_configuration(tmp_path / "demo", URLS)
+    finally:
+        os.umask(umask)
+    secrets = list((tmp_path / "demo" / "secrets").iterdir())
+    assert [secret.name for secret in secrets] == ["auth-rejected-authorization"]
+    assert mode_of(secrets[0]) == 0o600
+    assert mode_of(secrets[0].parent) == 0o700
+    (headers,) = [each["headers"] for each in yaml.safe_load(path.read_text())["endpoints"] if "headers" in each]
+    assert headers == {"Authorization": f"file:{secrets[0]}"}
+    assert secrets[0].read_text() not in path.read_text()
+
+
+def test_a_second_run_closes_what_stood_open_and_replaces_what_was_longer(tmp_path: Path) -> None:
+    write_configuration(tmp_path, URLS)
+    secret = tmp_path / "secrets" / "auth-rejected-authorization"
+    written = secret.read_text()
+    secret.write_text("x" * 1000)
+    secret.chmod(0o644)
+    write_configuration(tmp_path, URLS)
+    assert mode_of(secret) == 0o600
+    assert secret.read_text() == written
+    assert not list(tmp_path.glob("*.new"))
