@@ -30,6 +30,14 @@ def until(condition: Callable[[], Any], within_s: float, what: str) -> Any:
     return value
 
 
+def is_alive(pid: int) -> bool:
+    """Whether a process is there and has not ended."""
+    try:
+        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
 @dataclass
 class Running:
     """A command that runs until it is stopped."""

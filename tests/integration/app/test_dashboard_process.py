@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from prober.app.dashboard_process import NotLoopback, PortTaken, address, listen
-from tests.integration.app.conftest import Configuration, Start, until
+from tests.integration.app.conftest import Configuration, Start, is_alive, until
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "prober.example"])
@@ -56,13 +56,6 @@ def children_of(pid: int) -> set[int]:
             if int(parent) == pid and state != "Z":
                 found.add(int(entry.name))
     return found
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        return (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return False
 
 
 def test_a_dashboard_that_dies_starts_again_and_dies_with_its_prober(

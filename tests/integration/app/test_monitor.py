@@ -17,6 +17,7 @@ from moto.server import ThreadedMotoServer
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from prober.app import channels
+from prober.app import monitor as monitor_room
 from prober.app.monitor import CannotPublish, Following, Monitor
 from prober.clock import SystemClock
 from prober.endpoints.config_file import ConfigFileWatcher
@@ -100,7 +101,8 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(db: AsyncEngine, tmp_path: Path) -> AsyncIterator[Stage]:
+async def stage(db: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Stage]:
+    monkeypatch.setattr(monitor_room, "FOLLOW_EVERY_S", 0.2)
     server = Switched()
     async with serving(server) as (_, url):
         yield Stage(tmp_path / "prober.yaml", db, server, url)

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -143,6 +143,22 @@ async def test_a_claim_that_another_worker_has_taken_over_writes_nothing(
     assert await stage.store.sql("select lease_owner from endpoint") == [("another",)]
     assert stage.published == []
     assert "another worker has taken over shop" in caplog.text
+
+
+async def test_a_report_whose_commit_was_not_heard_of_counts_once(stage: Stage) -> None:
+    stage.server.is_well = False
+    claim = await stage.store.claim_one()
+    for _ in range(3):
+        await stage.cycle().run(claim)
+    assert await stage.count("report") == 1
+    assert await stage.store.sql("select incident->'streak'->'length', marks from endpoint_state") == [(1, "d")]
+
+
+async def test_an_edited_policy_counts_for_the_next_probe(stage: Stage) -> None:
+    stage.policy = replace(stage.policy, location="elsewhere", rules=Rules(fail_after=1), channels=("mail",))
+    await stage.probe(is_well=False)
+    assert await stage.store.sql("select location from report") == [("elsewhere",)]
+    assert await stage.store.sql("select channel from notice") == [("mail",)]
 
 
 async def test_a_report_waits_for_a_database_that_is_away_for_a_moment(
