@@ -42,7 +42,8 @@ async def measure(runs: int) -> None:
 def report(name: str, checks: list[float], bares: list[float]) -> None:
     ratios = [check / bare for check, bare in zip(checks, bares, strict=True)]
     print(
-        f"{name:5} check {statistics.median(checks) * 1000:5.0f} ms, import httpx {statistics.median(bares) * 1000:5.0f} ms,"
+        f"{name:5} check {statistics.median(checks) * 1000:5.0f} ms,"
+        f" import httpx {statistics.median(bares) * 1000:5.0f} ms,"
         f" ratio {statistics.median(ratios):.2f} (min {min(ratios):.2f}, max {max(ratios):.2f})"
     )
 
