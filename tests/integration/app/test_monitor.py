@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import psycopg
 import pytest
 import yaml
 from moto.server import ThreadedMotoServer
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from prober.app import channels
@@ -232,3 +234,24 @@ async def test_an_edit_while_the_database_is_away_counts_once_it_is_back(
         await Store(stage.db).sql("alter table endpoint_away rename to endpoint")
         await eventually(lambda: "counts from now on" in caplog.text)
         assert await stage.names() == {"after"}
+
+
+async def test_a_worker_outlives_a_database_that_goes_away(
+    stage: Stage, postgres_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    stage.write("shop")
+    plain = make_url(postgres_url).set(drivername="postgresql").render_as_string(hide_password=False)
+    name = stage.db.url.database
+    async with stage.monitor():
+        await eventually(lambda: Store(stage.db).sql("select 1 from report where missed = 0"))
+        with psycopg.connect(plain, autocommit=True) as admin:
+            admin.execute(f'alter database "{name}" with allow_connections false')
+            admin.execute("select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [name])
+            await eventually(lambda: "claiming due probes failed and is tried again" in caplog.text)
+            admin.execute(f'alter database "{name}" with allow_connections true')
+        await eventually(lambda: "claiming due probes works again" in caplog.text)
+        ((before,),) = await Store(stage.db).sql("select max(slot) from report where missed = 0")
+        await eventually(
+            lambda: Store(stage.db).sql("select 1 from report where missed = 0 and slot > :before", before=before)
+        )
+    assert caplog.text.count("claiming due probes failed") == 1, "once, not at every tick"
