@@ -1,4 +1,4 @@
-"""CPU that one full probe costs: our wire, beside the same requests with plain httpx, over TLS to a local server.
+"""CPU that one full probe costs: ours, beside the same requests with plain httpx, over TLS to a local server.
 
 A probe is initialize, initialized, tools/list (4 KB of JSON), tools/call (two events) and DELETE, all answers parsed.
 The server is a process of its own, so that only the client's CPU counts; the clients take turns, so that a machine
@@ -29,11 +29,13 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from checks.messages import result_of
-from checks.model import Endpoint, Opener
+from checks.model import Endpoint, Expectation, Opener, Sentinel, Verdict
 from checks.spec import Era, Transport
 from prober.clock import SystemClock
 from prober.net.client import Net
 from prober.net.guard import GuardPolicy
+from prober.probing import runner
+from prober.probing.runner import Assignment
 from prober.wire.connect import connect
 
 VERSION = "2025-11-25"
@@ -95,17 +97,37 @@ async def serve(certificate: str) -> None:
     await server.serve_forever()
 
 
-def our_wire(url: str) -> Probe:
-    clock = SystemClock()
-    net = Net(GuardPolicy(allow_private=True), clock=clock)
-    endpoint = Endpoint(name="bench", url=url, verify_tls=False)
-    remembered = Opener(
+def remembered_at(now: datetime) -> Opener:
+    return Opener(
         transport=Transport.STREAMABLE_HTTP,
         era=Era.HANDSHAKE,
         protocol_version=VERSION,
         reason="bench",
-        chosen_at=clock.now(),
+        chosen_at=now,
     )
+
+
+def whole_probe(url: str) -> Probe:
+    """The scheduler's own: the wire, every check, every detector, the report."""
+    clock = SystemClock()
+    net = Net(GuardPolicy(allow_private=True), clock=clock)
+    sentinel = Sentinel(tool="tool_0", expect=Expectation(text="5"))
+    endpoint = Endpoint(name="bench", url=url, verify_tls=False, streaming=True, sentinels=(sentinel,))
+
+    async def probe() -> None:
+        now = clock.now()
+        assignment = Assignment(endpoint=endpoint, slot=now, remembered=remembered_at(now))
+        report = await runner.probe(assignment, net=net, clock=clock)
+        assert report.verdict is Verdict.UP, report.diagnoses
+
+    return probe
+
+
+def our_wire(url: str) -> Probe:
+    clock = SystemClock()
+    net = Net(GuardPolicy(allow_private=True), clock=clock)
+    endpoint = Endpoint(name="bench", url=url, verify_tls=False)
+    remembered = remembered_at(clock.now())
 
     async def probe() -> None:
         deadline = asyncio.get_running_loop().time() + 30
@@ -169,7 +191,8 @@ async def cpu_per_thousand(probe: Probe, probes: int, at_once: int) -> float:
 
 async def measure(url: str, probes: int, rounds: int, at_once: int) -> None:
     clients = {
-        "our wire": our_wire(url),
+        "our whole probe": whole_probe(url),
+        "our wire alone": our_wire(url),
         "httpx, one TLS context for all": plain_httpx(url, unverified(httpx.create_ssl_context())),
         "httpx, all defaults": plain_httpx(url, None),
     }
@@ -177,7 +200,7 @@ async def measure(url: str, probes: int, rounds: int, at_once: int) -> None:
     for _ in range(rounds):
         for name, probe in clients.items():
             costs[name].append(await cpu_per_thousand(probe, probes, at_once))
-    ours = costs["our wire"]
+    ours = costs["our whole probe"]
     for name, seconds in costs.items():
         ratio = statistics.median(other / own for other, own in zip(seconds, ours, strict=True))
         print(f"{name:32}{statistics.median(seconds):7.2f} CPU-s per 1,000 probes   {ratio:5.2f} times ours")
