@@ -54,9 +54,20 @@ async def demo(
     lab, urls = await start_lab()
     try:
         config = write_configuration(directory, urls)
-        await up(UpOptions(config=config, data_dir=directory, host=host, port=port), stop, started)
+        options = UpOptions(
+            config=config, data_dir=directory, host=host, port=port, environment=own_environment(os.environ)
+        )
+        await up(options, stop, started)
     finally:
         await lab.stop()
+
+
+def own_environment(environment: Mapping[str, str]) -> dict[str, str]:
+    """The environment without what configures an owner's prober: on his database, the demo would take the endpoints
+    that it does not know for removed."""
+    return {
+        name: value for name, value in environment.items() if name != "DATABASE_URL" and not name.startswith("PROBER_")
+    }
 
 
 async def until_right(db: AsyncEngine, clock: Clock, within_s: float = RIGHT_WITHIN_S) -> list[Wrong]:

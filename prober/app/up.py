@@ -6,7 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 from uuid import uuid4
@@ -38,6 +38,8 @@ class UpOptions:
     port: int | None = None
     dashboard: bool = True
     insecure_no_auth: bool = False
+    environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    """What stands over the configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,9 +66,9 @@ def worker_name() -> str:
     return f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid4().hex[:8]}"
 
 
-def configured(config: Path) -> tuple[Settings, ConfigFileWatcher]:
+def configured(config: Path, environment: Mapping[str, str]) -> tuple[Settings, ConfigFileWatcher]:
     """The settings in the file, judged in full, and the watcher that follows it. Raises ConfigError."""
-    watcher = ConfigFileWatcher(config, os.environ, judge=channels.problems_with)
+    watcher = ConfigFileWatcher(config, environment, judge=channels.problems_with)
     return watcher.load(), watcher
 
 
@@ -76,7 +78,7 @@ async def up(options: UpOptions, stop: asyncio.Event, started: Callable[[Running
     Raises ConfigError, EmbeddedError, DatabaseUnavailable, DatabaseTooNew, NotLoopback and PortTaken, each with a
     message that names the way out.
     """
-    settings, watcher = configured(options.config)
+    settings, watcher = configured(options.config, options.environment)
     async with AsyncExitStack() as ending:
         listener = None
         if options.dashboard:
@@ -110,7 +112,7 @@ async def work(config: Path, stop: asyncio.Event, started: Callable[[], None]) -
 
     Raises ConfigError, NoDatabase, DatabaseUnavailable and DatabaseTooNew.
     """
-    settings, watcher = configured(config)
+    settings, watcher = configured(config, os.environ)
     if settings.database_url is None:
         raise NoDatabase
     await asyncio.to_thread(migrations.upgrade, settings.database_url)

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from prober.app import channels
-from prober.app.demo import write_configuration
+from prober.app.demo import own_environment, write_configuration
 from prober.lab import SCENARIOS
 from prober.settings import load
 
@@ -56,3 +56,8 @@ def test_a_second_run_closes_what_stood_open_and_replaces_what_was_longer(tmp_pa
     assert mode_of(secret) == 0o600
     assert secret.read_text() == written
     assert not list(tmp_path.glob("*.new"))
+
+
+def test_what_configures_an_owners_prober_is_nothing_to_the_demo() -> None:
+    environment = {"DATABASE_URL": "postgresql://real", "PROBER_CLOUDWATCH_ENABLED": "true", "PATH": "/bin"}
+    assert own_environment(environment) == {"PATH": "/bin"}
