@@ -5,12 +5,15 @@ Source: AWS Lambda Developer Guide, "Understanding the Lambda execution environm
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeVar
 
 from prober.clock import Clock, SystemClock
 from prober.lab.http import CutShort, close_body
+
+T = TypeVar("T")
 
 DEFAULT_TIMEOUT_S: Final = 30.0
 INIT_LIMIT_S: Final = 10.0
@@ -111,12 +114,39 @@ class Function:
     _warm: list[_Warm] = field(default_factory=list, init=False)
     _busy: set[Instance] = field(default_factory=set, init=False)
     _starting: int = field(default=0, init=False)
+    _runs: set[asyncio.Task[Any]] = field(default_factory=set, init=False)
 
     async def invoke(self, event: Mapping[str, Any], *, request_id: str, trace_id: str) -> Answer:
         """Hand one event to an instance. Raises Throttled or FunctionFailed.
 
-        Of a streamed answer the chunks must be read or closed: the instance stays busy until then.
+        Of a streamed answer the chunks must be read or closed: the instance stays busy until then. A caller that is
+        cancelled leaves alone: as on Lambda, the instance goes on to the end, and takes further events after it.
         """
+        run = self._keep(self._run(event, request_id=request_id, trace_id=trace_id))
+        try:
+            return await asyncio.shield(run)
+        except asyncio.CancelledError:
+            self._keep(_unheard(run))
+            raise
+
+    async def close(self) -> None:
+        """Stop every instance, in the middle of an event if need be."""
+        runs = tuple(self._runs)
+        for run in runs:
+            run.cancel()
+        await asyncio.gather(*runs, return_exceptions=True)
+        instances = [*(warm.instance for warm in self._warm), *self._busy]
+        self._warm.clear()
+        self._busy.clear()
+        await asyncio.gather(*(instance.stop() for instance in instances))
+
+    def _keep(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        run = asyncio.get_running_loop().create_task(coroutine)
+        self._runs.add(run)
+        run.add_done_callback(self._runs.discard)
+        return run
+
+    async def _run(self, event: Mapping[str, Any], *, request_id: str, trace_id: str) -> Answer:
         if self.concurrency is not None and len(self._busy) + self._starting >= self.concurrency:
             raise Throttled("ReservedFunctionConcurrentInvocationLimitExceeded")
         instance = await self._take()
@@ -140,13 +170,6 @@ class Function:
             return Streamed(answer.content_type, metered)
         await self._give_back(instance)
         return answer
-
-    async def close(self) -> None:
-        """Stop every instance."""
-        instances = [*(warm.instance for warm in self._warm), *self._busy]
-        self._warm.clear()
-        self._busy.clear()
-        await asyncio.gather(*(instance.stop() for instance in instances))
 
     async def _take(self) -> Instance:
         await self._recycle()
@@ -194,6 +217,14 @@ class Function:
     async def _discard(self, instance: Instance) -> None:
         self._busy.discard(instance)
         await instance.stop()
+
+
+async def _unheard(run: asyncio.Task[Answer]) -> None:
+    """See an invocation through whose caller has left, and release what it answers with."""
+    with contextlib.suppress(FunctionFailed, Throttled):
+        answer = await run
+        if isinstance(answer, Streamed):
+            await close_body(answer.chunks)
 
 
 class _Metered:

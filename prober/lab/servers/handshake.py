@@ -13,23 +13,28 @@ from prober.lab.servers import rpc, toolbox
 
 VERSIONS: Final = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
 VERSION_HEADER_SINCE: Final = "2025-06-18"
+BATCHING: Final = "2025-03-26"
+"""The one revision with batches; also the one that a request without a version header is taken for."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class HandshakeServer:
     """Serves `initialize`, `ping`, `tools/list` and `tools/call`.
 
-    `newest` is the latest revision that it speaks. With `streams`, every answer is an event stream that carries
-    progress where it was asked for. With `has_sessions`, requests must carry the id that `initialize` issued.
+    `newest` is the latest revision that it speaks, published or not, `oldest` the first. With `streams`, every answer
+    is an event stream that carries progress where it was asked for. With `has_sessions`, requests must carry the id
+    that `initialize` issued.
     """
 
     tools: Sequence[toolbox.Tool] = toolbox.STANDARD_TOOLS
     newest: str = VERSIONS[-1]
+    oldest: str = VERSIONS[0]
     has_sessions: bool = True
     streams: bool = True
     page_size: int | None = None
     name: str = toolbox.LAB_NAME
-    _sessions: set[str] = field(default_factory=set)
+    _sessions: dict[str, str] = field(default_factory=dict)
+    """The revision that each session negotiated, by the session's id."""
 
     async def __call__(self, request: Request) -> Response:
         try:
@@ -37,7 +42,7 @@ class HandshakeServer:
                 case "POST":
                     return await self._post(request)
                 case "DELETE" if self.has_sessions:
-                    self._sessions.discard(self._session_of(request))
+                    del self._sessions[self._session_of(request)]
                     return Response(status=200)
                 case _:
                     return (
@@ -49,37 +54,52 @@ class HandshakeServer:
             return refused.response()
 
     async def _post(self, request: Request) -> Response:
-        message = rpc.message_of(request)
+        messages, is_batch = rpc.messages_of(request)
         if not rpc.accepts(request, rpc.JSON, rpc.EVENTS):
             raise rpc.Refused(406, rpc.INVALID_REQUEST, "Not Acceptable: offer application/json and text/event-stream")
-        if message["method"] == "initialize":
-            return self._initialize(message)
-        if self.has_sessions:
-            self._session_of(request)
-        self._check_version(request)
-        if "id" not in message:
+        if not is_batch and messages[0]["method"] == "initialize":
+            return self._initialize(messages[0])
+        revision = self._revision_of(request)
+        if is_batch and (revision != BATCHING or any(each["method"] == "initialize" for each in messages)):
+            raise rpc.Refused(400, rpc.INVALID_REQUEST, "Invalid request: this must not be a batch")
+        asked = [each for each in messages if "id" in each]
+        if not asked:
             return rpc.accepted()
-        messages = answers(message, self.tools, self.page_size)
-        return await self._reply(messages)
+        return await self._reply(self._answers(asked), is_batch=is_batch)
 
     def _initialize(self, message: rpc.Json) -> Response:
-        answer = initialized(message, name=self.name, newest=self.newest)
+        answer = initialized(message, name=self.name, newest=self.newest, oldest=self.oldest)
         headers: tuple[tuple[str, str], ...] = ()
         if self.has_sessions:
             session = uuid.uuid4().hex
-            self._sessions.add(session)
+            self._sessions[session] = answer["result"]["protocolVersion"]
             headers = (("Mcp-Session-Id", session),)
         if self.streams:
             return rpc.event_stream(rpc.events(_only(answer)), *headers)
         return rpc.json_response(answer, *headers)
 
-    async def _reply(self, messages: AsyncIterator[rpc.Json]) -> Response:
+    async def _answers(self, asked: Sequence[rpc.Json]) -> AsyncIterator[rpc.Json]:
+        for message in asked:
+            async for each in answers(message, self.tools, self.page_size):
+                yield each
+
+    async def _reply(self, messages: AsyncIterator[rpc.Json], *, is_batch: bool) -> Response:
         if self.streams:
             return rpc.event_stream(rpc.events(messages))
-        async for message in messages:
-            if "id" in message:
-                return rpc.json_response(message)
-        raise rpc.Refused(200, rpc.INTERNAL_ERROR, "The tool ended without a result")
+        found = [message async for message in messages if "id" in message]
+        if not found:
+            raise rpc.Refused(200, rpc.INTERNAL_ERROR, "The tool ended without a result")
+        return rpc.json_response(found if is_batch else found[0])
+
+    def _revision_of(self, request: Request) -> str:
+        """What the conversation speaks. Raises Refused for a request of no known session or revision."""
+        claimed = request.header("mcp-protocol-version")
+        negotiated = self._sessions[self._session_of(request)] if self.has_sessions else None
+        spoken = revisions(self.oldest, self.newest)
+        if claimed is not None and self.newest >= VERSION_HEADER_SINCE and claimed not in spoken:
+            message = f"Bad Request: Unsupported protocol version: {claimed}. Supported versions: {', '.join(spoken)}"
+            raise rpc.Refused(400, rpc.INVALID_REQUEST, message)
+        return negotiated or claimed or BATCHING
 
     def _session_of(self, request: Request) -> str:
         session = request.header("mcp-session-id")
@@ -89,18 +109,16 @@ class HandshakeServer:
             raise rpc.Refused(404, rpc.INVALID_REQUEST, "Session not found")
         return session
 
-    def _check_version(self, request: Request) -> None:
-        claimed = request.header("mcp-protocol-version")
-        spoken = [version for version in VERSIONS if version <= self.newest]
-        if claimed is not None and self.newest >= VERSION_HEADER_SINCE and claimed not in spoken:
-            message = f"Bad Request: Unsupported protocol version: {claimed}. Supported versions: {', '.join(spoken)}"
-            raise rpc.Refused(400, rpc.INVALID_REQUEST, message)
+
+def revisions(oldest: str, newest: str) -> list[str]:
+    """The revisions from `oldest` to `newest`, which need not be a published one."""
+    return sorted({each for each in (*VERSIONS, newest) if oldest <= each <= newest})
 
 
-def initialized(message: rpc.Json, *, name: str, newest: str) -> rpc.Json:
+def initialized(message: rpc.Json, *, name: str, newest: str, oldest: str = VERSIONS[0]) -> rpc.Json:
     """The answer to `initialize`: the requested revision where it is spoken, the newest one otherwise."""
     requested = rpc.params_of(message).get("protocolVersion")
-    spoken = [version for version in VERSIONS if version <= newest]
+    spoken = revisions(oldest, newest)
     value = {
         "protocolVersion": requested if requested in spoken else newest,
         "capabilities": {"tools": {"listChanged": False}},

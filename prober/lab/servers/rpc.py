@@ -38,10 +38,27 @@ class Refused(Exception):
 
 def message_of(request: Request) -> Json:
     """The single JSON-RPC request or notification in the body. Raises Refused with status 400."""
+    return _message(_value_of(request))
+
+
+def messages_of(request: Request) -> tuple[list[Json], bool]:
+    """The messages in the body, and whether they came as a batch. Raises Refused with status 400."""
+    value = _value_of(request)
+    if not isinstance(value, list):
+        return [_message(value)], False
+    if not value:
+        raise Refused(400, INVALID_REQUEST, "Invalid request: the batch is empty")
+    return [_message(each) for each in value], True
+
+
+def _value_of(request: Request) -> Any:
     try:
-        message = json.loads(request.body)
+        return json.loads(request.body)
     except ValueError:
         raise Refused(400, PARSE_ERROR, "Parse error") from None
+
+
+def _message(message: Any) -> Json:
     if not isinstance(message, dict) or message.get("jsonrpc") != "2.0" or not isinstance(message.get("method"), str):
         raise Refused(400, INVALID_REQUEST, "Invalid request: expected one JSON-RPC 2.0 message")
     if not isinstance(message.get("params", {}), dict):
@@ -83,7 +100,7 @@ def error(rpc_id: Any, code: int, message: str, data: Any = None) -> Json:
     return {"jsonrpc": "2.0", "id": rpc_id, "error": fault}
 
 
-def json_response(payload: Json, *headers: tuple[str, str], status: int = 200) -> Response:
+def json_response(payload: Json | list[Json], *headers: tuple[str, str], status: int = 200) -> Response:
     body = json.dumps(payload, separators=(",", ":")).encode()
     return Response(status=status, headers=(("Content-Type", JSON), *headers), body=body)
 

@@ -109,6 +109,61 @@ async def test_the_time_limit_cuts_a_stream_short(build, instances, clock) -> No
     assert instances[0].history[-1] == "stop"
 
 
+class Patient:
+    """An instance that answers when it is allowed to."""
+
+    def __init__(self, answer) -> None:
+        self.begun, self.allowed, self.given_back = asyncio.Event(), asyncio.Event(), asyncio.Event()
+        self.history: list[str] = []
+        self._answer = answer
+
+    async def start(self) -> None: ...
+
+    async def invoke(self, event, context):
+        self.begun.set()
+        await self.allowed.wait()
+        self.history.append("answered")
+        return self._answer()
+
+    async def freeze(self) -> None:
+        self.history.append("frozen")
+        self.given_back.set()
+
+    async def stop(self) -> None:
+        self.history.append("stopped")
+
+
+async def leave_early(function: Function, instance: Patient) -> None:
+    """Call the function, and leave once its instance is at work."""
+    call = asyncio.create_task(invoke(function))
+    await instance.begun.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_an_instance_whose_caller_leaves_goes_on_to_the_end_and_is_used_again(clock, chunks, streams) -> None:
+    instance = Patient(lambda: Streamed("text/plain", chunks(b"a")) if streams else Buffered(b"null"))
+    function = Function(build=lambda: instance, clock=clock, concurrency=1)
+    await leave_early(function, instance)
+    with pytest.raises(Throttled):
+        await invoke(function)
+    instance.allowed.set()
+    await instance.given_back.wait()
+    assert instance.history == ["answered", "frozen"]
+    await invoke(function)
+    assert function.started == 1
+
+
+async def test_closing_ends_what_nobody_waits_for_any_more(clock) -> None:
+    instance = Patient(lambda: Buffered(b"null"))
+    function = Function(build=lambda: instance, clock=clock)
+    await leave_early(function, instance)
+    await function.close()
+    assert instance.history == ["stopped"]
+
+
 async def test_a_failed_init_is_repeated_for_every_event(clock) -> None:
     class Broken:
         starts = 0

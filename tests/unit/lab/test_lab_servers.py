@@ -184,6 +184,55 @@ async def test_the_version_header_is_judged_only_by_revisions_that_know_it(post,
     assert (await server(handshake(post, "ping", MCP_Protocol_Version="1999-01-01"))).status == status
 
 
+async def opened(post, server, version) -> str | None:
+    """The id of a fresh session of that revision."""
+    return (await server(handshake(post, "initialize", {"protocolVersion": version}))).header("mcp-session-id")
+
+
+BATCH = [
+    {"jsonrpc": "2.0", "id": 1, "method": "ping"},
+    {"jsonrpc": "2.0", "method": "notifications/cancelled", "params": {"requestId": 9}},
+    {"jsonrpc": "2.0", "id": 2, "method": "nope"},
+]
+
+
+@pytest.mark.parametrize("streams", [False, True])
+async def test_a_batch_of_the_revision_that_has_them_is_answered_as_a_whole(post, streams) -> None:
+    server = HandshakeServer(streams=streams)
+    response = await server(post(BATCH, Mcp_Session_Id=await opened(post, server, "2025-03-26")))
+    answered = await events_of(response) if streams else await json_of(response)
+    assert [(each["id"], each.get("result"), each.get("error", {}).get("code")) for each in answered] == [
+        (1, {}, None),
+        (2, None, -32601),
+    ]
+
+
+async def test_a_batch_of_one_is_answered_by_a_batch_and_one_of_notifications_by_nothing(post) -> None:
+    server = HandshakeServer(newest="2025-03-26", has_sessions=False, streams=False)
+    assert await json_of(await server(post(BATCH[:1]))) == [{"jsonrpc": "2.0", "id": 1, "result": {}}]
+    silent = await server(post(BATCH[1:2]))
+    assert (silent.status, silent.body) == (202, b"")
+
+
+async def test_no_other_revision_has_batches_and_no_batch_opens_a_conversation(post) -> None:
+    server = HandshakeServer(streams=False)
+    later = post(BATCH, Mcp_Session_Id=await opened(post, server, "2025-06-18"))
+    opening = post(
+        [{"jsonrpc": "2.0", "id": 1, "method": "initialize"}], Mcp_Session_Id=await opened(post, server, "2025-03-26")
+    )
+    for refused in (later, opening):
+        response = await server(refused)
+        assert (response.status, (await json_of(response))["error"]["code"]) == (400, -32600)
+
+
+async def test_a_server_may_speak_one_revision_alone_even_an_unpublished_one(post) -> None:
+    server = HandshakeServer(newest="2099-01-01", oldest="2099-01-01", has_sessions=False, streams=False)
+    answer = await json_of(await server(handshake(post, "initialize", {"protocolVersion": "2025-11-25"})))
+    assert answer["result"]["protocolVersion"] == "2099-01-01"
+    assert (await server(handshake(post, "ping", MCP_Protocol_Version="2099-01-01"))).status == 200
+    assert (await server(handshake(post, "ping", MCP_Protocol_Version="2025-11-25"))).status == 400
+
+
 async def test_an_unknown_tool_is_an_error_and_bad_arguments_are_a_failed_call(post) -> None:
     server = HandshakeServer(has_sessions=False, streams=False)
     unknown = await json_of(await server(handshake(post, "tools/call", {"name": "nope"})))
