@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
+from urllib.request import Request, urlopen
 from uuid import UUID
 
 import pytest
@@ -26,7 +27,10 @@ def aws_url() -> Iterator[str]:
     server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
+    url = f"http://{host}:{port}"
+    # Every such server in a process shows the same queues: those of other tests go.
+    urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()
+    yield url
     server.stop()
 
 
