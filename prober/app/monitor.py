@@ -45,8 +45,6 @@ LAST_FLUSH_S: Final = 2.0
 NAMES_LOGGED: Final = 10
 """Endpoints that one log line names."""
 
-FORMER_NET_KEPT_S: Final = 60.0
-
 FOLLOW_EVERY_S: Final = 2.0
 PARTITIONS_EVERY_S: Final = 3600.0
 
@@ -99,7 +97,6 @@ class Monitor:
         timer = AsyncIOScheduler(timezone="UTC")
         async with AsyncExitStack() as ending:
             ending.callback(self._executor.shutdown, wait=False, cancel_futures=True)
-            ending.callback(lambda: self._net.close())
             if self._following is not None and self._following.owns_endpoints:
                 await self._write_endpoints(self._settings)
             await ensure_partitions(self._db)
@@ -172,13 +169,12 @@ class Monitor:
         is decided at the start alone."""
         if self._following is not None and self._following.owns_endpoints:
             await self._write_endpoints(settings)
-        former, self._net = self._net, self._guarded_net(settings)
+        if settings.network != self._settings.network:
+            self._net = self._guarded_net(settings)  # probes that began with the former guard end with it
         self._settings = settings
         await self._delivery.stop()
         self._delivery = Delivery(self._db, self._channels(settings), worker=self._worker, clock=self._clock)
         self._delivery.start()
-        # Probes that began with the former guard and resolver end with them.
-        asyncio.get_running_loop().call_later(FORMER_NET_KEPT_S, former.close)
         log.info("the configuration was edited and counts from now on")
 
     async def _write_endpoints(self, settings: Settings) -> None:

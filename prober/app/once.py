@@ -1,7 +1,5 @@
 """One probe of one endpoint at the prompt or in a pipeline: no database, nothing remembered."""
 
-import asyncio
-
 from checks.model import Endpoint, ProbeReport, Profile
 from prober.clock import SystemClock
 from prober.net.client import Net
@@ -14,12 +12,4 @@ async def probe_once(endpoint: Endpoint, *, profile: Profile = Profile.STANDARD)
     metadata and link-local addresses never are."""
     clock = SystemClock()
     net = Net(GuardPolicy(allow_private=True), clock=clock)
-    try:
-        return await probe(Assignment(endpoint=endpoint, slot=clock.now(), profile=profile), net=net, clock=clock)
-    finally:
-        net.close()
-
-
-def probe_now(endpoint: Endpoint, *, profile: Profile = Profile.STANDARD) -> ProbeReport:
-    """`probe_once` for a caller without an event loop."""
-    return asyncio.run(probe_once(endpoint, profile=profile))
+    return await probe(Assignment(endpoint=endpoint, slot=clock.now(), profile=profile), net=net, clock=clock)

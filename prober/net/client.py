@@ -91,9 +91,6 @@ class Net:
             error = TransportError(failure=Failure.OBSERVER, reason="invalid-request", detail=detail)
         return PostOutcome(error=error)
 
-    def close(self) -> None:
-        """Nothing is left open: clients are closed by those who took them, lookup threads end with the process."""
-
     async def _post(
         self, client: httpx.AsyncClient, url: str, payload: Any, headers: Sequence[tuple[str, str]]
     ) -> PostOutcome:
