@@ -37,7 +37,7 @@ async def connect(
     """
     net.prepare(endpoint.url, verify=endpoint.verify_tls)
     client = net.client(verify=endpoint.verify_tls)
-    recorder = Recorder(client, clock=clock, limits=net.limits, headers=headers, deadline=deadline)
+    recorder = Recorder(client, clock=clock, limits=net.limits, headers=headers, url=endpoint.url, deadline=deadline)
     wire = HttpWire(endpoint, client, recorder)
     try:
         await wire.open(Plan.of(endpoint, remembered, clock.now()), remembered)

@@ -73,8 +73,10 @@ class Recorder:
         clock: Clock,
         limits: Limits,
         headers: Sequence[SentHeader],
+        url: str,
         deadline: float,
     ) -> None:
+        """`url` is the endpoint's, whose query is kept out of what is shown."""
         self.client = client
         self.clock = clock
         self.limits = limits
@@ -86,7 +88,7 @@ class Recorder:
         ]
         """Those that every request carries: the client's, where the owner has not given his own, and the owner's."""
         self.shown = {header.name.lower(): header.shown for header in headers}
-        self.redactor = Redactor(headers)
+        self.redactor = Redactor(headers, url)
         self.deadline = deadline
         """When the probe is over, on the event loop's clock."""
         self._began = monotonic()

@@ -1,16 +1,21 @@
-"""Secret header values: what is sent, what is shown instead, and taking them out of whatever echoes them."""
+"""Secret header values and queries: what is sent, what is shown instead, and keeping them out of what echoes them."""
 
 import base64
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import parse_qsl, quote, urlsplit
+
+from prober import values
 
 REDACTED: Final = "[redacted]"
 
 _SHORTEST: Final = 4
 """Shorter values are no secrets, and taking them out would garble everything else."""
+
+_NO_WORD: Final = 16
+"""A part of a query without a name is taken for a secret from this length on; shorter ones are words such as `json`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,10 +35,14 @@ class SentHeader:
 
 
 class Redactor:
-    """Replaces secrets by `[redacted]`, in the spellings in which a server may repeat them."""
+    """Replaces secrets by `[redacted]`, in the spellings in which a server may repeat them.
 
-    def __init__(self, headers: Iterable[SentHeader]) -> None:
+    The query of the endpoint's `url` counts as one, because keys are handed out in it.
+    """
+
+    def __init__(self, headers: Iterable[SentHeader], url: str = "") -> None:
         spellings = {text for header in headers if header.is_secret for text in _spellings(header.value)}
+        spellings.update(_of_query(urlsplit(url).query))
         self._texts = sorted((text for text in spellings if len(text) >= _SHORTEST), key=len, reverse=True)
         self._bytes = [text.encode("utf-8", "surrogateescape") for text in self._texts]
         self.longest = max((len(secret) for secret in self._bytes), default=0)
@@ -61,6 +70,14 @@ class Redactor:
         if isinstance(value, list):
             return [self.value(item) for item in value]
         return value
+
+
+def _of_query(query: str) -> Iterator[str]:
+    """The query, each of its parts, and the values whose names say that they are secret: others may be common words."""
+    yield from (part for part in (query, *query.split("&")) if "=" in part or len(part) >= _NO_WORD)
+    for name, value in parse_qsl(query):
+        if values.is_secret_header(name):
+            yield from _spellings(value)
 
 
 def _spellings(value: str) -> Iterator[str]:

@@ -491,6 +491,19 @@ async def test_secrets_are_sent_but_never_shown(prober: Prober) -> None:
     assert seen.message.startswith("bad credentials")
 
 
+async def test_the_query_of_the_address_is_sent_but_never_shown(prober: Prober) -> None:
+    async def echo(request: Request, out: Out) -> None:
+        await out.json(error(request, -32603, "no such key: k-123456789"), f"Location: {request.target}")
+
+    async with running(stateless(echo)) as server:
+        wire = await prober.open(f"{server.url}?api_key=k-123456789")
+        exchange = await wire.request("tools/list")
+    assert {request.target for request in server.requests} == {"/mcp?api_key=k-123456789"}
+    assert wire.opening.established
+    assert "k-123456789" not in repr((exchange, wire.opening))
+    assert exchange.url == f"{server.url}?[redacted]"
+
+
 async def test_a_secret_with_a_line_break_is_not_sent_and_not_shown(prober: Prober) -> None:
     broken = SentHeader(name="X-Api-Key", value="made\r\nup: 1", shown="${file:/run/key}")
     async with running(stateless(list_tools)) as server:

@@ -45,3 +45,22 @@ def test_a_header_that_is_shown_as_it_is_is_no_secret() -> None:
 def test_the_representation_of_a_header_does_not_hold_its_value() -> None:
     assert TOKEN not in repr(BEARER)
     assert TOKEN not in f"{[BEARER]}"
+
+
+def test_the_query_of_the_address_is_a_secret() -> None:
+    redactor = Redactor([], "https://example.com/mcp?stage=production&api_key=k-1234567")
+    shown = "https://example.com/mcp?[redacted]"
+    assert redactor.text("https://example.com/mcp?stage=production&api_key=k-1234567") == shown
+    assert redactor.text("no such key: k-1234567 (api_key=k-1234567)") == f"no such key: {REDACTED} ({REDACTED})"
+    assert redactor.text("tool of the production stage") == "tool of the production stage"
+
+
+def test_a_word_as_query_leaves_other_texts_alone() -> None:
+    redactor = Redactor([], "https://example.com/mcp?json&hunter2hunter2hunter2")
+    assert redactor.text("application/json") == "application/json"
+    assert redactor.text("hunter2hunter2hunter2") == REDACTED
+
+
+def test_without_headers_and_query_nothing_is_taken_out() -> None:
+    redactor = Redactor([], "https://example.com/mcp")
+    assert (redactor.longest, redactor.text("https://example.com/mcp?a")) == (0, "https://example.com/mcp?a")
