@@ -29,7 +29,7 @@ from prober.probing.scheduler import CLAIM_AHEAD_S, TICK_JITTER_S, TICK_S, Sched
 from prober.secrets.references import resolve
 from prober.settings import CloudWatchSettings, Settings
 from prober.storage import endpoints, schedule
-from prober.storage.partitions import ensure_partitions
+from prober.storage.partitions import drop_expired, ensure_partitions
 from prober.storage.schedule import Claim
 
 log = logging.getLogger(__name__)
@@ -47,6 +47,8 @@ NAMES_LOGGED: Final = 10
 
 FOLLOW_EVERY_S: Final = 2.0
 PARTITIONS_EVERY_S: Final = 3600.0
+REPORT_DAYS_KEPT: Final = 14
+"""Ten endpoints at a probe a minute fill some 100 MB a day."""
 
 WORKER_THREADS: Final = 4
 """For calls that block: boto3 speaks to AWS over these."""
@@ -99,7 +101,7 @@ class Monitor:
             ending.callback(self._executor.shutdown, wait=False, cancel_futures=True)
             if self._following is not None and self._following.owns_endpoints:
                 await self._write_endpoints(self._settings)
-            await ensure_partitions(self._db)
+            await self._keep_partitions()
             self._metrics = await self._cloudwatch(self._settings.cloudwatch)
             self._delivery.start()
             ending.push_async_callback(lambda: self._delivery.stop())
@@ -125,11 +127,16 @@ class Monitor:
 
     def _jobs(self) -> Iterator[Job]:
         yield _every(TICK_S, TICK_JITTER_S), "claiming due probes", self._scheduler.tick
-        yield _every(PARTITIONS_EVERY_S), "making partitions ahead", lambda: ensure_partitions(self._db)
+        yield _every(PARTITIONS_EVERY_S), "making and dropping partitions", self._keep_partitions
         if self._following is not None:
             yield _every(FOLLOW_EVERY_S), "following the configuration file", self._follow
         if self._metrics is not None:
             yield _every(self._settings.cloudwatch.flush_s), "publishing metrics", self._metrics.flush
+
+    async def _keep_partitions(self) -> None:
+        await ensure_partitions(self._db)
+        if dropped := await drop_expired(self._db, days_kept=REPORT_DAYS_KEPT):
+            log.info("reports of %d days are dropped: they are older than %d days", len(dropped), REPORT_DAYS_KEPT)
 
     async def _claim(self, limit: int) -> list[Claim]:
         return await schedule.claim(

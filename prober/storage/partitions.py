@@ -1,5 +1,6 @@
 """The days of the `report` table: made ahead of time, so that old reports can later be dropped a day at a time."""
 
+import re
 from datetime import date, timedelta
 from typing import Final
 
@@ -9,6 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from prober.storage.tables import REPORT_PARTITION_PREFIX
 
 _LOCK: Final = 0x6D637002
+_DAY: Final = re.compile(re.escape(REPORT_PARTITION_PREFIX) + r"\d{8}")
+"""A partition that holds a day; DEFAULT is none."""
 
 
 async def ensure_partitions(db: AsyncEngine, days_ahead: int = 3) -> tuple[str, ...]:
@@ -25,6 +28,24 @@ async def ensure_partitions(db: AsyncEngine, days_ahead: int = 3) -> tuple[str, 
             if await _make(connection, day):
                 made.append(partition_of(day))
     return tuple(made)
+
+
+async def drop_expired(db: AsyncEngine, *, days_kept: int) -> tuple[str, ...]:
+    """Drop the days that ended more than `days_kept` days ago, in UTC, with all their reports; returns their names.
+
+    Dropping a table takes a moment, where deleting its rows would take minutes and leave the space to be cleaned up.
+    """
+    async with db.begin() as connection:
+        await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+        today: date = (await connection.execute(text("select (now() at time zone 'utc')::date"))).scalar_one()
+        names = await connection.scalars(
+            text("select inhrelid::regclass::text from pg_inherits where inhparent = 'report'::regclass")
+        )
+        oldest = partition_of(today - timedelta(days=days_kept))
+        expired = sorted(name for name in names if _DAY.fullmatch(name) and name < oldest)
+        for name in expired:
+            await connection.execute(text(f"drop table {name}"))
+    return tuple(expired)
 
 
 def partition_of(day: date) -> str:

@@ -3,7 +3,7 @@
 import asyncio
 from datetime import date, timedelta
 
-from prober.storage.partitions import ensure_partitions, partition_of
+from prober.storage.partitions import drop_expired, ensure_partitions, partition_of
 from tests.integration.storage.builders import Store
 
 
@@ -50,3 +50,23 @@ async def test_reports_go_to_their_day_and_are_unique_there(watched: Store) -> N
     claim, saved = await watched.probe()
     assert await homes(watched) == {partition_of(claim.slot.date())}
     assert saved.is_new
+
+
+async def test_days_that_are_too_old_go_with_their_reports_and_the_others_stay(watched: Store) -> None:
+    await ensure_partitions(watched.db, days_ahead=0)
+    day = await today(watched)
+    for age in (14, 15):
+        old = day - timedelta(days=age)
+        await watched.sql(
+            f"create table {partition_of(old)} partition of report"
+            f" for values from ('{old} 00:00+00') to ('{old + timedelta(days=1)} 00:00+00')"
+        )
+    await watched.sql(
+        "insert into report (id, endpoint_id, slot, location, verdict)"
+        " select gen_random_uuid(), id, date_trunc('day', now(), 'UTC') - make_interval(days => age), 'local', 'up'"
+        " from endpoint, unnest(array[0, 14, 15, 400]) as age"
+    )
+
+    assert await drop_expired(watched.db, days_kept=14) == (partition_of(day - timedelta(days=15)),)
+    assert await drop_expired(watched.db, days_kept=14) == ()
+    assert await homes(watched) == {"report_default", partition_of(day), partition_of(day - timedelta(days=14))}
