@@ -17,6 +17,7 @@ from prober.app.children import Child
 from prober.app.up import Running, UpOptions, platform_data_dir, up
 from prober.clock import Clock
 from prober.lab import SCENARIOS, Scenario
+from prober.secrets.references import is_reference
 from prober.storage import queries
 
 INTERVAL_S: Final = 3.0
@@ -153,7 +154,7 @@ def _by_reference(name: str, headers: Mapping[str, str], directory: Path) -> dic
     """The headers with each credential in a file of its own, as the configuration demands it."""
     referred = {}
     for header, value in headers.items():
-        if values.is_secret_header(header):
+        if values.is_secret_header(header) and not is_reference(value):
             secret = directory / "secrets" / f"{name}-{header.lower()}"
             secret.parent.mkdir(mode=0o700, exist_ok=True)
             secret.unlink(missing_ok=True)  # what exists would keep its mode

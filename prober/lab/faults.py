@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from prober.lab import misbehaviour as bad
 from prober.lab.front_doors.function_url import Access, FunctionUrl, InvokeMode
+from prober.lab.front_doors.gateways import CloudFront, RestApi
 from prober.lab.http import Handler, Request, Response, text
 from prober.lab.runtime.function import Context, Function
 from prober.lab.runtime.in_process import AdapterMode, AppInstance, HandlerInstance
@@ -24,6 +25,9 @@ DENIED: Final = (
     "on resource: arn:aws:dynamodb:eu-west-1:123456789012:table/orders "
     "because no identity-based policy allows the dynamodb:GetItem action"
 )
+
+UNPUBLISHED: Final = "2025-12-24"
+"""A date between two revisions, as that of a draft."""
 
 ALL_TOOLS: Final = ["add", "slow_count", "whoami"]
 ADD: Final[SentinelHint] = {"tool": "add", "arguments": {"a": 2, "b": 3}, "expect": {"text": "5"}}
@@ -247,6 +251,85 @@ LAMBDA_FAULTS: Final[tuple[Scenario, ...]] = (
     ),
 )
 
+DOOR_FAULTS: Final[tuple[Scenario, ...]] = (
+    Scenario(
+        id="signature-rejected",
+        title="CloudFront signs for a Function URL, but cannot sign a POST",
+        verdict="down",
+        diagnosis="signature-rejected",
+        front=Front.CLOUDFRONT,
+        build=lambda: CloudFront(origin=streaming(StatelessServer)(), signs=True),
+    ),
+    Scenario(
+        id="route-missing",
+        title="The REST API has no such resource",
+        verdict="down",
+        diagnosis="route-missing",
+        front=Front.REST_API,
+        build=lambda: RestApi(integration=StatelessServer(streams=False), path="/prod/mcp"),
+    ),
+    Scenario(
+        id="route-missing-application",
+        title="The stage's name reaches the application, which knows no such path",
+        verdict="down",
+        diagnosis="route-missing",
+        front=Front.FUNCTION_URL_BUFFERED,
+        build=buffered(lambda: bad.mounted(StatelessServer(), "/mcp")),
+        path="/prod/mcp",
+    ),
+    Scenario(
+        id="gateway-timeout",
+        title="The function takes longer than the gateway waits",
+        verdict="down",
+        diagnosis="gateway-timeout",
+        front=Front.REST_API,
+        build=lambda: RestApi(integration=bad.never, limit_s=1.0),
+    ),
+    Scenario(
+        id="blocked-by-waf",
+        title="A web application firewall turns the prober away",
+        verdict="down",
+        diagnosis="blocked-by-waf",
+        front=Front.REST_API,
+        build=lambda: RestApi(integration=StatelessServer(streams=False), blocked=True),
+    ),
+    Scenario(
+        id="auth-challenge-remapped",
+        title="Asks for a bearer token, but the gateway renames the challenge",
+        verdict="down",
+        diagnosis="auth-required",
+        beside=("auth-challenge-remapped",),
+        front=Front.REST_API,
+        build=lambda: RestApi(integration=bad.guarded(StatelessServer(streams=False), "lab-token")),
+    ),
+    Scenario(
+        id="host-rejected",
+        title="The server's list of hosts does not hold the name that it is called by",
+        verdict="down",
+        diagnosis="host-rejected",
+        front=Front.FUNCTION_URL_STREAMING,
+        build=streaming(lambda: bad.only_for_host(StatelessServer(), "orders.example.com")),
+    ),
+    Scenario(
+        id="accept-rejected",
+        title="An edge replaces the Accept header",
+        verdict="down",
+        diagnosis="accept-rejected",
+        front=Front.CLOUDFRONT,
+        build=lambda: CloudFront(origin=bad.altered(StatelessServer(), {"accept": "application/json"})),
+    ),
+    Scenario(
+        id="headers-stripped",
+        title="An edge removes the protocol's own headers",
+        verdict="down",
+        diagnosis="headers-stripped",
+        front=Front.CLOUDFRONT,
+        build=lambda: CloudFront(
+            origin=bad.altered(StatelessServer(), {"mcp-method": None, "mcp-protocol-version": None})
+        ),
+    ),
+)
+
 STREAM_FAULTS: Final[tuple[Scenario, ...]] = (
     Scenario(
         id="streaming-disabled",
@@ -283,6 +366,24 @@ STREAM_FAULTS: Final[tuple[Scenario, ...]] = (
         front=Front.FUNCTION_URL_BUFFERED,
         options=STREAMING,
         build=buffered(StatelessServer),
+    ),
+    Scenario(
+        id="stream-truncated",
+        title="A tool's event stream ends before the answer",
+        verdict="degraded",
+        diagnosis="stream-truncated",
+        front=Front.FUNCTION_URL_STREAMING,
+        options=STREAMING,
+        build=streaming(_stateless_with(tools__call=bad.abandoned_stream)),
+    ),
+    Scenario(
+        id="stream-truncated-trailer",
+        title="The application dies in mid-stream, and its runtime says so in the body",
+        verdict="down",
+        diagnosis="stream-truncated",
+        front=Front.FUNCTION_URL_STREAMING,
+        options=STREAMING,
+        build=streaming(_stateless_with(tools__list=bad.dying_stream)),
     ),
 )
 
@@ -385,6 +486,24 @@ PROTOCOL_FAULTS: Final[tuple[Scenario, ...]] = (
         ),
     ),
     Scenario(
+        id="protocol-version-mismatch",
+        title="Negotiates an older revision than the one that is pinned",
+        verdict="degraded",
+        diagnosis="protocol-version-mismatch",
+        front=Front.FUNCTION_URL_STREAMING,
+        options={**PLAIN, "protocol_version": "2025-11-25"},
+        build=streaming(lambda: HandshakeServer(newest="2025-06-18")),
+    ),
+    Scenario(
+        id="protocol-version-unpublished",
+        title="Negotiates a revision that nobody has published",
+        verdict="degraded",
+        diagnosis="protocol-version-mismatch",
+        front=Front.FUNCTION_URL_STREAMING,
+        options=PLAIN,
+        build=streaming(lambda: HandshakeServer(newest=UNPUBLISHED, oldest=UNPUBLISHED)),
+    ),
+    Scenario(
         id="malformed-response",
         title="Every JSON body is cut in half",
         verdict="down",
@@ -468,11 +587,21 @@ NETWORK_FAULTS: Final[tuple[Scenario, ...]] = (
         front=Front.ELSEWHERE,
         address="http://169.254.169.254/",
     ),
+    Scenario(
+        id="observer-impaired",
+        title="Healthy, but the prober lacks the secret that it should send",
+        verdict="unknown",
+        diagnosis="observer-impaired",
+        front=Front.FUNCTION_URL_STREAMING,
+        options={"headers": {"Authorization": "env:MCP_PROBER_LAB_NO_SUCH_SECRET"}},
+        build=streaming(StatelessServer),
+    ),
 )
 
 SCENARIOS: Final[tuple[Scenario, ...]] = (
     *HEALTHY,
     *LAMBDA_FAULTS,
+    *DOOR_FAULTS,
     *STREAM_FAULTS,
     *TOOL_FAULTS,
     *PROTOCOL_FAULTS,

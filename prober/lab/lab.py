@@ -146,7 +146,7 @@ async def serve(
 def list_text() -> str:
     """The catalog as a table for people."""
     rows = [("SCENARIO", "VERDICT", "DIAGNOSIS", "WHAT IT IS")]
-    rows += [(each.id, each.verdict, each.diagnosis or "-", each.title) for each in SCENARIOS]
+    rows += [(each.id, each.verdict, ", ".join(each.diagnoses) or "-", each.title) for each in SCENARIOS]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return "\n".join("  ".join([*(f"{row[i]:<{widths[i]}}" for i in range(3)), row[3]]) for row in rows)
 

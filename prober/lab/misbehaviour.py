@@ -1,16 +1,24 @@
 """Servers and wrappers that break in one chosen way."""
 
 import asyncio
+import base64
 import json
 from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final, NoReturn
 
-from prober.lab.http import CutShort, Handler, Request, Response, read_body
+from prober.lab.http import CutShort, Handler, Request, Response, read_body, text
 from prober.lab.runtime.function import Context, FunctionFailed
 from prober.lab.servers import rpc, toolbox
 
 OPENINGS: Final = frozenset({"server/discover", "initialize"})
 """Methods by which a client opens a conversation, one way or the other."""
+
+STREAM_ERROR: Final = (
+    b"Lambda-Runtime-Function-Error-Type: Runtime.StreamError\r\n"
+    b"Lambda-Runtime-Function-Error-Body: " + base64.b64encode(b"connection closed before message completed") + b"\r\n"
+)
+"""What the Rust runtime, and with it the Lambda Web Adapter, writes into a body whose application dies."""
 
 Reply = Callable[[Request], Response]
 
@@ -56,12 +64,59 @@ def rpc_error(code: int, message: str, *, status: int = 200, data: Any = None) -
 
 def empty_stream(request: Request) -> Response:
     """An event stream that ends without an event."""
-    return rpc.event_stream(_nothing())
+    return rpc.event_stream(_pieces())
 
 
 def silent_stream(request: Request) -> Response:
     """An event stream whose headers arrive, and then nothing."""
     return rpc.event_stream(_silence())
+
+
+def abandoned_stream(request: Request) -> Response:
+    """An event stream that tells of progress once and then ends, without the answer."""
+    token = rpc.progress_token(json.loads(request.body))
+    step = toolbox.notification("lab" if token is None else token, toolbox.Progress(1, 3, "1 of 3"))
+    return rpc.event_stream(_pieces(rpc.event(step)))
+
+
+def dying_stream(request: Request) -> Response:
+    """An event stream whose application dies in the middle of an event, behind an adapter in Rust."""
+    begun = rpc.event(rpc.result(json.loads(request.body).get("id"), {"tools": []}))
+    return rpc.event_stream(_pieces(begun[: len(begun) // 2], STREAM_ERROR))
+
+
+def altered(app: Handler, headers: Mapping[str, str | None]) -> Handler:
+    """The application behind an edge that replaces these request headers, or removes those given as None.
+
+    Names are in lower case.
+    """
+
+    async def handler(request: Request) -> Response:
+        kept = [(name, value) for name, value in request.headers if name.lower() not in headers]
+        own = [(name, value) for name, value in headers.items() if value is not None]
+        return await app(replace(request, headers=(*kept, *own)))
+
+    return handler
+
+
+def only_for_host(app: Handler, host: str) -> Handler:
+    """The application, refusing every other name, as MCP's Python SDK does whose list of allowed hosts is short."""
+
+    async def handler(request: Request) -> Response:
+        return await app(request) if request.header("host") == host else text(421, "Invalid Host header")
+
+    return handler
+
+
+def mounted(app: Handler, path: str) -> Handler:
+    """The application at one path of a web framework that answers for all others."""
+
+    async def handler(request: Request) -> Response:
+        if request.path == path:
+            return await app(request)
+        return Response(status=404, headers=(("Content-Type", rpc.JSON),), body=b'{"detail":"Not Found"}')
+
+    return handler
 
 
 def slowly(app: Handler, seconds: float) -> Handler:
@@ -169,9 +224,9 @@ def fixed_tool(name: str, result: toolbox.Result) -> toolbox.Tool:
     return toolbox.Tool(name=name, description="Add two numbers.", properties=properties, returns={}, run=run)
 
 
-async def _nothing() -> AsyncIterator[bytes]:
-    for nothing in b"":
-        yield bytes(nothing)
+async def _pieces(*pieces: bytes) -> AsyncIterator[bytes]:
+    for piece in pieces:
+        yield piece
 
 
 async def _silence() -> AsyncIterator[bytes]:

@@ -13,6 +13,8 @@ class Front(StrEnum):
 
     FUNCTION_URL_BUFFERED = "function-url buffered"
     FUNCTION_URL_STREAMING = "function-url streaming"
+    REST_API = "rest-api buffered"
+    CLOUDFRONT = "cloudfront"
     HTTP = "plain http"
     HTTPS = "plain https, self-signed"
     CLOSED = "closed port"
@@ -34,8 +36,10 @@ class EndpointHints(TypedDict, total=False):
     streaming: bool
     expected_tools: list[str]
     transport: Literal["streamable-http", "sse"]
+    protocol_version: str
     timeout_s: float
     headers: dict[str, str]
+    """A value may refer to a secret, as `env:NAME` does."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +52,8 @@ class Scenario:
     front: Front
     diagnosis: str | None = None
     """Id of the diagnosis that explains the verdict, or that is worth knowing although all is well."""
+    beside: tuple[str, ...] = ()
+    """Ids of further diagnoses that the same fault brings."""
     options: EndpointHints = field(default_factory=EndpointHints)
     build: Callable[[], Handler] | None = None
     """None where nothing of the lab listens."""
@@ -56,6 +62,11 @@ class Scenario:
     """The whole URL of a scenario outside the lab."""
     steady: bool = True
     """False where the verdict changes with time; `verdict` is then the first one."""
+
+    @property
+    def diagnoses(self) -> tuple[str, ...]:
+        """Every diagnosis that a prober should reach."""
+        return (*((self.diagnosis,) if self.diagnosis is not None else ()), *self.beside)
 
     @property
     def healthy(self) -> bool:

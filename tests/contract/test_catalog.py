@@ -11,6 +11,15 @@ from checks.catalog import CHECKS, DETECTORS
 from checks.model import Effect, Profile
 from checks.unit import Check, Detector
 from prober.lab.faults import SCENARIOS
+from prober.lab.scenario import Scenario
+
+POSSIBLE = {
+    Effect.DOWN: {"down", "degraded"},
+    Effect.DEGRADED: {"degraded"},
+    Effect.UNKNOWN: {"unknown"},
+    Effect.INFORMATION: {"up"},
+}
+"""The verdicts of a scenario by the effect of its detector. What is seen in one tool alone degrades, at most."""
 
 
 def test_ids_are_unique_and_can_stand_in_a_url() -> None:
@@ -39,13 +48,18 @@ def test_fallbacks_come_last_and_never_merely_inform() -> None:
     assert all(each.effect is not Effect.INFORMATION for each in DETECTORS if each.fallback)
 
 
-def test_every_fault_of_the_lab_has_its_detector() -> None:
-    detectors = {detector.id: detector for detector in DETECTORS}
+@pytest.mark.parametrize("detector", DETECTORS, ids=lambda detector: detector.id)
+def test_a_detector_has_a_fault_in_the_lab_that_does_not_come_and_go(detector: Detector) -> None:
+    assert [scenario.id for scenario in SCENARIOS if scenario.steady and detector.id in scenario.diagnoses]
 
-    for scenario in SCENARIOS:
-        if scenario.diagnosis is not None:
-            effect = detectors[scenario.diagnosis].effect
-            assert scenario.verdict == ("up" if effect is Effect.INFORMATION else effect.value), scenario.id
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
+def test_a_scenario_of_the_lab_names_detectors_and_a_verdict_that_theirs_can_bring_about(scenario: Scenario) -> None:
+    effects = {detector.id: detector.effect for detector in DETECTORS}
+
+    assert set(scenario.diagnoses) <= effects.keys()
+    if scenario.diagnosis is not None:
+        assert scenario.verdict in POSSIBLE[effects[scenario.diagnosis]]
 
 
 def test_the_catalog_loads_nothing_heavy() -> None:

@@ -32,14 +32,12 @@ def test_the_lab_scenario_gets_its_verdict(scenario: Scenario, reports: Mapping[
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
-def test_the_lab_scenario_gets_its_diagnosis_and_no_other(
+def test_the_lab_scenario_gets_its_diagnoses_and_no_other(
     scenario: Scenario, reports: Mapping[str, ProbeReport]
 ) -> None:
     report = reports[scenario.id]
 
-    assert [each.id for each in report.diagnoses] == ([scenario.diagnosis] if scenario.diagnosis else []), _story(
-        report
-    )
+    assert tuple(each.id for each in report.diagnoses) == scenario.diagnoses, _story(report)
 
 
 @pytest.mark.parametrize("scenario", HEALTHY, ids=lambda scenario: scenario.id)
@@ -78,6 +76,7 @@ def _endpoint(scenario: Scenario, url: str) -> Endpoint:
         url=url,
         timeout_s=hints.get("timeout_s", 10.0),
         transport=Transport(transport) if transport else None,
+        protocol_version=hints.get("protocol_version"),
         expected_tools=tuple(hints.get("expected_tools", ())),
         sentinels=tuple(
             Sentinel(tool=each["tool"], arguments=each["arguments"], expect=Expectation(**each["expect"]))

@@ -66,7 +66,7 @@ class FunctionUrl:
         request_id = str(uuid.uuid4())
         if self.access is not Access.PUBLIC:
             return _denied(self.access, request_id)
-        trace_id = f"Root=1-{int(self.clock.now().timestamp()):08x}-{secrets.token_hex(12)}"
+        trace_id = trace_root(self.clock)
         stamps = (
             ("x-amzn-RequestId", request_id),
             ("X-Amzn-Trace-Id", f"{trace_id};Parent={secrets.token_hex(8)};Sampled=0"),
@@ -95,6 +95,11 @@ class FunctionUrl:
         if answer.content_type == HTTP_INTEGRATION:
             return await _from_stream(answer.chunks, stamps)
         return Response(headers=(("Content-Type", answer.content_type), *stamps), body=answer.chunks)
+
+
+def trace_root(clock: Clock) -> str:
+    """A new trace of AWS X-Ray: the second in which it begins, and 96 random bits."""
+    return f"Root=1-{int(clock.now().timestamp()):08x}-{secrets.token_hex(12)}"
 
 
 def event_of(request: Request, *, request_id: str, trace_id: str, clock: Clock) -> dict[str, Any]:

@@ -3,7 +3,10 @@ import asyncio
 import httpx
 import pytest
 
+from prober.lab.front_doors.function_url import FunctionUrl
 from prober.lab.http import CutShort, Request, Response, text
+from prober.lab.runtime.function import Function
+from prober.lab.runtime.in_process import HandlerInstance
 
 
 async def echo(request: Request) -> Response:
@@ -75,6 +78,37 @@ async def test_a_client_that_leaves_ends_the_body(serve, client) -> None:
         await anext(response.aiter_raw())
     async with asyncio.timeout(5):
         await ended.wait()
+
+
+async def test_a_client_that_leaves_a_buffered_call_does_not_end_the_instance(serve, client) -> None:
+    begun, left, allowed = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def count(event, context):
+        begun.set()
+        await allowed.wait()
+        return "counted"
+
+    function = Function(build=lambda: HandlerInstance(count), concurrency=1)
+    url = FunctionUrl(function=function)
+
+    async def watched(request: Request) -> Response:
+        try:
+            return await url(request)
+        except asyncio.CancelledError:
+            left.set()
+            raise
+
+    address = f"http://127.0.0.1:{await serve(watched)}/"
+    call = asyncio.create_task(client.get(address))
+    async with asyncio.timeout(5):
+        await begun.wait()
+        call.cancel()
+        await left.wait()
+        assert (await client.get(address)).status_code == 429
+        allowed.set()
+        while (response := await client.get(address)).status_code == 429:
+            pass
+    assert (response.text, function.started) == ("counted", 1)
 
 
 async def test_a_body_that_is_cut_short_breaks_the_connection(serve, client) -> None:

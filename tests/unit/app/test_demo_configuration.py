@@ -28,6 +28,7 @@ def test_the_demo_configuration_passes_the_check_and_names_every_scenario(tmp_pa
         endpoint = by_name[scenario.id]
         assert len(endpoint.sentinels) == len(scenario.options.get("sentinels", []))
         assert endpoint.streaming is scenario.options.get("streaming")
+        assert endpoint.protocol_version == scenario.options.get("protocol_version")
         assert endpoint.timeout_s <= endpoint.interval_s
 
 
@@ -41,8 +42,11 @@ def test_credentials_lie_in_files_of_their_own_that_nobody_else_may_read(tmp_pat
     assert [secret.name for secret in secrets] == ["auth-rejected-authorization"]
     assert mode_of(secrets[0]) == 0o600
     assert mode_of(secrets[0].parent) == 0o700
-    (headers,) = [each["headers"] for each in yaml.safe_load(path.read_text())["endpoints"] if "headers" in each]
-    assert headers == {"Authorization": f"file:{secrets[0]}"}
+    endpoints = yaml.safe_load(path.read_text())["endpoints"]
+    assert {each["name"]: each["headers"] for each in endpoints if "headers" in each} == {
+        "auth-rejected": {"Authorization": f"file:{secrets[0]}"},
+        "observer-impaired": {"Authorization": "env:MCP_PROBER_LAB_NO_SUCH_SECRET"},
+    }
     assert secrets[0].read_text() not in path.read_text()
 
 

@@ -32,6 +32,13 @@ def test_a_bad_verdict_always_has_a_diagnosis() -> None:
     assert [each.id for each in SCENARIOS if each.verdict != "up" and each.diagnosis is None] == []
 
 
+def test_a_diagnosis_stands_beside_another_one_only_and_both_are_listed() -> None:
+    assert [each.id for each in SCENARIOS if each.beside and each.diagnosis is None] == []
+    (remapped,) = chosen(["auth-challenge-remapped"])
+    assert remapped.diagnoses == ("auth-required", "auth-challenge-remapped")
+    assert "auth-required, auth-challenge-remapped" in list_text()
+
+
 def test_options_are_plain_data() -> None:
     for each in SCENARIOS:
         assert json.loads(json.dumps(each.options)) == each.options
@@ -105,6 +112,52 @@ async def test_an_interception_leaves_other_methods_alone(post) -> None:
     assert (await handler(post(b"not json"))).status == 418
     intercepted = await handler(post({"method": "tools/call"}))
     assert (intercepted.header("content-type"), await read_body(intercepted.body)) == ("text/event-stream", b"")
+
+
+async def test_an_edge_replaces_and_removes_request_headers_whatever_their_spelling() -> None:
+    async def app(request):
+        return Response(headers=request.headers)
+
+    request = Request(method="GET", target="/", headers=(("Accept", "a/b"), ("Mcp-Method", "ping"), ("X-Own", "1")))
+    response = await bad.altered(app, {"accept": "c/d", "mcp-method": None})(request)
+    assert response.headers == (("X-Own", "1"), ("accept", "c/d"))
+
+
+async def test_a_server_with_a_list_of_hosts_refuses_every_other_name() -> None:
+    async def app(request):
+        return Response()
+
+    hosts = ("orders.example.com", "127.0.0.1:8080", None)
+    asked = [Request(method="GET", target="/", headers=(("Host", each),) if each else ()) for each in hosts]
+    answers = [await bad.only_for_host(app, "orders.example.com")(each) for each in asked]
+    assert [(each.status, each.body) for each in answers] == [(200, b""), *[(421, b"Invalid Host header")] * 2]
+
+
+async def test_a_mounted_application_answers_at_its_path_alone() -> None:
+    app = bad.mounted(StatelessServer(), "/mcp")
+    found, missed = [await app(Request(method="GET", target=target)) for target in ("/mcp?a=1", "/prod/mcp")]
+    assert found.status == 405
+    assert (missed.status, missed.body) == (404, b'{"detail":"Not Found"}')
+
+
+async def test_an_abandoned_stream_tells_of_progress_and_never_answers(post) -> None:
+    call = post({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"_meta": {"progressToken": "t"}}})
+    (line,) = [
+        line
+        for line in (await read_body(bad.abandoned_stream(call).body)).decode().splitlines()
+        if line.startswith("data: ")
+    ]
+    told = json.loads(line.removeprefix("data: "))
+    assert (told["method"], told["params"]["progressToken"]) == ("notifications/progress", "t")
+
+
+async def test_a_dying_stream_ends_within_an_event_with_the_runtimes_trailer(post) -> None:
+    body = await read_body(bad.dying_stream(post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})).body)
+    begun, mark, trailer = body.partition(b"Lambda-Runtime-Function-Error-Type: Runtime.StreamError\r\n")
+    assert begun.startswith(b"event: message\ndata: {")
+    assert b"\n\n" not in begun
+    assert mark
+    assert re.fullmatch(rb"Lambda-Runtime-Function-Error-Body: [A-Za-z0-9+/]+=*\r\n", trailer)
 
 
 @pytest.mark.parametrize(
