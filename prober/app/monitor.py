@@ -48,7 +48,7 @@ NAMES_LOGGED: Final = 10
 FOLLOW_EVERY_S: Final = 2.0
 PARTITIONS_EVERY_S: Final = 3600.0
 REPORT_DAYS_KEPT: Final = 14
-"""Ten endpoints at a probe a minute fill some 100 MB a day."""
+"""Ten endpoints at a probe a minute fill some 60 MB a day."""
 
 WORKER_THREADS: Final = 4
 """For calls that block: boto3 speaks to AWS over these."""
