@@ -3,6 +3,7 @@
 Leniency follows what deployed servers do, so that a deviation which every client survives is not read as an outage.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -13,6 +14,8 @@ JSONRPC: Final = "2.0"
 
 TEXT_LIMIT: Final = 64 * 1024
 """Characters of text content that `text_of` collects."""
+
+_REVISION: Final = re.compile(r"[!-~]{1,40}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +99,12 @@ def error_of(exchange: Exchange) -> RpcError | None:
 def has_error(message: Mapping[str, Any]) -> bool:
     """Whether a JSON-RPC message carries an error object."""
     return isinstance(message.get("error"), Mapping)
+
+
+def revision_of(exchange: Exchange) -> str | None:
+    """The revision that an `initialize` result names, or None where it names nothing that a header could carry back."""
+    version = (result_of(exchange) or {}).get("protocolVersion")
+    return version if isinstance(version, str) and _REVISION.fullmatch(version) else None
 
 
 def tools_of(exchange: Exchange) -> tuple[Tool, ...]:

@@ -2,7 +2,7 @@
 
 from checks.detectors.scene import Scene, scene
 from checks.detectors.version import ERA_CODES
-from checks.messages import error_of, has_error, result_of, rpc_messages
+from checks.messages import error_of, has_error, result_of, revision_of, rpc_messages
 from checks.model import Effect, Evidence, Exchange, Failure, Outcome, Proof
 from checks.proofs import answer_line
 from checks.spec import EVENT_STREAM_TYPE, JSON_TYPE, ErrorCode
@@ -114,16 +114,17 @@ def _plainest(evidence: Evidence) -> Scene | None:
 
 
 def _unusable_opening(evidence: Evidence) -> Scene | None:
-    """An opening that was answered with a result, but not with one that says which revision to speak."""
-    if evidence.opening.established or any(True for _ in troubled(evidence)):
+    """An opening whose last request was answered with a result, but not with one that says which revision to speak."""
+    asked = [each for each in evidence.opening.exchanges if each.rpc_id is not None]
+    if evidence.opening.established or not asked:
         return None
-    needed = {"initialize": ("protocolVersion", str), "server/discover": ("supportedVersions", list)}
-    for exchange in reversed(evidence.opening.exchanges):
-        name, kind = needed.get(exchange.rpc_method or "", ("", object))
-        result = result_of(exchange)
-        if name and result is not None and not isinstance(result.get(name), kind):
-            return Scene(evidence, exchange)
-    return None
+    last = asked[-1]
+    result = result_of(last)
+    if result is None:
+        return None
+    unnamed = last.rpc_method == "initialize" and revision_of(last) is None
+    unlisted = last.rpc_method == "server/discover" and not isinstance(result.get("supportedVersions"), list)
+    return Scene(evidence, last) if unnamed or unlisted else None
 
 
 def _defect(exchange: Exchange) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
-from checks.messages import RpcError, answer_of, error_of, result_of
+from checks.messages import RpcError, answer_of, error_of, result_of, revision_of
 from checks.model import Endpoint, Exchange, Failure, Opener
 from checks.spec import NEWEST_HANDSHAKE, NEWEST_STATELESS, Era, ErrorCode, Transport, era_of
 
@@ -134,13 +134,9 @@ def _offered_instead(plan: Plan, tries: Tries) -> Way | None:
 
 def _opened_version(way: Way, exchange: Exchange) -> str | None:
     """The revision to speak where the way is open."""
-    result = result_of(exchange)
-    if result is None:
-        return None
     if way.era is Era.HANDSHAKE:
-        version = result.get("protocolVersion")
-        return version if isinstance(version, str) and version else None
-    supported = result.get("supportedVersions")
+        return revision_of(exchange)
+    supported = (result_of(exchange) or {}).get("supportedVersions")
     return way.version if isinstance(supported, list) and way.version in supported else None
 
 

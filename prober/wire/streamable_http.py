@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from typing import Any, Final, Protocol
 
-from checks.messages import result_of, tools_of
+from checks.messages import revision_of, tools_of
 from checks.model import Exchange, Failure
 from checks.spec import (
     EVENT_STREAM_TYPE,
@@ -134,8 +134,8 @@ class Handshake:
         await recording.run()
         await self._resume(recording)
         exchange = recording.finish()
-        negotiated = (result_of(exchange) or {}).get("protocolVersion")
-        if 200 <= (exchange.status or 0) < 300 and isinstance(negotiated, str):
+        negotiated = revision_of(exchange)
+        if 200 <= (exchange.status or 0) < 300 and negotiated is not None:
             self._version = negotiated
             self._session = recording.header(HEADER_SESSION)
         return exchange

@@ -139,6 +139,17 @@ OPENINGS: list[tuple[str, str, Opening]] = [
     ("stream-truncated", "down", refused(exchange("initialize", media="text/event-stream", messages=[progress(1)]))),
     ("malformed-response", "down", refused(exchange("initialize", messages=[ok({"capabilities": {}})]))),
     ("malformed-response", "down", refused(exchange("server/discover", messages=[ok({})]))),
+    *(
+        (
+            "malformed-response",
+            "down",
+            refused(
+                exchange("server/discover", messages=[error(-32601, "Method not found")]),
+                exchange("initialize", messages=[ok({"protocolVersion": version})]),
+            ),
+        )
+        for version in (None, "", "2025-11-25\r\nX-Api-Key: 1", "9" * 50_000, "2026\ud800")
+    ),
     (
         "protocol-version-mismatch",
         "down",

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.messages import RpcError, answer_of, error_of, next_cursor_of, result_of, text_of, tools_of
+from checks.messages import RpcError, answer_of, error_of, next_cursor_of, result_of, revision_of, text_of, tools_of
 from checks.symptoms import Symptom, symptom_of
 from tests.unit.checks.conversations import error, exchange, ok, progress
 
@@ -133,3 +133,19 @@ def test_no_body_whatever_breaks_the_reading_of_symptoms(body: bytes, media: str
 def test_hostile_nesting_is_only_a_symptom(body: bytes) -> None:
     for status in (200, 403, 502):
         assert symptom_of(exchange("initialize", body=body, messages=(), status=status)) in Symptom
+
+
+@pytest.mark.parametrize(
+    ("version", "read"),
+    [
+        ("2025-11-25", "2025-11-25"),
+        ("draft", "draft"),
+        ("2025-11-25\r\nX-Api-Key: 1", None),
+        ("2026\ud800", None),
+        ("9" * 41, None),
+        ("", None),
+        (20251125, None),
+    ],
+)
+def test_a_revision_is_only_what_a_header_could_carry_back(version: Any, read: str | None) -> None:
+    assert revision_of(exchange("initialize", messages=[ok({"protocolVersion": version})])) == read
