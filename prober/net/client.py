@@ -4,7 +4,7 @@ import asyncio
 import json
 import math
 from collections.abc import Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -73,7 +73,8 @@ class Net:
     def prepare(self, url: str, *, verify: bool = True) -> None:
         """Make what the first request to `url` would otherwise make while its time is taken: the TLS context."""
         if url.lower().startswith("https:"):
-            self._trust.context(verify=verify)
+            with suppress(NetError):  # the request says so
+                self._trust.context(verify=verify)
 
     async def post_json(
         self, url: str, payload: Any, *, timeout_s: float, headers: Sequence[tuple[str, str]] = ()

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -61,6 +62,7 @@ class Dialer:
         ones are, so that a name cannot mean one thing to the guard and another to the socket. Raises `NetError`."""
         if not origin.is_tls and not self._policy.allow_plain_http:
             raise NetError(Failure.BLOCKED, "plain-http", f"{origin} is asked without TLS, which is not allowed here")
+        context = self._trust.context(verify=verify) if origin.is_tls else None
         with phases.timing(Step.DNS):
             addresses = await self._resolver.resolve(origin.host, origin.port)
         self._check(origin, addresses)
@@ -68,10 +70,10 @@ class Dialer:
             sock = await self._connect(origin, addresses)
         with suppress(OSError):  # the peer is gone already: the next step says so
             phases.remote_address = sock.getpeername()[0]
-        if not origin.is_tls:
+        if context is None:
             return await self._wrap(sock)
         with phases.timing(Step.TLS):
-            return await self._shake_hands(sock, origin, verify=verify)
+            return await self._shake_hands(sock, origin, context)
 
     def _check(self, origin: Origin, addresses: list[AddrInfo]) -> None:
         for info in addresses:
@@ -102,9 +104,8 @@ class Dialer:
             raise NetError(Failure.CONNECTION_LOST, "before-answer", str(cause)) from cause
         return connection
 
-    async def _shake_hands(self, sock: socket.socket, origin: Origin, *, verify: bool) -> Connection:
+    async def _shake_hands(self, sock: socket.socket, origin: Origin, context: ssl.SSLContext) -> Connection:
         loop = asyncio.get_running_loop()
-        context = self._trust.context(verify=verify)
         name = origin.host.rstrip(".")  # RFC 6066 section 3: SNI has no trailing dot
         try:
             async with asyncio.timeout(self._limits.tls_s):

@@ -11,7 +11,7 @@ Reasons by failure:
     limit            headers-too-large, too-many-headers, too-many-informational, body-too-large, answer-too-large
     blocked          metadata, link-local, unspecified, multicast, reserved, translated, loopback, private, unreadable,
                      port, plain-http
-    observer         resolver-starved, descriptors, invalid-header
+    observer         resolver-starved, descriptors, trust, invalid-header
 """
 
 import errno
@@ -71,6 +71,12 @@ def of_connect(where: str, cause: OSError | RuntimeError) -> NetError:
     if number == errno.ETIMEDOUT:
         return NetError(Failure.CONNECT, "timeout", detail)
     return NetError(Failure.CONNECT, "unreachable", detail)
+
+
+def of_trust(cause: OSError) -> NetError:
+    """The authorities to believe could not be read, so that no certificate could be judged."""
+    detail = f"the certificates that SSL_CERT_FILE or SSL_CERT_DIR names cannot be read: {_words(cause)}"
+    return NetError(Failure.OBSERVER, "trust", detail)
 
 
 def of_handshake(host: str, cause: OSError) -> NetError:

@@ -7,17 +7,23 @@ from typing import Any, cast
 
 import httpx
 
+from prober.net import failures
+
 
 class Trust:
     """Which certificates are believed: those of the Mozilla bundle, or of the file or directory that the environment
     variables SSL_CERT_FILE and SSL_CERT_DIR name."""
 
     def context(self, *, verify: bool) -> ssl.SSLContext:
+        """Raises `NetError` where the authorities that the environment names cannot be read."""
         return self._verified if verify else self._unverified
 
     @cached_property
     def _verified(self) -> ssl.SSLContext:
-        return _http1(httpx.create_ssl_context(trust_env=True))
+        try:
+            return _http1(httpx.create_ssl_context(trust_env=True))
+        except OSError as cause:
+            raise failures.of_trust(cause) from cause
 
     @cached_property
     def _unverified(self) -> ssl.SSLContext:

@@ -369,6 +369,21 @@ async def test_a_certificate_is_refused_for_its_own_reason(
     assert unverified.opening.established
 
 
+@pytest.mark.parametrize("content", [None, "no certificate"])
+async def test_authorities_that_cannot_be_read_say_nothing_about_the_endpoint(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: str | None
+) -> None:
+    bundle = tmp_path / "authorities.pem"
+    if content is not None:
+        bundle.write_text(content)
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    async with over_tls(certificates, certificates.server(), trusted=False) as (prober, url):
+        wire = await prober.open(url)
+        unverified = await prober.open(url, verify_tls=False)
+    assert failure_of(wire.opening.exchanges[0]) == (Failure.OBSERVER, "trust")
+    assert unverified.opening.established
+
+
 async def test_a_server_that_speaks_no_tls_is_a_protocol_failure_of_tls(prober: Prober) -> None:
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(64)
