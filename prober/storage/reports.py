@@ -1,7 +1,7 @@
 """Saves what a probe found: the report, the endpoint's newest state, the end of the lease, and word to listeners."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
@@ -90,9 +90,17 @@ def _row(found: ProbeReport, claim: Claim) -> dict[str, Any]:
         "sentinel_ms": _ms(found, "sentinel_call"),
         "first_event_ms": _number(streaming.get("first_event_ms")),
         "last_event_ms": _number(streaming.get("last_event_ms")),
-        "detail": as_json(found),
+        "detail": _detail(found),
         **_shape(found),
     }
+
+
+def _detail(found: ProbeReport) -> Any:
+    """The whole report; exchanges of the opening that stand in the result of `lifecycle` are not written twice."""
+    lifecycle = found.result("lifecycle")
+    if lifecycle is None or lifecycle.exchanges != found.opening.exchanges:
+        return as_json(found)
+    return as_json(replace(found, opening=replace(found.opening, exchanges=())))
 
 
 def _shape(found: ProbeReport) -> dict[str, Any]:

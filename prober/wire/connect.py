@@ -1,7 +1,9 @@
 """Opens a conversation with an endpoint by whichever way it speaks, and gives it to the checks as a `Wire`."""
 
+import json
 import os
 from collections.abc import Mapping, Sequence
+from itertools import islice
 from typing import Any, Final
 
 import httpx
@@ -19,6 +21,8 @@ from prober.wire.redact import SentHeader
 from prober.wire.streamable_http import POST_HEADERS, Conversation, Handshake, Ids, Stateless
 
 _SHOWN_TEXT: Final = 4096
+_KEPT_CAPABILITIES: Final = 64
+"""Of a declaration longer than `_SHOWN_TEXT` characters only this many names are kept: every report holds it."""
 
 
 async def connect(
@@ -133,7 +137,7 @@ class HttpWire:
             opener=self._opener(step, remembered),
             server_name=_text(server.get("name")),
             server_version=_text(server.get("version")),
-            capabilities=_mapping(result.get("capabilities")),
+            capabilities=_capabilities(result.get("capabilities")),
             instructions=_text(result.get("instructions")),
             has_session=self._conversation is not None and self._conversation.has_session,
         )
@@ -164,6 +168,13 @@ class HttpWire:
 
 def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else nothing()
+
+
+def _capabilities(value: Any) -> Mapping[str, Any]:
+    declared = _mapping(value)
+    if len(json.dumps(declared)) <= _SHOWN_TEXT:
+        return declared
+    return {name[:100]: {} for name in islice(declared, _KEPT_CAPABILITIES)}
 
 
 def _text(value: Any) -> str | None:

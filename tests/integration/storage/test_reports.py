@@ -45,6 +45,23 @@ async def test_every_figure_has_its_column(watched: Store) -> None:
     assert [each["check"] for each in page.detail["results"]] == [each.check for each in results]
 
 
+async def test_the_exchanges_of_the_opening_are_stored_once(watched: Store) -> None:
+    _, whole = await watched.probe(opening=opened(), results=(result("lifecycle"),))
+    page = await queries.probe_page(watched.db, whole.report_id)
+    assert page is not None
+    assert page.detail is not None
+    assert [each["id"] for each in page.detail["results"][0]["exchanges"]] == ["x1"]
+    assert page.detail["opening"]["exchanges"] == []
+
+    broken_check = CheckResult(check="lifecycle", outcome=Outcome.ERROR, summary="")
+    await watched.sql("delete from report")
+    _, kept = await watched.probe(opening=opened(), results=(broken_check,))
+    page = await queries.probe_page(watched.db, kept.report_id)
+    assert page is not None
+    assert page.detail is not None
+    assert [each["id"] for each in page.detail["opening"]["exchanges"]] == ["x1"]
+
+
 async def test_saving_twice_is_harmless(watched: Store) -> None:
     claim = await watched.claim_one()
     first = await watched.save(report_on(claim), claim)

@@ -20,6 +20,7 @@ from prober.net.guard import GuardPolicy
 from prober.net.limits import KIB, Limits
 from prober.net.tls import Trust
 from tests.integration.wire.scripted import (
+    DISCOVERED,
     Certificates,
     Out,
     Prober,
@@ -181,6 +182,18 @@ async def test_a_redirect_is_shown_and_not_followed(prober: Prober) -> None:
         wire = await prober.open(server.url)
     assert [each.status for each in wire.opening.exchanges] == [307]
     assert wire.opening.exchanges[0].header("location") == "http://169.254.169.254/latest/meta-data"
+
+
+@pytest.mark.parametrize("padding", [{"x": "a" * 500_000}, {f"x{number}": {} for number in range(5_000)}])
+async def test_of_a_flood_of_capabilities_only_names_are_kept(prober: Prober, padding: dict[str, object]) -> None:
+    async def script(request: Request, out: Out) -> None:
+        await out.json(result(request, {**DISCOVERED, "capabilities": {"tools": {"listChanged": True}, **padding}}))
+
+    async with running(script) as server:
+        wire = await prober.open(server.url)
+    assert wire.opening.established
+    assert "tools" in wire.opening.capabilities
+    assert len(repr(wire.opening.capabilities)) < 4096
 
 
 async def test_cookies_are_not_kept(prober: Prober) -> None:
