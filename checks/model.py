@@ -82,10 +82,6 @@ class Expectation:
     json: Any = None
     """`structuredContent` (or the text content read as JSON) contains this value: objects by subset."""
 
-    @property
-    def is_empty(self) -> bool:
-        return self.text is None and self.json is None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentinel:

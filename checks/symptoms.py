@@ -115,11 +115,6 @@ def troubled(evidence: Evidence) -> Iterator[tuple[Exchange, Symptom]]:
             yield exchange, symptom
 
 
-def last_with(evidence: Evidence, *symptoms: Symptom) -> Exchange | None:
-    """The last troubled exchange with one of these symptoms: later attempts got further."""
-    return next((exchange for exchange, symptom in reversed(list(troubled(evidence))) if symptom in symptoms), None)
-
-
 def is_tool_call(exchange: Exchange) -> bool:
     """Whether only one tool is concerned, so that the endpoint as a whole still serves."""
     return exchange.rpc_method == "tools/call"

@@ -85,7 +85,6 @@ class CloudWatch:
     def __init__(
         self, client: Puts, namespace: str, executor: Executor, clock: Clock, *, keep: int = VALUES_KEPT
     ) -> None:
-        self._keep = keep
         self._client = client
         self._namespace = namespace
         self._executor = executor
