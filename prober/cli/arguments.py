@@ -2,8 +2,9 @@
 
 import argparse
 import json
+import math
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
 from checks.model import Endpoint, Sentinel
@@ -125,7 +126,7 @@ class _ArgsAction(argparse.Action):
         if not namespace.sentinel:
             parser.error("--args stands after the --sentinel that it belongs to")
         try:
-            arguments = json.loads(str(values), parse_constant=_refuse_constant)
+            arguments = json.loads(str(values), parse_constant=_refused_number, parse_float=_finite)
         except (ValueError, RecursionError) as error:
             parser.error(f"--args is not JSON: {error}")
         if not isinstance(arguments, dict):
@@ -134,8 +135,13 @@ class _ArgsAction(argparse.Action):
         namespace.sentinel = [*namespace.sentinel[:-1], (tool, arguments)]
 
 
-def _refuse_constant(word: str) -> None:
-    raise ValueError(f"{word} is no JSON number")
+def _refused_number(word: str) -> NoReturn:
+    raise ValueError(f"{word[:40]} is no JSON number")
+
+
+def _finite(digits: str) -> float:
+    value = float(digits)
+    return value if math.isfinite(value) else _refused_number(digits)
 
 
 def _headers(written: Sequence[str]) -> dict[str, str]:

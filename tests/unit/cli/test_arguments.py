@@ -85,6 +85,7 @@ def test_what_cannot_be_meant_is_refused_without_repeating_a_secret(words: list[
         (["--sentinel", "a", "--args", "{"], "--args is not JSON"),
         (["--sentinel", "a", "--args", "[1]"], "--args is not a JSON object"),
         (["--sentinel", "a", "--args", '{"a": NaN}'], "NaN is no JSON number"),
+        (["--sentinel", "a", "--args", '{"a": 1e999}'], "1e999 is no JSON number"),
         (["--sentinel", "a", "--args", "[" * 100_000], "--args is not JSON"),
         (["--trans", "sse"], "unrecognized arguments"),
         (["--transport", "http"], "invalid choice: 'http'"),
