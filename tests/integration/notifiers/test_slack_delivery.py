@@ -1,6 +1,6 @@
 """Through a real socket to a webhook that enforces Slack's limits."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -15,10 +15,8 @@ from tests.integration.notifiers.sink import SlackSink
 
 
 @pytest.fixture
-def net() -> Iterator[Net]:
-    made = Net(GuardPolicy(allow_private=True), clock=SystemClock())
-    yield made
-    made.close()
+def net() -> Net:
+    return Net(GuardPolicy(allow_private=True), clock=SystemClock())
 
 
 @pytest.fixture
