@@ -16,6 +16,7 @@ from tests.unit.checks.conversations import (
     judge,
     notified,
     opened,
+    refused,
     tool_page,
 )
 
@@ -94,3 +95,11 @@ def test_a_slow_tool_does_not_hide_a_cold_start_nor_make_one() -> None:
     slow: Exchange = tool_page("a", wait_ms=8.0)
 
     assert judge(opened(discovered(wait_ms=10.0, headers=FUNCTION_URL)), slow).ids == []
+
+
+def test_a_conversation_that_does_not_open_says_nothing_about_instances() -> None:
+    crashed = exchange(
+        "server/discover", status=502, body=b"Internal Server Error", wait_ms=2000.0, headers=FUNCTION_URL
+    )
+
+    assert judge(refused(crashed), history=WARM).ids == ["function-crash"]

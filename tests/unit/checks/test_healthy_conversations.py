@@ -175,3 +175,11 @@ def test_the_quick_profile_asks_for_the_tool_list_only() -> None:
 
     assert [result.check for result in judged.results] == ["lifecycle", "tools_list"]
     assert [method for method, _, _ in judged.wire.asked] == ["tools/list"]
+
+
+def test_a_deviation_in_the_opening_makes_no_fault_of_what_was_tried_before_it() -> None:
+    foreign = exchange("server/discover", body=b'{"ok": true}', headers=FUNCTION_URL)
+    opening = opened(foreign, initialized(), notified(status=200), era=Era.HANDSHAKE)
+    judged = judge(opening, tool_page("add"))
+    assert judged.result("lifecycle").outcome is Outcome.WARN
+    assert (judged.ids, judged.verdict) == ([], Verdict.UP)
