@@ -42,6 +42,9 @@ def storable(value: Any) -> Any:
 def _visible(character: str, *, keep_lines: bool) -> str:
     if character in _SHOWN_ANYWAY:
         return character if keep_lines else " "
-    if unicodedata.category(character) in _ACTING_CATEGORIES:
+    category = unicodedata.category(character)
+    if category == "Zs":
+        return " "  # a space that is no space hides how a name is spelled
+    if category in _ACTING_CATEGORIES:
         return f"\\u{{{ord(character):x}}}"
     return character

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.model import Expectation, Failure, Outcome, Sentinel
+from checks.proofs import shown_json
 from checks.protocol.sentinel_call import contains
 from tests.unit.checks.conversations import called, endpoint, exchange, failed, judge, ok, opened, tool, tool_page
 
@@ -108,9 +109,7 @@ def test_every_given_part_of_an_expectation_must_hold(expect: Expectation, resul
 
 
 def test_an_answer_nested_to_the_limit_is_a_mismatch_and_no_bug_of_ours() -> None:
-    nested: Any = 1
-    for _ in range(5000):
-        nested = [nested]
+    nested = nest(5000)
 
     judged = judge(
         opened(),
@@ -120,7 +119,18 @@ def test_an_answer_nested_to_the_limit_is_a_mismatch_and_no_bug_of_ours() -> Non
     )
 
     assert judged.ids == ["sentinel-mismatch"]
-    assert "deeply nested" in judged.diagnoses[0].summary
+    assert len(judged.diagnoses[0].summary) < 1000
+
+
+def test_nesting_that_cannot_be_written_again_is_named() -> None:
+    assert shown_json(nest(100_000)) == "deeply nested JSON"
+
+
+def nest(depth: int) -> Any:
+    nested: Any = 1
+    for _ in range(depth):
+        nested = [nested]
+    return nested
 
 
 @given(json_values)

@@ -95,3 +95,7 @@ def test_model_values_become_plain_json() -> None:
     assert stored["result"]["facts"] == {"at": "2026-11-20T12:00:00+00:00", "tools": ["a"]}
     assert stored["opening"]["opener"]["era"] == "stateless"
     json.dumps(stored)
+
+
+def test_a_space_that_is_no_space_is_shown_as_one() -> None:
+    assert clean("pay\u00a0pal\u3000x\u2003y") == "pay pal x y"
