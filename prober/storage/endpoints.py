@@ -33,8 +33,8 @@ async def sync(db: AsyncEngine, endpoints: Sequence[Endpoint], *, source: str = 
     """Make the stored endpoints of `source` those that are given; running it again changes nothing.
 
     A name is an identity: an endpoint whose configuration changed keeps its state, unless its URL changed, for then it
-    is another server. One that vanished is no longer probed and its incident ends; its reports stay. An endpoint that
-    another source had named is taken over.
+    is another server. One that vanished or was disabled is no longer probed and its incident ends; its reports stay. An
+    endpoint that another source had named is taken over.
     """
     wanted = {endpoint.name: endpoint for endpoint in endpoints}
     async with db.begin() as connection:
@@ -78,6 +78,8 @@ async def _change(connection: AsyncConnection, endpoint: Endpoint, source: str, 
     is_another_server = endpoint.url != before.url
     if is_another_server:
         await _forget(connection, endpoint_id(endpoint.name), {})
+    elif before.enabled and not endpoint.enabled:
+        await _end_incident(connection, endpoint_id(endpoint.name))
     is_moved = endpoint.interval_s != before.interval_s or (endpoint.enabled and not before.enabled)
     await _write(connection, endpoint, source, start_over=is_another_server or is_moved)
 
@@ -120,18 +122,25 @@ def _first_slot(phase: float, interval_s: float) -> Any:
 async def _forget(connection: AsyncConnection, endpoint: UUID, values: Mapping[str, Any]) -> None:
     """Drop what was learnt about a server that is not watched any more, and write `values` to its endpoint.
 
-    A higher fence makes the result of a probe that still runs worthless. An open incident ends without a notice: a
-    person decided this, the server did not recover.
+    A higher fence makes the result of a probe that still runs worthless.
     """
-    table, state, incident = tables.endpoint, tables.endpoint_state, tables.incident
+    table, state = tables.endpoint, tables.endpoint_state
     await connection.execute(
         update(table)
         .where(table.c.id == endpoint)
         .values(lease_owner=None, lease_until=None, claimed_slot=None, fence=table.c.fence + 1, **values)
     )
+    await _end_incident(connection, endpoint)
     await connection.execute(delete(state).where(state.c.endpoint_id == endpoint))
+
+
+async def _end_incident(connection: AsyncConnection, endpoint: UUID) -> None:
+    """End an open incident, and forget the verdicts that led to it, without a notice: a person decided that nobody
+    looks any more, the server did not recover."""
+    state, incident = tables.endpoint_state, tables.incident
     await connection.execute(
         update(incident)
         .where(incident.c.endpoint_id == endpoint, incident.c.ended_at.is_(None))
         .values(ended_at=text("now()"))
     )
+    await connection.execute(update(state).where(state.c.endpoint_id == endpoint).values(incident=None))

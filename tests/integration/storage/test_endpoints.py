@@ -96,6 +96,30 @@ async def test_another_interval_means_another_timetable(watched: Store, changed:
     assert 0 <= wait <= 30
 
 
+@pytest.mark.parametrize(
+    ("edited", "is_open"),
+    [
+        pytest.param((endpoint(enabled=False),), False, id="switched off"),
+        pytest.param((), False, id="removed"),
+        pytest.param((endpoint(url="https://elsewhere.example/mcp"),), False, id="another server"),
+        pytest.param((endpoint(timeout_s=33),), True, id="another timeout"),
+    ],
+)
+async def test_an_incident_ends_when_nobody_looks_any_more(
+    watched: Store, edited: tuple[Endpoint, ...], is_open: bool
+) -> None:
+    _, saved = await watched.probe(verdict=Verdict.DOWN)
+    await watched.sql(
+        "insert into incident (id, endpoint_id, severity, since, opened_at, cause_summary, fix, report_id)"
+        " select gen_random_uuid(), id, 'down', now(), now(), '', '', :report from endpoint",
+        report=saved.report_id,
+    )
+    await watched.sql("""update endpoint_state set incident = '{"streak": null}'""")
+    await watched.watch(*edited)
+    assert await watched.sql("select ended_at is null from incident") == [(is_open,)]
+    assert await watched.sql("select from endpoint_state where incident is not null") == [()] * is_open
+
+
 async def test_what_is_switched_on_again_missed_nothing(store: Store) -> None:
     await store.watch(endpoint(enabled=False))
     await store.sql("update endpoint set next_due = now() - interval '1 day'")
