@@ -14,6 +14,10 @@ REDACTED: Final = "[redacted]"
 _SHORTEST: Final = 4
 """Shorter values are no secrets, and taking them out would garble everything else."""
 
+_SHORTEST_UNNAMED: Final = 12
+"""The same for headers whose names speak of no credential: a tenant or a region by reference may be part of the name
+of a tool, and what the checks read must stay what the server wrote."""
+
 _NO_WORD: Final = 16
 """A part of a query without a name is taken for a secret from this length on; shorter ones are words such as `json`."""
 
@@ -30,6 +34,12 @@ class SentHeader:
     def is_secret(self) -> bool:
         return self.value != self.shown
 
+    @property
+    def is_telling(self) -> bool:
+        """Whether the value must not be shown where a server repeats it."""
+        shortest = _SHORTEST if values.is_secret_header(self.name) else _SHORTEST_UNNAMED
+        return self.is_secret and len(self.value) >= shortest
+
     def __repr__(self) -> str:
         return f"SentHeader(name={self.name!r}, shown={self.shown!r})"
 
@@ -41,7 +51,7 @@ class Redactor:
     """
 
     def __init__(self, headers: Iterable[SentHeader], url: str = "") -> None:
-        spellings = {text for header in headers if header.is_secret for text in _spellings(header.value)}
+        spellings = {text for header in headers if header.is_telling for text in _spellings(header.value)}
         spellings.update(_of_query(urlsplit(url).query))
         self._texts = sorted((text for text in spellings if len(text) >= _SHORTEST), key=len, reverse=True)
         self._bytes = [text.encode("utf-8", "surrogateescape") for text in self._texts]

@@ -42,6 +42,20 @@ def test_a_header_that_is_shown_as_it_is_is_no_secret() -> None:
     assert redactor.text("the blue tenant") == "the blue tenant"
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "shown"),
+    [
+        ("X-Tenant", "acme", "acme_search"),
+        ("X-Tenant", "acme-acme-acme", f"{REDACTED}_search"),
+        ("X-Api-Key", "acme", f"{REDACTED}_search"),
+        ("Authorization", "acme", f"{REDACTED}_search"),
+    ],
+)
+def test_a_short_word_by_reference_is_a_secret_only_where_the_header_says_so(name: str, value: str, shown: str) -> None:
+    redactor = Redactor([SentHeader(name=name, value=value, shown="${env:VALUE}")])
+    assert redactor.text(f"{value}_search") == shown
+
+
 def test_the_representation_of_a_header_does_not_hold_its_value() -> None:
     assert TOKEN not in repr(BEARER)
     assert TOKEN not in f"{[BEARER]}"
