@@ -13,4 +13,5 @@ def configure(level: int = logging.INFO) -> None:
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
-    logging.getLogger("prober").setLevel(level)
+    for ours in ("prober", "dashboard"):
+        logging.getLogger(ours).setLevel(level)

@@ -47,6 +47,9 @@ NAMES_LOGGED: Final = 10
 
 FOLLOW_EVERY_S: Final = 2.0
 PARTITIONS_EVERY_S: Final = 3600.0
+UNTIL_RESTART: Final = ("cloudwatch", "dashboard", "database_url", "data_dir")
+"""Sections of the configuration of which an edit does not count while the prober runs."""
+
 REPORT_DAYS_KEPT: Final = 14
 """Ten endpoints at a probe a minute fill some 60 MB a day."""
 
@@ -172,17 +175,19 @@ class Monitor:
             self._edited = None
 
     async def _take_over(self, settings: Settings) -> None:
-        """Let an edit count. Where the database listens, where the dashboard stands and whether metrics are published
-        is decided at the start alone."""
+        """Let an edit count, except for what is decided at the start alone."""
         if self._following is not None and self._following.owns_endpoints:
             await self._write_endpoints(settings)
         if settings.network != self._settings.network:
             self._net = self._guarded_net(settings)  # probes that began with the former guard end with it
+        later = [name for name in UNTIL_RESTART if getattr(settings, name) != getattr(self._settings, name)]
         self._settings = settings
         await self._delivery.stop()
         self._delivery = Delivery(self._db, self._channels(settings), worker=self._worker, clock=self._clock)
         self._delivery.start()
         log.info("the configuration was edited and counts from now on")
+        if later:
+            log.warning("the edit of %s counts after a restart", ", ".join(later))
 
     async def _write_endpoints(self, settings: Settings) -> None:
         changes = await endpoints.sync(self._db, settings.endpoints)

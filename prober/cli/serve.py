@@ -6,7 +6,7 @@ import socket
 
 import uvicorn
 
-from prober.app import dashboard_process
+from prober.app import dashboard_process, logs
 from prober.cli.database import add_database_arguments, database_url
 from prober.cli.errors import ExitCode
 from prober.cli.running import named_failures
@@ -24,6 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
+    logs.configure()
     with named_failures():
         os.environ["DATABASE_URL"] = normalise(database_url(options))
         if options.fd is not None:
@@ -35,7 +36,7 @@ def run(options: argparse.Namespace) -> int:
             "dashboard.app:create_app",
             factory=True,
             access_log=False,
-            log_level="warning",
+            log_config=None,
             server_header=False,
             # Pages hold an event stream open for good: without a bound the server would wait for them for ever.
             timeout_graceful_shutdown=CLOSE_STREAMS_AFTER_S,

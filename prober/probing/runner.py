@@ -31,6 +31,7 @@ from prober.net.client import Net
 from prober.probing.credentials import sent_headers
 from prober.secrets.references import SecretError, resolve
 from prober.wire.connect import connect
+from prober.wire.redact import Redactor
 
 log = logging.getLogger(__name__)
 
@@ -145,7 +146,7 @@ def _observer_failure(endpoint: Endpoint, at: datetime, detail: str) -> Exchange
     return Exchange(
         id="x1",
         method="POST",
-        url=endpoint.url,
+        url=Redactor((), endpoint.url).text(endpoint.url),
         started_at=at,
         transport_error=TransportError(failure=Failure.OBSERVER, reason="secret", detail=detail),
     )

@@ -211,6 +211,21 @@ async def test_an_edit_counts_without_a_restart(stage: Stage, slack: SlackSink) 
     assert slack.arrived[0]["blocks"][0]["text"]["text"] == "🔴 after is down"
 
 
+async def test_every_edit_counts_once_and_names_what_needs_a_restart(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    stage.write("first")
+    async with stage.monitor():
+        await eventually(stage.names)
+        for edits, name in enumerate(("second", "third"), start=1):
+            stage.write(name, dashboard={"port": 9000 + edits})
+            await eventually(lambda edits=edits: caplog.text.count("counts from now on") >= edits)
+            assert await stage.names() == {name}
+    assert caplog.text.count("counts from now on") == 2
+    assert caplog.text.count("the edit of dashboard counts after a restart") == 2
+
+
 async def test_a_broken_edit_is_named_and_changes_nothing(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     stage.write("before")
     async with stage.monitor():

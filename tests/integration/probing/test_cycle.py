@@ -142,7 +142,7 @@ async def test_a_claim_that_another_worker_has_taken_over_writes_nothing(
     assert await stage.count("endpoint_state") == 0
     assert await stage.store.sql("select lease_owner from endpoint") == [("another",)]
     assert stage.published == []
-    assert "another worker has taken over shop" in caplog.text
+    assert "shop was edited, removed or taken over by another worker" in caplog.text
 
 
 async def test_a_report_whose_commit_was_not_heard_of_counts_once(stage: Stage) -> None:

@@ -88,11 +88,13 @@ async def test_a_secret_that_the_server_repeats_is_nowhere_in_the_report(method:
 
 async def test_a_missing_secret_is_our_fault_and_not_the_endpoints() -> None:
     async with serving(StatelessServer()) as (lab, url):
-        report = await probed(url, bearer="env:FORGOTTEN", sentinels=(ADD,))
+        report = await probed(f"{url}?api_key=key-in-query-1", bearer="env:FORGOTTEN", sentinels=(ADD,))
         assert asked(lab) == [], "nobody is asked without the credentials that the owner wants sent"
     assert report.verdict is Verdict.UNKNOWN
     assert [each.id for each in report.diagnoses] == ["observer-impaired"]
-    assert "env:FORGOTTEN" in json.dumps(as_json(report))
+    written = json.dumps(as_json(report))
+    assert "env:FORGOTTEN" in written
+    assert "key-in-query-1" not in written
 
 
 async def test_the_deadline_holds_for_a_server_that_never_answers() -> None:
