@@ -30,6 +30,18 @@ _TLS_FIXES: Final[Mapping[str, str]] = {
 }
 """By the reason that the failure carries."""
 
+_ALLOWABLE: Final = frozenset({"private", "loopback", "port"})
+"""Reasons of a refusal that the owner can lift."""
+
+_ALLOW: Final = (
+    "If this address is meant, allow its range under `network: allow_cidrs:` (or `allow_private: true`) in the "
+    "configuration."
+)
+_NEVER_ALLOWED: Final = (
+    "No setting allows this address. Give the endpoint a public one, or a private one that the configuration allows; "
+    "if its name should not lead here, correct the DNS record."
+)
+
 _OWN_MACHINE: Final = "Look at the machine that the prober runs on: its network, resolver, clock and load."
 
 
@@ -94,7 +106,7 @@ def response_timeout(evidence: Evidence) -> Cause | None:
         f"No answer to {found.asked}: {waited} {came}, against a deadline of "
         f"{milliseconds(evidence.endpoint.timeout_s * 1000)} for the whole probe.",
         "Look in the function's log for `Task timed out` and for the duration of the request. If the server is merely "
-        "slow, raise `timeout_s` of the endpoint; if it hangs, bound its own calls to other services.",
+        "slow, raise `timeout` of the endpoint; if it hangs, bound its own calls to other services.",
         proofs=_address(found),
         alternatives=(
             "The application never becomes ready behind the Lambda Web Adapter (wrong AWS_LWA_PORT or readiness "
@@ -134,8 +146,7 @@ def target_blocked(evidence: Evidence) -> Cause | None:
     return found.cause(
         1.0,
         f"The prober does not connect to {_host(found)}: {clean(_error(found).detail, 200)}.",
-        "If this address is meant, allow its range under `network: allow_cidrs:` (or `allow_private: true`) in the "
-        "configuration. Metadata and link-local addresses are never allowed.",
+        _ALLOW if _error(found).reason in _ALLOWABLE else _NEVER_ALLOWED,
         proofs=_address(found),
         effect=Effect.UNKNOWN,
     )

@@ -5,7 +5,7 @@ from typing import Final
 
 from checks.detectors.scene import Scene
 from checks.messages import error_of, result_of
-from checks.model import Effect, Evidence, Exchange
+from checks.model import Effect, Endpoint, Evidence, Exchange
 from checks.spec import REVISIONS, ErrorCode
 from checks.symptoms import Symptom, troubled
 from checks.text import clean
@@ -53,14 +53,21 @@ def _nothing_in_common(evidence: Evidence) -> Cause | None:
     if not naming or any(error.code not in ERA_CODES for error in errors):
         return None
     exchange, versions = naming[-1]
-    pinned = evidence.endpoint.protocol_version
-    ours = f"the endpoint is pinned to {pinned}" if pinned is not None else f"this prober speaks {', '.join(REVISIONS)}"
     return Scene(evidence, exchange).cause(
         0.85,
-        f"No common revision: the server offers {', '.join(clean(each, 40) for each in versions[:5])}, {ours}.",
+        f"No common revision: the server offers {', '.join(clean(each, 40) for each in versions[:5])}, "
+        f"{_spoken_here(evidence.endpoint)}.",
         "Update whichever is older, the server's SDK or this prober, or take the pin off the endpoint.",
         effect=Effect.DOWN,
     )
+
+
+def _spoken_here(endpoint: Endpoint) -> str:
+    if endpoint.protocol_version is not None:
+        return f"the endpoint is pinned to {endpoint.protocol_version}"
+    if endpoint.era is not None:
+        return f"the endpoint is pinned to the {endpoint.era} era"
+    return f"this prober speaks {', '.join(REVISIONS)}"
 
 
 def _offered(exchange: Exchange) -> Iterator[str]:

@@ -302,6 +302,29 @@ def test_the_tables_and_the_tests_beside_them_speak_of_every_detector() -> None:
     assert in_tables | beside == {detector.id for detector in DETECTORS}
 
 
+def test_an_address_that_is_never_allowed_gets_no_advice_to_allow_it() -> None:
+    never = judge(lost(Failure.BLOCKED, "metadata")).diagnosis("target-blocked")
+    by_default = judge(lost(Failure.BLOCKED, "private")).diagnosis("target-blocked")
+
+    assert "allow_cidrs" not in never.fix
+    assert "allow_cidrs" in by_default.fix
+
+
+def test_the_way_out_of_a_timeout_names_the_setting_as_the_configuration_does() -> None:
+    timeout = judge(lost(Failure.DEADLINE, "response")).diagnosis("response-timeout")
+
+    assert "raise `timeout` of the endpoint" in timeout.fix
+
+
+def test_a_server_of_the_era_that_the_owner_excluded_is_named_with_the_pin() -> None:
+    refusal = error(-32022, "Unsupported protocol version", data={"supported": ["2026-07-28"]})
+    broken = refused(exchange("initialize", status=400, messages=[refusal]))
+
+    mismatch = judge(broken, endpoint=endpoint(era=Era.HANDSHAKE)).diagnosis("protocol-version-mismatch")
+
+    assert "the server offers 2026-07-28, the endpoint is pinned to the handshake era" in mismatch.summary
+
+
 def test_what_was_tried_before_a_way_in_worked_is_no_trouble() -> None:
     tried = exchange("server/discover", status=502, media="text/plain", body=b"Internal Server Error")
     opening = opened(tried, initialized(), notified(), era=Era.HANDSHAKE)
