@@ -90,7 +90,7 @@ def endpoint_from(options: argparse.Namespace) -> Endpoint:
         era=None if options.era == "auto" else Era(options.era),
         expected_tools=tuple(getattr(options, "expect_tool", ())),
         sentinels=tuple(
-            Sentinel(tool=tool, arguments=arguments, allow_destructive=True)
+            Sentinel(tool=tool, arguments=arguments or {}, allow_destructive=True)
             for tool, arguments in getattr(options, "sentinel", ())
         ),
         streaming=getattr(options, "streaming", None),
@@ -101,7 +101,7 @@ def endpoint_from(options: argparse.Namespace) -> Endpoint:
 
 
 class _SentinelAction(argparse.Action):
-    """Collects `[tool, arguments]` pairs."""
+    """Collects `(tool, arguments)` pairs, with None until the arguments come."""
 
     def __call__(
         self,
@@ -110,7 +110,7 @@ class _SentinelAction(argparse.Action):
         values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
-        namespace.sentinel = [*namespace.sentinel, (values, {})]
+        namespace.sentinel = [*namespace.sentinel, (values, None)]
 
 
 class _ArgsAction(argparse.Action):
@@ -131,7 +131,9 @@ class _ArgsAction(argparse.Action):
             parser.error(f"--args is not JSON: {error}")
         if not isinstance(arguments, dict):
             parser.error("""--args is not a JSON object: write such as '{"id": 7}'""")
-        tool, _ = namespace.sentinel[-1]
+        tool, given = namespace.sentinel[-1]
+        if given is not None:
+            parser.error(f"--args is given twice for the sentinel {tool}")
         namespace.sentinel = [*namespace.sentinel[:-1], (tool, arguments)]
 
 

@@ -27,8 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     endpoint = endpoint_from(options)
     path = Path(options.output)
-    if options.output != STDOUT and path.exists() and not options.force:
-        raise CommandError(f"{path} is there already", "name another file with --output, or write over it with --force")
+    if options.output != STDOUT and not options.force:
+        _refuse_what_is_there(path)
     report = probe(endpoint, Profile.QUICK)
     if not report.opening.established:
         print(report_text.render(report, endpoint, width=terminal_width()), file=sys.stderr)
@@ -42,6 +42,19 @@ def run(options: argparse.Namespace) -> int:
     _write(path, text, over=options.force)
     print(f"{path} is written; look through it, then run: mcp-prober up --config {path}")
     return ExitCode.UP
+
+
+def _refuse_what_is_there(path: Path) -> None:
+    try:
+        is_there = path.exists()
+    except OSError as error:
+        raise _unwritable(path, error) from None
+    if is_there:
+        raise CommandError(f"{path} is there already", "name another file with --output, or write over it with --force")
+
+
+def _unwritable(path: Path, error: OSError) -> CommandError:
+    return CommandError(f"{path} cannot be written: {error.strerror}", "name another file with --output")
 
 
 def _assert_usable(text: str) -> None:
@@ -65,4 +78,4 @@ def _write(path: Path, text: str, *, over: bool) -> None:
     except FileExistsError:
         raise CommandError(f"{path} is there already", "write over it with --force") from None
     except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error.strerror}", "name another file with --output") from None
+        raise _unwritable(path, error) from None

@@ -147,6 +147,13 @@ def test_init_of_a_broken_server_writes_nothing_and_says_why(
     assert not list(tmp_path.iterdir())
 
 
+def test_init_says_so_when_it_cannot_even_look_at_the_place_of_its_file(command: Command) -> None:
+    ended = command("init", "http://127.0.0.1:9/mcp", "--output", "x" * 300)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "cannot be written: File name too long" in ended.stderr
+    assert "--output" in ended.stderr
+
+
 def test_a_reader_that_leaves_early_causes_no_traceback(lab: dict[str, str]) -> None:
     line = f"{sys.executable} -m prober.cli lab --list | true"
     ended = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=ROOT, timeout=30, check=True)

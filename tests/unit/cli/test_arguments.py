@@ -82,6 +82,7 @@ def test_what_cannot_be_meant_is_refused_without_repeating_a_secret(words: list[
     ("words", "message"),
     [
         (["--args", "{}"], "--args stands after the --sentinel"),
+        (["--sentinel", "a", "--args", "{}", "--args", "{}"], "--args is given twice for the sentinel a"),
         (["--sentinel", "a", "--args", "{"], "--args is not JSON"),
         (["--sentinel", "a", "--args", "[1]"], "--args is not a JSON object"),
         (["--sentinel", "a", "--args", '{"a": NaN}'], "NaN is no JSON number"),
