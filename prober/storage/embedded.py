@@ -462,6 +462,7 @@ def _initialise(cluster: Path, binaries: Path, owner: Owner) -> None:
         capture_output=True,
         cwd=cluster.parent,
         env=_environment(),
+        start_new_session=True,  # a Ctrl-C at the terminal is for the prober
         check=False,
     )
     if made.returncode != 0:
@@ -479,7 +480,9 @@ def _refuse_other_version(cluster: Path, binaries: Path) -> None:
     """PostgreSQL opens only files of its own major version."""
     found = (cluster / "PG_VERSION").read_text().strip()
     asked = [str(binaries / "postgres"), "--version"]
-    said = subprocess.run(asked, capture_output=True, check=True, env=_environment())  # noqa: S603 - our own binary
+    said = subprocess.run(  # noqa: S603 - our own binary
+        asked, capture_output=True, check=True, env=_environment(), start_new_session=True
+    )
     ours = said.stdout.decode().split()[-1].split(".")[0]
     if found != ours:
         raise EmbeddedError(

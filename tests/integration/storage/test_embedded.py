@@ -147,6 +147,24 @@ def test_a_start_that_was_killed_while_it_made_the_database_is_made_again(direct
         assert answers(running.url)
 
 
+def test_ctrl_c_at_the_terminal_does_not_reach_the_making_of_the_database(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A terminal signals the whole process group; the prober alone decides what is interrupted."""
+    programs = directory / "programs" / "bin"
+    programs.mkdir(parents=True)
+    (programs / "initdb").write_text(
+        '#!/bin/sh\nread -r _ _ _ _ group _ < /proc/$$/stat\necho "process group $group" >&2\nexit 1\n'
+    )
+    for name in ("initdb", "postgres"):
+        (programs / name).touch()
+        (programs / name).chmod(0o755)
+    monkeypatch.setattr(embedded_module, "_installed", lambda: programs.parent)
+    with pytest.raises(EmbeddedError, match=r"process group \d+") as raised:
+        server(directory / "data").start()
+    assert f"process group {os.getpgrp()}." not in str(raised.value)
+
+
 def test_a_path_too_long_for_a_socket_gets_a_short_one(directory: Path) -> None:
     data_dir = directory / ("long" * 30)
     assert len(str(data_dir)) > SOCKET_PATH_LIMIT
