@@ -55,7 +55,10 @@ async def save(connection: AsyncConnection, found: ProbeReport, *, claim: Claim)
     if not kept.rowcount:
         known = select(report.c.id).where(report.c.id == identity, report.c.slot == claim.slot, report.c.missed == 0)
         if await connection.scalar(known) is None:
-            raise StaleClaim(f"another worker has taken over {claim.endpoint.name}; this report of it is dropped")
+            raise StaleClaim(
+                f"{claim.endpoint.name} was edited, removed or taken over by another worker while it was probed; "
+                "this report is dropped"
+            )
         return Saved(report_id=identity, is_new=False)
     row = insert(report).values(id=identity, **_row(found, claim)).on_conflict_do_nothing().returning(report.c.id)
     is_new = await connection.scalar(row) is not None

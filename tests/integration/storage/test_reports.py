@@ -89,7 +89,7 @@ async def test_saving_gives_the_lease_back(watched: Store) -> None:
 async def test_a_report_on_a_removed_endpoint_is_refused(watched: Store) -> None:
     claim = await watched.claim_one()
     await watched.watch()
-    with pytest.raises(StaleClaim):
+    with pytest.raises(StaleClaim, match="shop was edited, removed or taken over"):
         await watched.save(report_on(claim), claim)
 
 

@@ -105,7 +105,7 @@ async def test_what_a_worker_brings_after_its_lease_went_to_another_is_refused(w
     stale = await watched.claim_one(worker="paused")
     await watched.sql("update endpoint set lease_until = now() - interval '1 s'")
     fresh = await watched.claim_one(worker="alive")
-    with pytest.raises(StaleClaim, match="taken over shop"):
+    with pytest.raises(StaleClaim, match="shop was edited, removed or taken over"):
         await watched.save(report_on(stale, Verdict.DOWN), stale)
     ((owner,),) = await watched.sql("select lease_owner from endpoint")
     assert owner == "alive", "the other worker's lease is untouched"
