@@ -15,19 +15,25 @@ from prober.net.client import Net
 
 _WORTH_ANOTHER_TRY: Final = frozenset({408, 425, 429})
 """Client errors that say "not now" instead of "not like this" (RFC 9110 section 15.5.9, RFC 8470, RFC 6585)."""
+_FOR_ITS_CONTENT: Final = frozenset({400, 413, 414, 422})
+"""Client errors that the same notice meets again however the channel is mended (RFC 9110 section 15.5)."""
 
 
 class NotifyError(Exception):
     """A notice that a channel did not take. The text names the reason and never a secret.
 
-    `permanent`: the same notice would be refused again, so trying again is of no use.
+    `permanent`: the same notice would be refused whatever anybody does, so trying again is of no use.
+    `needs_mending`: it passes once a person has mended the channel (its address, credentials or permissions).
     `retry_after_s`: how long the other side asks us to wait, in seconds.
     """
 
-    def __init__(self, reason: str, *, permanent: bool, retry_after_s: float | None = None) -> None:
+    def __init__(
+        self, reason: str, *, permanent: bool, needs_mending: bool = False, retry_after_s: float | None = None
+    ) -> None:
         super().__init__(reason)
         self.reason = reason
         self.permanent = permanent
+        self.needs_mending = needs_mending
         self.retry_after_s = retry_after_s
 
 
@@ -80,10 +86,16 @@ class Notifier(Protocol):
 def refusal(status: int, said: str, retry_after_s: float | None = None) -> NotifyError:
     """The error for an HTTP status: the retry table that all channels share.
 
-    Other client errors than those that ask for patience are permanent. Everything else is worth another try.
+    Permanent is what the notice's own content is refused for. Other client errors than those that ask for patience
+    wait for somebody who mends the channel. Everything else is worth another try soon.
     """
-    permanent = 400 <= status < 500 and status not in _WORTH_ANOTHER_TRY
-    return NotifyError(f"HTTP {status}: {clean(said, 200)}", permanent=permanent, retry_after_s=retry_after_s)
+    permanent = status in _FOR_ITS_CONTENT
+    return NotifyError(
+        f"HTTP {status}: {clean(said, 200)}",
+        permanent=permanent,
+        needs_mending=400 <= status < 500 and not permanent and status not in _WORTH_ANOTHER_TRY,
+        retry_after_s=retry_after_s,
+    )
 
 
 def plain_text(notice: Notice, public_url: str | None) -> str:

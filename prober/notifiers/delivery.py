@@ -45,6 +45,8 @@ class Channel:
     notifier: Notifier
     resting_until: float = 0.0
     """On the monotonic clock: after a failure nothing is claimed for the channel before then."""
+    to_mend: str = ""
+    """What somebody has to mend, as it was last logged; empty once the channel takes notices."""
 
 
 async def keep_delivering(
@@ -127,6 +129,7 @@ async def _deliver_batch(db: AsyncEngine, channel: Channel, worker: str, clock: 
         if error is None:
             await outbox.sent(db, row)
             taken += 1
+            channel.to_mend = ""
         elif error.permanent:
             log.error("channel %s refused notice %s for good: %s", channel.name, row.notice.id, error.reason)
             await outbox.failed(db, row, error.reason, retry_in_s=None)
@@ -138,11 +141,25 @@ async def _deliver_batch(db: AsyncEngine, channel: Channel, worker: str, clock: 
 
 async def _rest(db: AsyncEngine, channel: Channel, rows: Sequence[OutboxRow], clock: Clock, error: NotifyError) -> None:
     """Put the row that failed off, and those behind it without a try of their own: the channel is what failed."""
-    delay = delay_s(rows[0].attempt, error.retry_after_s)
+    delay = LONGEST_DELAY_S if error.needs_mending else delay_s(rows[0].attempt, error.retry_after_s)
     channel.resting_until = clock.monotonic() + delay
-    log.warning("channel %s: try %d failed, next in %.0f s: %s", channel.name, rows[0].attempt, delay, error.reason)
+    _say(channel, rows[0], error, delay)
     for row in rows:
         await outbox.failed(db, row, error.reason, retry_in_s=delay)
+
+
+def _say(channel: Channel, row: OutboxRow, error: NotifyError, delay: float) -> None:
+    """Log a failure; what somebody has to mend is said once, not at each try until then."""
+    if not error.needs_mending:
+        log.warning("channel %s: try %d failed, next in %.0f s: %s", channel.name, row.attempt, delay, error.reason)
+    elif error.reason != channel.to_mend:
+        channel.to_mend = error.reason
+        log.error(
+            "channel %s takes no notices until it is mended; they are kept and tried every %.0f s: %s",
+            channel.name,
+            delay,
+            error.reason,
+        )
 
 
 async def _attempt(channel: Channel, notice: Notice, timeout_s: float) -> NotifyError | None:

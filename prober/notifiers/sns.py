@@ -4,6 +4,7 @@ import asyncio
 import hashlib
 import re
 from collections.abc import Callable
+from http import HTTPStatus
 from typing import Annotated, Any, ClassVar, Final, Protocol, Self
 
 from pydantic import AfterValidator, Field
@@ -29,6 +30,10 @@ _PASSING: Final = frozenset(
     }
 )  # fmt: skip
 """Error codes that AWS answers with a 4xx although the same request may succeed a little later."""
+_FOR_ITS_CONTENT: Final = frozenset(
+    {"InvalidParameter", "InvalidParameterValue", "ParameterValueInvalid", "ValidationError", "ValidationException"}
+)
+"""Error codes of Publish that the same message meets again (SNS API reference, Publish and Common Errors)."""
 
 
 def _topic_arn(text: str) -> str:
@@ -148,6 +153,12 @@ def _refused(response: Any) -> NotifyError:
     code = str(response.get("Error", {}).get("Code", "unknown"))
     said = f"SNS says {code}: {response.get('Error', {}).get('Message', '')}"
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500))
+    reason = f"HTTP {status}: {clean(said, 200)}"
     if code in _PASSING:
-        return NotifyError(f"HTTP {status}: {clean(said, 200)}", permanent=False)
+        return NotifyError(reason, permanent=False)
+    if code in _FOR_ITS_CONTENT:
+        is_topic = "TopicArn" in said  # a parameter like the others to SNS, but the configuration's, not the notice's
+        return NotifyError(reason, permanent=not is_topic, needs_mending=is_topic)
+    if status == HTTPStatus.BAD_REQUEST:  # AWS says so to unknown credentials and keys without permission, too
+        return NotifyError(reason, permanent=False, needs_mending=True)
     return refusal(status, said)

@@ -49,6 +49,7 @@ class Situation:
     permanent: bool | None
     """None: the notice is taken."""
     retry_after_s: float | None = None
+    needs_mending: bool = False
 
 
 SITUATIONS = (
@@ -57,10 +58,14 @@ SITUATIONS = (
     Situation("is broken", 500, False),
     Situation("is overloaded", 503, False),
     Situation("does not understand", 400, True),
-    Situation("forbids it", 403, True),
-    Situation("is gone", 404, True),
+    Situation("forbids it", 403, False, needs_mending=True),
+    Situation("is gone", 404, False, needs_mending=True),
     Situation("cannot be reached", None, False),
 )
+
+
+SNS_CODES = {400: "InvalidParameter", 403: "AuthorizationError", 404: "NotFound"}
+"""What SNS says beside the status."""
 
 
 def slack(situation: Situation, tools: Tools, _: Path) -> Notifier:
@@ -86,8 +91,9 @@ def sns(situation: Situation, tools: Tools, _: Path) -> Notifier:
             if situation.status is None:
                 raise EndpointConnectionError(endpoint_url="https://sns.example")
             if situation.status != 200:
+                error = {"Code": SNS_CODES.get(situation.status, "Code")}
                 metadata = {"HTTPStatusCode": situation.status}
-                raise ClientError({"Error": {"Code": "Code"}, "ResponseMetadata": metadata}, "Publish")
+                raise ClientError({"Error": error, "ResponseMetadata": metadata}, "Publish")
 
     return Sns(SnsSettings(topic_arn="arn:aws:sns:eu-central-1:123456789012:alerts"), tools, lambda _: Topic())
 
@@ -125,7 +131,7 @@ async def test_every_channel_keeps_the_retry_table(
         return
     with pytest.raises(NotifyError) as caught:
         await channel.send(NOTICE)
-    assert caught.value.permanent is situation.permanent
+    assert (caught.value.permanent, caught.value.needs_mending) == (situation.permanent, situation.needs_mending)
     assert caught.value.reason
     assert "s3cr3t" not in f"{caught.value} {caught.value!r} {channel!r}"
     if kind is Slack:

@@ -16,7 +16,7 @@ from prober.incidents.lifecycle import IncidentState, Seen, step
 from prober.incidents.rules import Rules
 from prober.incidents.wording import Notice
 from prober.notifiers.contract import ChannelSettings, NotifyError
-from prober.notifiers.delivery import LEASE_S, Channel, deliver_once, keep_delivering
+from prober.notifiers.delivery import LEASE_S, LONGEST_DELAY_S, Channel, deliver_once, keep_delivering
 from prober.storage import endpoints
 from prober.storage.database import open_engine
 from prober.storage.identity import endpoint_id
@@ -161,11 +161,49 @@ async def test_what_is_refused_for_good_is_marked_and_blocks_nothing(
 ) -> None:
     await watch(db, "orders")
     await tell(db, "orders", Verdict.DOWN, Verdict.UP, channels=("a",))
-    stage = Stage(failures=[NotifyError("HTTP 404: no_service", permanent=True)])
+    stage = Stage(failures=[NotifyError("HTTP 400: no_text", permanent=True)])
     for _ in range(3):
         await deliver_once(db, [Channel("a", stage)], worker="w1", clock=HandClock())
-    assert await marks(db) == [(False, True, 1, "HTTP 404: no_service"), (True, False, 1, None)]
+    assert await marks(db) == [(False, True, 1, "HTTP 400: no_text"), (True, False, 1, None)]
     assert "refused notice" in caplog.text
+
+
+async def test_a_channel_that_a_person_has_to_mend_is_asked_rarely_logged_once_and_gets_its_notices_in_the_end(
+    db: AsyncEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    await watch(db, "orders")
+    await tell(db, "orders", Verdict.DOWN, Verdict.UP, channels=("a",))
+    gone, forbidden = (NotifyError(reason, permanent=False, needs_mending=True) for reason in ("gone", "forbidden"))
+    stage, clock = Stage(failures=[gone, gone, gone, forbidden, BUSY]), HandClock()
+    channel = Channel("a", stage)
+    waits = []
+    while len(stage.took) < 2:
+        await deliver_once(db, [channel], worker="w1", clock=clock)
+        waits.append(channel.resting_until - clock.seconds)
+        clock.seconds += LONGEST_DELAY_S
+        await time_passes(db, LONGEST_DELAY_S)
+    assert waits[:4] == [LONGEST_DELAY_S] * 4
+    assert stage.titles == ["orders is down", "orders is up again after 1 min"]
+    said = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
+    assert len(said) == 2
+    assert all("channel a" in each and reason in each for each, reason in zip(said, ("gone", "forbidden"), strict=True))
+
+
+async def test_a_channel_that_was_mended_and_breaks_again_is_logged_again(
+    db: AsyncEngine, caplog: pytest.LogCaptureFixture
+) -> None:
+    await watch(db, "orders", "billing")
+    stage, clock = Stage(), HandClock()
+    channel = Channel("a", stage)
+    for name in ("orders", "billing"):
+        await tell(db, name, Verdict.DOWN, channels=("a",))
+        stage.failures.append(NotifyError("gone", permanent=False, needs_mending=True))
+        for _ in range(2):
+            await deliver_once(db, [channel], worker="w1", clock=clock)
+            clock.seconds += LONGEST_DELAY_S
+            await time_passes(db, LONGEST_DELAY_S)
+    assert stage.titles == ["orders is down", "billing is down"]
+    assert [record.levelno for record in caplog.records].count(logging.ERROR) == 2
 
 
 async def test_a_sender_that_dies_before_it_marks_leads_to_the_same_notice_again(db: AsyncEngine) -> None:

@@ -47,7 +47,8 @@ async def test_a_notice_arrives_within_slacks_limits(
     [
         (429, {"Retry-After": "30"}, False, 30.0),
         (500, {}, False, None),
-        (404, {}, True, None),
+        (400, {}, True, None),
+        (404, {}, False, None),
         (302, {"Location": "http://169.254.169.254/"}, False, None),
     ],
 )
@@ -73,7 +74,7 @@ async def test_slacks_own_word_for_a_refusal_is_passed_on(
 ) -> None:
     with pytest.raises(NotifyError, match=r"^HTTP 404: Slack says no_service$") as caught:
         await open_slack(slack_sink.url.replace("T0", "gone")).send(make_notice())
-    assert caught.value.permanent
+    assert caught.value.needs_mending
 
 
 @pytest.mark.parametrize("url", ["http://127.0.0.1:9/services/s3cr3t", "http://169.254.169.254/services/s3cr3t"])

@@ -81,13 +81,13 @@ async def test_a_hostile_notice_is_taken_too(
     assert len(message["Subject"]) < 100
 
 
-async def test_a_topic_that_is_gone_is_permanent_and_an_address_without_anybody_is_not(
+async def test_a_topic_that_is_gone_has_to_be_mended_and_an_address_without_anybody_may_pass(
     aws_url: str, executor: ThreadPoolExecutor, make_notice: Callable[..., Notice]
 ) -> None:
     arn = f"arn:aws:sns:{REGION}:123456789012:nowhere"
     with pytest.raises(NotifyError, match="HTTP 404") as gone:
         await channel(aws_url, arn, executor).send(make_notice())
-    assert gone.value.permanent
+    assert (gone.value.permanent, gone.value.needs_mending) == (False, True)
     with pytest.raises(NotifyError, match="Could not connect") as away:
         await channel("http://127.0.0.1:9", arn, executor).send(make_notice())
-    assert not away.value.permanent
+    assert (away.value.permanent, away.value.needs_mending) == (False, False)

@@ -33,14 +33,18 @@ def test_a_webhook_written_out_is_refused_without_repeating_it() -> None:
 
 
 @pytest.mark.parametrize(
-    ("status", "permanent"),
+    ("status", "permanent", "needs_mending"),
     [
-        *((status, True) for status in (400, 401, 403, 404, 410, 413)),
-        *((status, False) for status in (301, 408, 425, 429, 500, 502, 503)),
+        *((status, True, False) for status in (400, 413, 414, 422)),
+        *((status, False, True) for status in (401, 403, 404, 405, 410)),
+        *((status, False, False) for status in (301, 408, 425, 429, 500, 502, 503)),
     ],
 )
-def test_the_retry_table(status: int, permanent: bool) -> None:
-    assert refusal(status, "no").permanent is permanent
+def test_only_what_the_notice_itself_is_refused_for_is_permanent(
+    status: int, permanent: bool, needs_mending: bool
+) -> None:
+    error = refusal(status, "no")
+    assert (error.permanent, error.needs_mending) == (permanent, needs_mending)
 
 
 @pytest.mark.parametrize(

@@ -32,8 +32,8 @@ class Topic:
             raise self.failure
 
 
-def refused(code: str, status: int) -> ClientError:
-    response = {"Error": {"Code": code, "Message": "said AWS"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+def refused(code: str, status: int, said: str = "said AWS") -> ClientError:
+    response = {"Error": {"Code": code, "Message": said}, "ResponseMetadata": {"HTTPStatusCode": status}}
     return ClientError(response, "Publish")
 
 
@@ -101,25 +101,29 @@ async def test_one_client_serves_all_messages_and_is_made_by_the_first(
 
 
 @pytest.mark.parametrize(
-    ("failure", "permanent"),
+    ("failure", "permanent", "needs_mending"),
     [
-        (refused("Throttling", 400), False),
-        (refused("ExpiredToken", 403), False),
-        (refused("InternalError", 500), False),
-        (refused("NotFound", 404), True),
-        (refused("AuthorizationError", 403), True),
-        (refused("InvalidParameter", 400), True),
-        (EndpointConnectionError(endpoint_url="https://sns.example"), False),
-        (NoCredentialsError(), False),
+        (refused("Throttling", 400), False, False),
+        (refused("ExpiredToken", 403), False, False),
+        (refused("InternalError", 500), False, False),
+        (refused("NotFound", 404), False, True),
+        (refused("AuthorizationError", 403), False, True),
+        (refused("UnrecognizedClientException", 400), False, True),
+        (refused("KMSAccessDenied", 400), False, True),
+        (refused("InvalidParameter", 400), True, False),
+        (refused("InvalidParameter", 400, "Invalid parameter: TopicArn"), False, True),
+        (refused("RequestEntityTooLarge", 413), True, False),
+        (EndpointConnectionError(endpoint_url="https://sns.example"), False, False),
+        (NoCredentialsError(), False, False),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else str(value),
 )
-async def test_what_may_pass_is_tried_again_and_what_cannot_is_not(
-    make_notice: Callable[..., Notice], tools: Tools, failure: Exception, permanent: bool
+async def test_only_a_message_that_can_never_pass_is_given_up(
+    make_notice: Callable[..., Notice], tools: Tools, failure: Exception, permanent: bool, needs_mending: bool
 ) -> None:
     with pytest.raises(NotifyError) as caught:
         await Sns(PLAIN, tools, lambda _: Topic(failure)).send(make_notice())
-    assert caught.value.permanent is permanent
+    assert (caught.value.permanent, caught.value.needs_mending) == (permanent, needs_mending)
 
 
 @pytest.mark.parametrize("arn", ["alerts", "arn:aws:sqs:eu-central-1:123456789012:q", f"{ARN}\n", "", f"{ARN}/x"])
