@@ -263,7 +263,6 @@ class History:
 
     warm_wait_ms: tuple[float, ...] = ()
     """`Timings.wait_ms` of the opening exchange in recent probes that no `cold-start` marked."""
-    last_probe_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

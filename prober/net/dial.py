@@ -60,8 +60,6 @@ class Dialer:
     async def dial(self, origin: Origin, *, verify: bool, phases: Phases) -> Connection:
         """A new connection. Every address of the name is checked before the first is connected to, and only checked
         ones are, so that a name cannot mean one thing to the guard and another to the socket. Raises `NetError`."""
-        if not origin.is_tls and not self._policy.allow_plain_http:
-            raise NetError(Failure.BLOCKED, "plain-http", f"{origin} is asked without TLS, which is not allowed here")
         context = self._trust.context(verify=verify) if origin.is_tls else None
         with phases.timing(Step.DNS):
             addresses = await self._resolver.resolve(origin.host, origin.port)

@@ -79,7 +79,6 @@ class GuardPolicy:
     allow_cidrs: tuple[str, ...] = ()
     allow_private: bool = False
     """Private and loopback addresses, all of them: for a prober that only one person uses."""
-    allow_plain_http: bool = True
     _allowed: tuple[Network, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

@@ -51,8 +51,6 @@ class Scheduler(Generic[ClaimT]):
         self._waiting: dict[asyncio.TimerHandle, ClaimT] = {}
         self._running: dict[asyncio.Task[None], ClaimT] = {}
         self._stopping = False
-        self.latest_start_lag_s = 0.0
-        """How late the most recent probe began; a growing figure means that this process is overloaded."""
 
     @property
     def load(self) -> int:
@@ -125,7 +123,6 @@ class Scheduler(Generic[ClaimT]):
 
         def begin() -> None:
             del self._waiting[timer]
-            self.latest_start_lag_s = max(loop.time() - due, 0.0)
             # A slot that was claimed late has its whole lease from the claim on.
             held_up_s = loop.time() - max(due, asked_at)
             task = loop.create_task(self._too_late(claim) if held_up_s > self._longest_lag_s else self._run(claim))

@@ -88,16 +88,6 @@ def named_failures(url: str) -> Iterator[None]:
         raise DatabaseUnavailable(_unavailable(url, error)) from None
 
 
-async def is_reachable(db: AsyncEngine) -> bool:
-    """Whether the database answers a question now."""
-    try:
-        async with db.connect() as connection:
-            await connection.exec_driver_sql("select 1")
-    except (DBAPIError, TimeoutError, OSError):
-        return False
-    return True
-
-
 @asynccontextmanager
 async def listening(url: str, channel: str) -> AsyncIterator[AsyncIterator[str]]:
     """The payloads of NOTIFY on `channel`, over a connection of its own that ends with the context.

@@ -56,14 +56,6 @@ async def sync(db: AsyncEngine, endpoints: Sequence[Endpoint], *, source: str = 
     return Changes(added=tuple(added), changed=tuple(changed), removed=tuple(removed))
 
 
-async def load(db: AsyncEngine, endpoint: UUID) -> Endpoint | None:
-    """The endpoint with this id, or None when it is unknown or removed."""
-    table = tables.endpoint
-    async with db.connect() as connection:
-        spec = await connection.scalar(select(table.c.spec).where(table.c.id == endpoint, table.c.removed_at.is_(None)))
-    return None if spec is None else endpoint_of(spec)
-
-
 async def _known(connection: AsyncConnection, source: str, names: Sequence[str]) -> Mapping[str, RowMapping]:
     table = tables.endpoint
     rows = await connection.execute(

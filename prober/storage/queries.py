@@ -155,13 +155,6 @@ async def fleet(db: AsyncEngine) -> tuple[FleetRow, ...]:
         return tuple(_fleet_row(row) for row in rows.mappings())
 
 
-async def fleet_row(db: AsyncEngine, endpoint: UUID) -> FleetRow | None:
-    """One endpoint of the fleet, or None when it is unknown or removed."""
-    async with db.connect() as connection:
-        row = (await connection.execute(_fleet().where(tables.endpoint.c.id == endpoint))).mappings().first()
-    return None if row is None else _fleet_row(row)
-
-
 async def endpoint_page(db: AsyncEngine, name: str, *, reports: int = 100) -> EndpointPage | None:
     """The endpoint with its newest `reports` reports, or None when no endpoint of that name is watched."""
     table = tables.report

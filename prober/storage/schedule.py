@@ -118,7 +118,7 @@ _CLAIM: Final = text(
               due.next_due as first_missed, due.earlier_owner, due.earlier_slot,
               floor(extract(epoch from due.slot - due.next_due)::double precision / due.interval_s + 1e-6)::integer
                   as missed,
-              state.opener, state.warm_wait_ms, state.slot as last_slot
+              state.opener, state.warm_wait_ms
     """
 )
 
@@ -132,7 +132,7 @@ def _claim_of(row: RowMapping) -> Claim:
         fence=row["fence"],
         missed=tuple(_missed(row)),
         remembered=opener_of(row["opener"]),
-        history=History(warm_wait_ms=tuple(row["warm_wait_ms"] or ()), last_probe_at=row["last_slot"]),
+        history=History(warm_wait_ms=tuple(row["warm_wait_ms"] or ())),
     )
 
 

@@ -5,10 +5,7 @@ import pytest
 from checks.model import Endpoint, Expectation, Opening, Sentinel, Verdict
 from checks.spec import Era, Transport
 from prober.storage import endpoints, queries
-from prober.storage.identity import endpoint_id
 from tests.integration.storage.builders import OPENER, Store, endpoint
-
-SHOP = endpoint_id("shop")
 
 
 async def test_what_is_named_is_added_once(store: Store) -> None:
@@ -38,7 +35,9 @@ async def test_every_field_survives_the_database(store: Store) -> None:
         verify_tls=False,
     )
     await store.watch(full)
-    assert await endpoints.load(store.db, SHOP) == full
+    page = await queries.endpoint_page(store.db, "shop")
+    assert page is not None
+    assert page.endpoint == full
 
 
 async def test_what_vanished_is_not_probed_and_keeps_its_reports(watched: Store) -> None:
@@ -49,7 +48,6 @@ async def test_what_vanished_is_not_probed_and_keeps_its_reports(watched: Store)
     assert await watched.claim() == []
     assert await queries.fleet(watched.db) == ()
     assert await queries.endpoint_page(watched.db, "shop") is None
-    assert await endpoints.load(watched.db, SHOP) is None
     page = await queries.probe_page(watched.db, saved.report_id)
     assert page is not None
     assert page.endpoint_name == "shop"
@@ -84,7 +82,7 @@ async def test_another_url_is_another_server(watched: Store) -> None:
     await watched.watch(endpoint(url="https://elsewhere.example/mcp"))
     claim = await watched.claim_one()
     assert claim.fence > running.fence + 1, "what the running probe of the old server finds is worthless"
-    assert (claim.remembered, claim.history.last_probe_at) == (None, None)
+    assert claim.remembered is None
     assert (await queries.fleet(watched.db))[0].marks == ()
 
 

@@ -7,7 +7,6 @@ from sqlalchemy.exc import DBAPIError
 
 from checks.model import Verdict
 from prober.storage import queries
-from prober.storage.database import is_reachable, open_engine
 from tests.integration.storage.builders import Store, diagnosis, endpoint
 
 
@@ -19,7 +18,6 @@ async def test_an_endpoint_without_a_report_is_unknown(store: Store) -> None:
     page = await queries.endpoint_page(store.db, "shop")
     assert page is not None
     assert (page.fleet, page.endpoint.name, page.reports, page.latest) == (row, "shop", (), None)
-    assert await queries.fleet_row(store.db, row.id) == row
 
 
 async def test_the_page_of_an_endpoint_lists_its_reports_newest_first(watched: Store) -> None:
@@ -67,14 +65,6 @@ async def test_what_does_not_exist_is_none(store: Store) -> None:
     assert await queries.fleet(store.db) == ()
     assert await queries.endpoint_page(store.db, "nowhere") is None
     assert await queries.probe_page(store.db, uuid4()) is None
-    assert await queries.fleet_row(store.db, uuid4()) is None
-
-
-async def test_a_database_that_is_there_is_reachable_and_one_that_is_not_is_not(store: Store) -> None:
-    assert await is_reachable(store.db)
-    nowhere = open_engine("postgresql://prober@127.0.0.1:1/prober")
-    assert not await is_reachable(nowhere)
-    await nowhere.dispose()
 
 
 async def test_an_error_of_the_database_does_not_quote_what_was_to_be_stored(store: Store) -> None:

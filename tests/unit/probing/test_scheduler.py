@@ -201,13 +201,3 @@ async def test_a_bug_in_a_probe_is_logged_and_frees_its_place(caplog: pytest.Log
     await settle()
     assert scheduler.load == 0
     assert "a probe ended with a bug of the prober" in caplog.text
-
-
-async def test_a_late_start_is_measured() -> None:
-    stage = Stage([Slot("overdue", -2.5)])
-    scheduler = stage.build()
-    await scheduler.tick()
-    await settle()
-    assert 2.5 <= scheduler.latest_start_lag_s < 60
-    stage.gate.set()
-    await scheduler.stop(grace_s=1)
