@@ -2,10 +2,13 @@
 
 import unicodedata
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 _SHOWN_ANYWAY: Final = frozenset("\n\t")
 _ACTING_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 ELLIPSIS: Final = "…"
+REDACTED: Final = "[redacted]"
+"""Stands where a secret stood."""
 
 
 def clean(text: str, limit: int = 300, *, keep_lines: bool = False) -> str:
@@ -23,6 +26,17 @@ def clean(text: str, limit: int = 300, *, keep_lines: bool = False) -> str:
 def clean_bytes(body: bytes, limit: int = 300, *, keep_lines: bool = False) -> str:
     """`body` read as UTF-8 with undecodable bytes as visible escapes, then cleaned."""
     return clean(body[: limit * 4].decode("utf-8", "backslashreplace"), limit, keep_lines=keep_lines)
+
+
+def shown_url(url: str, limit: int = 2048) -> str:
+    """`url` without user, password, query and fragment, any of which may hold a secret; cleaned."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        return "an address that cannot be read"
+    host = parts.netloc.rpartition("@")[2]
+    query = f"?{REDACTED}" if parts.query else ""
+    return clean(f"{parts.scheme}://{host}{parts.path}{query}", limit)
 
 
 def storable(value: Any) -> Any:

@@ -9,8 +9,9 @@ from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
 from checks.model import Verdict
+from checks.text import shown_url
 from dashboard.services import WithServices
-from dashboard.views import endpoint_href, probe_href, shown_url
+from dashboard.views import endpoint_href, probe_href
 from prober.storage import queries
 
 router = APIRouter(prefix="/api", tags=["read"])

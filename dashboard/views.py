@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 from uuid import UUID
 
 from checks.model import Verdict
-from checks.text import clean
+from checks.text import clean, shown_url
 from dashboard.charts import PHASES, Bar, Column, LatencyChart, Sparkline, bars, latency_chart, sparkline
 from dashboard.evidence import ReportView, report_view, transport_name
 from dashboard.wording import absolute, ago, counted, listed, milliseconds, short, span
@@ -242,7 +242,7 @@ def endpoint_view(page: EndpointPage, questions: Mapping[str, str], now: datetim
     return EndpointView(
         id=row.id,
         name=clean(row.name),
-        url=shown_url(row.url),
+        url=shown_url(row.url, 500),
         verdict=row.verdict,
         icon=_icon(row),
         word=_word(row),
@@ -292,16 +292,6 @@ def incidents_view(incidents: Sequence[IncidentRow], notices: Sequence[NoticeRow
         items=tuple(_incident(each, now) for each in incidents),
         notices=tuple(_notice(each, now) for each in notices),
     )
-
-
-def shown_url(url: str) -> str:
-    """A URL without user, password, query and fragment, any of which may hold a secret."""
-    try:
-        parts = urlsplit(url)
-        host = parts.netloc.rpartition("@")[2]
-    except ValueError:
-        return "an address that cannot be read"
-    return clean(f"{parts.scheme}://{host}{parts.path}{'?…' if parts.query else ''}", 500)
 
 
 _WITHOUT_CAUSE: Final = {Verdict.UP: "Works as a client expects.", Verdict.UNKNOWN: "We could not observe it."}

@@ -7,10 +7,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from checks.encode import as_json
-from checks.text import clean
+from checks.text import clean, shown_url
 from prober.cli.database import add_database_arguments, database_url, named_failures
 from prober.cli.errors import CommandError, ExitCode
-from prober.cli.report_json import shown_url
 from prober.storage import database, migrations, queries
 from prober.storage.queries import FleetRow
 
@@ -61,14 +60,14 @@ def _line(row: FleetRow) -> tuple[str, str, str, str, str]:
         clean(row.name, 60),
         clean(row.cause or "-", 40),
         "never" if row.slot is None else f"{row.slot:%Y-%m-%d %H:%M:%SZ}",
-        clean(shown_url(row.url), 200),
+        shown_url(row.url, 200),
     )
 
 
 def _entry(row: FleetRow) -> dict[str, Any]:
     return {
         "name": as_json(row.name),
-        "url": as_json(shown_url(row.url)),
+        "url": shown_url(row.url),
         "labels": as_json(row.labels),
         "enabled": row.enabled,
         "verdict": row.verdict.value,

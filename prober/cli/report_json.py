@@ -3,10 +3,10 @@
 import json
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 from checks.encode import as_json
 from checks.model import CheckResult, Diagnosis, Endpoint, Exchange, ProbeReport
+from checks.text import shown_url
 
 SCHEMA_VERSION: Final = 1
 
@@ -22,7 +22,7 @@ def document(report: ProbeReport, endpoint: Endpoint) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "verdict": report.verdict.value,
-        "endpoint": {"name": as_json(report.endpoint), "url": as_json(shown_url(endpoint.url))},
+        "endpoint": {"name": as_json(report.endpoint), "url": shown_url(endpoint.url)},
         "era": None if opener is None else opener.era.value,
         "protocol_version": None if opener is None else as_json(opener.protocol_version),
         "transport": None if opener is None else opener.transport.value,
@@ -39,12 +39,6 @@ def document(report: ProbeReport, endpoint: Endpoint) -> dict[str, Any]:
         "started_at": report.started_at.isoformat(),
         "location": report.location,
     }
-
-
-def shown_url(url: str) -> str:
-    """The address without its query, which may hold a key and would end in a pipeline's log."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc}{parts.path}{'?…' if parts.query else ''}"
 
 
 def _check(result: CheckResult) -> dict[str, Any]:

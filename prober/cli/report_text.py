@@ -6,8 +6,7 @@ from typing import Final
 
 from checks.model import CheckResult, Diagnosis, Effect, Endpoint, Outcome, ProbeReport, Verdict
 from checks.proofs import milliseconds
-from checks.text import ELLIPSIS, clean
-from prober.cli.report_json import shown_url
+from checks.text import ELLIPSIS, clean, shown_url
 
 _RED, _GREEN, _YELLOW, _CYAN, _DIM, _BOLD = "31", "32", "33", "36", "2", "1"
 _OUTCOME_COLOURS: Final = {
@@ -32,7 +31,7 @@ def render(report: ProbeReport, endpoint: Endpoint, *, width: int = 80, colour: 
     """The report in lines of at most `width` columns; commands and code stay whole, so that they can be copied."""
     page = _Page(width, colour)
     diagnoses = sorted(report.diagnoses, key=lambda each: (_WEIGHTS[each.effect], -each.confidence))
-    lines = [page.painted(clean(shown_url(endpoint.url), 300), _BOLD), ""]
+    lines = [page.painted(shown_url(endpoint.url, 300), _BOLD), ""]
     for result in report.results:
         lines += page.check(result, is_explained=bool(diagnoses))
     lines += ["", *page.verdict(report)]

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, urlsplit
 
+from checks.text import REDACTED
 from prober import values
-
-REDACTED: Final = "[redacted]"
 
 _SHORTEST: Final = 4
 """Shorter values are no secrets, and taking them out would garble everything else."""

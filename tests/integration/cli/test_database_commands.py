@@ -97,7 +97,7 @@ def test_the_registered_endpoints_are_listed_with_their_verdicts(
     assert [line.split() for line in out.splitlines()] == [
         ["VERDICT", "ENDPOINT", "DIAGNOSIS", "LAST", "PROBE", "URL"],
         ["disabled", "off", "-", "never", "https://off.example/mcp"],
-        ["unknown", "orders", "-", "never", "https://orders.example/mcp?…"],
+        ["unknown", "orders", "-", "never", "https://orders.example/mcp?[redacted]"],
     ]
     listed = json.loads(command("endpoints", "--format", "json")[1])
     assert listed["schema_version"] == 1

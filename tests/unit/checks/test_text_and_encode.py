@@ -4,12 +4,13 @@ import json
 import unicodedata
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.encode import SHOWN_BODY_LIMIT, SHOWN_MESSAGES, as_json
 from checks.model import CheckResult, Outcome
-from checks.text import clean, clean_bytes, storable
+from checks.text import clean, clean_bytes, shown_url, storable
 from tests.unit.checks.conversations import ENDPOINT, NOW, exchange, ok, opened, progress
 
 anything = st.text(st.characters(), max_size=400)
@@ -99,3 +100,21 @@ def test_model_values_become_plain_json() -> None:
 
 def test_a_space_that_is_no_space_is_shown_as_one() -> None:
     assert clean("pay\u00a0pal\u3000x\u2003y") == "pay pal x y"
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://user:geheim@host.example:8443/mcp?key=geheim#geheim", "https://host.example:8443/mcp?[redacted]"),
+        ("https://host.example/mcp#geheim", "https://host.example/mcp"),
+        ("http://[::1]:80/", "http://[::1]:80/"),
+        ("http://[broken", "an address that cannot be read"),
+        ("https://host.example/\u202e", "https://host.example/\\u{202e}"),
+    ],
+)
+def test_an_address_is_shown_without_what_may_be_secret(url: str, shown: str) -> None:
+    assert shown_url(url) == shown
+
+
+def test_a_shown_address_is_bounded() -> None:
+    assert len(shown_url(f"https://host.example/{'x' * 600}", 500)) == 500

@@ -12,7 +12,7 @@ def test_a_healthy_server_takes_one_line_per_check_and_one_for_the_verdict(
     healthy: ProbeReport, endpoint: Endpoint
 ) -> None:
     assert render(healthy, endpoint).splitlines() == [
-        "https://orders.example.com/mcp?…",
+        "https://orders.example.com/mcp?[redacted]",
         "",
         "  pass  lifecycle        81 ms  orders 1.2.0 speaks 2026-07-28",
         "  pass  tools_list       40 ms  2 tools: find, list",
@@ -25,7 +25,7 @@ def test_a_healthy_server_takes_one_line_per_check_and_one_for_the_verdict(
 
 def test_a_broken_server_gets_its_diagnosis_with_evidence_fix_and_curl(broken: ProbeReport, endpoint: Endpoint) -> None:
     assert render(broken, endpoint) == (
-        "https://orders.example.com/mcp?…\n"
+        "https://orders.example.com/mcp?[redacted]\n"
         "\n"
         "  fail  lifecycle       15.0 s  no conversation could be opened: server/discover\n"
         "                                → deadline (read): nothing came\n"

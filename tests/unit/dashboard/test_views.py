@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from checks.model import Verdict
-from dashboard.views import endpoint_href, endpoint_view, fleet_view, incidents_view, probe_view, shown_url
+from dashboard.views import endpoint_href, endpoint_view, fleet_view, incidents_view, probe_view
 from tests.unit.dashboard.rows import NOW, endpoint_page, fleet_row, incident, notice, probe_page, report_row
 
 
@@ -106,12 +106,6 @@ def test_an_endpoint_without_a_diagnosis_still_gets_a_sentence() -> None:
 )
 def test_a_name_stays_inside_the_path_of_its_address(name: str, href: str) -> None:
     assert endpoint_href(name) == href
-
-
-def test_an_address_is_shown_without_what_may_be_secret() -> None:
-    shown = shown_url("https://user:geheim@host.example:8443/mcp?key=geheim#geheim")
-    assert shown == "https://host.example:8443/mcp?…"
-    assert shown_url("http://[broken") == "an address that cannot be read"
 
 
 def test_bars_and_columns_of_the_history_belong_to_the_same_probes() -> None:

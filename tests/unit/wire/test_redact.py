@@ -6,7 +6,8 @@ from urllib.parse import quote
 
 import pytest
 
-from prober.wire.redact import REDACTED, Redactor, SentHeader
+from checks.text import REDACTED
+from prober.wire.redact import Redactor, SentHeader
 
 TOKEN = 'pa ss"w/örd+1'
 BEARER = SentHeader(name="Authorization", value=f"Bearer {TOKEN}", shown="Bearer ${env:TOKEN}")
