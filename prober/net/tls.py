@@ -1,13 +1,19 @@
 """The TLS contexts of the process: making one costs some 25 ms of CPU, so each is made once, when first needed."""
 
+import os
+import re
 import ssl
 from datetime import UTC, datetime
 from functools import cached_property
-from typing import Any, cast
+from pathlib import Path
+from typing import Any, Final, cast
 
 import httpx
 
 from prober.net import failures
+
+_BY_HASH: Final = re.compile(r"[0-9a-f]{8}\.[0-9]+")
+"""The only names under which OpenSSL finds an authority in a directory (SSL_CTX_load_verify_locations, "CApath")."""
 
 
 class Trust:
@@ -21,6 +27,8 @@ class Trust:
     @cached_property
     def _verified(self) -> ssl.SSLContext:
         try:
+            if not os.environ.get("SSL_CERT_FILE"):
+                _look_into(os.environ.get("SSL_CERT_DIR", ""))
             return _http1(httpx.create_ssl_context(trust_env=True))
         except OSError as cause:
             raise failures.of_trust(cause) from cause
@@ -28,6 +36,21 @@ class Trust:
     @cached_property
     def _unverified(self) -> ssl.SSLContext:
         return _http1(httpx.create_ssl_context(verify=False))
+
+
+def _look_into(directories: str) -> None:
+    """Raises OSError where SSL_CERT_DIR has no authority in any of its directories: OpenSSL reads them only when it
+    looks for one, and would then call every certificate untrusted."""
+    trouble = ""
+    for directory in filter(None, directories.split(os.pathsep)):
+        try:
+            if any(_BY_HASH.fullmatch(entry.name) for entry in Path(directory).iterdir()):
+                return
+            trouble = f"{directory} holds no certificate by its hash; prepare it with: openssl rehash"
+        except OSError as cause:
+            trouble = f"{directory}: {cause.strerror}"
+    if trouble:
+        raise OSError(trouble)
 
 
 def not_after(peer: ssl.SSLObject | None) -> datetime | None:

@@ -3,6 +3,7 @@
 import asyncio
 import gzip
 import os
+import shutil
 import socket
 import ssl
 import sys
@@ -395,6 +396,38 @@ async def test_authorities_that_cannot_be_read_say_nothing_about_the_endpoint(
         unverified = await prober.open(url, verify_tls=False)
     assert failure_of(wire.opening.exchanges[0]) == (Failure.OBSERVER, "trust")
     assert unverified.opening.established
+
+
+@pytest.mark.parametrize("entries", [None, [], ["authority.pem"]])
+async def test_a_directory_without_authorities_says_nothing_about_the_endpoint(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, entries: list[str] | None
+) -> None:
+    directory = tmp_path / "authorities"
+    if entries is not None:
+        directory.mkdir()
+        for entry in entries:
+            shutil.copy(certificates.authority, directory / entry)
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("SSL_CERT_DIR", str(directory))
+    async with over_tls(certificates, certificates.server(), trusted=False) as (prober, url):
+        wire = await prober.open(url)
+        unverified = await prober.open(url, verify_tls=False)
+    assert failure_of(wire.opening.exchanges[0]) == (Failure.OBSERVER, "trust")
+    assert wire.opening.exchanges[0].transport_error is not None
+    assert "SSL_CERT_DIR" in wire.opening.exchanges[0].transport_error.detail
+    assert unverified.opening.established
+
+
+async def test_one_directory_with_authorities_among_those_named_is_enough(
+    certificates: Certificates, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "0a1b2c3d.0").write_text("named like an authority, but not that of this server")
+    monkeypatch.delenv("SSL_CERT_FILE", raising=False)
+    monkeypatch.setenv("SSL_CERT_DIR", f"{tmp_path / 'gone'}{os.pathsep}{tmp_path / 'there'}")
+    async with over_tls(certificates, certificates.server(), trusted=False) as (prober, url):
+        wire = await prober.open(url)
+    assert failure_of(wire.opening.exchanges[0]) == (Failure.TLS, "untrusted")
 
 
 async def test_a_server_that_speaks_no_tls_is_a_protocol_failure_of_tls(prober: Prober) -> None:
