@@ -36,7 +36,7 @@ _OWN_HEADERS: Final = frozenset(
     }
 )  # fmt: skip
 _SECRET_HEADER: Final = re.compile(
-    r"authorization|cookie|(?:^|[-_])(?:api[-_]?key|token|secret|password|passwd|credentials?|signature)(?:$|[-_])",
+    r"authorization|cookie|(?:^|[-_])(?:api[-_]?key|auth|token|secret|password|passwd|credentials?|signature)(?:$|[-_])",
     re.IGNORECASE,
 )
 

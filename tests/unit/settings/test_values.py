@@ -61,7 +61,7 @@ def test_credentials_in_an_address_are_refused_and_not_repeated() -> None:
 @pytest.mark.parametrize(
     "header",
     ["Authorization", "x-api-key", "X-Amz-Security-Token", "Cookie", "api_key", "X-Auth-Token", "Proxy-Authorization",
-     "client-secret"],
+     "client-secret", "X-Auth-Key", "auth"],
 )  # fmt: skip
 def test_a_credential_written_out_is_refused_and_its_reference_is_not(header: str) -> None:
     with pytest.raises(Refused, match="is a secret written out") as refusal:
@@ -71,7 +71,9 @@ def test_a_credential_written_out_is_refused_and_its_reference_is_not(header: st
     assert values.header_value(header, "env:KEY") == "env:KEY"
 
 
-@pytest.mark.parametrize("header", ["X-Tenant", "User-Agent", "X-Tokenizer", "Traceparent"])
+@pytest.mark.parametrize(
+    "header", ["X-Tenant", "User-Agent", "X-Tokenizer", "Traceparent", "Idempotency-Key", "X-Author"]
+)
 def test_other_headers_may_be_written_out(header: str) -> None:
     assert values.header_value(header, "plain text") == "plain text"
 
