@@ -2,6 +2,7 @@
 
 import asyncio
 import difflib
+import os
 import socket
 import ssl
 from collections import deque
@@ -18,6 +19,7 @@ from prober.lab.scenario import Front, Scenario
 from prober.lab.servers.rpc import peek_method
 
 CERTIFICATE: Final = Path(__file__).with_name("self_signed.pem")
+LAST_PORT: Final = 65535
 RECORD_LENGTH: Final = 1000
 """Requests that are remembered per scenario, the latest ones."""
 
@@ -64,6 +66,11 @@ class Lab:
         return tuple(self._served[scenario_id])
 
     async def __aenter__(self) -> Self:
+        if self._port + len(self.scenarios) - 1 > LAST_PORT:
+            count = len(self.scenarios)
+            raise LabError(
+                f"{count} scenarios do not fit between port {self._port} and {LAST_PORT}: choose a lower one"
+            )
         try:
             for position, scenario in enumerate(self.scenarios):
                 self._urls[scenario.id] = await self._open(scenario, self._port + position if self._port else 0)
@@ -84,7 +91,7 @@ class Lab:
             port = self._reserve(port) if scenario.build is None else await self._listen(scenario, port)
         except OSError as error:
             raise LabError(
-                f"port {port} of {self._host} cannot be used ({error.strerror}): choose another one"
+                f"port {port} of {self._host} cannot be used ({_reason(error)}): choose another one"
             ) from None
         scheme = "https" if scenario.front is Front.HTTPS else "http"
         host = f"[{self._host}]" if ":" in self._host else self._host
@@ -126,7 +133,7 @@ def chosen(ids: Sequence[str]) -> tuple[Scenario, ...]:
     for wanted in ids:
         if wanted not in known:
             close = difflib.get_close_matches(wanted, known, n=3)
-            hint = f"did you mean {' or '.join(close)}?" if close else f"the lab has {', '.join(known)}"
+            hint = f"did you mean {' or '.join(close)}?" if close else "see mcp-prober lab --list"
             raise LabError(f"the lab has no scenario {wanted!r}: {hint}")
     return tuple(known[wanted] for wanted in dict.fromkeys(ids))
 
@@ -149,6 +156,13 @@ def list_text() -> str:
     rows += [(each.id, each.verdict, ", ".join(each.diagnoses) or "-", each.title) for each in SCENARIOS]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return "\n".join("  ".join([*(f"{row[i]:<{widths[i]}}" for i in range(3)), row[3]]) for row in rows)
+
+
+def _reason(error: OSError) -> str | None:
+    """The system's own words, which asyncio wraps in a sentence with the address."""
+    if isinstance(error, socket.gaierror) or error.errno is None:
+        return error.strerror
+    return os.strerror(error.errno)
 
 
 def _certificate() -> ssl.SSLContext:

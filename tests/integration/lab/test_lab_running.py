@@ -68,8 +68,18 @@ async def test_a_base_port_gives_consecutive_ports() -> None:
 async def test_a_taken_port_is_named_and_nothing_stays_open() -> None:
     with socket.create_server(("127.0.0.1", 0)) as held:
         port = held.getsockname()[1]
-        with pytest.raises(LabError, match=f"port {port} of 127"):
+        with pytest.raises(LabError, match=rf"port {port} of 127.0.0.1 cannot be used \(Address already in use\)"):
             await Lab(chosen(["dual"]), port=port).__aenter__()
+
+
+async def test_scenarios_that_do_not_fit_below_the_last_port_are_refused() -> None:
+    with pytest.raises(LabError, match="2 scenarios do not fit between port 65535 and 65535"):
+        await Lab(chosen(["dual", "cold-start"]), port=65535).__aenter__()
+
+
+async def test_a_host_that_is_none_is_named() -> None:
+    with pytest.raises(LabError, match=r"of nowhere.invalid cannot be used \((?!Unknown error)"):
+        await Lab(chosen(["dual"]), host="nowhere.invalid").__aenter__()
 
 
 async def test_events_of_a_streaming_url_arrive_one_by_one_and_of_a_buffered_url_together(client) -> None:

@@ -56,9 +56,7 @@ def test_scenarios_are_chosen_by_id_in_the_order_given_and_once() -> None:
     assert chosen([]) == SCENARIOS
 
 
-@pytest.mark.parametrize(
-    ("wanted", "hint"), [("daul", "did you mean dual"), ("%$!", "the lab has stateless-streaming")]
-)
+@pytest.mark.parametrize(("wanted", "hint"), [("daul", "did you mean dual"), ("%$!", "see mcp-prober lab --list")])
 def test_an_unknown_scenario_is_refused_with_a_way_out(wanted, hint) -> None:
     with pytest.raises(LabError, match=re.escape(repr(wanted)) + ".*" + hint):
         chosen([wanted])
