@@ -20,6 +20,7 @@ from prober.storage.embedded import NAME, SOCKET_PATH_LIMIT, EmbeddedError, Embe
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE_S = 15.0
+PYTHON_ENVIRONMENT = {"PATH": os.defpath, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])}
 
 
 @pytest.fixture
@@ -78,7 +79,7 @@ def prober(data_dir: Path, python: str = sys.executable, **options: object) -> s
         stdout=subprocess.PIPE,
         text=True,
         cwd=ROOT,
-        env={"PATH": os.defpath, "PYTHONPATH": os.pathsep.join([str(ROOT), *sys.path])},
+        env=PYTHON_ENVIRONMENT,
         **options,  # type: ignore[call-overload] # user and group, where a test is about them
     )
 
@@ -215,14 +216,16 @@ def test_a_file_in_the_place_of_the_directory_is_named(directory: Path) -> None:
 
 
 def python_of_everybody(user: pwd.struct_passwd) -> str | None:
-    """An interpreter of this version that `user` can run: ours may lie below root's home."""
+    """An interpreter of this version with which `user` can run this checkout: both may lie below root's home."""
     for candidate in (sys.executable, "/usr/bin/python3"):
         try:
             said = subprocess.run(
-                [candidate, "-c", "import sys; print(sys.version_info[:2])"],
+                [candidate, "-c", "import prober, psycopg, sys; print(sys.version_info[:2])"],
                 capture_output=True,
                 text=True,
                 check=False,
+                cwd=ROOT,
+                env=PYTHON_ENVIRONMENT,
                 user=user.pw_uid,
                 group=user.pw_gid,
                 extra_groups=[],
@@ -254,7 +257,7 @@ def test_an_ordinary_user_runs_it_too(directory: Path) -> None:
     os.chown(directory, nobody.pw_uid, nobody.pw_gid)
     python = python_of_everybody(nobody)
     if python is None:
-        pytest.skip("no Python of this version that another user may run")
+        pytest.skip("no Python of this version with which another user may run this checkout")
     process = prober(directory / "data", python, user=nobody.pw_uid, group=nobody.pw_gid, extra_groups=[])
     assert process.stdout is not None
     url, pid = process.stdout.readline().split()
