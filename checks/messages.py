@@ -4,7 +4,7 @@ Leniency follows what deployed servers do, so that a deviation which every clien
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -117,6 +117,11 @@ def tools_of(exchange: Exchange) -> tuple[Tool, ...]:
         for entry in listed
         if isinstance(entry, Mapping) and isinstance(entry.get("name"), str) and entry["name"]
     )
+
+
+def all_tools_of(exchanges: Iterable[Exchange]) -> list[Tool]:
+    """The tools of every page of a list, in order; a name that comes twice is there twice."""
+    return [tool for exchange in exchanges for tool in tools_of(exchange)]
 
 
 def next_cursor_of(exchange: Exchange) -> str | None:

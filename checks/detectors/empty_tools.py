@@ -1,7 +1,7 @@
 """Causes around the tool list: empty, not to be had, incomplete."""
 
 from checks.detectors.scene import Scene, scene
-from checks.messages import error_of, result_of
+from checks.messages import all_tools_of, error_of, result_of
 from checks.model import CheckResult, Effect, Evidence, Outcome, Proof
 from checks.proofs import answer_line, answer_proof, counted
 from checks.reproduce import curl
@@ -63,7 +63,7 @@ def tools_missing(evidence: Evidence) -> Cause | None:
     listing = evidence.result("tools_list")
     if listing is None or not listing.facts.get("complete") or not listing.facts.get("tool_count"):
         return None
-    listed = listing.facts["tools"]
+    listed = list(dict.fromkeys(tool.name for tool in all_tools_of(listing.exchanges)))
     wanted = dict.fromkeys((*evidence.endpoint.expected_tools, *(each.tool for each in evidence.endpoint.sentinels)))
     missing = [name for name in wanted if name not in listed]
     if not missing:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from typing import Any, Final
 
-from checks.messages import error_of, result_of, text_of
+from checks.messages import all_tools_of, error_of, result_of, text_of
 from checks.model import CheckResult, Exchange, Expectation, Outcome, Profile, Sentinel
 from checks.proofs import answer_line, milliseconds, shown_json
 from checks.text import clean
@@ -49,7 +49,7 @@ async def sentinel_call(ctx: CheckContext) -> CheckResult:
     exchanges: list[Exchange] = []
     facts: list[dict[str, Any]] = []
     for sentinel in ctx.endpoint.sentinels:
-        refusal = _refusal(sentinel, {} if listing is None else listing.facts)
+        refusal = None if listing is None else _refusal(sentinel, listing)
         if refusal is not None:
             facts.append(_fact(sentinel, *refusal))
             continue
@@ -71,15 +71,14 @@ def _skip(summary: str) -> CheckResult:
     return CheckResult(check="sentinel_call", outcome=Outcome.SKIP, summary=summary)
 
 
-def _refusal(sentinel: Sentinel, listed: Mapping[str, Any]) -> tuple[Called, str] | None:
+def _refusal(sentinel: Sentinel, listing: CheckResult) -> tuple[Called, str] | None:
     """Why the sentinel is not called, or None. A tool that a broken listing may have hidden is called all the same."""
-    if listed.get("complete") and sentinel.tool not in listed.get("tools", ()):
+    entries = [tool for tool in all_tools_of(listing.exchanges) if tool.name == sentinel.tool]
+    if listing.facts.get("complete") and not entries:
         return Called.NOT_LISTED, "the server does not list it"
-    hints = listed.get("tool_annotations", {}).get(sentinel.tool, {})
-    destructive = hints.get("destructiveHint") is True and hints.get("readOnlyHint") is not True
-    if destructive and not sentinel.allow_destructive:
+    if any(tool.is_destructive for tool in entries) and not sentinel.allow_destructive:
         return Called.SKIPPED, "not called: the server marks it as destructive (set allow_destructive to call it)"
-    if sentinel.tool in listed.get("task_only", ()):
+    if any(tool.needs_task for tool in entries):
         return Called.SKIPPED, "not called: it answers only clients that poll tasks"
     return None
 

@@ -2,9 +2,9 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
-from checks.messages import Tool, error_of, next_cursor_of, result_of, tools_of
+from checks.messages import Tool, all_tools_of, error_of, next_cursor_of, result_of, tools_of
 from checks.model import CheckResult, Exchange, Finding, Outcome
 from checks.proofs import answer_line, counted
 from checks.spec import ErrorCode, section
@@ -16,13 +16,13 @@ from checks.wire import Wire
 
 PAGE_CAP: Final = 50
 ITEM_CAP: Final = 5000
-NAME_KEPT: Final = 256
-"""Twice the length that the specification recommends (2025-11-25, server/tools, "Tool Names")."""
+NAMES_KEPT: Final = 1000
+NAME_KEPT: Final = 128
+"""The length that the specification recommends (2025-11-25, server/tools, "Tool Names")."""
 _NAMED: Final = 10
 """Names that a summary spells out."""
 
 _PROBLEMS_KEPT: Final = 100
-_HINTS: Final = frozenset({"readOnlyHint", "destructiveHint", "idempotentHint", "openWorldHint"})
 
 _RULE: Final = section("2025-11-25", "server/tools", "data-types")
 
@@ -32,17 +32,17 @@ async def tools_list(ctx: CheckContext) -> CheckResult:
     """Does the server list its tools, all pages of them, and are those that the owner expects among them?
 
     At most `PAGE_CAP` pages and `ITEM_CAP` tools are read, and a cursor that comes back ends the reading.
-    Facts: `tools` (names in order), `tool_count`, `pages`, `complete` (every page was read), `invalid` (entries that
-    clients drop, each with the reason), `missing` (expected but not listed), `tool_annotations` (name to its
-    behaviour hints), `task_only` (tools that answer only clients which poll tasks). Names are cut at `NAME_KEPT`.
+    Facts: `tools` (the first `NAMES_KEPT` names, each cut at `NAME_KEPT`, for reading; who judges reads the
+    exchanges), `tool_count` (of all), `pages`, `complete` (every page was read), `invalid` (entries that clients drop,
+    each with the reason), `missing` (expected but not listed).
     """
     if not ctx.wire.opening.established:
         return CheckResult(check="tools_list", outcome=Outcome.SKIP, summary="not asked: no conversation is open")
     pages, stopped = await _read_pages(ctx.wire)
     last = pages[-1]
-    tools = [tool for page in pages for tool in tools_of(page)]
+    tools = all_tools_of(pages)
     invalid = _invalid(pages, tools)
-    names = list(dict.fromkeys(_kept(tool) for tool in tools))
+    names = list(dict.fromkeys(tool.name for tool in tools))
     missing = [name for name in ctx.endpoint.expected_tools if name not in names]
     readable = isinstance((result_of(last) or {}).get("tools"), list)
     if not names and not invalid and _is_toolless(ctx, last):
@@ -59,7 +59,8 @@ async def tools_list(ctx: CheckContext) -> CheckResult:
         exchanges=tuple(pages),
         findings=tuple(Finding(text=text, rule=_RULE) for text in (*invalid, *([stopped] if stopped else []))),
         facts={
-            **_facts(names, tools),
+            "tools": [name[:NAME_KEPT] for name in names[:NAMES_KEPT]],
+            "tool_count": len(names),
             "pages": len(pages),
             "complete": readable and stopped is None,
             "invalid": invalid,
@@ -130,24 +131,6 @@ def _invalid(pages: Sequence[Exchange], tools: Sequence[Tool]) -> list[str]:
         if not isinstance(schema, Mapping) or schema.get("type") != "object":
             problems.append(f'{clean(tool.name, 80)} has no inputSchema of type "object"')
     return problems[:_PROBLEMS_KEPT]
-
-
-def _facts(names: Sequence[str], tools: Sequence[Tool]) -> dict[str, Any]:
-    return {
-        "tools": list(names),
-        "tool_count": len(names),
-        "tool_annotations": {_kept(tool): _hints(tool) for tool in tools if tool.annotations},
-        "task_only": [_kept(tool) for tool in tools if tool.needs_task],
-    }
-
-
-def _kept(tool: Tool) -> str:
-    return tool.name[:NAME_KEPT]
-
-
-def _hints(tool: Tool) -> dict[str, bool]:
-    """The annotations that say how a tool behaves; whatever else a server puts there is not worth keeping."""
-    return {name: value for name, value in tool.annotations.items() if name in _HINTS and isinstance(value, bool)}
 
 
 def _spelled(names: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import yaml
 
-from checks.messages import Tool, tools_of
+from checks.messages import Tool, all_tools_of
 from checks.model import Endpoint, ProbeReport
 from checks.text import clean
 from prober import values
@@ -125,7 +125,7 @@ def _private_network(address: str) -> str | None:
 def _tools(report: ProbeReport) -> list[Tool]:
     """The tools whose names a configuration can hold."""
     listing = report.result("tools_list")
-    found = [tool for exchange in (listing.exchanges if listing else ()) for tool in tools_of(exchange)]
+    found = all_tools_of(listing.exchanges if listing else ())
     return [tool for tool in found if _is_tool_name(tool.name)]
 
 

@@ -50,6 +50,17 @@ def test_a_destructive_tool_is_left_alone_unless_its_owner_allows_it() -> None:
     assert asked.result("sentinel_call").outcome is Outcome.PASS
 
 
+def test_a_destructive_tool_is_left_alone_however_long_its_name_is_and_however_often_it_is_listed() -> None:
+    name = "drop-" + "x" * 200
+    destructive, plain = tool(name, annotations={"destructiveHint": True}), tool(name)
+    for entries in ([destructive, plain], [plain, destructive]):
+        listing = exchange("tools/list", messages=[ok({"tools": entries})])
+
+        judged = judge(opened(), listing, endpoint=endpoint(sentinels=(Sentinel(tool=name),)))
+
+        assert len(judged.wire.asked) == 1
+
+
 def test_a_tool_that_answers_only_through_tasks_is_left_alone() -> None:
     listing = exchange("tools/list", messages=[ok({"tools": [tool("long", execution={"taskSupport": "required"})]})])
 

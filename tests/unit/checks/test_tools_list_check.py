@@ -1,9 +1,9 @@
 """Reading all pages of a tool list, however the server cuts them, and never for ever."""
 
 from checks.messages import Tool
-from checks.model import Outcome
-from checks.protocol.tools_list import ITEM_CAP, PAGE_CAP
-from tests.unit.checks.conversations import endpoint, exchange, judge, ok, opened, tool, tool_page
+from checks.model import Outcome, Sentinel
+from checks.protocol.tools_list import ITEM_CAP, NAME_KEPT, NAMES_KEPT, PAGE_CAP
+from tests.unit.checks.conversations import called, endpoint, exchange, judge, ok, opened, tool, tool_page
 
 
 def test_all_pages_are_read_with_the_cursors_that_the_server_gave() -> None:
@@ -83,12 +83,36 @@ def test_a_server_that_declares_nothing_and_lists_nothing_fails() -> None:
     assert judge(opened(capabilities={}), tool_page()).ids == ["tools-empty"]
 
 
-def test_annotations_are_kept_and_only_an_explicit_hint_is_destructive() -> None:
-    judged = judge(
-        opened(), exchange("tools/list", messages=[ok({"tools": [tool("rm", annotations={"destructiveHint": True})]})])
-    )
+def test_a_report_keeps_a_bounded_part_of_the_names_and_the_exact_count() -> None:
+    names = [f"{number}-{'x' * 300}" for number in range(NAMES_KEPT + 5)]
 
-    assert judged.result("tools_list").facts["tool_annotations"] == {"rm": {"destructiveHint": True}}
+    facts = judge(opened(), tool_page(*names, *names[:1])).result("tools_list").facts
+
+    assert facts["tools"] == [name[:NAME_KEPT] for name in names[:NAMES_KEPT]]
+    assert facts["tool_count"] == NAMES_KEPT + 5
+
+
+def test_a_tool_whose_name_a_report_does_not_keep_is_listed_all_the_same() -> None:
+    twins = ["y" * 200 + "1", "y" * 200 + "2"]
+    names = [*(f"t{number}" for number in range(NAMES_KEPT)), *twins]
+    watched = endpoint(expected_tools=(twins[1],), sentinels=(Sentinel(tool=twins[0]),))
+
+    judged = judge(opened(), tool_page(*names), called(), endpoint=watched)
+
+    assert judged.verdict == "up"
+    assert judged.wire.asked[1][1] == {"name": twins[0], "arguments": {}}
+    assert judged.result("tools_list").facts["tool_count"] == NAMES_KEPT + 2
+
+
+def test_a_tool_that_only_begins_like_the_expected_one_is_another() -> None:
+    watched = endpoint(expected_tools=("y" * NAME_KEPT,))
+
+    judged = judge(opened(), tool_page("y" * NAME_KEPT + "z"), endpoint=watched)
+
+    assert judged.ids == ["tools-missing"]
+
+
+def test_only_an_explicit_hint_is_destructive() -> None:
     assert not Tool(name="plain").is_destructive
     assert not Tool(name="both", annotations={"destructiveHint": True, "readOnlyHint": True}).is_destructive
     assert Tool(name="rm", annotations={"destructiveHint": True}).is_destructive
