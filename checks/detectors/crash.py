@@ -24,10 +24,6 @@ _TIMED_OUT: Final = (
     "The function's timeout: the log says `Task timed out`, and this wait is the same on every request. An adapter "
     "that never becomes ready looks so, too."
 )
-_UNKNOWN_METHOD: Final = (
-    "A server of the handshake era that crashes on methods it does not know: then a probe with the era pinned "
-    "(--era handshake, or `era: handshake` in the configuration) opens it."
-)
 
 
 @detector("function-crash", effect=Effect.DOWN)
@@ -57,7 +53,7 @@ def function_crash(evidence: Evidence) -> Cause | None:
         ),
         alternatives=(
             *((_TIMED_OUT,) if _is_plateau(exchange.timings.total_ms) else ()),
-            *((_UNKNOWN_METHOD,) if exchange.rpc_method == "server/discover" else ()),
+            *found.unknown_method,
             *_ALTERNATIVES,
         ),
     )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from checks.front_door import FrontDoor, front_door_of
 from checks.model import Effect, Evidence, Exchange, Proof
@@ -9,6 +10,11 @@ from checks.proofs import answer_proof, request_line
 from checks.reproduce import curl
 from checks.symptoms import Symptom, is_tool_call, symptom_of, troubled
 from checks.unit import Cause
+
+_UNKNOWN_METHOD: Final = (
+    "A server of the handshake era that crashes on methods it does not know: then a probe with the era pinned "
+    "(--era handshake, or `era: handshake` in the configuration) opens it."
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +35,11 @@ class Scene:
     @property
     def asked(self) -> str:
         return request_line(self.exchange)
+
+    @property
+    def unknown_method(self) -> tuple[str, ...]:
+        """What else a failure may be where the server was asked what only those of the stateless era know."""
+        return (_UNKNOWN_METHOD,) if self.exchange.rpc_method == "server/discover" else ()
 
     def cause(
         self,

@@ -133,7 +133,10 @@ def connection_lost(evidence: Evidence) -> Cause | None:
         "Look for a process that ends during the request (out of memory, `Runtime.ExitError`) and for a proxy with an "
         "idle or size limit between the function and the internet.",
         proofs=_address(found),
-        alternatives=("The network between prober and endpoint: then other endpoints of the same region break too.",),
+        alternatives=(
+            *found.unknown_method,
+            "The network between prober and endpoint: then other endpoints of the same region break too.",
+        ),
     )
 
 

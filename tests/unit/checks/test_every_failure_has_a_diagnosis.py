@@ -490,10 +490,25 @@ def _any_answer(watched: Endpoint) -> Endpoint:
     return endpoint(sentinels=(Sentinel(tool="add"),), streaming=watched.streaming)
 
 
-def test_a_crash_on_discover_alone_names_the_pinned_era_as_a_way_out() -> None:
-    crashed = {"status": 502, "media": "text/plain", "body": b"Internal Server Error"}
-    on_discover = judge(refused(exchange("server/discover", **crashed)))
-    on_listing = judge(opened(), exchange("tools/list", **crashed))
+CRASHED: dict[str, Any] = {"status": 502, "media": "text/plain", "body": b"Internal Server Error"}
 
-    assert any("era: handshake" in other for other in on_discover.diagnosis("function-crash").alternatives)
-    assert not any("era: handshake" in other for other in on_listing.diagnosis("function-crash").alternatives)
+
+@pytest.mark.parametrize(
+    ("diagnosis", "on_discover", "on_listing"),
+    [
+        ("function-crash", exchange("server/discover", **CRASHED), exchange("tools/list", **CRASHED)),
+        (
+            "connection-lost",
+            failed(Failure.CONNECTION_LOST, method="server/discover"),
+            failed(Failure.CONNECTION_LOST, method="tools/list"),
+        ),
+    ],
+)
+def test_a_crash_on_discover_alone_names_the_pinned_era_as_a_way_out(
+    diagnosis: str, on_discover: Exchange, on_listing: Exchange
+) -> None:
+    opening = judge(refused(on_discover)).diagnosis(diagnosis)
+    listing = judge(opened(), on_listing).diagnosis(diagnosis)
+
+    assert any("era: handshake" in other for other in opening.alternatives)
+    assert not any("era: handshake" in other for other in listing.alternatives)
