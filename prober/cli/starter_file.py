@@ -24,6 +24,7 @@ _EXAMPLES: Final[Mapping[str, Any]] = {
     "null": None,
 }
 _MOST_TOOLS: Final = 200
+_INTERVAL_S: Final = 60.0
 
 
 def starter_file(report: ProbeReport, endpoint: Endpoint) -> str:
@@ -55,8 +56,8 @@ _NOTIFIERS: Final = (
 def _endpoint(report: ProbeReport, endpoint: Endpoint, tools: Sequence[Tool]) -> Iterator[str]:
     yield f"  - name: {scalar(_name(report, endpoint))}"
     yield f"    url: {scalar(endpoint.url)}"
-    yield "    interval: 60s"
-    yield "    timeout: 10s"
+    yield f"    interval: {max(_INTERVAL_S, endpoint.timeout_s):g}s"
+    yield f"    timeout: {endpoint.timeout_s:g}s"
     opener = report.opening.opener
     if opener is not None:
         yield (

@@ -41,6 +41,14 @@ def test_it_watches_the_endpoint_as_it_was_found(lists_tools: Listed, endpoint: 
     assert "network" not in text
 
 
+@pytest.mark.parametrize(("timeout_s", "interval_s"), [(0.5, 60.0), (30.0, 60.0), (300.0, 300.0)])
+def test_the_timeout_that_was_given_is_written_and_the_interval_has_room_for_it(
+    lists_tools: Listed, endpoint: Endpoint, timeout_s: float, interval_s: float
+) -> None:
+    (found,) = settings(starter_file(lists_tools(tool("find")), replace(endpoint, timeout_s=timeout_s))).endpoints
+    assert (found.timeout_s, found.interval_s) == (timeout_s, interval_s)
+
+
 def test_what_the_command_line_pinned_is_written(lists_tools: Listed, endpoint: Endpoint) -> None:
     pinned = replace(
         endpoint,
