@@ -4,18 +4,21 @@ import asyncio
 import json
 import os
 from pathlib import Path
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from prober.incidents.wording import Notice
 from prober.notifiers.contract import ChannelSettings, NotifyError, Tools
+from prober.settings import from_file
 
 
 class FileSettings(ChannelSettings):
     """Which file."""
 
-    path: Path = Field(description="The file to append to. Its directory must exist.")
+    path: Annotated[Path, AfterValidator(from_file)] = Field(
+        description="The file to append to; relative paths begin at the configuration file. Its directory must exist."
+    )
 
 
 class LineFile:

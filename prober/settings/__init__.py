@@ -14,7 +14,7 @@ from prober.settings.model import (
     NotifierSpec,
     Settings,
 )
-from prober.settings.notifiers import notifier_settings, with_notifiers
+from prober.settings.notifiers import from_file, notifier_settings, with_notifiers
 from prober.settings.problems import ConfigError, Problem
 from prober.settings.schema import ConfigFile
 
@@ -28,6 +28,7 @@ __all__ = [
     "NotifierSpec",
     "Problem",
     "Settings",
+    "from_file",
     "json_schema",
     "load",
     "no_more",

@@ -84,7 +84,7 @@ def parse(
     except SecretError as error:
         database_url = None
         problems.append(_problem(document, ("database_url",), str(error), ""))
-    notifiers = tuple(_notifiers(document))
+    notifiers = tuple(_notifiers(document, directory))
     settings = Settings(notifiers=notifiers) if parsed is None else _settings(parsed, notifiers, database_url)
     problems = [*document.problems, *problems, *judge(settings)]
     if problems:
@@ -207,7 +207,7 @@ def _sentinel(section: schema.SentinelSection) -> Sentinel:
     )
 
 
-def _notifiers(document: Document) -> Iterator[NotifierSpec]:
+def _notifiers(document: Document, directory: FilePath) -> Iterator[NotifierSpec]:
     """The channels that can be read in full, whatever else is wrong with the file."""
     entries = document.data.get("notifiers")
     for index, entry in enumerate(entries if isinstance(entries, list) else ()):
@@ -225,4 +225,5 @@ def _notifiers(document: Document) -> Iterator[NotifierSpec]:
             options=options,
             place=document.place(path),
             option_places={key: document.place((*path, key)) for key in options},
+            directory=directory,
         )

@@ -34,6 +34,8 @@ class NotifierSpec:
     place: str = ""
     """Where the channel stands in the file, for messages."""
     option_places: Mapping[str, str] = field(default_factory=dict, repr=False)
+    directory: Path = Path()
+    """Where relative paths among the options begin."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,13 +1,18 @@
 """Judges the options of notifiers by the model of their kind, which only a room above this one knows."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, ValidationError, ValidationInfo
 
+from prober import values
 from prober.settings.model import NotifierSpec
 from prober.settings.problems import Problem
 from prober.settings.wording import nearest, wording
+
+_DIRECTORY: Final = "directory"
+"""Key in the context of a validation."""
 
 
 def notifier_settings(
@@ -23,10 +28,20 @@ def notifier_settings(
             problems.append(Problem(spec.place, f"notifier {spec.name}: there is no such kind", hint))
             continue
         try:
-            settings[spec.name] = model.model_validate(dict(spec.options))
+            settings[spec.name] = model.model_validate(dict(spec.options), context={_DIRECTORY: spec.directory})
         except ValidationError as error:
             problems += _problems(spec, model, error)
     return settings, problems
+
+
+def from_file(path: Path, info: ValidationInfo) -> Path:
+    """Validator for the options of a kind: a relative path begins at the configuration file, `~` at a home."""
+    try:
+        expanded = path.expanduser()
+    except RuntimeError:
+        raise values.Refused("begins at a home that is not there", "write the path out") from None
+    directory: Path = (info.context or {}).get(_DIRECTORY, Path())
+    return directory / expanded
 
 
 def _problems(spec: NotifierSpec, model: type[BaseModel], error: ValidationError) -> list[Problem]:

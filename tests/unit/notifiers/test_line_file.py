@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 
 from prober.incidents.wording import Notice
+from prober.notifiers.catalog import settings_models
 from prober.notifiers.contract import NotifyError, Tools
 from prober.notifiers.file import FileSettings, LineFile
+from prober.settings import NotifierSpec, notifier_settings
 
 
 async def test_every_notice_is_a_line_that_reads_back(
@@ -47,3 +49,9 @@ async def test_a_full_disk_is_said_and_tried_again(make_notice: Callable[..., No
     with pytest.raises(NotifyError) as caught:
         await LineFile(FileSettings(path=Path("/dev/full")), tools).send(make_notice())
     assert not caught.value.permanent
+
+
+def test_a_relative_path_begins_at_the_configuration_file(tmp_path: Path) -> None:
+    spec = NotifierSpec(name="log", kind="file", options={"path": "notices.jsonl"}, directory=tmp_path)
+    found, _ = notifier_settings([spec], settings_models())
+    assert found == {"log": FileSettings(path=tmp_path / "notices.jsonl")}

@@ -1,10 +1,10 @@
 """From the file to settings: what each key becomes, and that one run names every fault at its line."""
 
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from checks.model import Endpoint, Expectation, Sentinel
 from checks.spec import Era, Transport
@@ -14,6 +14,7 @@ from prober.settings import (
     NotifierSpec,
     Problem,
     Settings,
+    from_file,
     json_schema,
     load,
     notifier_settings,
@@ -334,6 +335,31 @@ def test_paths_begin_at_the_file(tmp_path: Path) -> None:
     path = tmp_path / "prober.yaml"
     path.write_text("{endpoints: [], data_dir: db}")
     assert load(path, {}).data_dir == tmp_path / "db"
+
+
+class Log(BaseModel):
+    path: Annotated[Path, AfterValidator(from_file)]
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"), [("a/log", "{file}/a/log"), ("/var/log/x", "/var/log/x"), ("~/log", "{home}/log")]
+)
+def test_paths_of_notifiers_begin_at_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, written: str, meant: str
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    path = tmp_path / "prober.yaml"
+    path.write_text(f"{{endpoints: [], notifiers: [{{kind: log, path: {written}}}]}}")
+    found, problems = notifier_settings(load(path, {}).notifiers, {"log": Log})
+    assert not problems
+    assert found == {"log": Log.model_construct(path=Path(meant.format(file=tmp_path, home=tmp_path / "home")))}
+
+
+def test_the_home_of_nobody_is_a_problem_of_its_line(tmp_path: Path) -> None:
+    path = tmp_path / "prober.yaml"
+    path.write_text("{endpoints: [], notifiers: [{kind: log, path: ~nobody-of-that-name/log}]}")
+    _, problems = notifier_settings(load(path, {}).notifiers, {"log": Log})
+    assert [problem.message for problem in problems] == ["notifier log: path: begins at a home that is not there"]
 
 
 class Hook(BaseModel):
