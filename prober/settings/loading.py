@@ -70,10 +70,10 @@ def parse(
     if not isinstance(document.data, dict):
         hint = "begin with the line: endpoints:"
         raise ConfigError([*document.problems, Problem(document.place(()), "holds no settings", hint)])
-    if isinstance(data_dir := document.data.get("data_dir"), str) and ("data_dir",) not in document.unread:
-        document.data["data_dir"] = str(directory / FilePath(data_dir).expanduser())
+    homeless = _place_data_dir(document, directory)
     _overlay(document, env)
     parsed, problems = _validated(document)
+    problems += homeless
     problems += [
         _problem(document, broken.path, broken.message, broken.hint)
         for broken in rules.broken_rules(document.data)
@@ -90,6 +90,17 @@ def parse(
     if problems:
         raise ConfigError(sorted(dict.fromkeys(problems), key=_order))
     return settings
+
+
+def _place_data_dir(document: Document, directory: FilePath) -> list[Problem]:
+    """Let a relative data directory begin at `directory`, unless the environment names another one later."""
+    data_dir = document.data.get("data_dir")
+    if isinstance(data_dir, str) and not _unread(document, ("data_dir",)):
+        try:
+            document.data["data_dir"] = str(directory / FilePath(data_dir).expanduser())
+        except RuntimeError:
+            return [_problem(document, ("data_dir",), "begins at a home that is not there", "write the path out")]
+    return []
 
 
 def _overlay(document: Document, env: Mapping[str, str]) -> None:

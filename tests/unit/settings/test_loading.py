@@ -337,6 +337,12 @@ def test_paths_begin_at_the_file(tmp_path: Path) -> None:
     assert load(path, {}).data_dir == tmp_path / "db"
 
 
+def test_a_data_directory_in_the_home_of_nobody_is_a_problem_of_its_line() -> None:
+    assert problems("endpoints: []\ndata_dir: ~nobody-of-that-name/db") == [
+        ("2", "data_dir: begins at a home that is not there")
+    ]
+
+
 class Log(BaseModel):
     path: Annotated[Path, AfterValidator(from_file)]
 
