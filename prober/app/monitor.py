@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.model import ProbeReport
 from checks.text import clean
 from prober.app import channels as channel_room
+from prober.app import references
 from prober.app.background import DaemonExecutor
 from prober.app.delivering import Delivery
 from prober.clock import Clock
@@ -105,6 +106,7 @@ class Monitor:
             if self._following is not None and self._following.owns_endpoints:
                 await self._write_endpoints(self._settings)
             await self._keep_partitions()
+            self._warn_of_missing_secrets(self._settings)
             self._metrics = await self._cloudwatch(self._settings.cloudwatch)
             self._delivery.start()
             ending.push_async_callback(lambda: self._delivery.stop())
@@ -186,8 +188,13 @@ class Monitor:
         self._delivery = Delivery(self._db, self._channels(settings), worker=self._worker, clock=self._clock)
         self._delivery.start()
         log.info("the configuration was edited and counts from now on")
+        self._warn_of_missing_secrets(settings)
         if later:
             log.warning("the edit of %s counts after a restart", ", ".join(later))
+
+    def _warn_of_missing_secrets(self, settings: Settings) -> None:
+        for sentence in references.missing(settings):
+            log.warning("%s", sentence)
 
     async def _write_endpoints(self, settings: Settings) -> None:
         changes = await endpoints.sync(self._db, settings.endpoints)

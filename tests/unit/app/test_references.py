@@ -1,0 +1,29 @@
+"""What is said about secrets that are not there."""
+
+from checks.model import Endpoint
+from prober.app.references import missing
+from prober.secrets.references import SecretError
+from prober.settings import NotifierSpec, Settings
+
+
+def secret(reference: str) -> str:
+    if reference == "env:THERE":
+        return "s3cret"
+    raise SecretError(f"{reference} is not set")
+
+
+def test_every_reference_that_cannot_be_resolved_is_named_with_its_owner() -> None:
+    settings = Settings(
+        endpoints=(
+            Endpoint(name="well", url="https://a.example/mcp", bearer="env:THERE", headers={"X-Plain": "text"}),
+            Endpoint(name="orders", url="https://b.example/mcp", bearer="env:GONE", headers={"X-Api-Key": "env:AWAY"}),
+            Endpoint(name="paused", url="https://c.example/mcp", bearer="env:GONE", enabled=False),
+        ),
+        notifiers=(NotifierSpec(name="team", kind="slack", options={"webhook": "env:LOST", "limit": 3}),),
+    )
+
+    assert list(missing(settings, secret)) == [
+        "endpoint orders: env:AWAY is not set",
+        "endpoint orders: env:GONE is not set",
+        "notifier team: env:LOST is not set",
+    ]
