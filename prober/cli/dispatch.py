@@ -14,7 +14,7 @@ COMMANDS: Final[dict[str, str]] = {
     "check": "probe one MCP server now, name the fault and its fix",
     "init": "write a configuration file from a live server",
     "up": "watch the configured endpoints: database, scheduler and dashboard",
-    "demo": "the same over a local lab of healthy and broken servers",
+    "demo": "watch a local lab of healthy and broken servers, to see how it looks",
     "worker": "share the probing of another prober's database",
     "serve": "the dashboard alone",
     "config": "check a configuration file, or print its JSON Schema",
