@@ -3,18 +3,21 @@
 At least once: whoever dies between sending and marking leaves a notice that is sent again, under the same id.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID, uuid5
 
-from sqlalchemy import and_, func, text, update
+from sqlalchemy import RowMapping, and_, func, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.text import clean
 from prober.incidents.wording import Notice
 from prober.storage.tables import notice as table
+
+_UNREADABLE: Final = "another release wrote this notice, and this one cannot read it"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,17 +62,35 @@ async def claim(
             {"worker": worker, "limit": limit, "lease": lease_s, "channels": None if channels is None else [*channels]},
         )
         claimed = sorted(rows.mappings(), key=lambda row: int(row["number"]))
-    return [
-        OutboxRow(
-            id=row["id"],
-            channel=row["channel"],
-            notice=Notice.from_json(row["payload"]),
-            attempt=row["attempts"],
-            created_at=row["created_at"],
-            worker=worker,
+        readable = [row for row in (_row(each, worker) for each in claimed) if row is not None]
+        await _give_up(connection, {each["id"] for each in claimed} - {row.id for row in readable})
+    return readable
+
+
+def _row(claimed: RowMapping, worker: str) -> OutboxRow | None:
+    """None for a notice that another release has written in a way that this one cannot read."""
+    try:
+        notice = Notice.from_json(claimed["payload"])
+    except ValueError:
+        return None
+    return OutboxRow(
+        id=claimed["id"],
+        channel=claimed["channel"],
+        notice=notice,
+        attempt=claimed["attempts"],
+        created_at=claimed["created_at"],
+        worker=worker,
+    )
+
+
+async def _give_up(connection: AsyncConnection, unreadable: Collection[UUID]) -> None:
+    """End what would otherwise be claimed for ever, and hold up what was written after it."""
+    if unreadable:
+        await connection.execute(
+            update(table)
+            .where(table.c.id.in_(unreadable))
+            .values(failed_at=func.now(), last_error=_UNREADABLE, lease_owner=None, lease_until=None)
         )
-        for row in claimed
-    ]
 
 
 async def sent(db: AsyncEngine, row: OutboxRow) -> None:

@@ -164,3 +164,20 @@ async def test_an_endpoint_without_reports_has_a_fresh_state(watched: Store) -> 
     async with watched.db.begin() as connection:
         assert await incidents.load_state(connection, SHOP) == IncidentState()
         assert await incidents.load_state(connection, uuid4()) == IncidentState()
+
+
+async def test_a_notice_that_this_release_cannot_read_is_given_up_and_holds_up_no_other(store: Store) -> None:
+    await store.watch(endpoint("shop"), endpoint("search"))
+    await probe(store, Verdict.DOWN, name="shop")
+    await probe(store, Verdict.DOWN, name="search")
+    await store.sql(
+        """update notice set payload = '{"title": "of another release"}' where endpoint_id = :id""", id=SHOP
+    )
+
+    assert [row.notice.endpoint for row in await claim(store)] == ["search"]
+    ((error, is_over),) = await store.sql(
+        "select last_error, failed_at is not null from notice where endpoint_id = :id", id=SHOP
+    )
+    assert is_over
+    assert "cannot read" in error
+    assert await claim(store, worker="two") == []
