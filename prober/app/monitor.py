@@ -13,8 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.model import ProbeReport
 from checks.text import clean
-from prober.app import channels as channel_room
-from prober.app import references
+from prober.app import channels, references
 from prober.app.background import DaemonExecutor
 from prober.app.delivering import Delivery
 from prober.clock import Clock
@@ -210,7 +209,7 @@ class Monitor:
     def _channels(self, settings: Settings) -> tuple[Channel, ...]:
         public_url = settings.dashboard.public_url
         tools = Tools(net=self._net, secret=resolve, executor=self._executor, public_url=public_url)
-        return channel_room.build(settings, tools)
+        return channels.build(settings, tools)
 
     async def _cloudwatch(self, settings: CloudWatchSettings) -> CloudWatch | None:
         if not settings.enabled:

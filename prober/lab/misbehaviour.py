@@ -33,15 +33,6 @@ def intercept(app: Handler, replies: Mapping[str, Reply]) -> Handler:
     return handler
 
 
-def always(response: Callable[[], Response]) -> Handler:
-    """Answers everything alike."""
-
-    async def handler(request: Request) -> Response:
-        return response()
-
-    return handler
-
-
 def returns(value: Any) -> Callable[[Mapping[str, Any], Context], Any]:
     """A function that returns the same value for every event."""
     return lambda event, context: value

