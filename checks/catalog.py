@@ -4,6 +4,8 @@ from typing import Final
 
 from checks.detectors.adapter import adapter_missing, host_rejected, invoke_mode_mismatch
 from checks.detectors.auth import auth_challenge_remapped, auth_rejected, auth_required
+from checks.detectors.browsers import cors_misconfigured
+from checks.detectors.capability import capability_untruthful
 from checks.detectors.cold_start import cold_start
 from checks.detectors.crash import function_crash
 from checks.detectors.empty_tools import tools_empty, tools_list_failed, tools_missing
@@ -19,6 +21,7 @@ from checks.detectors.routing import (
     throttled,
 )
 from checks.detectors.sentinel import sentinel_access_denied, sentinel_error, sentinel_failed, sentinel_mismatch
+from checks.detectors.session import session_lost
 from checks.detectors.streaming import stream_truncated, streaming_buffered, streaming_disabled
 from checks.detectors.transport import (
     connect_failure,
@@ -29,14 +32,40 @@ from checks.detectors.transport import (
     target_blocked,
     tls_invalid,
 )
-from checks.detectors.version import protocol_version_mismatch
+from checks.detectors.version import era_unsupported, protocol_version_mismatch
+from checks.protocol.auth_challenge import auth_challenge
+from checks.protocol.capabilities import capabilities
+from checks.protocol.cors import cors
+from checks.protocol.eras import eras
+from checks.protocol.headers import headers
 from checks.protocol.lifecycle import lifecycle
+from checks.protocol.order import order
 from checks.protocol.sentinel_call import sentinel_call
+from checks.protocol.session import session
 from checks.protocol.streaming import streaming
+from checks.protocol.subscriptions import subscriptions
+from checks.protocol.tasks import tasks
 from checks.protocol.tools_list import tools_list
+from checks.protocol.versions import versions
 from checks.unit import Check, Detector
 
-CHECKS: Final[tuple[Check, ...]] = (lifecycle, tools_list, sentinel_call, streaming)
+CHECKS: Final[tuple[Check, ...]] = (
+    lifecycle,
+    tools_list,
+    sentinel_call,
+    streaming,
+    # of the full profile alone
+    order,
+    capabilities,
+    versions,
+    headers,
+    tasks,
+    subscriptions,
+    cors,
+    auth_challenge,
+    eras,
+    session,  # last: it ends the session
+)
 
 DETECTORS: Final[tuple[Detector, ...]] = (
     # the way to it
@@ -66,6 +95,9 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     # the protocol
     malformed_response,
     protocol_version_mismatch,
+    era_unsupported,
+    session_lost,
+    capability_untruthful,
     headers_stripped,
     accept_rejected,
     # streaming
@@ -82,6 +114,8 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     sentinel_mismatch,
     # time
     cold_start,
+    # browsers
+    cors_misconfigured,
     # ourselves
     observer_impaired,
     # only when nothing above explains the failure

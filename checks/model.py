@@ -52,11 +52,20 @@ class Effect(StrEnum):
 
 class Profile(StrEnum):
     """How much a probe asks: `quick` is the opening and the tool list, `standard` adds what the owner configured,
-    `full` adds what shows up as 4xx in the owner's metrics."""
+    `full` adds what is too dear for every minute, and what shows up as 4xx in the owner's metrics."""
 
     QUICK = "quick"
     STANDARD = "standard"
     FULL = "full"
+
+
+class OnRequest(StrEnum):
+    """What is asked only where the owner wants it, because it makes the server hold or start something."""
+
+    TASKS = "tasks"
+    """A sentinel as a task, polled to its end."""
+    SUBSCRIPTIONS = "subscriptions"
+    """`subscriptions/listen`, up to its acknowledgement."""
 
 
 class Failure(StrEnum):
@@ -94,6 +103,36 @@ class Sentinel:
     """Call it although the server annotates it as destructive."""
 
 
+class ClientAuth(StrEnum):
+    """How an OAuth client shows its secret at the token endpoint (RFC 6749 section 2.3.1)."""
+
+    BASIC = "basic"
+    POST = "post"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SigV4:
+    """Requests are signed with the AWS credentials of the prober's environment. None: read off the host name."""
+
+    service: str | None = None
+    """`lambda` for Function URLs, `execute-api` for API Gateway."""
+    region: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OAuth:
+    """An access token by the client credentials grant (RFC 6749 section 4.4)."""
+
+    token_url: str
+    client_id: str
+    client_secret: str
+    """Reference to the secret."""
+    scope: str | None = None
+    resource: str | None = None
+    """Resource indicator (RFC 8707). None: the endpoint's URL."""
+    client_auth: ClientAuth = ClientAuth.BASIC
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
     """One MCP server that we watch. Header values and credentials are references or plain text, never secrets."""
@@ -114,6 +153,17 @@ class Endpoint:
     headers: Mapping[str, str] = field(default_factory=nothing)
     bearer: str | None = None
     """Reference to a bearer token."""
+    oauth: OAuth | None = None
+    """Where the bearer token comes from, instead of `bearer`."""
+    token_header: str = "Authorization"  # noqa: S105 - the name of a header, not a credential
+    """Which header carries the token. Another one than Authorization beside `sigv4`, whose signature needs that one:
+    the Lambda Web Adapter moves it back where AWS_LWA_AUTHORIZATION_SOURCE names it."""
+    sigv4: SigV4 | None = None
+    on_request: tuple[OnRequest, ...] = ()
+    browser_origins: tuple[str, ...] = ()
+    """Origins of web pages whose scripts use this endpoint. Empty: no browser client is known of."""
+    full_every_s: float | None = 86_400.0
+    """How often a probe of the full profile takes the place of a standard one. None: never."""
     verify_tls: bool = True
     enabled: bool = True
 
@@ -162,6 +212,14 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Irregularity:
+    """Something about an answer's bytes that its JSON values no longer show. `code` is stable, such as `bom`."""
+
+    code: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Exchange:
     """One HTTP request and all that came back. Failure is part of it: asking never raises."""
 
@@ -189,6 +247,8 @@ class Exchange:
     """SSE comments (keep-alives) seen."""
     unterminated: bool = False
     """The event stream ended in the middle of an event."""
+    irregularities: tuple[Irregularity, ...] = ()
+    certificate_expires_at: datetime | None = None
     timings: Timings = Timings()
     transport_error: TransportError | None = None
     remote_address: str | None = None

@@ -85,6 +85,11 @@ _FAILURES: Final = {
 }
 
 
+_SERVING: Final = frozenset({"tools_list", "sentinel_call", "streaming"})
+"""Checks that do what clients do. The others provoke refusals or look beside what clients need: what comes back to
+them is for their own detectors."""
+
+
 def symptom_of(exchange: Exchange) -> Symptom:
     """What the exchange shows. A JSON-RPC answer weighs more than the HTTP status, except 401, 403 and 429."""
     if result_of(exchange) is not None:
@@ -103,7 +108,7 @@ def troubled(evidence: Evidence) -> Iterator[tuple[Exchange, Symptom]]:
         suspects = [
             exchange
             for result in evidence.results
-            if result.check != "lifecycle" and result.outcome in (Outcome.FAIL, Outcome.WARN)
+            if result.check in _SERVING and result.outcome in (Outcome.FAIL, Outcome.WARN)
             for exchange in result.exchanges
         ]
     else:

@@ -78,3 +78,10 @@ def _offered(exchange: Exchange) -> Iterator[str]:
         named = error.data.get("supported")
     if isinstance(named, list):
         yield from (each for each in named if isinstance(each, str))
+
+
+@detector("era-unsupported", effect=Effect.DEGRADED)
+def era_unsupported(evidence: Evidence) -> Cause | None:
+    """The era that the endpoint's owner pinned is not served, or no longer."""
+    del evidence
+    return None

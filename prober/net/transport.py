@@ -20,6 +20,9 @@ PHASES: Final = "timings"
 REPEATABLE: Final = "repeatable"
 """Extension of the request: False where a second sending could do harm."""
 
+FRESH: Final = "fresh"
+"""Extension of the request: True where it must go over a connection of its own, which nothing else uses later."""
+
 BODY: Final = "body"
 """Extension of the response: its `Body`."""
 
@@ -27,11 +30,14 @@ BODY: Final = "body"
 class Body(httpx.AsyncByteStream):
     """An answer's body, undecoded."""
 
-    def __init__(self, answer: Answer, connection: Connection, pool: "Transport", origin: Origin) -> None:
+    def __init__(
+        self, answer: Answer, connection: Connection, pool: "Transport", origin: Origin, *, keep: bool
+    ) -> None:
         self._answer = answer
         self._connection = connection
         self._pool = pool
         self._origin = origin
+        self._keep = keep
 
     def stamped(self) -> AsyncGenerator[Chunk, None]:
         """Each piece with the moment of its arrival at our socket. Raises `NetError` where the answer breaks off."""
@@ -43,7 +49,7 @@ class Body(httpx.AsyncByteStream):
 
     async def aclose(self) -> None:
         """Keep the connection for the next request where the answer is over, or close it."""
-        if self._answer.reusable and self._connection.is_open:
+        if self._keep and self._answer.reusable and self._connection.is_open:
             self._pool.keep(self._origin, self._connection)
         else:
             await self._connection.close()
@@ -63,18 +69,19 @@ class Transport(httpx.AsyncBaseTransport):
         phases = request.extensions.get(PHASES) or Phases(started=monotonic())
         origin = Origin.of(request.url)
         payload = _head(request) + await request.aread()
-        kept = await self._take(origin)
+        keep = not request.extensions.get(FRESH, False)
+        kept = await self._take(origin) if keep else None
         if kept is not None:
             phases.reused = True
             try:
-                return await self._exchange(kept, payload, phases, origin)
+                return await self._exchange(kept, payload, phases, origin, keep=keep)
             except _StaleConnection as stale:
                 if not request.extensions.get(REPEATABLE, True):
                     raise stale.cause from None
                 phases.reused, phases.sent_at = False, None
         connection = await self._dialer.dial(origin, verify=self._verify, phases=phases)
         self._open.add(connection)
-        return await self._exchange(connection, payload, phases, origin)
+        return await self._exchange(connection, payload, phases, origin, keep=keep)
 
     def keep(self, origin: Origin, connection: Connection) -> None:
         """Have `connection` ready for the next request to its origin; an older one that waits there is closed."""
@@ -104,7 +111,9 @@ class Transport(httpx.AsyncBaseTransport):
         self._open.discard(kept)
         return None
 
-    async def _exchange(self, connection: Connection, payload: bytes, phases: Phases, origin: Origin) -> httpx.Response:
+    async def _exchange(
+        self, connection: Connection, payload: bytes, phases: Phases, origin: Origin, *, keep: bool
+    ) -> httpx.Response:
         answer = connection.send(payload, phases)
         try:
             await answer.head()
@@ -114,7 +123,7 @@ class Transport(httpx.AsyncBaseTransport):
             if isinstance(cause, NetError) and phases.reused and answer.untouched:
                 raise _StaleConnection(cause) from cause
             raise
-        body = Body(answer, connection, self, origin)
+        body = Body(answer, connection, self, origin, keep=keep)
         extensions = {PHASES: phases, BODY: body, "not_after": not_after(connection.tls)}
         return httpx.Response(answer.status, headers=answer.headers, stream=body, extensions=extensions)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -135,11 +135,19 @@ class _Unopened:
         self.opening = Opening(exchanges=(failed,))
         self._failed = failed
 
-    async def request(
-        self, method: str, params: Mapping[str, Any] | None = None, *, progress: bool = False
-    ) -> Exchange:
-        del method, params, progress
+    async def request(self, *_: Any, **__: Any) -> Exchange:
         return self._failed
+
+    async def at_once(self, *_: Any) -> tuple[Exchange, ...]:
+        return ()
+
+    async def end_session(self) -> None:
+        return None
+
+    async def open_beside(self, *_: Any) -> Opening:
+        return self.opening
+
+    listen = preflight = fetch = request
 
 
 def _observer_failure(endpoint: Endpoint, at: datetime, detail: str) -> Exchange:

@@ -11,11 +11,12 @@ import httpx
 from checks.messages import result_of
 from checks.model import Endpoint, Exchange, Failure, Opener, Opening, nothing
 from checks.spec import META_SERVER_INFO, Era, Transport
+from checks.wire import Alteration
 from prober.clock import Clock
 from prober.net.client import Net
 from prober.wire import jsonrpc
 from prober.wire.eras import Opened, Plan, Way, next_step
-from prober.wire.exchange import Outgoing, Recorder
+from prober.wire.exchange import Outgoing, Recorder, Signer
 from prober.wire.legacy_sse import LegacySse
 from prober.wire.redact import SentHeader
 from prober.wire.streamable_http import POST_HEADERS, Conversation, Handshake, Ids, Stateless
@@ -33,6 +34,7 @@ async def connect(
     headers: Sequence[SentHeader],
     remembered: Opener | None,
     deadline: float,
+    signer: Signer | None = None,
 ) -> "HttpWire":
     """A wire to the endpoint, opened by the way that is remembered, or by the first that works.
 
@@ -41,7 +43,15 @@ async def connect(
     """
     net.prepare(endpoint.url, verify=endpoint.verify_tls)
     client = net.client(verify=endpoint.verify_tls)
-    recorder = Recorder(client, clock=clock, limits=net.limits, headers=headers, url=endpoint.url, deadline=deadline)
+    recorder = Recorder(
+        client,
+        clock=clock,
+        limits=net.limits,
+        headers=headers,
+        url=endpoint.url,
+        deadline=deadline,
+        signer=signer,
+    )
     wire = HttpWire(endpoint, client, recorder)
     try:
         await wire.open(Plan.of(endpoint, remembered, clock.now()), remembered)
@@ -83,12 +93,35 @@ class HttpWire:
         self._opening = self._described(step, opened, remembered)
 
     async def request(
-        self, method: str, params: Mapping[str, Any] | None = None, *, progress: bool = False
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        progress: bool = False,
+        altered: Alteration | None = None,
     ) -> Exchange:
         """Send one JSON-RPC request and wait for its answer, the end of the stream or the deadline."""
         if self._conversation is None:
             return self._unsent(method, params or {})
-        return await self._conversation.request(method, params or {}, progress=progress)
+        return await self._conversation.request(method, params or {}, progress=progress, altered=altered)
+
+    async def at_once(self, method: str, count: int) -> tuple[Exchange, ...]:
+        raise NotImplementedError
+
+    async def end_session(self) -> Exchange | None:
+        raise NotImplementedError
+
+    async def open_beside(self, era: Era, version: str) -> Opening:
+        raise NotImplementedError
+
+    async def listen(self, notifications: Mapping[str, Any]) -> Exchange:
+        raise NotImplementedError
+
+    async def preflight(self, origin: str, method: str, headers: Sequence[str]) -> Exchange:
+        raise NotImplementedError
+
+    async def fetch(self, url: str) -> Exchange:
+        raise NotImplementedError
 
     async def close(self) -> None:
         """End the session where that is safe, within its own short budget, and close every connection."""

@@ -14,7 +14,7 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import httpx
 
@@ -25,7 +25,7 @@ from prober.net.failures import NetError
 from prober.net.http1 import Chunk
 from prober.net.limits import Limits
 from prober.net.phases import Phases, Step
-from prober.net.transport import BODY, PHASES, REPEATABLE, Body
+from prober.net.transport import BODY, FRESH, PHASES, REPEATABLE, Body
 from prober.wire import jsonrpc
 from prober.wire.redact import Redactor, SentHeader
 from prober.wire.sse import Event, EventStream
@@ -48,6 +48,9 @@ class Outgoing:
     url: str
     headers: Headers
     envelope: Mapping[str, Any] | None = None
+    fresh: bool = False
+    """Over a connection of its own, which nothing else uses."""
+    with_credentials: bool = True
 
     @property
     def rpc_method(self) -> str | None:
@@ -63,6 +66,14 @@ class Outgoing:
         return self.rpc_method != "tools/call"
 
 
+class Signer(Protocol):
+    """Makes the credentials of one request out of the very bytes that are sent."""
+
+    def sign(self, method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> Sequence[SentHeader]:
+        """Headers to be added to the request, all of which count as credentials. Raises nothing."""
+        ...
+
+
 class Recorder:
     """Makes the exchanges of one probe: numbers them, counts their time from its start, keeps its secrets out."""
 
@@ -75,18 +86,14 @@ class Recorder:
         headers: Sequence[SentHeader],
         url: str,
         deadline: float,
+        signer: Signer | None = None,
     ) -> None:
         """`url` is the endpoint's, whose query is kept out of what is shown."""
         self.client = client
         self.clock = clock
         self.limits = limits
-        own = [(header.name.encode("ascii"), _header_bytes(header.value)) for header in headers]
-        named = {name.lower() for name, _ in own}
-        self.common_headers = [
-            *((name, value) for name, value in client.headers.raw if name.lower() in _CLIENT_HEADERS - named),
-            *own,
-        ]
-        """Those that every request carries: the client's, where the owner has not given his own, and the owner's."""
+        self._owned = tuple(headers)
+        self._signer = signer
         self.shown = {header.name.lower(): header.shown for header in headers}
         self.redactor = Redactor(headers, url)
         self.deadline = deadline
@@ -100,6 +107,18 @@ class Recorder:
         if text not in self._urls:
             self._urls[text] = httpx.URL(text)
         return self._urls[text]
+
+    def common_headers(self, outgoing: Outgoing, body: bytes) -> list[tuple[bytes, bytes]]:
+        """What a request carries beside its own headers: the client's, where the owner has not given his, the owner's,
+        and the signature; nothing secret where it goes without credentials."""
+        owned = [each for each in self._owned if outgoing.with_credentials or not each.is_secret]
+        if outgoing.with_credentials and self._signer is not None:
+            signed = [*outgoing.headers, *((each.name, each.value) for each in owned)]
+            owned += self._signer.sign(outgoing.method, outgoing.url, signed, body)
+        own = [(header.name.encode("ascii"), _header_bytes(header.value)) for header in owned]
+        named = {name.lower() for name, _ in own}
+        client = ((name, value) for name, value in self.client.headers.raw if name.lower() in _CLIENT_HEADERS - named)
+        return [*client, *own]
 
     def record(self, outgoing: Outgoing) -> "Recording":
         """Begin an exchange; nothing is sent yet."""
@@ -278,15 +297,16 @@ class Recording:
 
     async def _send(self, outgoing: Outgoing, phases: Phases) -> httpx.Response:
         body = "" if outgoing.envelope is None else jsonrpc.encode(outgoing.envelope)
+        content = body.encode("ascii")
         request = httpx.Request(
             outgoing.method,
             self._recorder.url(outgoing.url),
             headers=[
                 *((name.encode("ascii"), _header_bytes(value)) for name, value in outgoing.headers),
-                *self._recorder.common_headers,
+                *self._recorder.common_headers(outgoing, content),
             ],
-            content=body.encode("ascii") if body else None,
-            extensions={PHASES: phases, REPEATABLE: outgoing.repeatable},
+            content=content or None,
+            extensions={PHASES: phases, REPEATABLE: outgoing.repeatable, FRESH: outgoing.fresh},
         )
         if outgoing is self._outgoing:
             self._request_headers = self._shown(request)

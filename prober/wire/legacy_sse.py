@@ -7,6 +7,7 @@ from urllib.parse import urljoin, urlsplit
 
 from checks.model import Exchange, Failure
 from checks.spec import EVENT_STREAM_TYPE
+from checks.wire import Alteration
 from prober.wire import jsonrpc
 from prober.wire.exchange import Outgoing, Recorder, Recording
 from prober.wire.sse import Event
@@ -60,7 +61,9 @@ class LegacySse:
         """Tell the server that the handshake is over."""
         return await self._post(jsonrpc.notification("notifications/initialized"))
 
-    async def request(self, method: str, params: Mapping[str, Any], *, progress: bool) -> Exchange:
+    async def request(
+        self, method: str, params: Mapping[str, Any], *, progress: bool, altered: Alteration | None = None
+    ) -> Exchange:
         params = with_progress(params, self._ids, progress=progress)
         return await self._post(jsonrpc.request(method, params, self._ids.next()))
 

@@ -19,6 +19,7 @@ from checks.spec import (
     VERSION_HEADER_SINCE,
     is_at_least,
 )
+from checks.wire import Alteration
 from prober.net.client import VERSION
 from prober.wire import jsonrpc
 from prober.wire.exchange import Headers, Outgoing, Recorder, Recording
@@ -41,7 +42,9 @@ class Conversation(Protocol):
     @property
     def has_session(self) -> bool: ...
 
-    async def request(self, method: str, params: Mapping[str, Any], *, progress: bool) -> Exchange: ...
+    async def request(
+        self, method: str, params: Mapping[str, Any], *, progress: bool, altered: Alteration | None = None
+    ) -> Exchange: ...
 
     async def close(self) -> None:
         """Leave nothing behind on the server."""
@@ -76,7 +79,9 @@ class Stateless:
         """Ask what the server speaks."""
         return await self.request("server/discover", {}, progress=False)
 
-    async def request(self, method: str, params: Mapping[str, Any], *, progress: bool) -> Exchange:
+    async def request(
+        self, method: str, params: Mapping[str, Any], *, progress: bool, altered: Alteration | None = None
+    ) -> Exchange:
         meta = {
             META_VERSION: self._version,
             META_CLIENT_CAPABILITIES: {},
@@ -144,7 +149,9 @@ class Handshake:
         """Tell the server that the handshake is over."""
         return await self._recorder.exchange(self._post(jsonrpc.notification("notifications/initialized")))
 
-    async def request(self, method: str, params: Mapping[str, Any], *, progress: bool) -> Exchange:
+    async def request(
+        self, method: str, params: Mapping[str, Any], *, progress: bool, altered: Alteration | None = None
+    ) -> Exchange:
         envelope = jsonrpc.request(method, with_progress(params, self._ids, progress=progress), self._ids.next())
         recording = self._recorder.record(self._post(envelope))
         await recording.run()

@@ -28,6 +28,7 @@ from checks.model import (
 )
 from checks.spec import Era, Transport
 from checks.unit import CheckContext
+from checks.wire import Alteration
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 URL = "https://orders.example.com/mcp"
@@ -175,21 +176,74 @@ def streamed(*at: float, **more: Any) -> Exchange:
 
 
 class ScriptedWire:
-    """Answers requests from a script, in order, and remembers what it was asked."""
+    """Answers from a script, in order, and remembers what it was asked.
 
-    def __init__(self, opening: Opening, answers: Sequence[Exchange] = ()) -> None:
+    `answers` are those to requests, of whatever kind. What a check asks otherwise is answered by what is given for it:
+    `crowd` at once, `ended` for the end of the session, `beside` for other openings by revision, and `others` in order
+    for streams, preflights and documents.
+    """
+
+    def __init__(
+        self,
+        opening: Opening,
+        answers: Sequence[Exchange] = (),
+        *,
+        crowd: Sequence[Exchange] = (),
+        ended: Exchange | None = None,
+        beside: Mapping[str, Opening] | None = None,
+        others: Sequence[Exchange] = (),
+    ) -> None:
         self.opening = opening
         self.asked: list[tuple[str, Mapping[str, Any] | None, bool]] = []
+        self.alterations: list[Alteration | None] = []
+        """One for each of `asked`."""
+        self.asked_otherwise: list[tuple[Any, ...]] = []
         self._answers = list(answers)
+        self._crowd = tuple(crowd)
+        self._ended = ended
+        self._beside = dict(beside or {})
+        self._others = list(others)
 
     async def request(
-        self, method: str, params: Mapping[str, Any] | None = None, *, progress: bool = False
+        self,
+        method: str,
+        params: Mapping[str, Any] | None = None,
+        *,
+        progress: bool = False,
+        altered: Alteration | None = None,
     ) -> Exchange:
         self.asked.append((method, params, progress))
+        self.alterations.append(altered)
         assert self._answers, f"the script has no answer left for {method} {params}"
         answer = self._answers.pop(0)
         assert answer.rpc_method == method, f"asked {method}, the script answers {answer.rpc_method}"
         return answer
+
+    async def at_once(self, method: str, count: int) -> tuple[Exchange, ...]:
+        self.asked_otherwise.append(("at_once", method, count))
+        return self._crowd
+
+    async def end_session(self) -> Exchange | None:
+        self.asked_otherwise.append(("end_session",))
+        return self._ended
+
+    async def open_beside(self, era: Era, version: str) -> Opening:
+        self.asked_otherwise.append(("open_beside", era, version))
+        return self._beside[version]
+
+    async def listen(self, notifications: Mapping[str, Any]) -> Exchange:
+        return self._other("listen", notifications)
+
+    async def preflight(self, origin: str, method: str, headers: Sequence[str]) -> Exchange:
+        return self._other("preflight", origin, method, tuple(headers))
+
+    async def fetch(self, url: str) -> Exchange:
+        return self._other("fetch", url)
+
+    def _other(self, *question: Any) -> Exchange:
+        self.asked_otherwise.append(question)
+        assert self._others, f"the script has no answer left for {question}"
+        return self._others.pop(0)
 
 
 @dataclass(frozen=True)

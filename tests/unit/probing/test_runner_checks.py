@@ -1,29 +1,17 @@
 """Which checks run, in which order, and what a bug in one of them costs. The wire is a script."""
 
 import logging
-from collections.abc import Mapping
-from typing import Any
 
 import pytest
 
 from checks.catalog import CHECKS
 from checks.judgement import verdict_of
-from checks.model import CheckResult, Endpoint, Exchange, Opening, Outcome, Profile, Verdict
+from checks.model import CheckResult, Endpoint, Opening, Outcome, Profile, Verdict
 from checks.unit import Check, CheckContext
 from prober.probing.runner import run_checks
+from tests.unit.checks.conversations import ScriptedWire
 
 ENDPOINT = Endpoint(name="orders", url="https://orders.example/mcp")
-
-
-class Silent:
-    """A wire that nobody may ask anything."""
-
-    opening = Opening()
-
-    async def request(
-        self, method: str, params: Mapping[str, Any] | None = None, *, progress: bool = False
-    ) -> Exchange:
-        raise AssertionError("no check of these tests asks anything")
 
 
 def passing(check_id: str, *profiles: Profile) -> Check:
@@ -45,7 +33,7 @@ async def test_a_bug_in_a_check_costs_one_result_and_is_no_fault_of_the_endpoint
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     checks = (passing("first"), failing(ValueError("no such key")), passing("last"))
-    results = await run_checks(ENDPOINT, Silent(), Profile.STANDARD, checks)
+    results = await run_checks(ENDPOINT, ScriptedWire(Opening()), Profile.STANDARD, checks)
     assert [(result.check, result.outcome) for result in results] == [
         ("first", Outcome.PASS),
         ("buggy", Outcome.ERROR),
@@ -62,18 +50,20 @@ async def test_a_cancelled_check_ends_the_probe() -> None:
         """Stands for asyncio.CancelledError, which would end the test, too."""
 
     with pytest.raises(Cancelled):
-        await run_checks(ENDPOINT, Silent(), Profile.STANDARD, (failing(Cancelled()), passing("last")))
+        await run_checks(ENDPOINT, ScriptedWire(Opening()), Profile.STANDARD, (failing(Cancelled()), passing("last")))
 
 
 async def test_each_check_sees_the_results_before_it() -> None:
-    results = await run_checks(ENDPOINT, Silent(), Profile.QUICK, (passing("one"), passing("two"), passing("three")))
+    results = await run_checks(
+        ENDPOINT, ScriptedWire(Opening()), Profile.QUICK, (passing("one"), passing("two"), passing("three"))
+    )
     assert [result.summary for result in results] == ["after: ", "after: one", "after: one,two"]
 
 
 async def test_only_the_checks_of_the_profile_run() -> None:
     checks = (passing("always"), passing("thorough", Profile.FULL), passing("usual", Profile.STANDARD, Profile.FULL))
     ran = {
-        profile: [result.check for result in await run_checks(ENDPOINT, Silent(), profile, checks)]
+        profile: [result.check for result in await run_checks(ENDPOINT, ScriptedWire(Opening()), profile, checks)]
         for profile in Profile
     }
     assert ran == {
