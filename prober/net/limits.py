@@ -1,6 +1,12 @@
-"""How much of a remote answer is ever read, and how long each phase may take. Sizes are bytes, times seconds."""
+"""How much of a remote answer is ever read, and how long each phase may take. Sizes are bytes, times seconds.
 
+What happens at a limit has a reason of its own in the report: `prober.net.failures` and `prober.wire.exchange` name
+them for the exchange, `checks.protocol.tools_list` for the list.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Final
 
 KIB: Final = 1024
@@ -41,5 +47,42 @@ class Limits:
     comments: int = 5000
     resumptions: int = 10
     """How often a broken-off event stream is taken up again for one answer."""
+    pages: int = 50
+    """Pages of one list."""
+    items: int = 5000
+    """Items of one list, over all its pages."""
     evidence_body: int = 64 * KIB
     """What an `Exchange` keeps of a body."""
+
+
+BOUNDS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
+    {
+        "dns_s": (0.1, 30),
+        "connect_s": (0.1, 30),
+        "tls_s": (0.1, 30),
+        "close_s": (0.1, 10),
+        "first_event_s": (0.1, 30),
+        "drain_s": (0, 1),
+        "dns_answers": (1, 64),
+        "dns_threads": (1, 512),
+        "informational": (0, 100),
+        "headers": (20, 1000),
+        "header_bytes": (4 * KIB, 256 * KIB),
+        "body": (64 * KIB, 64 * MIB),
+        "received": (64 * KIB, 128 * MIB),
+        "buffered": (16 * KIB, 8 * MIB),
+        "json": (64 * KIB, 32 * MIB),
+        "json_depth": (16, 256),
+        "json_values": (1000, 5_000_000),
+        "event": (64 * KIB, 32 * MIB),
+        "events": (10, 100_000),
+        "comments": (10, 100_000),
+        "resumptions": (0, 100),
+        "pages": (1, 1000),
+        "items": (10, 100_000),
+        "evidence_body": (1 * KIB, MIB),
+    }
+)
+"""The least and the most that a setting may make of each limit, both included. The most keeps every protection on: the
+memory of one answer stays within some ten times `body`, and JSON nested `json_depth` deep stays below the depth at
+which Python's parser gives up. The least keeps out what every healthy server would fail."""
