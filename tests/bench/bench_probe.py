@@ -1,8 +1,7 @@
 """CPU that one full probe costs: ours, beside the same requests with plain httpx, over TLS to a local server.
 
 A probe is initialize, initialized, tools/list (4 KB of JSON), tools/call (two events) and DELETE, all answers parsed.
-The server is a process of its own, so that only the client's CPU counts; the clients take turns, so that a machine
-whose speed drifts drifts under all of them.
+The clients take turns, so that a machine whose speed drifts drifts under all of them.
 """
 
 import argparse
@@ -10,23 +9,15 @@ import asyncio
 import json
 import ssl
 import statistics
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from typing import Any, cast
+from datetime import datetime
+from typing import Any
 
-import httptools
 import httpx
 import httpx_sse
 import uvloop
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from target import RESULTS, VERSION, pin_to_core, running
 
 from checks.messages import result_of
 from checks.model import Endpoint, Expectation, Opener, Sentinel, Verdict
@@ -38,63 +29,7 @@ from prober.probing import runner
 from prober.probing.runner import Assignment
 from prober.wire.connect import connect
 
-VERSION = "2025-11-25"
-TOOLS = [
-    {"name": f"tool_{n}", "description": "d" * 250, "inputSchema": {"type": "object", "properties": {}}}
-    for n in range(12)
-]
-RESULTS: dict[str, Any] = {
-    "initialize": {
-        "protocolVersion": VERSION,
-        "capabilities": {"tools": {}},
-        "serverInfo": {"name": "bench", "version": "1"},
-    },
-    "tools/list": {"tools": TOOLS},
-    "tools/call": {"content": [{"type": "text", "text": "5"}]},
-}
-PROGRESS = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {"progress": 1}}
-
 Probe = Callable[[], Awaitable[None]]
-
-
-class BenchServer(asyncio.Protocol):
-    """Answers at once and in one write."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self.transport = cast("asyncio.WriteTransport", transport)  # uvloop's own are no subclass of it
-        self.parser = httptools.HttpRequestParser(self)
-        self.body = b""
-
-    def data_received(self, data: bytes) -> None:
-        self.parser.feed_data(data)
-
-    def on_body(self, data: bytes) -> None:
-        self.body += data
-
-    def on_message_complete(self) -> None:
-        body, self.body = self.body, b""
-        self.transport.write(answer(json.loads(body) if body else {}))
-
-
-def answer(asked: dict[str, Any]) -> bytes:
-    if "id" not in asked:
-        return b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
-    reply = {"jsonrpc": "2.0", "id": asked["id"], "result": RESULTS[asked["method"]]}
-    if asked["method"] == "tools/call":
-        kind = "text/event-stream"
-        body = "".join(f"event: message\r\ndata: {json.dumps(each)}\r\n\r\n" for each in (PROGRESS, reply)).encode()
-    else:
-        kind, body = "application/json", json.dumps(reply).encode()
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nMcp-Session-Id: s-1\r\nContent-Length: {len(body)}\r\n\r\n"
-    return head.encode() + body
-
-
-async def serve(certificate: str) -> None:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificate)
-    server = await asyncio.get_running_loop().create_server(BenchServer, "127.0.0.1", 0, ssl=context)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
 
 
 def remembered_at(now: datetime) -> Opener:
@@ -206,46 +141,15 @@ async def measure(url: str, probes: int, rounds: int, at_once: int) -> None:
         print(f"{name:32}{statistics.median(seconds):7.2f} CPU-s per 1,000 probes   {ratio:5.2f} times ours")
 
 
-def make_certificate(path: Path) -> None:
-    key, now = ec.generate_private_key(ec.SECP256R1()), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now)
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key, hashes.SHA256())
-    )
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-    )
-    path.write_bytes(secret + certificate.public_bytes(serialization.Encoding.PEM))
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--probes", type=int, default=100, help="per client and round")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--at-once", type=int, default=20)
-    parser.add_argument("--serve", metavar="CERTIFICATE", help=argparse.SUPPRESS)
     options = parser.parse_args()
-    if options.serve:
-        uvloop.run(serve(options.serve))
-        return
-    with tempfile.TemporaryDirectory() as directory:
-        certificate = Path(directory) / "server.pem"
-        make_certificate(certificate)
-        server = subprocess.Popen([sys.executable, __file__, "--serve", str(certificate)], stdout=subprocess.PIPE)
-        try:
-            assert server.stdout is not None
-            url = f"https://127.0.0.1:{int(server.stdout.readline())}/mcp"
-            uvloop.run(measure(url, options.probes, options.rounds, options.at_once))
-        finally:
-            server.terminate()
-            server.wait()
+    pin_to_core(last=False)
+    with running() as url:
+        uvloop.run(measure(url, options.probes, options.rounds, options.at_once))
 
 
 if __name__ == "__main__":
