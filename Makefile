@@ -7,7 +7,7 @@ STAMPS := $(VENV)/.stamps
 LOCK = .build/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench interop e2e lock clean
+.PHONY: help demo test check bench interop e2e fuzz lock clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,11 +33,15 @@ e2e: $(STAMPS)/e2e ## the dashboard in a real browser, the demo as real processe
 bench: $(STAMPS)/dev ## figures of cost; prints, never fails on a slow machine
 	$(BIN)/python tests/bench/run.py $(ARGS)
 
+fuzz: $(STAMPS)/fuzz ## coverage-guided fuzzing of what reads hostile bytes
+	$(BIN)/python tests/fuzz/fuzz.py $(ARGS)
+
 lock: $(STAMPS)/run ## renew the lock files from pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target .build/uv uv
 	$(LOCK) --group build pyproject.toml -o requirements.lock
 	$(LOCK) --group build --group dev -c requirements.lock pyproject.toml -o tests/requirements.lock
 	$(LOCK) -c tests/requirements.lock tests/e2e/requirements.in -o tests/e2e/requirements.lock
+	$(LOCK) tests/fuzz/requirements.in -o tests/fuzz/requirements.lock
 	for name in tests/interop/envs/*.in; do $(LOCK) $$name -o $${name%.in}.lock || exit 1; done
 
 clean: ## remove the environments and what else was made
@@ -64,4 +68,10 @@ $(STAMPS)/dev: tests/requirements.lock pyproject.toml | $(STAMPS)/run
 $(STAMPS)/e2e: tests/e2e/requirements.lock | $(STAMPS)/dev
 	@echo "installing the driver of the browser into $(VENV) (once)"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/e2e/requirements.lock
+	@touch $@
+
+$(STAMPS)/fuzz: tests/fuzz/requirements.lock | $(STAMPS)/dev
+	@echo "installing the fuzzer into $(VENV) (once)"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r tests/fuzz/requirements.lock \
+	  || echo "the fuzzer cannot be installed for this Python: fuzzing will be skipped"
 	@touch $@
