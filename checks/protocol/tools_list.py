@@ -38,7 +38,7 @@ async def tools_list(ctx: CheckContext) -> CheckResult:
     """
     if not ctx.wire.opening.established:
         return CheckResult(check="tools_list", outcome=Outcome.SKIP, summary="not asked: no conversation is open")
-    pages, stopped = await _read_pages(ctx.wire)
+    pages, stopped = await read_pages(ctx.wire)
     last = pages[-1]
     tools = all_tools_of(pages)
     invalid = _invalid(pages, tools)
@@ -69,7 +69,7 @@ async def tools_list(ctx: CheckContext) -> CheckResult:
     )
 
 
-async def _read_pages(wire: Wire) -> tuple[list[Exchange], str | None]:
+async def read_pages(wire: Wire) -> tuple[list[Exchange], str | None]:
     """The pages, at least one, and why reading stopped before the end of the list where it did."""
     pages = [await wire.request("tools/list")]
     seen: set[str] = set()
