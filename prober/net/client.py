@@ -16,10 +16,10 @@ import httpx
 from checks.model import Failure, TransportError
 from checks.text import clean_bytes
 from prober.clock import Clock
+from prober.limits import Limits
 from prober.net.dial import Dialer
 from prober.net.failures import NetError
 from prober.net.guard import GuardPolicy
-from prober.net.limits import Limits
 from prober.net.resolver import Resolver
 from prober.net.tls import Trust
 from prober.net.transport import BODY, REPEATABLE, Body, Transport

@@ -11,11 +11,11 @@ import aiohappyeyeballs
 import httpx
 
 from checks.model import Failure
+from prober.limits import Limits
 from prober.net import failures
 from prober.net.failures import NetError
 from prober.net.guard import GuardPolicy, explain, explain_port
 from prober.net.http1 import Connection
-from prober.net.limits import Limits
 from prober.net.phases import Phases, Step
 from prober.net.resolver import AddrInfo, Resolver
 from prober.net.tls import Trust

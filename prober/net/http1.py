@@ -11,8 +11,8 @@ import httptools
 
 from checks.model import Failure
 from checks.text import clean_bytes
+from prober.limits import Limits
 from prober.net.failures import NetError
-from prober.net.limits import Limits
 from prober.net.phases import Phases, Step
 
 Chunk = tuple[float, bytes]

@@ -9,9 +9,9 @@ from contextlib import suppress
 from typing import Any
 
 from checks.model import Failure
+from prober.limits import Limits
 from prober.net import failures
 from prober.net.failures import NetError
-from prober.net.limits import Limits
 
 AddrInfo = tuple[int, int, int, str, tuple[Any, ...]]
 Lookup = Callable[..., list[Any]]

@@ -21,9 +21,9 @@ import httpx
 from checks.model import Exchange, Failure, Message, Timings, TransportError
 from checks.spec import EVENT_STREAM_TYPE, JSON_TYPE
 from prober.clock import Clock
+from prober.limits import Limits
 from prober.net.failures import NetError
 from prober.net.http1 import Chunk
-from prober.net.limits import Limits
 from prober.net.phases import Phases, Step
 from prober.net.transport import BODY, FRESH, PHASES, REPEATABLE, Body
 from prober.wire import jsonrpc

@@ -14,9 +14,9 @@ from httpx_sse import EventSource
 
 from checks.model import Failure
 from checks.spec import EVENT_STREAM_TYPE
+from prober.limits import Limits
 from prober.net.failures import NetError
 from prober.net.http1 import Chunk
-from prober.net.limits import Limits
 
 _BOM: Final = b"\xef\xbb\xbf"
 _FIELDS: Final = frozenset({b"event", b"data", b"id", b"retry"})

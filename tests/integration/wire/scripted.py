@@ -17,9 +17,9 @@ from cryptography.x509.oid import NameOID
 
 from checks.model import Endpoint, Opener
 from prober.clock import SystemClock
+from prober.limits import Limits
 from prober.net.client import Net
 from prober.net.guard import GuardPolicy
-from prober.net.limits import Limits
 from prober.net.tls import Trust
 from prober.wire.connect import HttpWire, connect
 from prober.wire.redact import SentHeader

@@ -11,7 +11,7 @@ import pytest
 from checks.messages import error_of, result_of
 from checks.model import Failure, Opener
 from checks.spec import Era, Transport
-from prober.net.limits import Limits
+from prober.limits import Limits
 from prober.wire.redact import SentHeader
 from tests.integration.wire.scripted import (
     DISCOVERED,

@@ -17,8 +17,8 @@ import uvloop
 
 from checks.messages import result_of
 from checks.model import Exchange, Failure
+from prober.limits import KIB, Limits
 from prober.net.guard import GuardPolicy
-from prober.net.limits import KIB, Limits
 from prober.net.tls import Trust
 from tests.integration.wire.scripted import (
     DISCOVERED,

@@ -5,9 +5,9 @@ from typing import cast
 import pytest
 
 from checks.model import Failure
+from prober.limits import Limits
 from prober.net.failures import NetError
 from prober.net.http1 import Answer, Connection
-from prober.net.limits import Limits
 from prober.net.phases import Phases
 
 CHUNKED = (

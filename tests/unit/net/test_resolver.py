@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from checks.model import Failure
+from prober.limits import Limits
 from prober.net.failures import NetError
-from prober.net.limits import Limits
 from prober.net.resolver import Resolver
 
 

@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator, Iterable
 import pytest
 
 from checks.model import Failure
+from prober.limits import Limits
 from prober.net.failures import NetError
 from prober.net.http1 import Chunk
-from prober.net.limits import Limits
 from prober.wire.sse import Event, EventStream
 
 EVENTS = (

@@ -4,7 +4,7 @@ from dataclasses import fields
 
 import pytest
 
-from prober.net.limits import BOUNDS, Limits
+from prober.limits import BOUNDS, Limits
 
 
 def test_every_limit_has_bounds_and_a_default_between_them() -> None:
