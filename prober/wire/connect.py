@@ -10,16 +10,19 @@ import httpx
 
 from checks.messages import result_of
 from checks.model import Endpoint, Exchange, Failure, Opener, Opening, nothing
-from checks.spec import META_SERVER_INFO, Era, Transport
+from checks.spec import JSON_TYPE, META_SERVER_INFO, Era, Transport
+from checks.text import shown_url
 from checks.wire import Alteration
 from prober.clock import Clock
 from prober.net.client import Net
 from prober.wire import jsonrpc
-from prober.wire.eras import Opened, Plan, Way, next_step
+from prober.wire.asking import POST_HEADERS, Conversation, Ids
+from prober.wire.eras import Opened, Plan, Way, next_step, opened_by
 from prober.wire.exchange import Outgoing, Recorder, Signer
 from prober.wire.legacy_sse import LegacySse
+from prober.wire.origins import is_same_origin
 from prober.wire.redact import SentHeader
-from prober.wire.streamable_http import POST_HEADERS, Conversation, Handshake, Ids, Stateless
+from prober.wire.streamable_http import Handshake, Stateless
 
 _SHOWN_TEXT: Final = 4096
 _KEPT_CAPABILITIES: Final = 64
@@ -70,7 +73,6 @@ class HttpWire:
         self._recorder = recorder
         self._ids = Ids(f"mp-{os.urandom(4).hex()}")
         self._conversation: Conversation | None = None
-        self._exchanges: list[Exchange] = []
         self._opening = Opening()
 
     @property
@@ -80,17 +82,19 @@ class HttpWire:
     async def open(self, plan: Plan, remembered: Opener | None) -> None:
         """Try one way after another until one is open or none is left."""
         tries: list[tuple[Way, Exchange]] = []
+        exchanges: list[Exchange] = []
         while isinstance(step := next_step(plan, tries), Way):
             await self._leave()
-            tries.append((step, await self._try(step)))
-        if step is None:
+            self._conversation = self._begin(step)
+            exchanges += await self._conversation.enter(step.version)
+            tries.append((step, exchanges[-1]))
+        if step is None or self._conversation is None:
             await self._leave()
-            self._opening = Opening(exchanges=tuple(self._exchanges))
+            self._opening = Opening(exchanges=tuple(exchanges))
             return
-        opened = tries[-1][1]
-        if isinstance(self._conversation, Handshake | LegacySse):
-            self._exchanges.append(await self._conversation.initialized())
-        self._opening = self._described(step, opened, remembered)
+        exchanges += await self._conversation.settle()
+        opener = self._opener(step, remembered)
+        self._opening = _described(tries[-1][1], opener, exchanges, has_session=self._conversation.has_session)
 
     async def request(
         self,
@@ -102,26 +106,58 @@ class HttpWire:
     ) -> Exchange:
         """Send one JSON-RPC request and wait for its answer, the end of the stream or the deadline."""
         if self._conversation is None:
-            return self._unsent(method, params or {})
+            return self._unsent(method, params or {}, "no conversation is open")
         return await self._conversation.request(method, params or {}, progress=progress, altered=altered)
 
     async def at_once(self, method: str, count: int) -> tuple[Exchange, ...]:
-        raise NotImplementedError
+        """Send a request `count` times at once; empty where a conversation has but one connection, or none is open."""
+        return () if self._conversation is None else await self._conversation.at_once(method, count)
 
     async def end_session(self) -> Exchange | None:
-        raise NotImplementedError
+        """End the session, at most once; None where there is none, or its servers do not survive that."""
+        return None if self._conversation is None else await self._conversation.end_session()
 
     async def open_beside(self, era: Era, version: str) -> Opening:
-        raise NotImplementedError
+        """Open a second conversation over the same transport by this one way, and leave it again."""
+        opener = self._opening.opener
+        if opener is None or (opener.transport is Transport.SSE and era is Era.STATELESS):
+            why = "no conversation is open" if opener is None else "this transport has no stateless era"
+            return Opening(exchanges=(self._unsent(_opens(era), {}, why),))
+        way = Way(opener.transport, era, version)
+        conversation = self._begin(way)
+        try:
+            exchanges = [*await conversation.enter(version)]
+            step = opened_by(way, exchanges[-1])
+            if step is None:
+                return Opening(exchanges=tuple(exchanges))
+            deciding = exchanges[-1]
+            exchanges += await conversation.settle()
+            return _described(deciding, self._opener(step), exchanges, has_session=conversation.has_session)
+        finally:
+            await conversation.close()
 
     async def listen(self, notifications: Mapping[str, Any]) -> Exchange:
-        raise NotImplementedError
+        """Subscribe up to the acknowledgement; not sent where the conversation is not of the stateless era."""
+        if isinstance(self._conversation, Stateless):
+            return await self._conversation.listen(notifications)
+        params = {"notifications": dict(notifications)}
+        return self._unsent("subscriptions/listen", params, "no conversation of the stateless era is open")
 
     async def preflight(self, origin: str, method: str, headers: Sequence[str]) -> Exchange:
-        raise NotImplementedError
+        """Ask as a browser would. Source: Fetch standard, section 4.8 "CORS-preflight fetch"."""
+        asked = [("Accept", "*/*"), ("Origin", origin), ("Access-Control-Request-Method", method)]
+        if headers:
+            names = sorted({name.lower() for name in headers})
+            asked.append(("Access-Control-Request-Headers", ",".join(names)))
+        return await self._recorder.exchange(self._bare("OPTIONS", self._url, asked))
 
     async def fetch(self, url: str) -> Exchange:
-        raise NotImplementedError
+        """GET a document of the endpoint's own origin, without anything of the owner's."""
+        if is_same_origin(url, self._url):
+            return await self._recorder.exchange(self._bare("GET", url, [("Accept", JSON_TYPE)]))
+        recording = self._recorder.record(self._bare("GET", shown_url(url), []))
+        recording.fail(Failure.BLOCKED, "foreign-origin", "not asked for: it is not of the endpoint's origin")
+        return recording.finish()
 
     async def close(self) -> None:
         """End the session where that is safe, within its own short budget, and close every connection."""
@@ -130,52 +166,19 @@ class HttpWire:
         finally:
             await self._client.aclose()
 
-    async def _try(self, way: Way) -> Exchange:
-        """The exchange that decides about this way in."""
-        if way.era is Era.STATELESS:
-            stateless = Stateless(self._recorder, self._url, self._ids, way.version)
-            self._conversation = stateless
-            exchange = await stateless.discover()
-        elif way.transport is Transport.STREAMABLE_HTTP:
-            handshake = Handshake(self._recorder, self._url, self._ids)
-            self._conversation = handshake
-            exchange = await handshake.initialize(way.version)
-        else:
-            exchange = await self._try_legacy(way)
-        self._exchanges.append(exchange)
-        return exchange
-
-    async def _try_legacy(self, way: Way) -> Exchange:
-        legacy = LegacySse(self._recorder, self._url, self._ids)
-        self._conversation = legacy
-        stream = await legacy.open()
-        if not legacy.is_open:
-            return stream
-        self._exchanges.append(stream)
-        return await legacy.initialize(way.version)
+    def _begin(self, way: Way) -> Conversation:
+        """A conversation that has not said anything yet."""
+        if way.transport is Transport.SSE:
+            return LegacySse(self._recorder, self._url, self._ids)
+        kind = Stateless if way.era is Era.STATELESS else Handshake
+        return kind(self._recorder, self._url, self._ids)
 
     async def _leave(self) -> None:
         conversation, self._conversation = self._conversation, None
         if conversation is not None:
             await conversation.close()
 
-    def _described(self, step: Opened, exchange: Exchange, remembered: Opener | None) -> Opening:
-        result = result_of(exchange) or {}
-        if step.way.era is Era.STATELESS:
-            server = _mapping(_mapping(result.get("_meta")).get(META_SERVER_INFO))
-        else:
-            server = _mapping(result.get("serverInfo"))
-        return Opening(
-            exchanges=tuple(self._exchanges),
-            opener=self._opener(step, remembered),
-            server_name=_text(server.get("name")),
-            server_version=_text(server.get("version")),
-            capabilities=_capabilities(result.get("capabilities")),
-            instructions=_text(result.get("instructions")),
-            has_session=self._conversation is not None and self._conversation.has_session,
-        )
-
-    def _opener(self, step: Opened, remembered: Opener | None) -> Opener:
+    def _opener(self, step: Opened, remembered: Opener | None = None) -> Opener:
         """What to remember. A choice that held keeps its reason and its age."""
         if remembered is not None and step.confirms_memory:
             reason, chosen_at = remembered.reason, remembered.chosen_at
@@ -189,14 +192,40 @@ class HttpWire:
             chosen_at=chosen_at,
         )
 
-    def _unsent(self, method: str, params: Mapping[str, Any]) -> Exchange:
-        """The exchange for a request on a wire that is not open."""
+    def _bare(self, method: str, url: str, headers: Sequence[tuple[str, str]]) -> Outgoing:
+        """A request that is not the owner's client's."""
+        return Outgoing(method=method, url=url, headers=tuple(headers), with_credentials=False, with_owned=False)
+
+    def _unsent(self, method: str, params: Mapping[str, Any], why: str) -> Exchange:
+        """The exchange for a request that the wire has no conversation for."""
         envelope = jsonrpc.request(method, params, self._ids.next())
         recording = self._recorder.record(
             Outgoing(method="POST", url=self._url, headers=POST_HEADERS, envelope=envelope)
         )
-        recording.fail(Failure.OBSERVER, "not-open", "not sent: no conversation is open")
+        recording.fail(Failure.OBSERVER, "not-open", f"not sent: {why}")
         return recording.finish()
+
+
+def _described(deciding: Exchange, opener: Opener, exchanges: Sequence[Exchange], *, has_session: bool) -> Opening:
+    """What the server says of itself in the exchange that decided about the way in."""
+    result = result_of(deciding) or {}
+    if opener.era is Era.STATELESS:
+        server = _mapping(_mapping(result.get("_meta")).get(META_SERVER_INFO))
+    else:
+        server = _mapping(result.get("serverInfo"))
+    return Opening(
+        exchanges=tuple(exchanges),
+        opener=opener,
+        server_name=_text(server.get("name")),
+        server_version=_text(server.get("version")),
+        capabilities=_capabilities(result.get("capabilities")),
+        instructions=_text(result.get("instructions")),
+        has_session=has_session,
+    )
+
+
+def _opens(era: Era) -> str:
+    return "server/discover" if era is Era.STATELESS else "initialize"
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:

@@ -104,6 +104,12 @@ def next_step(plan: Plan, tries: Tries) -> Way | Opened | None:
     return _offered_instead(plan, tries) or _untried(plan, tries)
 
 
+def opened_by(way: Way, exchange: Exchange) -> Opened | None:
+    """What came of a way that was tried by itself, or None where it is not open."""
+    version = _opened_version(way, exchange)
+    return Opened(way, version, _reason(Plan(), [(way, exchange)], version), False) if version is not None else None
+
+
 def _untried(plan: Plan, tries: Tries) -> Way | None:
     tried = {way.kind for way, _ in tries}
     order = (

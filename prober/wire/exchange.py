@@ -5,6 +5,7 @@ Reasons that the wire adds to those of `prober.net.failures`:
     connection-lost  stream-ended
     protocol         unexpected-encoding, no-endpoint-event, foreign-endpoint
     limit            json-too-large, event-too-large, too-many-events, too-many-comments
+    blocked          foreign-origin
     observer         not-open, invalid-request
 """
 
@@ -26,6 +27,7 @@ from prober.net.failures import NetError
 from prober.net.http1 import Chunk
 from prober.net.phases import Phases, Step
 from prober.net.transport import BODY, FRESH, PHASES, REPEATABLE, Body
+from prober.values import is_secret_header
 from prober.wire import jsonrpc
 from prober.wire.redact import Redactor, SentHeader
 from prober.wire.sse import Event, EventStream
@@ -36,6 +38,9 @@ _BLAMES_PHASE_S: Final = 1.0
 """A phase that used up at least this much is to blame for a missed deadline; with less left, the deadline is."""
 
 _CLIENT_HEADERS: Final = frozenset({b"user-agent", b"accept-encoding"})
+_SIGNING_HEADERS: Final = "x-amz-"
+"""What the names of the headers begin with that AWS signatures bring along, beside Authorization."""
+_NOT_AFTER: Final = "not_after"
 
 _PHASE_FAILURES: Final = {Step.DNS: Failure.DNS, Step.CONNECT: Failure.CONNECT, Step.TLS: Failure.TLS}
 
@@ -51,6 +56,12 @@ class Outgoing:
     fresh: bool = False
     """Over a connection of its own, which nothing else uses."""
     with_credentials: bool = True
+    with_owned: bool = True
+    """False: with none of the owner's headers, because somebody else than his clients would send it."""
+    without: frozenset[str] = frozenset()
+    """Names, in lower case, of headers that nothing is added under: neither the owner's plain ones nor ours."""
+    until_first: bool = False
+    """Nothing more is waited for once a message has come, whatever it is."""
 
     @property
     def rpc_method(self) -> str | None:
@@ -70,7 +81,10 @@ class Signer(Protocol):
     """Makes the credentials of one request out of the very bytes that are sent."""
 
     def sign(self, method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> Sequence[SentHeader]:
-        """Headers to be added to the request, all of which count as credentials. Raises nothing."""
+        """Headers to be added to the request, all of which count as credentials. Raises nothing.
+
+        `url`, `headers` (with Host, Content-Length and what proxies may change) and `body` are those that go out.
+        """
         ...
 
 
@@ -94,6 +108,7 @@ class Recorder:
         self.limits = limits
         self._owned = tuple(headers)
         self._signer = signer
+        self._credentials = frozenset(each.name.lower() for each in headers if _is_credential(each))
         self.shown = {header.name.lower(): header.shown for header in headers}
         self.redactor = Redactor(headers, url)
         self.deadline = deadline
@@ -108,17 +123,30 @@ class Recorder:
             self._urls[text] = httpx.URL(text)
         return self._urls[text]
 
-    def common_headers(self, outgoing: Outgoing, body: bytes) -> list[tuple[bytes, bytes]]:
-        """What a request carries beside its own headers: the client's, where the owner has not given his, the owner's,
-        and the signature; nothing secret where it goes without credentials."""
-        owned = [each for each in self._owned if outgoing.with_credentials or not each.is_secret]
-        if outgoing.with_credentials and self._signer is not None:
-            signed = [*outgoing.headers, *((each.name, each.value) for each in owned)]
-            owned += self._signer.sign(outgoing.method, outgoing.url, signed, body)
-        own = [(header.name.encode("ascii"), _header_bytes(header.value)) for header in owned]
-        named = {name.lower() for name, _ in own}
+    def is_credential(self, name: str) -> bool:
+        """Whether a header of that name carries, or usually carries, what proves who we are."""
+        lower = name.lower()
+        return lower in self._credentials or is_secret_header(lower) or lower.startswith(_SIGNING_HEADERS)
+
+    def common_headers(self, outgoing: Outgoing) -> list[tuple[bytes, bytes]]:
+        """What a request carries beside its own headers: the client's, where the owner has not given his, and the
+        owner's; no credential where it goes without them."""
+        own = [_raw(header) for header in self._owned if self._may_carry(outgoing, header)]
+        named = {name.lower() for name, _ in own} | {name.encode("ascii") for name in outgoing.without}
         client = ((name, value) for name, value in self.client.headers.raw if name.lower() in _CLIENT_HEADERS - named)
         return [*client, *own]
+
+    def signed(self, outgoing: Outgoing, request: httpx.Request, body: bytes) -> Sequence[SentHeader]:
+        """The headers that sign this request, where its credentials are a signature."""
+        if self._signer is None or not (outgoing.with_credentials and outgoing.with_owned):
+            return ()
+        headers = [(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw]
+        return self._signer.sign(request.method, str(request.url), headers, body)
+
+    def _may_carry(self, outgoing: Outgoing, header: SentHeader) -> bool:
+        if not outgoing.with_owned or header.name.lower() in outgoing.without:
+            return False
+        return outgoing.with_credentials or not self.is_credential(header.name)
 
     def record(self, outgoing: Outgoing) -> "Recording":
         """Begin an exchange; nothing is sent yet."""
@@ -139,6 +167,8 @@ class Recording:
         self._recorder = recorder
         self._limits = recorder.limits
         self._outgoing = outgoing
+        self._shown_as: dict[str, str] = recorder.shown
+        self._redactor = recorder.redactor
         self._id = exchange_id
         self._offset_s = offset_s
         self._started_at: datetime = recorder.clock.now()
@@ -155,6 +185,7 @@ class Recording:
         """The stream did not end with the answer: the pause after it is ours and counts as no time of the server's."""
         self._unterminated = False
         self._comments = 0
+        self._certificate_expires_at: datetime | None = None
         self.status: int | None = None
         self.answer_headers: Headers = ()
         """As they came, with secrets."""
@@ -175,6 +206,11 @@ class Recording:
         lost = self.error is None or self.error.failure is Failure.CONNECTION_LOST
         streamed = self.media_type == EVENT_STREAM_TYPE and self.last_event_id is not None
         return lost and streamed and self._outgoing.rpc_id is not None and not self.answered
+
+    @property
+    def is_sent(self) -> bool:
+        """Whether the whole request has gone out."""
+        return self._phases.sent_at is not None
 
     def header(self, name: str) -> str | None:
         """The first answer header of that name, as it came."""
@@ -233,7 +269,7 @@ class Recording:
 
     def finish(self) -> Exchange:
         """The exchange as it stands now, with all secrets taken out."""
-        redactor, limit = self._recorder.redactor, self._limits.evidence_body
+        redactor, limit = self._redactor, self._limits.evidence_body
         error = self.error
         if error is not None and redactor.longest:
             error = TransportError(failure=error.failure, reason=error.reason, detail=redactor.text(error.detail))
@@ -254,6 +290,7 @@ class Recording:
             messages=tuple(self._messages),
             comments=self._comments,
             unterminated=self._unterminated,
+            certificate_expires_at=self._certificate_expires_at,
             timings=self._timings(),
             transport_error=error,
             remote_address=self._phases.remote_address,
@@ -282,6 +319,7 @@ class Recording:
         response = await self._send(outgoing, self._phases)
         try:
             self.status = response.status_code
+            self._certificate_expires_at = response.extensions.get(_NOT_AFTER)
             self.answer_headers = tuple(
                 (name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw
             )
@@ -303,11 +341,16 @@ class Recording:
             self._recorder.url(outgoing.url),
             headers=[
                 *((name.encode("ascii"), _header_bytes(value)) for name, value in outgoing.headers),
-                *self._recorder.common_headers(outgoing, content),
+                *self._recorder.common_headers(outgoing),
             ],
             content=content or None,
             extensions={PHASES: phases, REPEATABLE: outgoing.repeatable, FRESH: outgoing.fresh},
         )
+        signed = self._recorder.signed(outgoing, request, content)
+        if signed:
+            request.headers = httpx.Headers([*request.headers.raw, *(_raw(header) for header in signed)])
+            self._shown_as = {**self._recorder.shown, **{header.name.lower(): header.shown for header in signed}}
+            self._redactor = self._redactor.beside(signed)
         if outgoing is self._outgoing:
             self._request_headers = self._shown(request)
             self._request_body = body
@@ -315,7 +358,7 @@ class Recording:
 
     def _shown(self, request: httpx.Request) -> Headers:
         """The request's headers as they may be shown: references for secrets, and no secret within the others."""
-        shown, redactor = self._recorder.shown, self._recorder.redactor
+        shown, redactor = self._shown_as, self._redactor
         headers = ((name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw)
         return tuple((name, shown.get(name.lower()) or redactor.text(value)) for name, value in headers)
 
@@ -373,12 +416,13 @@ class Recording:
 
     @property
     def _is_over(self) -> bool:
-        """Whether nothing more is waited for: the answer has come, or none can come."""
-        return self.answered or self._outgoing.rpc_id is None
+        """Whether nothing more is waited for: the answer has come, or none can come, or any message is enough."""
+        enough = self._outgoing.until_first and bool(self._messages)
+        return self.answered or enough or self._outgoing.rpc_id is None
 
     async def _pieces(self, body: Body) -> AsyncGenerator[Chunk, None]:
         """The body's pieces, while what an `Exchange` keeps of them is put aside."""
-        keep = self._limits.evidence_body + self._recorder.redactor.longest
+        keep = self._limits.evidence_body + self._redactor.longest
         async with aclosing(body.stamped()) as chunks:
             async for at, data in chunks:
                 self._last_byte_at = at
@@ -396,7 +440,7 @@ class Recording:
 
     def _note_message(self, data: Any, at: float, event_id: str | None = None) -> None:
         self.answered = self.answered or (self._outgoing.rpc_id is not None and jsonrpc.is_response(data))
-        shown = self._recorder.redactor.value(data)
+        shown = self._redactor.value(data)
         self._messages.append(Message(data=shown, at_ms=self._since_start(at), event_id=event_id))
 
     # times
@@ -442,6 +486,14 @@ class Recording:
 
 def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 3)
+
+
+def _is_credential(header: SentHeader) -> bool:
+    return header.is_secret or is_secret_header(header.name)
+
+
+def _raw(header: SentHeader) -> tuple[bytes, bytes]:
+    return header.name.encode("ascii"), _header_bytes(header.value)
 
 
 def _header_bytes(value: str) -> bytes:

@@ -1,17 +1,26 @@
 """HTTP+SSE of 2024-11-05: one GET stream on which all answers arrive, and an endpoint that takes the requests."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from checks.model import Exchange, Failure
 from checks.spec import EVENT_STREAM_TYPE
 from checks.wire import Alteration
 from prober.wire import jsonrpc
+from prober.wire.asking import (
+    POST_HEADERS,
+    Ids,
+    LeftCalls,
+    differing,
+    initialize_request,
+    progress_token,
+    with_meta,
+)
 from prober.wire.exchange import Outgoing, Recorder, Recording
+from prober.wire.origins import is_same_origin
 from prober.wire.sse import Event
-from prober.wire.streamable_http import POST_HEADERS, Ids, initialize_request, with_progress
 
 
 class LegacySse:
@@ -30,13 +39,51 @@ class LegacySse:
         self._endpoint: str | None = None
         self._pending: Recording | None = None
         self._news = asyncio.Event()
+        self._left = LeftCalls(recorder)
 
-    @property
-    def is_open(self) -> bool:
-        """Whether the stream has named an endpoint."""
-        return self._endpoint is not None
+    async def enter(self, version: str) -> Sequence[Exchange]:
+        """Open the stream, and offer a revision to the endpoint that it names.
 
-    async def open(self) -> Exchange:
+        `initialize` goes first: old servers fall silent for good when anything precedes it.
+        """
+        stream = await self._open()
+        if self._endpoint is None:
+            return [stream]
+        return [stream, await self._post(initialize_request(version, self._ids.next()))]
+
+    async def settle(self) -> Sequence[Exchange]:
+        """Tell the server that the handshake is over."""
+        return [await self._post(jsonrpc.notification("notifications/initialized"))]
+
+    async def request(
+        self, method: str, params: Mapping[str, Any], *, progress: bool, altered: Alteration | None = None
+    ) -> Exchange:
+        params = with_meta(params, progress_token(self._ids, progress=progress), altered)
+        return await self._post(jsonrpc.request(method, params, self._ids.next()), altered)
+
+    async def at_once(self, method: str, count: int) -> tuple[Exchange, ...]:
+        return ()
+
+    async def end_session(self) -> Exchange | None:
+        """The session ends with the stream alone."""
+        return None
+
+    async def close(self) -> None:
+        """Cancel what was left, and close the stream, which ends the session."""
+        try:
+            if self._endpoint is not None:
+                await self._left.cancel(self._endpoint, POST_HEADERS)
+        finally:
+            await self._hang_up()
+
+    async def _hang_up(self) -> None:
+        if self._reader is not None:
+            self._reader.cancel()
+            await asyncio.wait([self._reader])
+            if not self._reader.cancelled():
+                self._reader.result()
+
+    async def _open(self) -> Exchange:
         """Open the stream and wait for its first event, which must name the endpoint."""
         loop = asyncio.get_running_loop()
         self._reader = asyncio.create_task(self._read())
@@ -49,31 +96,9 @@ class LegacySse:
         else:
             if first is not None:
                 self._take_endpoint(first)
-        if not self.is_open:
-            await self.close()
+        if self._endpoint is None:
+            await self._hang_up()
         return self._stream.finish()
-
-    async def initialize(self, version: str) -> Exchange:
-        """Offer a revision. It goes first: old servers fall silent for good when anything precedes it."""
-        return await self._post(initialize_request(version, self._ids.next()))
-
-    async def initialized(self) -> Exchange:
-        """Tell the server that the handshake is over."""
-        return await self._post(jsonrpc.notification("notifications/initialized"))
-
-    async def request(
-        self, method: str, params: Mapping[str, Any], *, progress: bool, altered: Alteration | None = None
-    ) -> Exchange:
-        params = with_progress(params, self._ids, progress=progress)
-        return await self._post(jsonrpc.request(method, params, self._ids.next()))
-
-    async def close(self) -> None:
-        """Close the stream, which ends the session."""
-        if self._reader is not None:
-            self._reader.cancel()
-            await asyncio.wait([self._reader])
-            if not self._reader.cancelled():
-                self._reader.result()
 
     async def _read(self) -> None:
         try:
@@ -96,21 +121,22 @@ class LegacySse:
         if first.name != "endpoint":
             detail = f"the first event is “{first.name[:40]}” and names no endpoint"
             self._stream.fail(Failure.PROTOCOL, "no-endpoint-event", detail)
-        elif _origin(endpoint) != _origin(self._url):
+        elif not is_same_origin(endpoint, self._url):
             detail = f"the stream names an endpoint of another origin, which is not followed: {endpoint[:200]}"
             self._stream.fail(Failure.PROTOCOL, "foreign-endpoint", detail)
         else:
             self._endpoint = endpoint
 
-    async def _post(self, envelope: Mapping[str, Any]) -> Exchange:
+    async def _post(self, envelope: Mapping[str, Any], altered: Alteration | None = None) -> Exchange:
         """Send one message; the answer to a request is waited for on the stream, unless the POST itself brings it."""
         assert self._endpoint is not None
         outgoing = Outgoing(method="POST", url=self._endpoint, headers=POST_HEADERS, envelope=envelope)
-        recording = self._recorder.record(outgoing)
+        recording = self._recorder.record(differing(outgoing, altered, self._recorder))
         self._pending = recording
-        await recording.run()
-        if outgoing.rpc_id is not None and recording.error is None and 200 <= (recording.status or 0) < 300:
-            await self._wait_for_answer(recording)
+        with self._left.watching(recording, envelope):
+            await recording.run()
+            if outgoing.rpc_id is not None and recording.error is None and 200 <= (recording.status or 0) < 300:
+                await self._wait_for_answer(recording)
         self._pending = None
         return recording.finish()
 
@@ -128,13 +154,3 @@ class LegacySse:
         if not recording.answered:
             lost = "the event stream ended before the answer came"
             recording.fail(Failure.CONNECTION_LOST, "stream-ended", lost)
-
-
-def _origin(url: str) -> tuple[str, str, int | None] | None:
-    """Scheme, host and port, or None for what is no URL."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port or {"http": 80, "https": 443}.get(parts.scheme)
-    except ValueError:
-        return None
-    return parts.scheme, (parts.hostname or "").lower(), port

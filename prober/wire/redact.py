@@ -52,6 +52,15 @@ class Redactor:
     def __init__(self, headers: Iterable[SentHeader], url: str = "") -> None:
         spellings = {text for header in headers if header.is_telling for text in _spellings(header.value)}
         spellings.update(_of_query(urlsplit(url).query))
+        self._hold(spellings)
+
+    def beside(self, headers: Iterable[SentHeader]) -> "Redactor":
+        """A redactor that knows the secrets of these headers too."""
+        both = Redactor(headers)
+        both._hold({*both._texts, *self._texts})
+        return both
+
+    def _hold(self, spellings: Iterable[str]) -> None:
         self._texts = sorted((text for text in spellings if len(text) >= _SHORTEST), key=len, reverse=True)
         self._bytes = [text.encode("utf-8", "surrogateescape") for text in self._texts]
         self.longest = max((len(secret) for secret in self._bytes), default=0)

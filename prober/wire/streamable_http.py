@@ -1,8 +1,8 @@
 """Streamable HTTP: every request is a POST, answered by JSON or by an event stream, in both eras."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Any, Final, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
 
 from checks.messages import revision_of, tools_of
 from checks.model import Exchange, Failure
@@ -11,7 +11,6 @@ from checks.spec import (
     HEADER_METHOD,
     HEADER_SESSION,
     HEADER_VERSION,
-    JSON_TYPE,
     META_CLIENT_CAPABILITIES,
     META_CLIENT_INFO,
     META_VERSION,
@@ -20,75 +19,88 @@ from checks.spec import (
     is_at_least,
 )
 from checks.wire import Alteration
-from prober.net.client import VERSION
 from prober.wire import jsonrpc
+from prober.wire.asking import (
+    CLIENT_INFO,
+    POST_HEADERS,
+    Ids,
+    LeftCalls,
+    differing,
+    initialize_request,
+    progress_token,
+    with_meta,
+)
 from prober.wire.exchange import Headers, Outgoing, Recorder, Recording
 from prober.wire.header_values import Annotated, annotated_parameters, name_headers, parameter_headers
-
-CLIENT_INFO: Final = {"name": "mcp-prober", "version": VERSION}
-
-POST_HEADERS: Final[Headers] = (
-    ("Content-Type", JSON_TYPE),
-    ("Accept", f"{JSON_TYPE}, {EVENT_STREAM_TYPE}"),  # clients MUST accept both; servers refuse one alone with 406
-)
 
 _RETRY_MS: Final = 1000
 """Before a stream is taken up again, where the server says nothing: the default of the official SDKs."""
 
 
-class Conversation(Protocol):
-    """An open way into an endpoint."""
-
-    @property
-    def has_session(self) -> bool: ...
-
-    async def request(
-        self, method: str, params: Mapping[str, Any], *, progress: bool, altered: Alteration | None = None
-    ) -> Exchange: ...
-
-    async def close(self) -> None:
-        """Leave nothing behind on the server."""
-        ...
-
-
-class Ids:
-    """Request ids and progress tokens: unique within the probe, and unlikely to meet those of another one."""
-
-    def __init__(self, prefix: str) -> None:
-        self._prefix = prefix
-        self._count = 0
-
-    def next(self) -> str:
-        self._count += 1
-        return f"{self._prefix}-{self._count}"
-
-
 class Stateless:
     """The era without a handshake: each request says by itself which revision it speaks."""
 
-    def __init__(self, recorder: Recorder, url: str, ids: Ids, version: str) -> None:
+    def __init__(self, recorder: Recorder, url: str, ids: Ids) -> None:
         self._recorder = recorder
         self._url = url
         self._ids = ids
-        self._version = version
+        self._version = ""
         self._mirrored: dict[str, Annotated] = {}
 
     has_session = False
 
-    async def discover(self) -> Exchange:
+    async def enter(self, version: str) -> Sequence[Exchange]:
         """Ask what the server speaks."""
-        return await self.request("server/discover", {}, progress=False)
+        self._version = version
+        return [await self.request("server/discover", {}, progress=False)]
+
+    async def settle(self) -> Sequence[Exchange]:
+        return []
 
     async def request(
         self, method: str, params: Mapping[str, Any], *, progress: bool, altered: Alteration | None = None
     ) -> Exchange:
+        outgoing = self._post(method, params, progress=progress, altered=altered)
+        exchange = await self._recorder.exchange(differing(outgoing, altered, self._recorder))
+        if method == "tools/list":
+            self._learn(exchange)
+        return exchange
+
+    async def at_once(self, method: str, count: int) -> tuple[Exchange, ...]:
+        waiting = (self._recorder.exchange(self._post(method, {}, fresh=True)) for _ in range(count))
+        return tuple(await asyncio.gather(*waiting))
+
+    async def listen(self, notifications: Mapping[str, Any]) -> Exchange:
+        """Subscribe, and hang up at the first message, which in this era cancels the subscription.
+
+        Source: 2026-07-28, basic/patterns/subscriptions and basic/patterns/cancellation.
+        """
+        outgoing = self._post("subscriptions/listen", {"notifications": dict(notifications)}, until_first=True)
+        patience = asyncio.get_running_loop().time() + self._recorder.limits.first_event_s
+        return await self._recorder.exchange(outgoing, deadline=min(patience, self._recorder.deadline))
+
+    async def end_session(self) -> Exchange | None:
+        return None
+
+    async def close(self) -> None:
+        """Nothing is held on the server: this era has no sessions, and hanging up has cancelled what it was asked."""
+
+    def _post(
+        self,
+        method: str,
+        params: Mapping[str, Any],
+        *,
+        progress: bool = False,
+        altered: Alteration | None = None,
+        fresh: bool = False,
+        until_first: bool = False,
+    ) -> Outgoing:
         meta = {
             META_VERSION: self._version,
             META_CLIENT_CAPABILITIES: {},
             META_CLIENT_INFO: CLIENT_INFO,
-            **({"progressToken": self._ids.next()} if progress else {}),
+            **progress_token(self._ids, progress=progress),
         }
-        envelope = jsonrpc.request(method, {**params, "_meta": meta}, self._ids.next())
         headers = (
             *POST_HEADERS,
             (HEADER_VERSION, self._version),
@@ -96,14 +108,10 @@ class Stateless:
             *name_headers(method, params),
             *self._parameter_headers(method, params),
         )
-        outgoing = Outgoing(method="POST", url=self._url, headers=headers, envelope=envelope)
-        exchange = await self._recorder.exchange(outgoing)
-        if method == "tools/list":
-            self._learn(exchange)
-        return exchange
-
-    async def close(self) -> None:
-        """Nothing is held on the server: this era has no sessions."""
+        envelope = jsonrpc.request(method, with_meta(params, meta, altered), self._ids.next())
+        return Outgoing(
+            method="POST", url=self._url, headers=headers, envelope=envelope, fresh=fresh, until_first=until_first
+        )
 
     def _parameter_headers(self, method: str, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         name = params.get("name")
@@ -128,47 +136,66 @@ class Handshake:
         self._ids = ids
         self._session: str | None = None
         self._version: str | None = None
+        self._ended = False
+        self._left = LeftCalls(recorder)
 
     @property
     def has_session(self) -> bool:
         return self._session is not None
 
-    async def initialize(self, version: str) -> Exchange:
+    async def enter(self, version: str) -> Sequence[Exchange]:
         """Offer a revision. A session id counts only beside a success: refusals carry ids of dead sessions."""
         recording = self._recorder.record(self._post(initialize_request(version, self._ids.next())))
-        await recording.run()
-        await self._resume(recording)
+        await self._run(recording)
         exchange = recording.finish()
         negotiated = revision_of(exchange)
         if 200 <= (exchange.status or 0) < 300 and negotiated is not None:
             self._version = negotiated
             self._session = recording.header(HEADER_SESSION)
-        return exchange
+        return [exchange]
 
-    async def initialized(self) -> Exchange:
+    async def settle(self) -> Sequence[Exchange]:
         """Tell the server that the handshake is over."""
-        return await self._recorder.exchange(self._post(jsonrpc.notification("notifications/initialized")))
+        return [await self._recorder.exchange(self._post(jsonrpc.notification("notifications/initialized")))]
 
     async def request(
         self, method: str, params: Mapping[str, Any], *, progress: bool, altered: Alteration | None = None
     ) -> Exchange:
-        envelope = jsonrpc.request(method, with_progress(params, self._ids, progress=progress), self._ids.next())
-        recording = self._recorder.record(self._post(envelope))
-        await recording.run()
-        await self._resume(recording)
+        params = with_meta(params, progress_token(self._ids, progress=progress), altered)
+        envelope = jsonrpc.request(method, params, self._ids.next())
+        recording = self._recorder.record(differing(self._post(envelope), altered, self._recorder))
+        with self._left.watching(recording, envelope):
+            await self._run(recording)
         return recording.finish()
 
-    async def close(self) -> None:
-        """End the session, where the revision is one whose servers survive that."""
-        if self._session is None or not is_at_least(self._version, SESSION_DELETE_SAFE_SINCE):
-            return
-        budget = asyncio.get_running_loop().time() + self._recorder.limits.close_s
-        outgoing = Outgoing(method="DELETE", url=self._url, headers=self._follow_up_headers())
-        await self._recorder.exchange(outgoing, deadline=budget)
+    async def at_once(self, method: str, count: int) -> tuple[Exchange, ...]:
+        return tuple(await asyncio.gather(*(self._apart(method) for _ in range(count))))
 
-    def _post(self, envelope: Mapping[str, Any]) -> Outgoing:
+    async def end_session(self) -> Exchange | None:
+        return await self._delete(asyncio.get_running_loop().time() + self._recorder.limits.close_s)
+
+    async def close(self) -> None:
+        """Cancel what was left, and end the session."""
+        deadline = asyncio.get_running_loop().time() + self._recorder.limits.close_s
+        await self._left.cancel(self._url, (*POST_HEADERS, *self._follow_up_headers()))
+        await self._delete(deadline)
+
+    async def _delete(self, deadline: float) -> Exchange | None:
+        if self._ended or self._session is None or not is_at_least(self._version, SESSION_DELETE_SAFE_SINCE):
+            return None
+        self._ended = True
+        outgoing = Outgoing(method="DELETE", url=self._url, headers=self._follow_up_headers())
+        return await self._recorder.exchange(outgoing, deadline=deadline)
+
+    async def _apart(self, method: str) -> Exchange:
+        """One request over a connection of its own."""
+        recording = self._recorder.record(self._post(jsonrpc.request(method, {}, self._ids.next()), fresh=True))
+        await self._run(recording)
+        return recording.finish()
+
+    def _post(self, envelope: Mapping[str, Any], *, fresh: bool = False) -> Outgoing:
         headers = (*POST_HEADERS, *self._follow_up_headers())
-        return Outgoing(method="POST", url=self._url, headers=headers, envelope=envelope)
+        return Outgoing(method="POST", url=self._url, headers=headers, envelope=envelope, fresh=fresh)
 
     def _follow_up_headers(self) -> Headers:
         headers: list[tuple[str, str]] = []
@@ -177,6 +204,10 @@ class Handshake:
         if self._session is not None:
             headers.append((HEADER_SESSION, self._session))
         return tuple(headers)
+
+    async def _run(self, recording: Recording) -> None:
+        await recording.run()
+        await self._resume(recording)
 
     async def _resume(self, recording: Recording) -> None:
         """Go and get an answer whose stream the server has closed on purpose, to be asked for it again later.
@@ -199,14 +230,3 @@ class Handshake:
             )
             if not await recording.resume(Outgoing(method="GET", url=self._url, headers=headers)):
                 return
-
-
-def initialize_request(version: str, rpc_id: str) -> dict[str, Any]:
-    """The opening request of the handshake era, with no capabilities, so that the server asks nothing of us."""
-    params = {"protocolVersion": version, "capabilities": {}, "clientInfo": CLIENT_INFO}
-    return jsonrpc.request("initialize", params, rpc_id)
-
-
-def with_progress(params: Mapping[str, Any], ids: Ids, *, progress: bool) -> Mapping[str, Any]:
-    """The params, with a fresh token that asks for progress notifications where they are wanted."""
-    return {**params, "_meta": {"progressToken": ids.next()}} if progress else params
