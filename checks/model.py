@@ -9,12 +9,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from checks.spec import Era, Transport
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
+
+FULL_TIMES: Final = 3
+"""How many times as long as a standard probe a full one may take."""
 
 
 def nothing() -> Mapping[str, Any]:
@@ -142,7 +145,7 @@ class Endpoint:
     labels: Mapping[str, str] = field(default_factory=nothing)
     interval_s: float = 60.0
     timeout_s: float = 10.0
-    """The total deadline of one probe."""
+    """The total deadline of one probe; see `deadline_s` for those of the full profile."""
     transport: Transport | None = None
     era: Era | None = None
     protocol_version: str | None = None
@@ -166,6 +169,16 @@ class Endpoint:
     """How often a probe of the full profile takes the place of a standard one. None: never."""
     verify_tls: bool = True
     enabled: bool = True
+
+    def deadline_s(self, profile: Profile) -> float:
+        """How long a probe of this profile may take.
+
+        A full one asks several times as much and gets three times the time, but it leaves the next slot alone. Where
+        the owner's own limit is longer than the interval, it is the limit of both.
+        """
+        if profile is not Profile.FULL:
+            return self.timeout_s
+        return max(self.timeout_s, min(FULL_TIMES * self.timeout_s, self.interval_s))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -367,6 +380,8 @@ class Diagnosis:
     """A shell line that shows the fault without this tool, with secrets as placeholders."""
     alternatives: tuple[str, ...] = ()
     """Other causes that look the same from outside, each with what would tell it apart."""
+    seen_at: datetime | None = None
+    """Set where the report only carries it on: the slot of the full probe that saw it last (see `checks.standing`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -378,6 +393,7 @@ class ProbeReport:
     slot: datetime
     """The time for which the probe was scheduled."""
     location: str = "local"
+    profile: Profile = Profile.STANDARD
     started_at: datetime
     duration_ms: float
     verdict: Verdict

@@ -58,7 +58,7 @@ async def probe(
     """
     endpoint = assignment.endpoint
     started_at, began = clock.now(), clock.monotonic()
-    deadline = asyncio.get_running_loop().time() + endpoint.timeout_s
+    deadline = asyncio.get_running_loop().time() + endpoint.deadline_s(assignment.profile)
     try:
         headers = sent_headers(endpoint, secret)
     except SecretError as unavailable:
@@ -118,6 +118,7 @@ def _report(
         endpoint_id=assignment.endpoint_id,
         slot=assignment.slot,
         location=assignment.location,
+        profile=assignment.profile,
         started_at=started_at,
         duration_ms=duration_ms,
         verdict=verdict_of(results, diagnoses),
