@@ -75,3 +75,7 @@ class Wire(Protocol):
         """GET a document without credentials. A URL of another origin than the endpoint's is not asked for: the
         exchange then holds Failure.BLOCKED with the reason `foreign-origin`."""
         ...
+
+    async def pause(self, ms: float) -> bool:
+        """Wait before asking again. False, and at once, where the probe would have no time left to ask after it."""
+        ...

@@ -1,5 +1,6 @@
 """Opens a conversation with an endpoint by whichever way it speaks, and gives it to the checks as a `Wire`."""
 
+import asyncio
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -27,6 +28,9 @@ from prober.wire.streamable_http import Handshake, Stateless
 _SHOWN_TEXT: Final = 4096
 _KEPT_CAPABILITIES: Final = 64
 """Of a declaration longer than `_SHOWN_TEXT` characters only this many names are kept: every report holds it."""
+
+_ASKING_S: Final = 0.5
+"""What a pause leaves of the probe, so that what was waited for can still be asked for, or called off."""
 
 
 async def connect(
@@ -158,6 +162,14 @@ class HttpWire:
         recording = self._recorder.record(self._bare("GET", shown_url(url), []))
         recording.fail(Failure.BLOCKED, "foreign-origin", "not asked for: it is not of the endpoint's origin")
         return recording.finish()
+
+    async def pause(self, ms: float) -> bool:
+        """Wait, unless less than `_ASKING_S` would then remain of the probe."""
+        left = self._recorder.deadline - asyncio.get_running_loop().time() - _ASKING_S
+        if ms / 1000 > left:
+            return False
+        await asyncio.sleep(ms / 1000)
+        return True
 
     async def close(self) -> None:
         """End the session where that is safe, within its own short budget, and close every connection."""

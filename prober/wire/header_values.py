@@ -10,8 +10,15 @@ from checks.spec import HEADER_NAME
 HEADER_PARAM: Final = "Mcp-Param-"
 ANNOTATION: Final = "x-mcp-header"
 
-_NAMED_BY: Final = {"tools/call": "name", "prompts/get": "name", "resources/read": "uri"}
-"""The member of `params` that `Mcp-Name` repeats, by method (2026-07-28, basic/transports/streamable-http)."""
+_NAMED_BY: Final = {
+    "tools/call": "name",
+    "prompts/get": "name",
+    "resources/read": "uri",
+    "tasks/get": "taskId",
+    "tasks/cancel": "taskId",
+}
+"""The member of `params` that `Mcp-Name` repeats, by method (2026-07-28, basic/transports/streamable-http; for tasks
+the extension `io.modelcontextprotocol/tasks`, "Streamable HTTP: Routing Headers")."""
 
 _PLAIN: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
 _SENTINEL: Final = re.compile(r"=\?base64\?.*\?=", re.IGNORECASE)
@@ -34,7 +41,7 @@ def header_value(text: str) -> str:
 
 
 def name_headers(method: str, params: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """The `Mcp-Name` header of a request that names a tool, a prompt or a resource."""
+    """The `Mcp-Name` header of a request that names a tool, a prompt, a resource or a task."""
     named = params.get(_NAMED_BY.get(method, ""))
     return [(HEADER_NAME, header_value(named))] if isinstance(named, str) else []
 

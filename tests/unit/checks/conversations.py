@@ -180,7 +180,7 @@ class ScriptedWire:
 
     `answers` are those to requests, of whatever kind. What a check asks otherwise is answered by what is given for it:
     `crowd` at once, `ended` for the end of the session, `beside` for other openings by revision, and `others` in order
-    for streams, preflights and documents.
+    for streams, preflights and documents. `patience` is how many pauses there is time for.
     """
 
     def __init__(
@@ -192,6 +192,7 @@ class ScriptedWire:
         ended: Exchange | None = None,
         beside: Mapping[str, Opening] | None = None,
         others: Sequence[Exchange] = (),
+        patience: int = 100,
     ) -> None:
         self.opening = opening
         self.asked: list[tuple[str, Mapping[str, Any] | None, bool]] = []
@@ -203,6 +204,7 @@ class ScriptedWire:
         self._ended = ended
         self._beside = dict(beside or {})
         self._others = list(others)
+        self._patience = patience
 
     async def request(
         self,
@@ -239,6 +241,11 @@ class ScriptedWire:
 
     async def fetch(self, url: str) -> Exchange:
         return self._other("fetch", url)
+
+    async def pause(self, ms: float) -> bool:
+        self.asked_otherwise.append(("pause", ms))
+        self._patience -= 1
+        return self._patience >= 0
 
     def _other(self, *question: Any) -> Exchange:
         self.asked_otherwise.append(question)

@@ -29,6 +29,8 @@ def test_a_value_is_encoded_only_where_a_header_could_not_carry_it(text: str, se
         ("tools/call", {"name": "add", "arguments": {}}, [("Mcp-Name", "add")]),
         ("prompts/get", {"name": "hello"}, [("Mcp-Name", "hello")]),
         ("resources/read", {"uri": "file:///x"}, [("Mcp-Name", "file:///x")]),
+        ("tasks/get", {"taskId": "t-1"}, [("Mcp-Name", "t-1")]),
+        ("tasks/cancel", {"taskId": "t-1"}, [("Mcp-Name", "t-1")]),
         ("tools/list", {"name": "not a name"}, []),
         ("tools/call", {"name": 5}, []),
     ],
