@@ -58,11 +58,14 @@ class Dialer:
         self._trust = trust
 
     async def dial(self, origin: Origin, *, verify: bool, phases: Phases) -> Connection:
-        """A new connection. Every address of the name is checked before the first is connected to, and only checked
-        ones are, so that a name cannot mean one thing to the guard and another to the socket. Raises `NetError`."""
+        """A new connection. The first `Limits.dns_answers` addresses of the name are all checked before one of them is
+        connected to, and only checked ones are, so that a name cannot mean one thing to the guard and another to the
+        socket. Raises `NetError`."""
         context = self._trust.context(verify=verify) if origin.is_tls else None
         with phases.timing(Step.DNS):
-            addresses = await self._resolver.resolve(origin.host, origin.port)
+            found = await self._resolver.resolve(origin.host, origin.port)
+        addresses = found[: self._limits.dns_answers]
+        phases.ignored_addresses = len(found) - len(addresses)
         self._check(origin, addresses)
         with phases.timing(Step.CONNECT):
             sock = await self._connect(origin, addresses)

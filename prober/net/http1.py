@@ -40,6 +40,8 @@ class Connection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._answer is None or self._answer.complete:
             self.abort()  # bytes that nobody asked for: whatever follows could be taken for the next answer
+            if self._answer is not None:
+                self._answer.followed = True
             return
         self._answer.feed(data, monotonic())
         if self._answer.failure is not None:
@@ -119,6 +121,8 @@ class Answer:
         self.headers: list[tuple[bytes, bytes]] = []
         self.body_bytes = 0
         self.complete = False
+        self.followed = False
+        """Bytes came after its end that no request asked for."""
         self.failure: NetError | None = None
 
     @property
@@ -166,6 +170,7 @@ class Answer:
             self._fail(Failure.PROTOCOL, "switching-protocols", "the server switched to another protocol unasked")
         except httptools.HttpParserError as cause:
             self._keep_alive = False
+            self.followed = self.complete
             if not self.complete:
                 begins = clean_bytes(data, 60)
                 self._fail(Failure.PROTOCOL, "malformed-http", f"not HTTP/1.1 ({cause}), at “{begins}”")
@@ -189,6 +194,7 @@ class Answer:
     def on_message_begin(self) -> None:
         if self.complete:
             self._keep_alive = False
+            self.followed = True
         elif self._phases.first_byte_at is None or self.status:
             self._phases.first_byte_at = self._now
 

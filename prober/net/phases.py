@@ -29,6 +29,8 @@ class Phases:
     sent_at: float | None = None
     first_byte_at: float | None = None
     remote_address: str | None = None
+    ignored_addresses: int = 0
+    """Addresses of the name beyond `Limits.dns_answers`, which are not connected to."""
     reused: bool = False
     """The request went over a connection that an earlier one had opened."""
 

@@ -30,7 +30,7 @@ class Resolver:
         self._free = asyncio.Semaphore(limits.dns_threads)
 
     async def resolve(self, host: str, port: int) -> list[AddrInfo]:
-        """The stream addresses of a host, at most `Limits.dns_answers` of them. Raises `NetError`."""
+        """The stream addresses of a host, at least one, in the system's order. Raises `NetError`."""
         literal = _literal(host, port)
         if literal is not None:
             return [literal]
@@ -49,7 +49,7 @@ class Resolver:
             raise failures.of_lookup(host, cause) from cause
         if not answers:
             raise NetError(Failure.DNS, "not-found", f"{host} has no address")
-        return answers[: self._limits.dns_answers]
+        return answers
 
     def _in_thread(self, host: str, port: int) -> asyncio.Future[list[AddrInfo]]:
         loop = asyncio.get_running_loop()

@@ -39,6 +39,11 @@ class Body(httpx.AsyncByteStream):
         self._origin = origin
         self._keep = keep
 
+    @property
+    def is_followed(self) -> bool:
+        """Whether the server has sent more than the answer that it announced."""
+        return self._answer.followed
+
     def stamped(self) -> AsyncGenerator[Chunk, None]:
         """Each piece with the moment of its arrival at our socket. Raises `NetError` where the answer breaks off."""
         return self._answer.chunks()

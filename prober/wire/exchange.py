@@ -4,13 +4,16 @@ Reasons that the wire adds to those of `prober.net.failures`:
     deadline         exhausted (nothing was sent), no-answer, incomplete, no-event, resume-delay
     connection-lost  stream-ended
     protocol         unexpected-encoding, no-endpoint-event, foreign-endpoint
-    limit            json-too-large, event-too-large, too-many-events, too-many-comments
+    limit            json-too-large, json-too-deep, json-too-many-values, event-too-large, too-many-events,
+                     too-many-comments
     blocked          foreign-origin
     observer         not-open, invalid-request
+
+What came but cannot be seen in the messages goes into `irregularities`, whose codes `checks.irregularities` has.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass
 from datetime import datetime
@@ -19,8 +22,10 @@ from typing import Any, Final, Protocol
 
 import httpx
 
-from checks.model import Exchange, Failure, Message, Timings, TransportError
+from checks.irregularities import Irregular
+from checks.model import Exchange, Failure, Irregularity, Message, Timings, TransportError
 from checks.spec import EVENT_STREAM_TYPE, JSON_TYPE
+from checks.text import clean
 from prober.clock import Clock
 from prober.limits import Limits
 from prober.net.failures import NetError
@@ -34,6 +39,7 @@ from prober.wire.sse import Event, EventStream
 
 Headers = tuple[tuple[str, str], ...]
 
+_DETAIL: Final = 300
 _BLAMES_PHASE_S: Final = 1.0
 """A phase that used up at least this much is to blame for a missed deadline; with less left, the deadline is."""
 
@@ -185,6 +191,8 @@ class Recording:
         """The stream did not end with the answer: the pause after it is ours and counts as no time of the server's."""
         self._unterminated = False
         self._comments = 0
+        self._irregularities: dict[str, Irregularity] = {}
+        """By code: of each kind the first is kept."""
         self._certificate_expires_at: datetime | None = None
         self.status: int | None = None
         self.answer_headers: Headers = ()
@@ -199,6 +207,13 @@ class Recording:
     def media_type(self) -> str:
         value = self.header("content-type") or ""
         return value.split(";", 1)[0].strip().lower()
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is waited for: the answer has come or is refused, none can come, or any message is
+        enough."""
+        enough = self._outgoing.until_first and bool(self._messages)
+        return self.answered or self.error is not None or enough or self._outgoing.rpc_id is None
 
     @property
     def broke_off(self) -> bool:
@@ -290,6 +305,7 @@ class Recording:
             messages=tuple(self._messages),
             comments=self._comments,
             unterminated=self._unterminated,
+            irregularities=tuple(self._shown_irregularities()),
             certificate_expires_at=self._certificate_expires_at,
             timings=self._timings(),
             transport_error=error,
@@ -306,10 +322,10 @@ class Recording:
             async with asyncio.timeout_at(limit):
                 await conversation
         except TimeoutError:
-            if not self.answered:
+            if not self.answered and self.error is None:
                 self.error = self._late()
         except NetError as failed:
-            if not self.answered:
+            if not self.answered and self.error is None:
                 self.error = failed.error
         except (httpx.InvalidURL, UnicodeEncodeError) as invalid:
             self.fail(Failure.OBSERVER, "invalid-request", f"the request cannot be sent: {invalid}")
@@ -330,6 +346,8 @@ class Recording:
                 await self._read_events(body, on_event or self.note, endless=on_event is not None)
             else:
                 await self._read_body(body)
+            if body.is_followed:
+                self._notice(Irregular.TRAILING_BYTES, "more bytes followed the answer on its connection")
         finally:
             await response.aclose()
 
@@ -387,7 +405,7 @@ class Recording:
                     detail = f"the JSON body is larger than {self._limits.json:,} bytes"
                     self.fail(Failure.LIMIT, "json-too-large", detail)
                     return
-        data = self._decoded(bytes(text)) if is_json else None
+        data = self._decoded(bytes(text)) if text else None
         if data is not None and self._last_byte_at is not None:
             self._note_message(data, self._last_byte_at)
 
@@ -398,7 +416,7 @@ class Recording:
         try:
             async with aclosing(stream.events()) as events, asyncio.timeout(None) as drain:
                 while not ended:
-                    if not endless and self._is_over and drain.when() is None:
+                    if not endless and self.is_over and drain.when() is None:
                         drain.reschedule(asyncio.get_running_loop().time() + self._limits.drain_s)
                     event = await anext(events, None)
                     if event is None:
@@ -413,12 +431,8 @@ class Recording:
         finally:
             self._comments = comments + stream.comments
             self._unterminated = ended and stream.within_event
-
-    @property
-    def _is_over(self) -> bool:
-        """Whether nothing more is waited for: the answer has come, or none can come, or any message is enough."""
-        enough = self._outgoing.until_first and bool(self._messages)
-        return self.answered or enough or self._outgoing.rpc_id is None
+            if stream.is_garbled:
+                self._notice(Irregular.BAD_ENCODING, "the event stream has bytes that are not UTF-8")
 
     async def _pieces(self, body: Body) -> AsyncGenerator[Chunk, None]:
         """The body's pieces, while what an `Exchange` keeps of them is put aside."""
@@ -434,9 +448,28 @@ class Recording:
     def _decoded(self, text: bytes) -> Any:
         """The JSON value, or None where it is none that we keep: the body beside it shows what it was."""
         try:
-            return jsonrpc.decode(text, depth=self._limits.json_depth, values=self._limits.json_values)
-        except jsonrpc.Unreadable:
-            return None
+            read = jsonrpc.decode(text, depth=self._limits.json_depth, values=self._limits.json_values)
+        except jsonrpc.TooMuch as too_much:
+            self.fail(Failure.LIMIT, too_much.code, too_much.detail)
+        except jsonrpc.Unreadable as unreadable:
+            self._notice(unreadable.code, unreadable.detail)
+        else:
+            for each in read.noticed:
+                self._notice(each.code, each.detail)
+            return read.value
+        return None
+
+    def _notice(self, code: str, detail: str) -> None:
+        self._irregularities.setdefault(code, Irregularity(code=code, detail=detail))
+
+    def _shown_irregularities(self) -> Iterator[Irregularity]:
+        redactor = self._redactor
+        for each in self._irregularities.values():
+            yield Irregularity(code=each.code, detail=clean(redactor.text(each.detail), _DETAIL))
+        ignored = self._phases.ignored_addresses
+        if ignored:
+            detail = f"the name has {ignored} more addresses than are looked at"
+            yield Irregularity(code=Irregular.TOO_MANY_ADDRESSES, detail=detail)
 
     def _note_message(self, data: Any, at: float, event_id: str | None = None) -> None:
         self.answered = self.answered or (self._outgoing.rpc_id is not None and jsonrpc.is_response(data))

@@ -144,13 +144,13 @@ class LegacySse:
         assert self._reader is not None
         try:
             async with asyncio.timeout_at(self._recorder.deadline):
-                while not recording.answered and not self._reader.done():
+                while not recording.is_over and not self._reader.done():
                     self._news.clear()
                     await self._news.wait()
         except TimeoutError:
             recording.fail(Failure.DEADLINE, "no-answer", "the request was taken, but no answer came on the stream")
             return
         recording.end()
-        if not recording.answered:
+        if not recording.is_over:
             lost = "the event stream ended before the answer came"
             recording.fail(Failure.CONNECTION_LOST, "stream-ended", lost)

@@ -50,6 +50,11 @@ class EventStream:
         """Whether what came so far ends in the middle of an event."""
         return self._bytes.filter.within_event
 
+    @property
+    def is_garbled(self) -> bool:
+        """Whether an event had bytes that are not UTF-8; the parser puts U+FFFD in their place."""
+        return self._bytes.filter.garbled
+
     async def events(self) -> AsyncGenerator[Event, None]:
         """Every event, also those without data: with an id they are the priming events of 2025-11-25.
 
@@ -90,6 +95,7 @@ class LineFilter:
         self._event_bytes = 0
         self._events = 0
         self.comments = 0
+        self.garbled = False
 
     @property
     def within_event(self) -> bool:
@@ -105,6 +111,7 @@ class LineFilter:
             self._rest.clear()
         self._rest += tail
         kept = b"".join(self._kept(self._without_bom(line)) for line in lines)
+        self.garbled = self.garbled or not _is_utf8(kept)
         if self._event_bytes + len(self._rest) > self._limits.event:
             raise _too_much("event-too-large", f"an event is larger than {self._limits.event:,} bytes")
         return kept
@@ -155,6 +162,14 @@ def _means_something(line: bytes) -> bool:
     if field == b"retry":
         return value.isdigit() and len(value) <= _LONGEST_RETRY
     return field in _FIELDS
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _too_much(reason: str, detail: str) -> NetError:

@@ -52,6 +52,25 @@ async def test_an_answer_reads_the_same_at_every_split() -> None:
         assert got.reusable
 
 
+@pytest.mark.parametrize("more", [b"HTTP/1.1 200 OK\r\n", b"junk", b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"])
+@pytest.mark.parametrize("connection", [b"", b"Connection: close\r\n"])
+async def test_bytes_after_the_answer_are_noticed_and_the_connection_is_not_used_again(
+    more: bytes, connection: bytes
+) -> None:
+    got = answer()
+    got.feed(b"HTTP/1.1 200 OK\r\n" + connection + b"Content-Length: 2\r\n\r\nok" + more, 1.0)
+    assert await body_of(got) == b"ok"
+    assert got.followed
+    assert not got.reusable
+
+
+async def test_a_line_end_after_the_answer_is_nothing() -> None:
+    got = answer()
+    got.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok\r\n", 1.0)
+    assert await body_of(got) == b"ok"
+    assert not got.followed
+
+
 async def test_each_piece_bears_the_time_of_its_arrival() -> None:
     got = answer()
     got.feed(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n", 1.0)

@@ -34,11 +34,6 @@ async def test_an_address_is_not_looked_up() -> None:
     assert (await resolver.resolve("::1", 443))[0][4] == ("::1", 443, 0, 0)
 
 
-async def test_answers_beyond_the_limit_are_left_out() -> None:
-    resolver = Resolver(Limits(dns_answers=2), lookup=lambda *_, **__: [info(f"192.0.2.{n}") for n in range(9)])
-    assert len(await resolver.resolve("many.example", 80)) == 2
-
-
 @pytest.mark.parametrize(
     ("cause", "reason"),
     [

@@ -70,8 +70,9 @@ async def test_blank_lines_and_comments_after_an_id_make_no_event() -> None:
 
 
 async def test_bytes_that_are_not_utf8_are_replaced_and_the_stream_goes_on() -> None:
-    events, _ = await read([b"data: \xff\xfe\n\ndata: b\n\n"])
+    events, stream = await read([b"data: \xff\xfe\n\ndata: b\n\n"])
     assert [event.data for event in events] == ["\ufffd\ufffd", "b"]
+    assert stream.is_garbled
 
 
 @pytest.mark.parametrize(
