@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from prober.secrets.references import MAX_SECRET_BYTES, SecretError, is_reference, problem_with, resolve
+from prober.secrets.references import MAX_SECRET_BYTES, SecretError, is_reference, problem_with, region_of, resolve
 
 
 def test_a_variable_gives_its_value() -> None:
@@ -80,15 +80,41 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
         resolve(f"file:{tmp_path}/gone")
 
 
-@pytest.mark.parametrize("reference", ["env:", "env:my-token", "env:A B", "file:relative", "file:", "plain", ""])
+ARN = "aws-sm:arn:aws:secretsmanager:eu-central-1:123456789012:secret:mcp/orders-AbCdEf"
+
+
+@pytest.mark.parametrize(
+    "reference",
+    [
+        "env:", "env:my-token", "env:A B", "file:relative", "file:", "file:/a/../b", "plain", "", "aws-sm:", "aws-ssm:",
+        "aws-sm:mcp/orders", f"{ARN}#", "aws-sm:arn:aws:s3:eu-central-1:123456789012:secret:x", "aws-ssm:mcp",
+        "aws-ssm:/mcp token", "aws-ssm:/", "aws-ssm:/a" + "/a" * 15,
+    ],
+)  # fmt: skip
 def test_a_misspelt_reference_is_a_secret_error(reference: str) -> None:
     assert problem_with(reference)
     with pytest.raises(SecretError):
         resolve(reference, {"": "x", "my-token": "x", "A B": "x"})
 
 
+@pytest.mark.parametrize(
+    "reference", [ARN, f"{ARN}#token", f"{ARN}#a key", "aws-ssm:/mcp", "aws-ssm:/mcp/orders.v1/a_b"]
+)
+def test_references_to_aws_are_spelled_so_and_not_resolved_here(reference: str) -> None:
+    assert problem_with(reference) is None
+    with pytest.raises(SecretError, match="is kept by AWS"):
+        resolve(reference)
+
+
+def test_the_region_of_a_secret_stands_in_its_arn() -> None:
+    assert region_of(f"{ARN}#token") == "eu-central-1"
+    assert region_of("aws-ssm:/mcp") is None
+
+
 def test_plain_text_is_no_reference() -> None:
     assert is_reference("env:A")
     assert is_reference("file:/a")
+    assert is_reference("aws-sm:a")
+    assert is_reference("aws-ssm:/a")
     assert not is_reference("Bearer abc")
     assert not is_reference("https://example.com")
