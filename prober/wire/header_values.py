@@ -2,13 +2,13 @@
 
 import base64
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
+from checks.mirrored import mirrored_parameters
 from checks.spec import HEADER_NAME
 
 HEADER_PARAM: Final = "Mcp-Param-"
-ANNOTATION: Final = "x-mcp-header"
 
 _NAMED_BY: Final = {
     "tools/call": "name",
@@ -21,10 +21,8 @@ _NAMED_BY: Final = {
 the extension `io.modelcontextprotocol/tasks`, "Streamable HTTP: Routing Headers")."""
 
 _PLAIN: Final = re.compile(r"[\x21-\x7e](?:[\x20-\x7e\t]*[\x21-\x7e])?")
-_SENTINEL: Final = re.compile(r"=\?base64\?.*\?=", re.IGNORECASE)
-_TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")  # RFC 9110 section 5.6.2
-_DEEPEST: Final = 8
 _MOST: Final = 50
+"""More headers than this are not sent: servers refuse requests with very many."""
 
 Annotated = tuple[tuple[tuple[str, ...], str], ...]
 """Paths of annotated parameters within the arguments, each with the header that mirrors it."""
@@ -35,7 +33,8 @@ def header_value(text: str) -> str:
 
     Source: 2026-07-28, basic/transports/streamable-http, "Value Encoding".
     """
-    if (not text or _PLAIN.fullmatch(text)) and not _SENTINEL.fullmatch(text):
+    looks_encoded = text.startswith("=?base64?") and text.endswith("?=")
+    if (not text or _PLAIN.fullmatch(text)) and not looks_encoded:
         return text
     return f"=?base64?{base64.b64encode(text.encode('utf-8', 'backslashreplace')).decode('ascii')}?="
 
@@ -47,17 +46,8 @@ def name_headers(method: str, params: Mapping[str, Any]) -> list[tuple[str, str]
 
 
 def annotated_parameters(schema: Any) -> Annotated:
-    """The parameters of a tool's input schema that its server wants mirrored.
-
-    Only properties reached through `properties` alone can be annotated, and only by a valid header name; other
-    annotations make the tool's definition invalid, so that nothing has to be sent for them.
-    """
-    found = []
-    for path, annotation in _walk(schema, ()):
-        found.append((path, HEADER_PARAM + annotation))
-        if len(found) == _MOST:
-            break
-    return tuple(found)
+    """The parameters of a tool's input schema that its server wants mirrored, as long as no annotation is invalid."""
+    return tuple((path, HEADER_PARAM + name) for path, name in mirrored_parameters(schema)[:_MOST])
 
 
 def parameter_headers(annotated: Annotated, arguments: Any) -> list[tuple[str, str]]:
@@ -70,17 +60,6 @@ def parameter_headers(annotated: Annotated, arguments: Any) -> list[tuple[str, s
     return headers
 
 
-def _walk(schema: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], str]]:
-    properties = schema.get("properties") if isinstance(schema, Mapping) else None
-    if not isinstance(properties, Mapping) or len(path) >= _DEEPEST:
-        return
-    for name, inner in properties.items():
-        annotation = inner.get(ANNOTATION) if isinstance(inner, Mapping) else None
-        if isinstance(annotation, str) and _TOKEN.fullmatch(annotation):
-            yield (*path, name), annotation
-        yield from _walk(inner, (*path, name))
-
-
 def _at(value: Any, path: tuple[str, ...]) -> Any:
     for name in path:
         if not isinstance(value, Mapping):
@@ -90,8 +69,11 @@ def _at(value: Any, path: tuple[str, ...]) -> Any:
 
 
 def _as_text(value: Any) -> str | None:
+    """A primitive value as text. A whole number written with a fraction is an integer to JSON Schema."""
     if isinstance(value, bool):
         return "true" if value else "false"
+    if isinstance(value, float):
+        return str(int(value)) if value.is_integer() else repr(value)
     if isinstance(value, str | int):
         return str(value)
     return None

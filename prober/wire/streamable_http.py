@@ -31,7 +31,7 @@ from prober.wire.asking import (
     with_meta,
 )
 from prober.wire.exchange import Headers, Outgoing, Recorder, Recording
-from prober.wire.header_values import Annotated, annotated_parameters, name_headers, parameter_headers
+from prober.wire.header_values import annotated_parameters, name_headers, parameter_headers
 
 _RETRY_MS: Final = 1000
 """Before a stream is taken up again, where the server says nothing: the default of the official SDKs."""
@@ -45,7 +45,8 @@ class Stateless:
         self._url = url
         self._ids = ids
         self._version = ""
-        self._mirrored: dict[str, Annotated] = {}
+        self._schemas: dict[str, Any] = {}
+        """Input schemas of the tools that were listed: a server refuses calls without the headers they ask for."""
 
     has_session = False
 
@@ -63,7 +64,7 @@ class Stateless:
         outgoing = self._post(method, params, progress=progress, altered=altered)
         exchange = await self._recorder.exchange(differing(outgoing, altered, self._recorder))
         if method == "tools/list":
-            self._learn(exchange)
+            self._schemas.update((tool.name, tool.raw.get("inputSchema")) for tool in tools_of(exchange))
         return exchange
 
     async def at_once(self, method: str, count: int) -> tuple[Exchange, ...]:
@@ -115,16 +116,9 @@ class Stateless:
 
     def _parameter_headers(self, method: str, params: Mapping[str, Any]) -> list[tuple[str, str]]:
         name = params.get("name")
-        if method != "tools/call" or not isinstance(name, str) or name not in self._mirrored:
+        if method != "tools/call" or not isinstance(name, str):
             return []
-        return parameter_headers(self._mirrored[name], params.get("arguments"))
-
-    def _learn(self, listing: Exchange) -> None:
-        """Remember which arguments a listed tool wants in headers: its server refuses calls without them."""
-        for tool in tools_of(listing):
-            annotated = annotated_parameters(tool.raw.get("inputSchema"))
-            if annotated:
-                self._mirrored[tool.name] = annotated
+        return parameter_headers(annotated_parameters(self._schemas.get(name)), params.get("arguments"))
 
 
 class Handshake:

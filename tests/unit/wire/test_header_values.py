@@ -16,7 +16,12 @@ from prober.wire.header_values import annotated_parameters, header_value, name_h
         ("größe", "=?base64?Z3LDtsOfZQ==?="),
         (" padded", "=?base64?IHBhZGRlZA==?="),
         ("line\nbreak", "=?base64?bGluZQpicmVhaw==?="),
+        ("tab\tstop", "tab\tstop"),
+        ("bell\x07", "=?base64?YmVsbAc=?="),
         ("=?base64?YQ==?=", "=?base64?PT9iYXNlNjQ/WVE9PT89?="),
+        ("=?base64?=", "=?base64?PT9iYXNlNjQ/PQ==?="),
+        ("=?BASE64?YQ==?=", "=?BASE64?YQ==?="),
+        ("=?base64?open", "=?base64?open"),
     ],
 )
 def test_a_value_is_encoded_only_where_a_header_could_not_carry_it(text: str, sent: str) -> None:
@@ -52,16 +57,30 @@ def test_annotated_arguments_are_mirrored_by_type_and_missing_ones_are_not() -> 
                 "absent": {"type": "string", "x-mcp-header": "Absent"},
                 "null": {"type": "string", "x-mcp-header": "Null"},
                 "plain": {"type": "string"},
-                "within": {"type": "object", "properties": {"zone": {"x-mcp-header": "Zone"}}},
-                "bad": {"type": "string", "x-mcp-header": "Evil\r\nHost"},
+                "whole": {"type": "integer", "x-mcp-header": "Whole"},
+                "below": {"type": "integer", "x-mcp-header": "Below"},
+                "misfit": {"type": "string", "x-mcp-header": "Misfit"},
+                "within": {"type": "object", "properties": {"zone": {"type": "string", "x-mcp-header": "Zone"}}},
             },
         }
     )
-    arguments = {"region": "eu", "limit": 7, "dry": False, "null": None, "plain": "x", "within": {"zone": "ä"}}
+    arguments = {
+        "region": "eu",
+        "limit": 7,
+        "dry": False,
+        "null": None,
+        "plain": "x",
+        "whole": 42.0,
+        "below": -3,
+        "misfit": ["no", "primitive"],
+        "within": {"zone": "ä"},
+    }
     assert parameter_headers(annotated, arguments) == [
         ("Mcp-Param-Region", "eu"),
         ("Mcp-Param-Limit", "7"),
         ("Mcp-Param-Dry", "false"),
+        ("Mcp-Param-Whole", "42"),
+        ("Mcp-Param-Below", "-3"),
         ("Mcp-Param-Zone", "=?base64?w6Q=?="),
     ]
 
@@ -71,7 +90,11 @@ def test_a_schema_that_is_none_annotates_nothing(schema: Any) -> None:
     assert annotated_parameters(schema) == ()
 
 
-def test_a_schema_cannot_make_us_walk_without_end() -> None:
-    endless: dict[str, Any] = {"x-mcp-header": "A"}
-    endless["properties"] = {"again": endless}
-    assert len(annotated_parameters(endless)) <= 50
+def test_an_annotation_that_spoils_the_tool_leaves_nothing_to_mirror() -> None:
+    properties = {"a": {"type": "string", "x-mcp-header": "A"}, "bad": {"type": "string", "x-mcp-header": "a"}}
+    assert annotated_parameters({"type": "object", "properties": properties}) == ()
+
+
+def test_no_tool_makes_us_send_very_many_headers() -> None:
+    properties = {f"p{number}": {"type": "string", "x-mcp-header": f"P{number}"} for number in range(99)}
+    assert len(annotated_parameters({"type": "object", "properties": properties})) == 50
