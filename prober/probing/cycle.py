@@ -9,13 +9,15 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.model import ProbeReport
+from checks.catalog import CHECKS, DETECTORS
+from checks.model import Evidence, ProbeReport, Profile
+from checks.standing import Told, tell
 from prober.clock import Clock
 from prober.incidents.lifecycle import seen_of, step
 from prober.incidents.rules import Rules
 from prober.net.client import Net
 from prober.probing.runner import Assignment, probe
-from prober.storage import incidents, reports
+from prober.storage import incidents, reports, standing
 from prober.storage.schedule import Claim
 
 log = logging.getLogger(__name__)
@@ -55,19 +57,21 @@ class Cycle:
                 endpoint_id=claim.endpoint_id,
                 slot=claim.slot,
                 location=policy.location,
+                profile=claim.profile,
                 remembered=claim.remembered,
                 history=claim.history,
             ),
             net=policy.net,
             clock=self.clock,
         )
-        if await self._save_patiently(report, claim):
-            self.published(report)
+        told = _told(report, claim)
+        if await self._save_patiently(told, claim):
+            self.published(told.report)
 
-    async def _save_patiently(self, report: ProbeReport, claim: Claim) -> bool:
+    async def _save_patiently(self, told: Told, claim: Claim) -> bool:
         for pause in (*self.save_pauses_s, None):
             try:
-                return await self._save(report, claim)
+                return await self._save(told, claim)
             except (SQLAlchemyError, OSError) as failure:
                 # The driver's text may quote the report, and with it what a server sent: the kind says enough.
                 log.warning("a report on %s could not be saved: %s", claim.endpoint.name, type(failure).__name__)
@@ -76,18 +80,20 @@ class Cycle:
         log.error("a report on %s is lost; its slot will be recorded as interrupted", claim.endpoint.name)
         return False
 
-    async def _save(self, report: ProbeReport, claim: Claim) -> bool:
+    async def _save(self, told: Told, claim: Claim) -> bool:
         """Save the report, the endpoint's new state and the notices of its change, all or nothing.
 
         False when the claim has gone to another worker meanwhile: then nothing is written.
         """
         policy = self.policy()
-        name = claim.endpoint.name
+        name, report = claim.endpoint.name, told.report
         try:
             async with self.db.begin() as connection:
                 saved = await reports.save(connection, report, claim=claim)
                 if not saved.is_new:
                     return True  # the first attempt was committed, and only the reply to it was lost
+                if report.profile is Profile.FULL:
+                    await standing.save(connection, claim.endpoint_id, told.findings, is_full=told.is_full)
                 before = await incidents.load_state(connection, claim.endpoint_id)
                 after, changes = step(before, seen_of(report, saved.report_id), policy.rules, self.clock.now())
                 await incidents.save_step(connection, claim.endpoint_id, name, after, changes, channels=policy.channels)
@@ -97,3 +103,8 @@ class Cycle:
         for change in changes:
             log.info("%s: incident %s (%s)", name, change.kind, change.incident.shown.cause_id or "no known cause")
         return True
+
+
+def _told(report: ProbeReport, claim: Claim) -> Told:
+    evidence = Evidence(endpoint=claim.endpoint, opening=report.opening, results=report.results, history=claim.history)
+    return tell(report, evidence, claim.findings, CHECKS, DETECTORS)

@@ -10,8 +10,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.encode import as_json
-from checks.model import Endpoint
-from prober.storage import tables
+from checks.model import Endpoint, Profile
+from prober.storage import standing, tables
 from prober.storage.identity import endpoint_id, phase_s
 from prober.storage.schedule import FIRST_WITHIN_S
 from prober.storage.specs import endpoint_of, spec_of
@@ -72,6 +72,8 @@ async def _change(connection: AsyncConnection, endpoint: Endpoint, source: str, 
         await _forget(connection, endpoint_id(endpoint.name), {})
     elif before.enabled and not endpoint.enabled:
         await _end_incident(connection, endpoint_id(endpoint.name))
+    if endpoint.full_every_s is None and before.full_every_s is not None:
+        await standing.forget(connection, endpoint_id(endpoint.name))  # no full probe will look for it again
     is_moved = endpoint.interval_s != before.interval_s or (endpoint.enabled and not before.enabled)
     await _write(connection, endpoint, source, start_over=is_another_server or is_moved)
 
@@ -87,7 +89,9 @@ async def _write(connection: AsyncConnection, endpoint: Endpoint, source: str, *
         "source": source,
         "enabled": endpoint.enabled,
         "interval_s": endpoint.interval_s,
-        "timeout_s": endpoint.timeout_s,
+        "timeout_s": endpoint.deadline_s(Profile.STANDARD),
+        "full_every_s": endpoint.full_every_s,
+        "full_timeout_s": endpoint.deadline_s(Profile.FULL),
         "labels": as_json(endpoint.labels),
         "phase_s": phase_s(identity, endpoint.interval_s),
         "updated_at": text("now()"),

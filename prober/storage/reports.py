@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, REAL, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.encode import as_json
-from checks.model import ProbeReport, Timings, Verdict
+from checks.model import ProbeReport, Profile, Timings, Verdict
 from checks.text import clean, storable
 from checks.timing import first_wait_ms
 from prober.storage.identity import report_id
@@ -78,6 +78,7 @@ def _row(found: ProbeReport, claim: Claim) -> dict[str, Any]:
         "endpoint_id": claim.endpoint_id,
         "slot": claim.slot,
         "location": found.location,
+        "profile": found.profile.value,
         "started_at": found.started_at,
         "verdict": found.verdict.value,
         "cause": cause.id if cause else None,
@@ -121,7 +122,8 @@ def _shape(found: ProbeReport) -> dict[str, Any]:
 def _new_state(found: ProbeReport, claim: Claim, identity: UUID) -> Insert:
     """The statement that makes this report the newest of its endpoint. What was not seen this time is kept."""
     opening, cause = found.opening, found.cause
-    latency = found.duration_ms if found.verdict in (Verdict.UP, Verdict.DEGRADED) else None
+    is_full = found.profile is Profile.FULL
+    latency = found.duration_ms if found.verdict in (Verdict.UP, Verdict.DEGRADED) and not is_full else None
     warm = None if _is_cold(found) or not opening.established else first_wait_ms(opening)
     fresh = insert(endpoint_state).values(
         endpoint_id=claim.endpoint_id,
@@ -134,7 +136,7 @@ def _new_state(found: ProbeReport, claim: Claim, identity: UUID) -> Insert:
         server_name=clean(opening.server_name, 200) if opening.server_name else None,
         server_version=clean(opening.server_version, 100) if opening.server_version else None,
         latency_ms=latency,
-        spark=[latency],
+        spark=[] if is_full else [latency],
         marks=mark_of(found.verdict),
         warm_wait_ms=[] if warm is None else [warm],
         opener=as_json(opening.opener) if opening.opener else None,
@@ -145,7 +147,9 @@ def _new_state(found: ProbeReport, claim: Claim, identity: UUID) -> Insert:
     return fresh.on_conflict_do_update(
         index_elements=["endpoint_id"],
         set_={
-            **{name: new[name] for name in ("verdict", "cause", "cause_summary", "report_id", "slot", "latency_ms")},
+            **{name: new[name] for name in ("verdict", "cause", "cause_summary", "report_id", "slot")},
+            # A full probe asks several times as much: its duration compares with no other.
+            **({} if is_full else {"latency_ms": new.latency_ms}),
             **{name: func.coalesce(new[name], old[name]) for name in seen_again},
             "since": case((old.verdict == new.verdict, old.since), else_=new.since),
             "spark": _newest(old.spark, new.spark, SPARK_KEPT),

@@ -2,6 +2,11 @@
 
 An endpoint is due at its phase plus a multiple of its interval. Only the clock of the database counts. Every claim
 raises the endpoint's fence by one; what a worker holds with an older fence is worthless (see `reports.save`).
+
+A full probe takes the place of a standard one. At most once an hour comes an endpoint's turn for one, at a time that
+follows from its id as its phase does; it takes it when `full_every_s` has passed since the last. So full probes are
+spread over the hour after a start, an upgrade and a long stop as well, and one that could not look is tried again an
+hour later. The first probe of an endpoint is never a full one.
 """
 
 from collections.abc import Iterator
@@ -13,9 +18,10 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.model import Endpoint, History, Opener
+from checks.model import Endpoint, History, Opener, Profile
+from checks.standing import FullDue, FullFindings
 from prober.storage.missed import Missed, MissedReason, save_missed
-from prober.storage.specs import endpoint_of, opener_of
+from prober.storage.specs import endpoint_of, findings_of, opener_of
 
 FIRST_WITHIN_S: Final = 30.0
 """A new endpoint with a longer interval is first probed within this time, and from then on at its phase."""
@@ -23,6 +29,10 @@ FIRST_WITHIN_S: Final = 30.0
 LATE_BY_S: Final = 5.0
 """A slot that nobody claimed for this long, or for half an interval, is missed. The next one keeps the phase, so that
 a restart after a long stop does not start all probes at once."""
+
+
+LONGEST_TURN_S: Final = 3600.0
+"""Turns for a full probe lie this far apart, or a little less, so that `full_every_s` is a multiple of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,8 +47,12 @@ class Claim:
     fence: int
     missed: tuple[Missed, ...] = ()
     """Slots before this one that have no report; the claim has recorded them."""
+    profile: Profile = Profile.STANDARD
+    """Which profile is due at this slot."""
     remembered: Opener | None = None
     history: History = History()
+    findings: FullFindings = FullFindings()
+    """What full probes found before."""
 
 
 async def claim(
@@ -52,13 +66,12 @@ async def claim(
 ) -> list[Claim]:
     """Up to `limit` slots that begin within `ahead_s` seconds, the longest overdue first.
 
-    No endpoint is claimed while a lease on it holds. The lease ends `lease_margin_s` seconds after the probe's own
-    deadline. Slots found without a report are recorded for `location` in the same transaction.
+    No endpoint is claimed while a lease on it holds. The lease ends `lease_margin_s` seconds after the deadline of a
+    probe of the profile that is due. Slots found without a report are recorded for `location` in the same transaction.
     """
     async with db.begin() as connection:
-        rows = await connection.execute(
-            _CLAIM, {"worker": worker, "limit": limit, "ahead": ahead_s, "margin": lease_margin_s, "late": LATE_BY_S}
-        )
+        limits = {"limit": limit, "ahead": ahead_s, "margin": lease_margin_s, "late": LATE_BY_S, "turn": LONGEST_TURN_S}
+        rows = await connection.execute(_CLAIM, {"worker": worker, **limits, **_DUE})
         claims = [_claim_of(row) for row in rows.mappings()]
         for each in claims:
             for missed in each.missed:
@@ -83,11 +96,14 @@ async def release(db: AsyncEngine, claim: Claim) -> None:
 
 # `grid.begun` is the newest slot of the grid that has begun. It is probed unless it is too late: then the one after it.
 # A first `next_due` may lie off the grid. PostgreSQL checks the conditions again on the row that it locked, so that two
-# workers never take the same slot.
+# workers never take the same slot. `turn.is_mine` is whether the endpoint's turn lies nearer to this slot than to
+# another one; a full probe is due at the turn that is nearest to `full_every_s` after the last one was saved.
+_DUE: Final = {"next_slot": FullDue.NEXT_SLOT.value, "next_turn": FullDue.NEXT_TURN.value}
 _CLAIM: Final = text(
     """
     with due as (
         select endpoint.id, endpoint.next_due, endpoint.interval_s, endpoint.phase_s, choice.slot,
+               endpoint.full_every_s, endpoint.full_every_s / ceil(endpoint.full_every_s / :turn) as turn_s,
                endpoint.lease_owner as earlier_owner, endpoint.claimed_slot as earlier_slot
         from endpoint
         cross join lateral (select to_timestamp(endpoint.phase_s + endpoint.interval_s * floor(
@@ -108,17 +124,25 @@ _CLAIM: Final = text(
     set next_due = to_timestamp(due.phase_s + due.interval_s * (1 + floor(
             (extract(epoch from due.slot)::double precision - due.phase_s) / due.interval_s + 1e-6))),
         lease_owner = :worker,
-        lease_until = greatest(now(), due.slot) + make_interval(secs => endpoint.timeout_s + :margin),
+        lease_until = greatest(now(), due.slot) + make_interval(
+            secs => case when kind.is_full then endpoint.full_timeout_s else endpoint.timeout_s end + :margin),
         claimed_slot = due.slot,
         fence = endpoint.fence + 1
     from due left join endpoint_state as state on state.endpoint_id = due.id
+    cross join lateral (select extract(epoch from due.slot)::double precision / due.turn_s
+        - due.phase_s / due.interval_s as middle, due.interval_s / due.turn_s / 2 as half) as place
+    cross join lateral (select floor(place.middle + place.half) > floor(place.middle - place.half) as is_mine) as turn
+    cross join lateral (select coalesce(state.endpoint_id is not null and due.full_every_s is not null and (
+        state.full_due = :next_slot or turn.is_mine and (state.full_due = :next_turn or state.full_at is null
+            or state.full_at <= due.slot - make_interval(secs => due.full_every_s - due.turn_s / 2))
+        ), false) as is_full) as kind
     where endpoint.id = due.id
     returning endpoint.id, endpoint.spec, endpoint.fence, due.slot,
               extract(epoch from due.slot - clock_timestamp())::double precision as starts_in_s,
               due.next_due as first_missed, due.earlier_owner, due.earlier_slot,
               floor(extract(epoch from due.slot - due.next_due)::double precision / due.interval_s + 1e-6)::integer
                   as missed,
-              state.opener, state.warm_wait_ms
+              kind.is_full, state.opener, state.warm_wait_ms, state.full_findings
     """
 )
 
@@ -131,8 +155,10 @@ def _claim_of(row: RowMapping) -> Claim:
         starts_in_s=row["starts_in_s"],
         fence=row["fence"],
         missed=tuple(_missed(row)),
+        profile=Profile.FULL if row["is_full"] else Profile.STANDARD,
         remembered=opener_of(row["opener"]),
         history=History(warm_wait_ms=tuple(row["warm_wait_ms"] or ())),
+        findings=findings_of(row["full_findings"]),
     )
 
 

@@ -1,4 +1,4 @@
-"""Endpoints and openers as JSON columns, and back."""
+"""Endpoints, openers and the findings of full probes as JSON columns, and back."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -7,9 +7,11 @@ from pydantic import TypeAdapter
 
 from checks.encode import as_json
 from checks.model import Endpoint, Opener
+from checks.standing import FullFindings
 
 _ENDPOINT: Final = TypeAdapter(Endpoint)
 _OPENER: Final = TypeAdapter(Opener)
+_FINDINGS: Final = TypeAdapter(FullFindings)
 
 
 def spec_of(endpoint: Endpoint) -> dict[str, Any]:
@@ -26,3 +28,12 @@ def endpoint_of(spec: Mapping[str, Any]) -> Endpoint:
 def opener_of(value: Mapping[str, Any] | None) -> Opener | None:
     """The remembered way in, or None. Raises ValueError for what is not one."""
     return None if value is None else _OPENER.validate_python(dict(value))
+
+
+def findings_of(value: Mapping[str, Any] | None) -> FullFindings:
+    """What is remembered of full probes. What another release wrote and this one cannot read is forgotten: the next
+    full probe finds it again."""
+    try:
+        return FullFindings() if value is None else _FINDINGS.validate_python(dict(value))
+    except ValueError:
+        return FullFindings()

@@ -53,6 +53,8 @@ endpoint = Table(
     Column("enabled", Boolean, nullable=False),
     Column("interval_s", Double, nullable=False),
     Column("timeout_s", Double, nullable=False),
+    Column("full_every_s", Double),
+    Column("full_timeout_s", Double, nullable=False),
     Column("labels", JSONB, nullable=False),
     Column("phase_s", Double, nullable=False),
     Column("next_due", _INSTANT, nullable=False),
@@ -63,7 +65,7 @@ endpoint = Table(
     Column("created_at", _INSTANT, nullable=False, server_default=func.now()),
     Column("updated_at", _INSTANT, nullable=False, server_default=func.now()),
     Column("removed_at", _INSTANT),
-    CheckConstraint("interval_s > 0 and timeout_s > 0", name="positive"),
+    CheckConstraint("interval_s > 0 and timeout_s > 0 and full_every_s > 0 and full_timeout_s > 0", name="positive"),
     Index("endpoint_due", "next_due", postgresql_where=text("enabled and removed_at is null")),
 )
 """What is watched, and its timetable. A removed endpoint keeps its row, because reports and incidents point to it."""
@@ -91,9 +93,17 @@ endpoint_state = Table(
     Column("opener", JSONB(none_as_null=True)),
     Column("incident", JSONB(none_as_null=True)),
     Column("updated_at", _INSTANT, nullable=False, server_default=func.now()),
+    Column("full_at", _INSTANT),
+    Column("full_due", Text, nullable=False, server_default=text("'in-time'")),
+    Column("full_findings", JSONB(none_as_null=True)),
     CheckConstraint(_VERDICTS, name="verdict"),
+    CheckConstraint("full_due in ('next-slot', 'next-turn', 'in-time')", name="full_due"),
 )
-"""The newest of every endpoint in one row, so that the fleet page never reads reports."""
+"""The newest of every endpoint in one row, so that the fleet page never reads reports.
+
+`full_at` is when the report of the last full probe that could look was saved; `full_due` and `full_findings` are what
+`checks.standing` remembers.
+"""
 
 report = Table(
     "report",
@@ -125,6 +135,7 @@ report = Table(
     Column("first_event_ms", REAL),
     Column("last_event_ms", REAL),
     Column("detail", JSONB(none_as_null=True)),
+    Column("profile", Text, nullable=False, server_default=text("'standard'")),
     PrimaryKeyConstraint("id", "slot"),
     UniqueConstraint("endpoint_id", "slot", "location"),
     CheckConstraint(_VERDICTS, name="verdict"),

@@ -91,3 +91,34 @@ def test_a_database_that_does_not_exist_on_its_server_is_named(postgres_url: str
     elsewhere = make_url(postgres_url).set(database="nowhere").render_as_string(hide_password=False)
     with pytest.raises(DatabaseUnavailable, match=r'database "nowhere" does not exist'):
         migrations.current(elsewhere)
+
+
+def test_a_database_of_the_first_schema_keeps_its_rows(empty_database_url: str) -> None:
+    migrations.upgrade(empty_database_url)
+    migrations.downgrade(empty_database_url, "0001")
+    with psycopg.connect(empty_database_url) as connection:
+        connection.execute(
+            "insert into endpoint (id, name, spec, source, enabled, interval_s, timeout_s, labels, phase_s, next_due)"
+            " select gen_random_uuid(), name, '{}', 'file', true, 60, timeout, '{}', 0, now()"
+            " from (values ('quick', 5.0), ('slow', 40.0), ('slower', 90.0)) as given (name, timeout)"
+        )
+        connection.execute(
+            "insert into endpoint_state (endpoint_id, verdict, since, cause_summary)"
+            " select id, 'up', now(), '' from endpoint"
+        )
+        connection.execute(
+            "insert into report (id, endpoint_id, slot, location, verdict)"
+            " select gen_random_uuid(), id, now(), 'local', 'up' from endpoint"
+        )
+    migrations.upgrade(empty_database_url)
+    with psycopg.connect(empty_database_url) as connection:
+        found = connection.execute("select name, full_every_s, full_timeout_s from endpoint order by name").fetchall()
+        assert found == [("quick", 86_400, 15), ("slow", 86_400, 60), ("slower", 86_400, 90)]
+        assert connection.execute(
+            "select distinct full_at, full_due, full_findings from endpoint_state"
+        ).fetchall() == [(None, "in-time", None)]
+        assert connection.execute("select profile, count(*) from report group by 1").fetchall() == [("standard", 3)]
+    migrations.downgrade(empty_database_url, "0001")
+    assert migrations.current(empty_database_url) == "0001"
+    with psycopg.connect(empty_database_url) as connection:
+        assert connection.execute("select count(*) from report").fetchone() == (3,)

@@ -6,7 +6,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from checks.model import CheckResult, Effect, Exchange, Opening, Outcome, Timings, Verdict
+from checks.model import CheckResult, Effect, Exchange, Opening, Outcome, Profile, Timings, Verdict
 from prober.storage import queries, reports
 from prober.storage.database import listening
 from prober.storage.reports import CHANNEL, StaleClaim
@@ -111,6 +111,14 @@ async def test_what_a_failed_probe_did_not_see_is_kept(watched: Store) -> None:
     row = (await queries.fleet(watched.db))[0]
     assert (row.era, row.server_name, row.server_version, row.tool_count) == ("handshake", "shop", "1.2", 3)
     assert (await watched.claim_one()).remembered == OPENER
+
+
+async def test_a_full_probe_is_marked_and_its_duration_compares_with_no_other(watched: Store) -> None:
+    await watched.probe(duration_ms=120.0)
+    _, saved = await watched.probe(duration_ms=4000.0, profile=Profile.FULL)
+    assert await watched.sql("select profile from report order by slot") == [("standard",), ("full",)]
+    row = (await queries.fleet(watched.db))[0]
+    assert (row.latency_ms, row.spark, row.report_id) == (120, (120,), saved.report_id)
 
 
 async def test_only_warm_openings_become_history(watched: Store) -> None:

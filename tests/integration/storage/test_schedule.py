@@ -5,13 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from checks.model import History, Verdict
-from prober.storage import schedule
+from checks.model import History, Profile, Verdict
+from checks.standing import FullFindings, Standing
+from prober.storage import schedule, standing
 from prober.storage.database import open_engine
 from prober.storage.identity import endpoint_id, phase_s, report_id
 from prober.storage.missed import Missed, MissedReason
 from prober.storage.reports import StaleClaim
-from tests.integration.storage.builders import Store, endpoint, report_on
+from tests.integration.storage.builders import NOON, Store, diagnosis, endpoint, report_on
 
 SHOP = endpoint_id("shop")
 
@@ -175,3 +176,136 @@ async def test_what_is_disabled_is_not_probed(store: Store) -> None:
 async def test_a_first_claim_remembers_nothing(watched: Store) -> None:
     claim = await watched.claim_one()
     assert (claim.remembered, claim.history) == (None, History())
+
+
+SUSPECTED = FullFindings(suspected=("tools-empty",))
+POSTPONED = FullFindings(suspected=("tools-empty",), postponed=True)
+
+
+async def remember(store: Store, findings: FullFindings) -> None:
+    async with store.db.begin() as connection:
+        await standing.save(connection, SHOP, findings, is_full=False)
+
+
+async def full_was(store: Store, seconds_ago: float | None) -> None:
+    await store.sql("update endpoint_state set full_at = now() - make_interval(secs => :ago)", ago=seconds_ago)
+
+
+async def next_profile(store: Store) -> Profile:
+    """Of the next slot, which is then handed back."""
+    claim = await store.claim_one()
+    await schedule.release(store.db, claim)
+    return claim.profile
+
+
+async def test_the_first_probe_of_an_endpoint_is_no_full_one(store: Store) -> None:
+    await store.watch(endpoint(full_every_s=60.0))
+    claim, _ = await store.probe()
+    assert claim.profile is Profile.STANDARD
+    assert await next_profile(store) is Profile.FULL, "with turns as close as slots, the second is"
+
+
+@pytest.mark.parametrize(
+    ("full_every_s", "seconds_ago", "profile"),
+    [
+        (60.0, None, Profile.FULL),
+        (60.0, 59.0, Profile.FULL),
+        (60.0, 10.0, Profile.STANDARD),
+        (30.0, 29.0, Profile.FULL),
+        (None, None, Profile.STANDARD),
+        (None, 1e6, Profile.STANDARD),
+    ],
+)
+async def test_a_full_probe_is_due_when_the_last_one_is_long_enough_ago(
+    store: Store, full_every_s: float | None, seconds_ago: float | None, profile: Profile
+) -> None:
+    await store.watch(endpoint(full_every_s=full_every_s))
+    await store.probe()
+    await full_was(store, seconds_ago)
+    assert await next_profile(store) is profile
+
+
+async def test_a_fleet_does_not_run_its_full_probes_together(store: Store) -> None:
+    """As after an upgrade: every endpoint is known, and none had a full probe yet."""
+    fleet = [f"e{number}" for number in range(90)]
+    await store.watch(*(endpoint(name) for name in fleet))
+    await store.sql(
+        "insert into endpoint_state (endpoint_id, verdict, since, cause_summary)"
+        " select id, 'up', now(), '' from endpoint"
+    )
+    full: list[list[str]] = []
+    for minute in range(60):
+        await store.sql("update endpoint set lease_until = null, lease_owner = null")
+        claims = await store.claim(limit=100, ahead_s=60 * (minute + 2))
+        assert len(claims) == len(fleet)
+        full.append([claim.endpoint.name for claim in claims if claim.profile is Profile.FULL])
+    assert max(len(each) for each in full) <= 8, "90 over 60 minutes are one or two a minute"
+    assert sorted(name for each in full for name in each) == sorted(fleet), "each once within the hour"
+
+
+async def test_a_day_apart_it_is_the_same_turn_of_the_day(watched: Store) -> None:
+    """The end of a probe is later than its slot: without slack, a daily one would come an hour later every day."""
+    await watched.probe()
+    for minute in range(61):
+        await watched.sql("update endpoint set lease_until = null, lease_owner = null")
+        (claim,) = await watched.claim(ahead_s=60 * (minute + 2))
+        if claim.profile is Profile.FULL:
+            break
+    assert claim.profile is Profile.FULL
+    slot = claim.slot
+    for seconds_ago, profile in ((86_400 - 20, Profile.FULL), (86_400 - 3600, Profile.STANDARD)):
+        await watched.sql(
+            "update endpoint_state set full_at = :slot - make_interval(secs => :ago)", slot=slot, ago=seconds_ago
+        )
+        await watched.sql("update endpoint set lease_until = null, lease_owner = null, next_due = :slot", slot=slot)
+        (again,) = await watched.claim(ahead_s=3700)
+        assert (again.slot, again.profile) == (slot, profile)
+
+
+async def test_what_was_found_once_is_looked_for_at_the_next_slot(watched: Store) -> None:
+    await watched.probe()
+    await full_was(watched, 1)
+    assert await next_profile(watched) is Profile.STANDARD
+    await remember(watched, SUSPECTED)
+    claim = await watched.claim_one()
+    assert (claim.profile, claim.findings) == (Profile.FULL, SUSPECTED)
+
+
+async def test_what_stands_or_could_not_be_confirmed_is_looked_for_at_every_turn(store: Store) -> None:
+    await store.watch(endpoint(full_every_s=7200.0))
+    await store.probe()
+    await store.sql("update endpoint set full_every_s = 59")  # turns as close as slots
+    await full_was(store, 1)
+    kept = FullFindings(standing=(Standing(diagnosis=diagnosis(), checks=("session",), seen_at=NOON),))
+    for findings, profile in ((FullFindings(), Profile.STANDARD), (POSTPONED, Profile.FULL), (kept, Profile.FULL)):
+        await remember(store, findings)
+        claim = await store.claim_one()
+        assert (claim.profile, claim.findings) == (profile, findings)
+        await schedule.release(store.db, claim)
+
+
+@pytest.mark.parametrize(("full_every_s", "length"), [(60.0, 33), (None, 13)])
+async def test_the_lease_of_a_full_probe_outlasts_its_longer_deadline(
+    store: Store, full_every_s: float | None, length: int
+) -> None:
+    await store.watch(endpoint(timeout_s=10, full_every_s=full_every_s))
+    await store.probe()
+    await store.due_now()
+    await store.claim(lease_margin_s=3)
+    ((held,),) = await store.sql("select extract(epoch from lease_until - claimed_slot) from endpoint")
+    assert length <= held < length + 1
+
+
+async def test_an_owner_who_wants_no_more_full_probes_gets_rid_of_what_they_found(watched: Store) -> None:
+    await watched.probe()
+    await remember(watched, SUSPECTED)
+    await watched.watch(endpoint(full_every_s=None))
+    claim = await watched.claim_one()
+    assert (claim.profile, claim.findings) == (Profile.STANDARD, FullFindings())
+
+
+async def test_findings_that_this_release_cannot_read_hold_up_no_probe(watched: Store) -> None:
+    await watched.probe()
+    await remember(watched, SUSPECTED)
+    await watched.sql("""update endpoint_state set full_findings = '{"standing": [{"diagnosis": 3}]}'""")
+    assert (await watched.claim_one()).findings == FullFindings()
