@@ -10,6 +10,7 @@ from typing import Any, Final, NoReturn
 from prober.lab.http import CutShort, Handler, Request, Response, read_body, text
 from prober.lab.runtime.function import Context, FunctionFailed
 from prober.lab.servers import rpc, toolbox
+from prober.lab.servers.mirror import META, NAMED_METHODS
 
 OPENINGS: Final = frozenset({"server/discover", "initialize"})
 """Methods by which a client opens a conversation, one way or the other."""
@@ -21,6 +22,7 @@ STREAM_ERROR: Final = (
 """What the Rust runtime, and with it the Lambda Web Adapter, writes into a body whose application dies."""
 
 Reply = Callable[[Request], Response]
+Change = Callable[[rpc.Json], rpc.Json]
 
 
 def intercept(app: Handler, replies: Mapping[str, Reply]) -> Handler:
@@ -53,6 +55,11 @@ def rpc_error(code: int, message: str, *, status: int = 200, data: Any = None) -
     return reply
 
 
+def rpc_result(value: Mapping[str, Any]) -> Reply:
+    """A reply with a fixed result."""
+    return lambda request: rpc.json_response(rpc.result(json.loads(request.body).get("id"), value))
+
+
 def empty_stream(request: Request) -> Response:
     """An event stream that ends without an event."""
     return rpc.event_stream(_pieces())
@@ -74,6 +81,141 @@ def dying_stream(request: Request) -> Response:
     """An event stream whose application dies in the middle of an event, behind an adapter in Rust."""
     begun = rpc.event(rpc.result(json.loads(request.body).get("id"), {"tools": []}))
     return rpc.event_stream(_pieces(begun[: len(begun) // 2], STREAM_ERROR))
+
+
+def rewritten(app: Handler, changes: Mapping[str, Change]) -> Handler:
+    """The application, whose JSON results of these methods are changed before they go out."""
+
+    async def handler(request: Request) -> Response:
+        response = await app(request)
+        change = changes.get(rpc.peek_method(request) or "")
+        if change is None or response.header("content-type") != rpc.JSON:
+            return response
+        answer = json.loads(await read_body(response.body))
+        if "result" in answer:
+            answer["result"] = change(answer["result"])
+        return replace(response, body=json.dumps(answer, separators=(",", ":")).encode())
+
+    return handler
+
+
+def respelled(app: Handler, method: str, change: Callable[[bytes], bytes]) -> Handler:
+    """The application, the bytes of whose answers to one method are changed before they go out."""
+
+    async def handler(request: Request) -> Response:
+        response = await app(request)
+        if rpc.peek_method(request) != method:
+            return response
+        return replace(response, body=change(await read_body(response.body)))
+
+    return handler
+
+
+def reread(app: Handler, change: Callable[[Request, rpc.Json], Request]) -> Handler:
+    """The application, which is given every JSON-RPC request otherwise than it was sent."""
+
+    async def handler(request: Request) -> Response:
+        if rpc.peek_method(request) is None:
+            return await app(request)
+        return await app(change(request, json.loads(request.body)))
+
+    return handler
+
+
+def heedless(request: Request, message: rpc.Json) -> Request:
+    """What a server makes of a request that looks at the body alone: headers that agree with it."""
+    params = message.get("params", {})
+    meta = params.get("_meta", {})
+    mirrored = {
+        "mcp-protocol-version": meta.get(f"{META}protocolVersion"),
+        "mcp-method": message["method"],
+        "mcp-name": params.get(NAMED_METHODS.get(message["method"], "")),
+    }
+    kept = [(name, value) for name, value in request.headers if name.lower() not in mirrored]
+    own = [(name, value) for name, value in mirrored.items() if isinstance(value, str)]
+    return replace(request, headers=(*kept, *own))
+
+
+def speaking(version: str) -> Callable[[Request, rpc.Json], Request]:
+    """What a server makes of a request that takes every revision for its own."""
+
+    def change(request: Request, message: rpc.Json) -> Request:
+        if "mcp-protocol-version" not in {name.lower() for name, _ in request.headers}:
+            return request
+        kept = [(name, value) for name, value in request.headers if name.lower() != "mcp-protocol-version"]
+        meta = message.get("params", {}).get("_meta", {})
+        if f"{META}protocolVersion" in meta:
+            meta[f"{META}protocolVersion"] = version
+        headers = (*kept, ("mcp-protocol-version", version))
+        return replace(request, headers=headers, body=json.dumps(message).encode())
+
+    return change
+
+
+def offering(versions: Mapping[str, str]) -> Callable[[Request, rpc.Json], Request]:
+    """What a server makes of a handshake that takes these revisions for others."""
+
+    def change(request: Request, message: rpc.Json) -> Request:
+        if message["method"] != "initialize":
+            return request
+        params = message["params"]
+        meant = versions.get(params["protocolVersion"], params["protocolVersion"])
+        return replace(request, body=json.dumps({**message, "params": {**params, "protocolVersion": meant}}).encode())
+
+    return change
+
+
+def undeletable(app: Handler) -> Handler:
+    """The application, which says that it ends a session and keeps it."""
+
+    async def handler(request: Request) -> Response:
+        return Response(status=200) if request.method == "DELETE" else await app(request)
+
+    return handler
+
+
+def badly_named(app: Handler, mark: str) -> Handler:
+    """The application, whose session ids begin with a mark."""
+
+    async def handler(request: Request) -> Response:
+        given = [
+            (name, value.removeprefix(mark)) if name.lower() == "mcp-session-id" else (name, value)
+            for name, value in request.headers
+        ]
+        response = await app(replace(request, headers=tuple(given)))
+        marked = [
+            (name, f"{mark}{value}") if name.lower() == "mcp-session-id" else (name, value)
+            for name, value in response.headers
+        ]
+        return replace(response, headers=tuple(marked))
+
+    return handler
+
+
+def turning() -> Change:
+    """A tool list that begins with another tool at each reading."""
+    readings = 0
+
+    def change(result: rpc.Json) -> rpc.Json:
+        nonlocal readings
+        readings += 1
+        first = readings % len(result["tools"])
+        return {**result, "tools": [*result["tools"][first:], *result["tools"][:first]]}
+
+    return change
+
+
+def endless(result: rpc.Json) -> rpc.Json:
+    """A task that never comes to its end."""
+    return {**{name: value for name, value in result.items() if name != "result"}, "status": "working"}
+
+
+def mistaken(result: rpc.Json) -> rpc.Json:
+    """A task whose tool has returned something else than it should."""
+    if "result" not in result:
+        return result
+    wrong = {"content": [{"type": "text", "text": "6"}], "structuredContent": {"sum": 6}, "isError": False}
+    return {**result, "result": wrong}
 
 
 def altered(app: Handler, headers: Mapping[str, str | None]) -> Handler:
@@ -156,24 +298,6 @@ def redirects(app: Handler, *, from_path: str, to_path: str) -> Handler:
         if request.path != from_path:
             return await app(request)
         return Response(status=307, headers=(("Location", f"http://{request.header('host')}{to_path}"),))
-
-    return handler
-
-
-def guarded(app: Handler, token: str) -> Handler:
-    """The application behind a bearer token, with the challenge of RFC 6750 and RFC 9728."""
-
-    async def handler(request: Request) -> Response:
-        given = request.header("authorization")
-        if given == f"Bearer {token}":
-            return await app(request)
-        fault = 'error="invalid_token", error_description="The token is expired", ' if given else ""
-        metadata = f"http://{request.header('host')}/.well-known/oauth-protected-resource/mcp"
-        return Response(
-            status=401,
-            headers=(("Content-Type", rpc.JSON), ("WWW-Authenticate", f'Bearer {fault}resource_metadata="{metadata}"')),
-            body=b'{"error":"invalid_token"}' if given else b'{"error":"unauthorized"}',
-        )
 
     return handler
 

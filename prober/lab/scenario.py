@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, TypedDict
+from urllib.parse import urljoin
 
 from prober.lab.http import Handler
 
@@ -29,17 +30,42 @@ class SentinelHint(TypedDict):
     expect: dict[str, Any]
 
 
+class OAuthHint(TypedDict):
+    """Where an access token comes from. `token_url` is relative to the endpoint's own address."""
+
+    token_url: str
+    client_id: str
+    client_secret: str
+
+
+class SigV4Hint(TypedDict):
+    """What AWS signatures are made for, where the host's name does not say it."""
+
+    service: str
+    region: str
+
+
 class EndpointHints(TypedDict, total=False):
-    """What the owner of such an endpoint would configure. What is not said keeps the prober's default."""
+    """What the owner of such an endpoint would configure. What is not said keeps the prober's default.
+
+    Secrets are references, to the variables of `prober.lab.credentials.ENVIRONMENT`.
+    """
 
     sentinels: list[SentinelHint]
     streaming: bool
     expected_tools: list[str]
     transport: Literal["streamable-http", "sse"]
+    era: Literal["handshake", "stateless"]
     protocol_version: str
     timeout_s: float
     headers: dict[str, str]
     """A value may refer to a secret, as `env:NAME` does."""
+    bearer: str
+    oauth: OAuthHint
+    token_header: str
+    sigv4: SigV4Hint
+    on_request: list[Literal["tasks", "subscriptions"]]
+    browser_origins: list[str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +80,10 @@ class Scenario:
     """Id of the diagnosis that explains the verdict, or that is worth knowing although all is well."""
     beside: tuple[str, ...] = ()
     """Ids of further diagnoses that the same fault brings."""
+    warns: tuple[str, ...] = ()
+    """Ids of the checks that warn of a fault which no diagnosis names."""
+    profile: Literal["standard", "full"] = "standard"
+    """How much a probe must ask to see the fault."""
     options: EndpointHints = field(default_factory=EndpointHints)
     build: Callable[[], Handler] | None = None
     """None where nothing of the lab listens."""
@@ -70,4 +100,16 @@ class Scenario:
 
     @property
     def healthy(self) -> bool:
-        return self.verdict == "up" and self.diagnosis is None and self.steady
+        return self.verdict == "up" and self.diagnosis is None and self.steady and not self.warns
+
+    @property
+    def in_demo(self) -> bool:
+        """Whether every probe of the demo shows what the scenario is, with no more than files for its secrets."""
+        return self.profile == "standard" and "sigv4" not in self.options
+
+    def options_at(self, url: str) -> EndpointHints:
+        """The options for the scenario as it is served at `url`, with whole addresses."""
+        if "oauth" not in self.options:
+            return self.options
+        oauth = self.options["oauth"]
+        return {**self.options, "oauth": {**oauth, "token_url": urljoin(url, oauth["token_url"])}}

@@ -5,6 +5,7 @@ Source: AWS Lambda Developer Guide, "Invoking Lambda function URLs" and "Respons
 
 import base64
 import binascii
+import email.utils
 import json
 import secrets
 import uuid
@@ -16,6 +17,7 @@ from typing import Any, Final
 from urllib.parse import unquote
 
 from prober.clock import Clock, SystemClock
+from prober.lab.front_doors.sigv4 import Verifier, is_signed
 from prober.lab.http import CutShort, Headers, Request, Response, close_body, read_body
 from prober.lab.runtime.function import HTTP_INTEGRATION, Buffered, Function, FunctionFailed, Streamed, Throttled
 
@@ -44,7 +46,7 @@ class Access(StrEnum):
 
     PUBLIC = "public"
     FORBIDDEN = "forbidden"
-    """`AuthType` is AWS_IAM, or the resource policy lacks a statement: both look the same."""
+    """The resource policy lacks a statement; a missing signature looks the same."""
     GONE = "gone"
     """No URL of this id exists."""
 
@@ -55,17 +57,21 @@ class _Malformed(Exception):
 
 @dataclass(kw_only=True)
 class FunctionUrl:
-    """The handler of one URL: call it with a request."""
+    """The handler of one URL: call it with a request. With `iam`, its AuthType is AWS_IAM."""
 
     function: Function
     mode: InvokeMode = InvokeMode.BUFFERED
     access: Access = Access.PUBLIC
+    iam: Verifier | None = None
     clock: Clock = field(default_factory=SystemClock)
 
     async def __call__(self, request: Request) -> Response:
         request_id = str(uuid.uuid4())
         if self.access is not Access.PUBLIC:
             return _denied(self.access, request_id)
+        refusal = self._unsigned(request, request_id)
+        if refusal is not None:
+            return refusal
         trace_id = trace_root(self.clock)
         stamps = (
             ("x-amzn-RequestId", request_id),
@@ -79,6 +85,18 @@ class FunctionUrl:
             return _throttled(throttled.reason, stamps)
         except (FunctionFailed, _Malformed, CutShort):
             return _failed(stamps)
+
+    def _unsigned(self, request: Request, request_id: str) -> Response | None:
+        """The refusal of a request without a good signature, where one is demanded."""
+        if self.iam is None:
+            return None
+        if not is_signed(request):
+            return _denied(Access.FORBIDDEN, request_id)
+        problem = self.iam.problem_with(request, self.clock.now())
+        if problem is None:
+            return None
+        date = ("Date", email.utils.format_datetime(self.clock.now(), usegmt=True))
+        return _refused(problem.kind, {"message": problem.message}, request_id, date)
 
     async def _translate(self, answer: Buffered | Streamed, stamps: Headers) -> Response:
         if isinstance(answer, Buffered):
@@ -251,14 +269,19 @@ def _status(envelope: Mapping[str, Any]) -> int:
 
 def _denied(access: Access, request_id: str) -> Response:
     message = FORBIDDEN if access is Access.FORBIDDEN else None
+    return _refused("AccessDeniedException", {"Message": message}, request_id)
+
+
+def _refused(kind: str, body: Mapping[str, Any], request_id: str, *headers: tuple[str, str]) -> Response:
     return Response(
         status=403,
         headers=(
             ("Content-Type", "application/json"),
             ("x-amzn-RequestId", request_id),
-            ("x-amzn-ErrorType", "AccessDeniedException"),
+            ("x-amzn-ErrorType", kind),
+            *headers,
         ),
-        body=json.dumps({"Message": message}, separators=(",", ":")).encode(),
+        body=json.dumps(body, separators=(",", ":")).encode(),
     )
 
 

@@ -5,12 +5,14 @@ Source: API Gateway Developer Guide, "Gateway responses" and "Important notes"; 
 """
 
 import asyncio
+import json
 import secrets
 import uuid
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from prober.clock import Clock, SystemClock
+from prober.lab.front_doors import sigv4
 from prober.lab.front_doors.function_url import HOP_BY_HOP, trace_root
 from prober.lab.http import Handler, Headers, Request, Response, read_body
 
@@ -22,10 +24,7 @@ REMAPPED: Final = frozenset({"content-length", "date", "server", "www-authentica
 NO_ROUTE: Final = b'{"message":"Missing Authentication Token"}'
 BLOCKED: Final = b'{"message":"Forbidden"}'
 TIMED_OUT: Final = b'{"message": "Endpoint request timed out"}'
-WRONG_SIGNATURE: Final = (
-    b'{"message":"The request signature we calculated does not match the signature you provided. Check your AWS Secret '
-    b'Access Key and signing method. Consult the service documentation for details."}'
-)
+WRONG_SIGNATURE: Final = json.dumps({"message": sigv4.WRONG}, separators=(",", ":")).encode()
 
 
 @dataclass(kw_only=True)

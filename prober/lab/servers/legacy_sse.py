@@ -11,7 +11,8 @@ from typing import Final
 
 from prober.lab.http import Request, Response, text
 from prober.lab.servers import rpc, toolbox
-from prober.lab.servers.handshake import answers, initialized
+from prober.lab.servers.desk import Desk
+from prober.lab.servers.handshake import initialized
 
 VERSION: Final = "2024-11-05"
 
@@ -70,6 +71,7 @@ class LegacySseServer:
             session.close()
 
     def _take(self, request: Request) -> Response:
+        desk = Desk(tools=self.tools)
         session = self._sessions.get(request.query.get("session_id", ""))
         if session is None:
             return text(404, "Could not find session")
@@ -78,7 +80,8 @@ class LegacySseServer:
         except rpc.Refused as refused:
             return text(refused.status, refused.message)
         if message["method"] == "initialize":
-            session.events.put_nowait(rpc.event(initialized(message, name=self.name, newest=VERSION)))
+            answer = initialized(message, desk=desk, name=self.name, newest=VERSION)
+            session.events.put_nowait(rpc.event(answer))
         elif "id" in message:
-            session.start(answers(message, self.tools))
+            session.start(desk.answers(message, VERSION))
         return text(202, "Accepted")

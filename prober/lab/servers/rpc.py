@@ -76,6 +76,13 @@ def peek_method(request: Request) -> str | None:
     return method if isinstance(method, str) else None
 
 
+def refuse_foreign_origin(request: Request, known: frozenset[str]) -> None:
+    """Raises Refused for a script of a web page that is none of `known` (2025-11-25, basic/transports)."""
+    origin = request.header("origin")
+    if origin is not None and origin not in known:
+        raise Refused(403, INVALID_REQUEST, "Forbidden: Invalid Origin header")
+
+
 def params_of(message: Json) -> Json:
     params = message.get("params", {})
     assert isinstance(params, dict)  # message_of saw to it
@@ -114,15 +121,21 @@ def method_not_allowed(*allowed: str) -> Response:
     return Response(status=405, headers=(("Allow", ", ".join(allowed)),))
 
 
-def event(payload: Json) -> bytes:
+def event(payload: Json, event_id: str | None = None) -> bytes:
     """One server-sent event."""
-    return f"event: message\ndata: {json.dumps(payload, separators=(',', ':'))}\n\n".encode()
+    mark = "" if event_id is None else f"id: {event_id}\n"
+    return f"{mark}event: message\ndata: {json.dumps(payload, separators=(',', ':'))}\n\n".encode()
 
 
 def event_stream(chunks: AsyncIterator[bytes], *headers: tuple[str, str]) -> Response:
     """An event stream; `X-Accel-Buffering` asks proxies to pass each event on at once."""
     defaults = (("Content-Type", EVENTS), ("Cache-Control", "no-cache, no-transform"), ("X-Accel-Buffering", "no"))
     return Response(headers=(*defaults, *headers), body=chunks)
+
+
+async def only(message: Json) -> AsyncIterator[Json]:
+    """A stream of one message."""
+    yield message
 
 
 async def events(messages: AsyncIterator[Json]) -> AsyncIterator[bytes]:

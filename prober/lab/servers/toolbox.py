@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
 
 from prober.lab.servers import rpc
 
@@ -45,16 +45,27 @@ class Tool:
     properties: Mapping[str, Any]
     returns: Mapping[str, Any]
     run: Run
+    mirrored: Mapping[str, str] = field(default_factory=dict)
+    """Arguments that the stateless era wants in `Mcp-Param-*` headers, each with the rest of its header's name."""
+    task_support: Literal["optional", "required"] | None = None
+    """Whether a call may or must be a task; None: it never is one."""
 
     def listed(self) -> rpc.Json:
         """The tool as `tools/list` shows it; every argument is required."""
-        return {
+        properties = {
+            name: {**schema, "x-mcp-header": self.mirrored[name]} if name in self.mirrored else schema
+            for name, schema in self.properties.items()
+        }
+        listed: rpc.Json = {
             "name": self.name,
             "description": self.description,
-            "inputSchema": _object(self.properties),
+            "inputSchema": _object(properties),
             "outputSchema": _object(self.returns),
             "annotations": {"readOnlyHint": True, "destructiveHint": False, "idempotentHint": True},
         }
+        if self.task_support is not None:
+            listed["execution"] = {"taskSupport": self.task_support}
+        return listed
 
 
 def _object(properties: Mapping[str, Any]) -> rpc.Json:
@@ -104,6 +115,24 @@ WHOAMI: Final = Tool(
 STANDARD_TOOLS: Final[tuple[Tool, ...]] = (ADD, slow_count(), WHOAMI)
 
 
+async def _greet(arguments: Mapping[str, Any]) -> AsyncIterator[Progress | Result]:
+    name, times = arguments.get("name"), int(_number(arguments, "times"))
+    if not isinstance(name, str) or not 1 <= times <= MAX_STEPS:
+        raise ToolFailed(f"name must be text, and times from 1 to {MAX_STEPS}")
+    greeting = " ".join([f"Hello, {name}"] * times)
+    yield Result(greeting.upper() if arguments.get("loudly") is True else greeting, {"times": times})
+
+
+GREET: Final = Tool(
+    name="greet",
+    description="Greet somebody, as often and as loudly as asked.",
+    properties={"name": {"type": "string"}, "times": {"type": "integer"}, "loudly": {"type": "boolean"}},
+    returns={"times": {"type": "integer"}},
+    run=_greet,
+    mirrored={"name": "Guest", "times": "Times", "loudly": "Loudly"},
+)
+
+
 def listing(tools: Sequence[Tool], params: Mapping[str, Any], page_size: int | None) -> rpc.Json:
     """One page of `tools/list`; the cursor is the position of the page's first tool."""
     start = 0
@@ -118,9 +147,14 @@ def listing(tools: Sequence[Tool], params: Mapping[str, Any], page_size: int | N
     return page
 
 
+def named(tools: Sequence[Tool], params: Mapping[str, Any]) -> Tool | None:
+    """The tool that the params of `tools/call` name, where there is one."""
+    return next((tool for tool in tools if tool.name == params.get("name")), None)
+
+
 async def call(tools: Sequence[Tool], params: Mapping[str, Any]) -> AsyncIterator[Progress | rpc.Json]:
     """Run the tool that `tools/call` names: its progress, then the call's result. Raises Refused for no such tool."""
-    tool = next((tool for tool in tools if tool.name == params.get("name")), None)
+    tool = named(tools, params)
     if tool is None:
         raise rpc.Refused(200, rpc.INVALID_PARAMS, f"Unknown tool: {params.get('name')}")
     arguments = params.get("arguments") or {}
@@ -129,6 +163,14 @@ async def call(tools: Sequence[Tool], params: Mapping[str, Any]) -> AsyncIterato
             yield step if isinstance(step, Progress) else _content(step.text, structuredContent=dict(step.structured))
     except ToolFailed as failure:
         yield _content(str(failure), isError=True)
+
+
+async def result_of(tools: Sequence[Tool], params: Mapping[str, Any]) -> rpc.Json:
+    """The result of a tool alone, without its progress. Raises Refused."""
+    async for step in call(tools, params):
+        if not isinstance(step, Progress):
+            return step
+    raise rpc.Refused(200, rpc.INTERNAL_ERROR, "The tool ended without a result")
 
 
 def _content(text: str, **members: Any) -> rpc.Json:

@@ -5,7 +5,7 @@ import pytest
 
 from prober.lab import SCENARIOS, Front, LabError, chosen, list_text
 from prober.lab import misbehaviour as bad
-from prober.lab.faults import streaming
+from prober.lab.faults.parts import streaming
 from prober.lab.http import CutShort, Request, Response, read_body
 from prober.lab.runtime.function import FunctionFailed
 from prober.lab.servers.stateless import StatelessServer
@@ -156,24 +156,6 @@ async def test_a_dying_stream_ends_within_an_event_with_the_runtimes_trailer(pos
     assert b"\n\n" not in begun
     assert mark
     assert re.fullmatch(rb"Lambda-Runtime-Function-Error-Body: [A-Za-z0-9+/]+=*\r\n", trailer)
-
-
-@pytest.mark.parametrize(
-    ("authorization", "status", "challenge"),
-    [
-        (None, 401, 'Bearer resource_metadata="http://'),
-        ("Bearer old", 401, 'Bearer error="invalid_token"'),
-        ("Bearer t", 200, None),
-    ],
-)
-async def test_the_guard_lets_one_token_in_and_challenges_the_rest(authorization, status, challenge) -> None:
-    async def app(request):
-        return Response()
-
-    headers = (("Host", "h"), *([("Authorization", authorization)] if authorization else []))
-    response = await bad.guarded(app, "t")(Request(method="POST", target="/mcp", headers=headers))
-    assert response.status == status
-    assert (response.header("www-authenticate") or "").startswith(challenge or "")
 
 
 async def test_a_redirect_names_the_other_path_of_the_same_host() -> None:

@@ -52,8 +52,9 @@ async def test_discover_names_the_revision_and_its_caching(post) -> None:
     ("change", "status", "code"),
     [
         ({"MCP_Protocol_Version": None}, 400, -32020),
-        ({"MCP_Protocol_Version": "1999-01-01"}, 400, -32022),
-        ({"MCP_Protocol_Version": "2025-11-25"}, 400, -32022),
+        ({"MCP_Protocol_Version": "1999-01-01"}, 400, -32020),
+        ({"MCP_Protocol_Version": "2025-11-25"}, 400, -32020),
+        ({"MCP_Protocol_Version": "1999-01-01", "meta": {f"{META}protocolVersion": "1999-01-01"}}, 400, -32022),
         ({"Mcp_Method": None}, 400, -32020),
         ({"Mcp_Method": "tools/call"}, 400, -32020),
         ({"meta": {f"{META}protocolVersion": "2025-11-25"}}, 400, -32020),
@@ -68,7 +69,8 @@ async def test_the_stateless_era_refuses_a_request_that_breaks_a_header_rule(pos
 
 
 async def test_an_unknown_revision_is_answered_with_the_known_ones(post) -> None:
-    response = await StatelessServer()(stateless(post, "tools/list", MCP_Protocol_Version="1999-01-01"))
+    meta = {f"{META}protocolVersion": "1999-01-01"}
+    response = await StatelessServer()(stateless(post, "tools/list", meta=meta, MCP_Protocol_Version="1999-01-01"))
     assert (await json_of(response))["error"]["data"] == {"supported": [VERSION], "requested": "1999-01-01"}
 
 

@@ -1,0 +1,22 @@
+"""The catalog: healthy servers of every kind, and one server for every fault that can be told from outside."""
+
+from typing import Final
+
+from prober.lab.faults.doors import DOOR_FAULTS
+from prober.lab.faults.functions import LAMBDA_FAULTS
+from prober.lab.faults.healthy import HEALTHY
+from prober.lab.faults.network import NETWORK_FAULTS
+from prober.lab.faults.protocol import PROTOCOL_FAULTS
+from prober.lab.faults.streams import STREAM_FAULTS
+from prober.lab.faults.tools import TOOL_FAULTS
+from prober.lab.scenario import Scenario
+
+SCENARIOS: Final[tuple[Scenario, ...]] = (
+    *HEALTHY,
+    *LAMBDA_FAULTS,
+    *DOOR_FAULTS,
+    *STREAM_FAULTS,
+    *TOOL_FAULTS,
+    *PROTOCOL_FAULTS,
+    *NETWORK_FAULTS,
+)

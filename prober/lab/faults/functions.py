@@ -1,0 +1,123 @@
+"""Faults of the function, of its adapter and of its settings in Lambda."""
+
+from collections.abc import Callable
+from typing import Final
+
+from prober.lab import misbehaviour as bad
+from prober.lab.faults.parts import PLAIN, behind_url, returning, streaming
+from prober.lab.front_doors.function_url import Access, FunctionUrl, InvokeMode
+from prober.lab.http import Handler
+from prober.lab.runtime.function import Function
+from prober.lab.runtime.in_process import AdapterMode, HandlerInstance
+from prober.lab.scenario import Front, Scenario
+from prober.lab.servers.stateless import StatelessServer
+
+HTML_HELLO: Final = (
+    "<!DOCTYPE html><html><head><title>Hello</title></head><body><h1>Hello from Lambda!</h1></body></html>"
+)
+
+
+def _refusing(access: Access) -> Callable[[], Handler]:
+    return lambda: FunctionUrl(function=Function(build=lambda: HandlerInstance(bad.returns(None))), access=access)
+
+
+LAMBDA_FAULTS: Final[tuple[Scenario, ...]] = (
+    Scenario(
+        id="cold-start",
+        title="Healthy, but the first request wakes a new instance",
+        verdict="up",
+        diagnosis="cold-start",
+        front=Front.FUNCTION_URL_STREAMING,
+        options=PLAIN,
+        build=streaming(StatelessServer, cold_start_s=1.2, idle_s=1.0),
+    ),
+    Scenario(
+        id="adapter-missing",
+        title="The console's sample function answers instead of the server",
+        verdict="down",
+        diagnosis="adapter-missing",
+        front=Front.FUNCTION_URL_BUFFERED,
+        build=returning(bad.returns({"statusCode": 200, "body": '"Hello from Lambda!"'})),
+    ),
+    Scenario(
+        id="adapter-missing-html",
+        title="A sample web page answers instead of the server",
+        verdict="down",
+        diagnosis="adapter-missing",
+        front=Front.FUNCTION_URL_BUFFERED,
+        build=returning(bad.returns({"statusCode": 200, "headers": {"Content-Type": "text/html"}, "body": HTML_HELLO})),
+    ),
+    Scenario(
+        id="adapter-missing-null",
+        title="The handler returns nothing",
+        verdict="down",
+        diagnosis="adapter-missing",
+        front=Front.FUNCTION_URL_BUFFERED,
+        build=returning(bad.returns(None)),
+    ),
+    Scenario(
+        id="adapter-missing-json",
+        title="The handler returns a value of its own",
+        verdict="down",
+        diagnosis="adapter-missing",
+        front=Front.FUNCTION_URL_BUFFERED,
+        build=returning(bad.returns({"ok": True, "message": "orders service is ready"})),
+    ),
+    Scenario(
+        id="invoke-mode-mismatch",
+        title="Streaming URL over a buffering adapter: the proxy envelope leaks",
+        verdict="down",
+        diagnosis="invoke-mode-mismatch",
+        front=Front.FUNCTION_URL_STREAMING,
+        build=behind_url(StatelessServer, InvokeMode.RESPONSE_STREAM, AdapterMode.BUFFERED, {}),
+    ),
+    Scenario(
+        id="invoke-mode-mismatch-prelude",
+        title="Buffered URL over a streaming adapter: the prelude leaks",
+        verdict="down",
+        diagnosis="invoke-mode-mismatch",
+        front=Front.FUNCTION_URL_BUFFERED,
+        build=behind_url(StatelessServer, InvokeMode.BUFFERED, AdapterMode.RESPONSE_STREAM, {}),
+    ),
+    Scenario(
+        id="function-crash",
+        title="The handler raises on every event",
+        verdict="down",
+        diagnosis="function-crash",
+        front=Front.FUNCTION_URL_BUFFERED,
+        build=returning(bad.crashes),
+    ),
+    Scenario(
+        id="throttled",
+        title="Reserved concurrency is 0",
+        verdict="down",
+        diagnosis="throttled",
+        front=Front.FUNCTION_URL_STREAMING,
+        build=streaming(StatelessServer, concurrency=0),
+    ),
+    Scenario(
+        id="function-url-forbidden",
+        title="The resource policy keeps everybody out",
+        verdict="down",
+        diagnosis="function-url-forbidden",
+        front=Front.FUNCTION_URL_STREAMING,
+        build=_refusing(Access.FORBIDDEN),
+    ),
+    Scenario(
+        id="function-url-gone",
+        title="There is no such Function URL any more",
+        verdict="down",
+        diagnosis="function-url-gone",
+        front=Front.FUNCTION_URL_STREAMING,
+        build=_refusing(Access.GONE),
+    ),
+    Scenario(
+        id="flapping",
+        title="Dies for four openings out of thirty",
+        verdict="up",
+        steady=False,
+        front=Front.FUNCTION_URL_STREAMING,
+        options=PLAIN,
+        build=streaming(lambda: bad.flapping(StatelessServer(), down=range(3, 7), period=30)),
+    ),
+)

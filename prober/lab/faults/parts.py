@@ -1,0 +1,96 @@
+"""What the scenarios are made of: sentinels of the lab's tools, and servers behind a Function URL."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from prober.lab import credentials
+from prober.lab import misbehaviour as bad
+from prober.lab.front_doors.function_url import FunctionUrl, InvokeMode
+from prober.lab.front_doors.sigv4 import Verifier
+from prober.lab.http import Handler
+from prober.lab.runtime.function import Context, Function
+from prober.lab.runtime.in_process import AdapterMode, AppInstance, HandlerInstance
+from prober.lab.scenario import EndpointHints, SentinelHint
+from prober.lab.servers import toolbox
+from prober.lab.servers.stateless import StatelessServer
+
+ALL_TOOLS: Final = ["add", "slow_count", "whoami"]
+ADD: Final[SentinelHint] = {"tool": "add", "arguments": {"a": 2, "b": 3}, "expect": {"text": "5"}}
+COUNT: Final[SentinelHint] = {
+    "tool": "slow_count",
+    "arguments": {"n": 3, "seconds": 0.6},
+    "expect": {"json": {"count": 3}},
+}
+PLAIN: Final[EndpointHints] = {"sentinels": [ADD], "expected_tools": ALL_TOOLS}
+STREAMING: Final[EndpointHints] = {"sentinels": [COUNT], "expected_tools": ALL_TOOLS, "streaming": True}
+TOKEN: Final[EndpointHints] = {**PLAIN, "bearer": f"env:{credentials.TOKEN_VARIABLE}"}
+SIGNED: Final[EndpointHints] = {**PLAIN, "sigv4": {"service": "lambda", "region": credentials.REGION}}
+
+PAGE: Final = "https://orders.example.com"
+"""Origin of a web page whose scripts use an endpoint."""
+
+
+def streaming(app: Callable[[], Handler], **settings: Any) -> Callable[[], Handler]:
+    """The application behind an adapter and a Function URL that both stream; settings are those of the function."""
+    return behind_url(app, InvokeMode.RESPONSE_STREAM, AdapterMode.RESPONSE_STREAM, settings)
+
+
+def buffered(app: Callable[[], Handler], **settings: Any) -> Callable[[], Handler]:
+    """The application behind an adapter and a Function URL that both buffer."""
+    return behind_url(app, InvokeMode.BUFFERED, AdapterMode.BUFFERED, settings)
+
+
+def behind_url(
+    app: Callable[[], Handler], mode: InvokeMode, adapter: AdapterMode, settings: Mapping[str, Any]
+) -> Callable[[], Handler]:
+    """The application behind an adapter and a Function URL in any combination of their modes."""
+
+    def build() -> Handler:
+        # One application for all instances: its sessions live outside of them, as in a session table.
+        served = app()
+        return FunctionUrl(function=Function(build=lambda: AppInstance(served, adapter), **settings), mode=mode)
+
+    return build
+
+
+def apart(app: Callable[[], Handler], **settings: Any) -> Callable[[], Handler]:
+    """The application behind a buffered Function URL, each instance with memory of its own."""
+    return lambda: FunctionUrl(function=Function(build=lambda: AppInstance(app(), AdapterMode.BUFFERED), **settings))
+
+
+def signed(
+    app: Callable[[], Handler],
+    secret_access_key: str = credentials.SECRET_ACCESS_KEY,
+    authorization_source: str | None = None,
+    **settings: Any,
+) -> Callable[[], Handler]:
+    """The application behind a buffered Function URL whose AuthType is AWS_IAM; settings are those of the URL.
+
+    `authorization_source` is the Lambda Web Adapter's setting of that name.
+    """
+    iam = Verifier(
+        access_key_id=credentials.ACCESS_KEY_ID, secret_access_key=secret_access_key, region=credentials.REGION
+    )
+
+    def build() -> Handler:
+        served = app()
+        source = authorization_source
+        function = Function(build=lambda: AppInstance(served, AdapterMode.BUFFERED, authorization_source=source))
+        return FunctionUrl(function=function, iam=iam, **settings)
+
+    return build
+
+
+def returning(handler: Callable[[Mapping[str, Any], Context], Any]) -> Callable[[], Handler]:
+    """A function without any adapter behind a buffered Function URL."""
+    return lambda: FunctionUrl(function=Function(build=lambda: HandlerInstance(handler)))
+
+
+def stateless_with(**replies: bad.Reply) -> Callable[[], Handler]:
+    """A stateless server that answers one method otherwise; `__` stands for the slash."""
+    return lambda: bad.intercept(StatelessServer(), {name.replace("__", "/"): reply for name, reply in replies.items()})
+
+
+def stateless_offering(*offered: toolbox.Tool) -> Callable[[], Handler]:
+    """A stateless server with these tools."""
+    return lambda: StatelessServer(tools=offered)
