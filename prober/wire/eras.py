@@ -3,7 +3,8 @@
 The order is the one with the fewest requests: the remembered way, then `server/discover`, then `initialize`, then the
 event stream of 2024-11-05. Only an answer says something about the era; a refusal at the door, a server error or
 silence does not, so that trying on would only blame the wrong thing (specification 2026-07-28, basic/versioning and
-basic/transports/streamable-http, "Backward Compatibility").
+basic/transports/streamable-http, "Backward Compatibility"). An era that the owner has pinned comes first; the other
+one is tried where the server refuses that era, so that a report can say what it speaks instead.
 """
 
 from collections.abc import Sequence
@@ -23,6 +24,11 @@ _AT_THE_DOOR: Final = frozenset({401, 403, 408, 421, 429})
 _NO_STREAMABLE_HTTP: Final = frozenset({400, 404, 405})
 """Statuses after which the specification has clients look for the older transport (2025-11-25, basic/transports)."""
 
+_ORDER: Final = (
+    (Transport.STREAMABLE_HTTP, Era.STATELESS),
+    (Transport.STREAMABLE_HTTP, Era.HANDSHAKE),
+    (Transport.SSE, Era.HANDSHAKE),
+)
 _STATELESS_TRIES: Final = 2
 
 
@@ -71,15 +77,15 @@ class Plan:
         if transport is Transport.SSE:
             era = Era.HANDSHAKE
         plan = cls(transport=transport, era=era, version=version)
-        if remembered is None or not plan.allows(remembered.transport, remembered.era):
+        if remembered is None or not plan.allows(remembered.transport) or era not in (None, remembered.era):
             return plan
-        if remembered.era is Era.HANDSHAKE and now - remembered.chosen_at >= CHOOSE_AGAIN_AFTER:
+        if remembered.era is Era.HANDSHAKE and abs(now - remembered.chosen_at) >= CHOOSE_AGAIN_AFTER:
             return plan
         way = Way(remembered.transport, remembered.era, plan.offer(remembered.era, remembered.protocol_version))
         return cls(transport=transport, era=era, version=version, remembered=way)
 
-    def allows(self, transport: Transport, era: Era) -> bool:
-        return self.transport in (None, transport) and self.era in (None, era)
+    def allows(self, transport: Transport) -> bool:
+        return self.transport in (None, transport)
 
     def offer(self, era: Era, remembered: str | None = None) -> str:
         """The revision to offer: the pinned one, else the newest of the era that we know and the server may know."""
@@ -112,15 +118,13 @@ def opened_by(way: Way, exchange: Exchange) -> Opened | None:
 
 def _untried(plan: Plan, tries: Tries) -> Way | None:
     tried = {way.kind for way, _ in tries}
-    order = (
-        (Transport.STREAMABLE_HTTP, Era.STATELESS),
-        (Transport.STREAMABLE_HTTP, Era.HANDSHAKE),
-        (Transport.SSE, Era.HANDSHAKE),
-    )
-    for transport, era in order:
-        if (transport, era) in tried or not plan.allows(transport, era):
+    pinned_first = sorted(_ORDER, key=lambda kind: plan.era not in (None, kind[1]))
+    for transport, era in pinned_first:
+        if (transport, era) in tried or not plan.allows(transport):
             continue
         if transport is Transport.SSE and plan.transport is None and not _may_be_older_transport(tries):
+            continue
+        if era is Era.STATELESS and plan.era is Era.HANDSHAKE and not _refuses_handshake(tries):
             continue
         return Way(transport, era, plan.offer(era))
     return None
@@ -132,7 +136,7 @@ def _offered_instead(plan: Plan, tries: Tries) -> Way | None:
     stateless = [way for way, _ in tries if way.era is Era.STATELESS]
     if error is None or error.code != ErrorCode.UNSUPPORTED_PROTOCOL_VERSION or len(stateless) >= _STATELESS_TRIES:
         return None
-    if not plan.allows(Transport.STREAMABLE_HTTP, Era.STATELESS):
+    if not plan.allows(Transport.STREAMABLE_HTTP):
         return None
     named = [version for version in _supported_by(error) if era_of(version) is Era.STATELESS]
     return Way(Transport.STREAMABLE_HTTP, Era.STATELESS, max(named)) if named else None
@@ -176,6 +180,13 @@ def _may_be_older_transport(tries: Tries) -> bool:
     )
 
 
+def _refuses_handshake(tries: Tries) -> bool:
+    """Whether JSON-RPC itself refuses `initialize`. Less does not lead from a pinned handshake to `server/discover`,
+    because owners pin it for servers that do not survive that."""
+    refusals = (error_of(exchange) for way, exchange in tries if way.era is Era.HANDSHAKE)
+    return any(error is not None and error.code != ErrorCode.INTERNAL_ERROR for error in refusals)
+
+
 def _supported_by(error: RpcError) -> list[str]:
     data: Any = error.data
     supported = data.get("supported") if isinstance(data, dict) else None
@@ -195,8 +206,10 @@ def _reason(plan: Plan, tries: Tries, version: str) -> str:
         (Transport.SSE, Era.HANDSHAKE): f"the event stream named its endpoint and initialize negotiated {version}",
     }[way.kind]
     before = [f"{_asked(tried)} was answered with {_answered(exchange)}" for tried, exchange in tries[:-1]]
-    pinned = "as pinned in the endpoint's settings" if plan.transport or plan.era else ""
-    return "; ".join(part for part in (how, *before, pinned) if part)
+    pinned = ["as pinned in the endpoint's settings"] if plan.transport or plan.era else []
+    if plan.era not in (None, way.era):
+        pinned = [f"the endpoint's settings pin the {plan.era} era"]
+    return "; ".join([how, *before, *pinned])
 
 
 def _asked(way: Way) -> str:

@@ -8,7 +8,7 @@ import pytest
 
 from checks.model import Endpoint, Exchange, Failure, Message, Opener, TransportError
 from checks.spec import Era, Transport
-from prober.wire.eras import CHOOSE_AGAIN_AFTER, Opened, Plan, Way, next_step
+from prober.wire.eras import CHOOSE_AGAIN_AFTER, Opened, Plan, Way, next_step, opened_by
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 DISCOVER = Way(Transport.STREAMABLE_HTTP, Era.STATELESS, "2026-07-28")
@@ -131,6 +131,57 @@ def test_the_negotiated_revision_counts_and_not_the_offered_one() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("first", "negotiated"),
+    [
+        pytest.param(answer(DISCOVER, 400, error(-32600, "Missing session ID")), "2025-11-25", id="python 1.30"),
+        pytest.param(answer(DISCOVER, 400, error(-32600, "Missing session ID")), "2025-06-18", id="python 1.12"),
+        pytest.param(answer(DISCOVER, 200, error(-32602)), "2025-03-26", id="python 1.9 stateless"),
+        pytest.param(answer(DISCOVER, 400, error(-32000, rpc_id=None)), "2025-11-25", id="typescript 1.x"),
+        pytest.param(answer(DISCOVER, 404, error(-32601)), "2024-11-05", id="awslabs"),
+    ],
+)
+def test_each_server_of_the_handshake_era_is_opened_by_its_second_answer(
+    first: tuple[Way, Exchange], negotiated: str
+) -> None:
+    step = next_step(ANYTHING, [first, answer(INITIALIZE, data=result({"protocolVersion": negotiated}))])
+    assert isinstance(step, Opened)
+    assert (step.way, step.version) == (INITIALIZE, negotiated)
+
+
+def test_a_handshake_that_is_refused_for_its_era_leads_back_to_the_stateless_one_at_first_contact_too() -> None:
+    tries = [
+        answer(DISCOVER, 400),
+        answer(INITIALIZE, 400, error(-32022, data={"supported": ["2026-07-28"], "requested": "2025-11-25"})),
+    ]
+    assert next_step(ANYTHING, tries) == DISCOVER
+    assert next_step(ANYTHING, [*tries, answer(DISCOVER, 400)]) is None
+
+
+def test_the_older_transport_is_open_once_its_initialize_is_answered() -> None:
+    tries = [
+        answer(DISCOVER, 405),
+        answer(INITIALIZE, 405),
+        answer(STREAM, 202, result({"protocolVersion": "2025-11-25"})),
+    ]
+    step = next_step(ANYTHING, tries)
+    assert isinstance(step, Opened)
+    assert (step.way, step.version) == (STREAM, "2025-11-25")
+    assert step.reason == (
+        "the event stream named its endpoint and initialize negotiated 2025-11-25; "
+        "server/discover was answered with HTTP 405 and no JSON-RPC; initialize was answered with HTTP 405 and no "
+        "JSON-RPC"
+    )
+
+
+def test_a_way_tried_by_itself_is_open_by_the_same_rules() -> None:
+    opened = opened_by(*answer(INITIALIZE, data=result({"protocolVersion": "2025-03-26"})))
+    assert opened is not None
+    assert (opened.version, opened.confirms_memory) == ("2025-03-26", False)
+    assert opened_by(*answer(DISCOVER, data=result({"supportedVersions": ["2099-01-01"]}))) is None
+    assert opened_by(*answer(INITIALIZE, 400, error(-32022))) is None
+
+
 @pytest.mark.parametrize("status", [400, 404, 405])
 def test_the_older_transport_is_looked_for_where_no_json_rpc_answers_initialize(status: int) -> None:
     tries = [answer(DISCOVER, status), answer(INITIALIZE, status)]
@@ -186,8 +237,26 @@ def test_a_remembered_way_that_is_not_available_stays_the_only_one_tried() -> No
 
 
 def test_a_remembered_handshake_is_chosen_anew_once_a_day() -> None:
-    old = remembered(Transport.STREAMABLE_HTTP, Era.HANDSHAKE, "2025-06-18", CHOOSE_AGAIN_AFTER)
-    assert next_step(Plan.of(endpoint(), old, NOW), []) == DISCOVER
+    second = timedelta(seconds=1)
+    for age, first in ((CHOOSE_AGAIN_AFTER - second, INITIALIZE), (CHOOSE_AGAIN_AFTER, DISCOVER)):
+        memory = remembered(Transport.STREAMABLE_HTTP, Era.HANDSHAKE, "2025-06-18", age)
+        assert next_step(Plan.of(endpoint(), memory, NOW), []) == first
+    stream = remembered(Transport.SSE, Era.HANDSHAKE, "2024-11-05", CHOOSE_AGAIN_AFTER)
+    assert next_step(Plan.of(endpoint(), stream, NOW), []) == DISCOVER
+
+
+def test_a_handshake_chosen_in_the_future_of_a_clock_that_was_wrong_is_chosen_anew() -> None:
+    memory = remembered(Transport.STREAMABLE_HTTP, Era.HANDSHAKE, "2025-06-18", timedelta(days=-400))
+    assert next_step(Plan.of(endpoint(), memory, NOW), []) == DISCOVER
+
+
+def test_a_remembered_stateless_way_has_no_age_because_it_fails_by_itself() -> None:
+    memory = remembered(Transport.STREAMABLE_HTTP, Era.STATELESS, "2026-07-28", timedelta(days=400))
+    plan = Plan.of(endpoint(), memory, NOW)
+    opened = next_step(plan, [answer(DISCOVER, data=result({"supportedVersions": ["2026-07-28"]}))])
+    assert isinstance(opened, Opened)
+    assert opened.confirms_memory
+    assert next_step(plan, [answer(DISCOVER, 400, error(-32600, "Missing session ID"))]) == INITIALIZE
 
 
 @pytest.mark.parametrize(
@@ -207,17 +276,93 @@ def test_what_the_owner_pins_decides_the_first_way(settings: dict[str, Any], fir
     assert next_step(Plan.of(endpoint(**settings), None, NOW), []) == first
 
 
-def test_a_pinned_era_is_not_left() -> None:
-    pinned = Plan.of(endpoint(era=Era.STATELESS), None, NOW)
-    assert next_step(pinned, [answer(DISCOVER, 404)]) is None
+@pytest.mark.parametrize("settings", [{"era": Era.STATELESS}, {"protocol_version": "2026-07-28"}])
+@pytest.mark.parametrize(
+    ("status", "data"), [(404, None), (405, None), (400, error(-32600, "Missing session ID")), (404, error(-32601))]
+)
+def test_a_server_that_refuses_the_pinned_stateless_era_is_asked_to_initialize(
+    settings: dict[str, Any], status: int, data: Any
+) -> None:
+    pinned = Plan.of(endpoint(**settings), None, NOW)
+    refused = answer(DISCOVER, status, data)
+    assert next_step(pinned, [refused]) == INITIALIZE
+    step = next_step(pinned, [refused, answer(INITIALIZE, data=result({"protocolVersion": "2025-06-18"}))])
+    assert isinstance(step, Opened)
+    assert step.reason.startswith("initialize negotiated 2025-06-18; server/discover was answered with ")
+    assert step.reason.endswith("; the endpoint's settings pin the stateless era")
+
+
+@pytest.mark.parametrize("settings", [{"era": Era.HANDSHAKE}, {"protocol_version": "2025-11-25"}])
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        pytest.param(error(-32022, data={"supported": ["2026-07-28"]}), id="typescript 2.x modern only"),
+        pytest.param(error(-32601), id="unknown method"),
+        pytest.param(error(-32602, "_meta is required"), id="asks for _meta"),
+        pytest.param(error(-32020), id="asks for headers"),
+    ],
+)
+def test_a_server_whose_json_rpc_refuses_the_pinned_handshake_is_asked_without_one(
+    settings: dict[str, Any], refusal: Any
+) -> None:
+    pinned = Plan.of(endpoint(**settings), None, NOW)
+    refused = answer(INITIALIZE, 400, refusal)
+    assert next_step(pinned, [refused]) == DISCOVER
+    step = next_step(pinned, [refused, answer(DISCOVER, data=result({"supportedVersions": ["2026-07-28"]}))])
+    assert isinstance(step, Opened)
+    assert step.reason.endswith("; the endpoint's settings pin the handshake era")
+
+
+@pytest.mark.parametrize(
+    ("status", "data"),
+    [
+        pytest.param(404, None, id="no such page"),
+        pytest.param(405, None, id="no such verb"),
+        pytest.param(200, None, id="no JSON-RPC"),
+        pytest.param(500, error(-32603), id="an internal error"),
+        pytest.param(200, result({}), id="a result without a revision"),
+        pytest.param(401, None, id="no credentials"),
+        pytest.param(503, None, id="not available"),
+    ],
+)
+def test_a_pinned_handshake_never_leads_to_discover_without_a_refusal_by_json_rpc(status: int, data: Any) -> None:
     pinned = Plan.of(endpoint(era=Era.HANDSHAKE), None, NOW)
-    refused = error(-32022, data={"supported": ["2026-07-28"]})
-    assert next_step(pinned, [answer(INITIALIZE, 400, refused)]) is None
+    tries = [answer(INITIALIZE, status, data)]
+    step = next_step(pinned, tries)
+    assert step in (STREAM, None)
+    if step is not None:
+        assert next_step(pinned, [*tries, answer(STREAM, 404)]) is None
+
+
+@pytest.mark.parametrize("era", list(Era))
+@pytest.mark.parametrize("status", [307, 401, 403, 408, 429, 500, 502, 503, 504])
+def test_what_says_nothing_about_the_era_ends_a_pinned_one_too(era: Era, status: int) -> None:
+    plan = Plan.of(endpoint(era=era), None, NOW)
+    first = next_step(plan, [])
+    assert isinstance(first, Way)
+    assert next_step(plan, [answer(first, status)]) is None
+
+
+def test_a_pinned_era_comes_first_whatever_is_remembered() -> None:
+    memory = remembered(Transport.STREAMABLE_HTTP, Era.HANDSHAKE, "2025-11-25")
+    assert next_step(Plan.of(endpoint(era=Era.STATELESS), memory, NOW), []) == DISCOVER
+    memory = remembered(Transport.STREAMABLE_HTTP, Era.STATELESS, "2026-07-28")
+    assert next_step(Plan.of(endpoint(era=Era.HANDSHAKE), memory, NOW), []) == INITIALIZE
 
 
 def test_a_pinned_transport_is_not_left() -> None:
     pinned = Plan.of(endpoint(transport=Transport.STREAMABLE_HTTP), None, NOW)
     assert next_step(pinned, [answer(DISCOVER, 405), answer(INITIALIZE, 405)]) is None
+    pinned = Plan.of(endpoint(transport=Transport.SSE), None, NOW)
+    refused = error(-32022, data={"supported": ["2026-07-28"]})
+    assert next_step(pinned, [answer(STREAM, 202, refused)]) is None
+
+
+def test_a_memory_of_another_transport_than_the_pinned_one_is_ignored() -> None:
+    plan = Plan.of(
+        endpoint(transport=Transport.STREAMABLE_HTTP), remembered(Transport.SSE, Era.HANDSHAKE, "2024-11-05"), NOW
+    )
+    assert next_step(plan, []) == DISCOVER
 
 
 def test_a_memory_that_contradicts_the_pins_is_ignored() -> None:
