@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
+from checks.axes import axes_of
 from checks.encode import as_json
 from checks.model import CheckResult, Diagnosis, Endpoint, Exchange, ProbeReport
 from checks.text import shown_url
@@ -22,10 +23,12 @@ def document(report: ProbeReport, endpoint: Endpoint) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "verdict": report.verdict.value,
+        "profile": report.profile.value,
         "endpoint": {"name": as_json(report.endpoint), "url": shown_url(endpoint.url)},
         "era": None if opener is None else opener.era.value,
         "protocol_version": None if opener is None else as_json(opener.protocol_version),
         "transport": None if opener is None else opener.transport.value,
+        "axes": as_json(axes_of(report)),
         "server": {
             "name": as_json(report.opening.server_name),
             "version": as_json(report.opening.server_version),
@@ -89,6 +92,7 @@ def _exchange(exchange: Exchange) -> dict[str, Any]:
         "at_ms": _ms(exchange.offset_ms),
         "ms": _ms(exchange.timings.total_ms),
         "error": None if error is None else {"failure": error.failure.value, "reason": as_json(error.reason)},
+        "irregularities": as_json(exchange.irregularities),
     }
 
 

@@ -1,10 +1,11 @@
 """A report for people: a line per check, then the verdict, and for each diagnosis its evidence and fix."""
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
-from checks.model import CheckResult, Diagnosis, Effect, Endpoint, Outcome, ProbeReport, Verdict
+from checks.axes import Axes, ReplyMode, SessionMode, axes_of
+from checks.model import CheckResult, Diagnosis, Effect, Endpoint, Irregularity, Outcome, ProbeReport, Verdict
 from checks.proofs import milliseconds
 from checks.text import ELLIPSIS, clean, shown_url
 
@@ -22,6 +23,7 @@ _VERDICT_COLOURS: Final = {
     Verdict.DOWN: _RED,
     Verdict.UNKNOWN: _CYAN,
 }
+_MODES: Final = {ReplyMode.JSON: "JSON", ReplyMode.EVENT_STREAM: "events"}
 _WEIGHTS: Final = {Effect.DOWN: 0, Effect.UNKNOWN: 1, Effect.DEGRADED: 2, Effect.INFORMATION: 3}
 _LONGEST_TEXT: Final = 4000
 _LONGEST_COMMAND: Final = 20_000
@@ -65,6 +67,10 @@ class _Page:
             yield from self._wrapped(clean(finding.text, _LONGEST_TEXT), " " * 8, "      - ")
             if finding.rule:
                 yield self.painted(f"        {clean(finding.rule)}", _DIM)
+        for exchange, odd in _irregularities(result):
+            yield from self._wrapped(
+                clean(f"{exchange}: {odd.detail} ({odd.code})", _LONGEST_TEXT), " " * 8, "      - "
+            )
 
     def verdict(self, report: ProbeReport) -> Iterator[str]:
         word = self.painted(report.verdict.value.upper(), _BOLD, _VERDICT_COLOURS[report.verdict])
@@ -76,6 +82,8 @@ class _Page:
         else:
             said = f"{clean(opener.protocol_version, 20)} over {opener.transport.value}, {opener.era.value} era"
         yield f"{word} after {milliseconds(report.duration_ms)}: {said}"
+        if report.verdict is not Verdict.UNKNOWN and opener is not None:
+            yield from self._wrapped(clean(_in_words(axes_of(report)), _LONGEST_TEXT), "  ")
 
     def diagnosis(self, diagnosis: Diagnosis) -> Iterator[str]:
         is_note = diagnosis.effect is Effect.INFORMATION
@@ -123,6 +131,30 @@ class _Page:
             max_lines=most_lines,
             placeholder=f" {ELLIPSIS}",
         )
+
+
+def _irregularities(result: CheckResult) -> Iterator[tuple[str, Irregularity]]:
+    """What is odd about the answers of a check, each kind once, with the request that shows it."""
+    seen = set()
+    for exchange in result.exchanges:
+        for each in exchange.irregularities:
+            if each not in seen:
+                seen.add(each)
+                yield exchange.rpc_method or exchange.method, each
+
+
+def _in_words(axes: Axes) -> str:
+    """How the conversation goes, beside era, revision and transport."""
+    session = "with a session" if axes.session is SessionMode.SESSION else "no session"
+    methods: dict[tuple[ReplyMode, ...], list[str]] = {}
+    for method, modes in axes.replies.items():
+        methods.setdefault(modes, []).append(method)
+    replies = [f"{' or '.join(_MODES[mode] for mode in modes)} to {_listed(to)}" for modes, to in methods.items()]
+    return "; ".join([session, *replies])
+
+
+def _listed(words: Sequence[str]) -> str:
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _certainty(confidence: float) -> str:

@@ -15,6 +15,7 @@ from checks.model import (
     Exchange,
     Failure,
     Finding,
+    Irregularity,
     Message,
     Opener,
     Opening,
@@ -39,12 +40,16 @@ def endpoint() -> Endpoint:
 def healthy() -> ProbeReport:
     opening = Exchange(
         id="x1", method="POST", url="https://orders.example.com/mcp", rpc_method="server/discover", rpc_id="1",
-        started_at=AT, status=200, remote_address="93.184.215.14",
+        started_at=AT, status=200, remote_address="93.184.215.14", headers=(("Content-Type", "application/json"),),
+        messages=(Message(data={"jsonrpc": "2.0", "id": "1", "result": {}}, at_ms=80.0),),
         timings=Timings(dns_ms=2.04, connect_ms=11.0, tls_ms=20.0, sent_ms=33.5, first_byte_ms=80.0, total_ms=81.26),
     )  # fmt: skip
     listing = Exchange(
         id="x2", method="POST", url=opening.url, rpc_method="tools/list", rpc_id="2", started_at=AT, offset_ms=82.0,
-        status=200, timings=Timings(total_ms=40.0),
+        status=200, timings=Timings(first_event_ms=20.0, total_ms=40.0),
+        headers=(("Content-Type", "text/event-stream"),),
+        messages=(Message(data={"jsonrpc": "2.0", "id": "2", "result": {"tools": []}}, at_ms=20.0),),
+        irregularities=(Irregularity(code="bom", detail="a byte order mark before the JSON"),),
     )  # fmt: skip
     opener = Opener(
         transport=Transport.STREAMABLE_HTTP,

@@ -10,10 +10,18 @@ def test_the_form_of_version_1(healthy: ProbeReport, endpoint: Endpoint) -> None
     assert json.loads(render(healthy, endpoint)) == {
         "schema_version": 1,
         "verdict": "up",
+        "profile": "standard",
         "endpoint": {"name": "orders.example.com", "url": "https://orders.example.com/mcp?[redacted]"},
         "era": "stateless",
         "protocol_version": "2026-07-28",
         "transport": "streamable-http",
+        "axes": {
+            "era": "stateless",
+            "protocol_version": "2026-07-28",
+            "transport": "streamable-http",
+            "session": "none",
+            "replies": {"server/discover": ["json"], "tools/list": ["event-stream"]},
+        },
         "server": {"name": "orders", "version": "1.2.0", "capabilities": ["prompts", "tools"], "has_session": False},
         "checks": [
             {
@@ -66,11 +74,12 @@ def test_the_form_of_version_1(healthy: ProbeReport, endpoint: Endpoint) -> None
         "exchanges": [
             {
                 "id": "x1", "method": "POST", "rpc_method": "server/discover", "status": 200, "at_ms": 0.0,
-                "ms": 81.3, "error": None,
+                "ms": 81.3, "error": None, "irregularities": [],
             },
             {
                 "id": "x2", "method": "POST", "rpc_method": "tools/list", "status": 200, "at_ms": 82.0, "ms": 40.0,
                 "error": None,
+                "irregularities": [{"code": "bom", "detail": "a byte order mark before the JSON"}],
             },
         ],
         "started_at": "2026-11-20T12:00:00+00:00",
@@ -81,6 +90,9 @@ def test_the_form_of_version_1(healthy: ProbeReport, endpoint: Endpoint) -> None
 def test_a_failed_opening_has_no_era_and_says_why_in_its_diagnosis(broken: ProbeReport, endpoint: Endpoint) -> None:
     found = json.loads(render(broken, endpoint))
     assert (found["era"], found["protocol_version"], found["transport"]) == (None, None, None)
+    assert found["axes"] == {
+        "era": None, "protocol_version": None, "transport": None, "session": None, "replies": {},
+    }  # fmt: skip
     note, cause = found["diagnoses"]
     assert note["effect"] == "information"
     assert set(cause) == {

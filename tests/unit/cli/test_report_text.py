@@ -16,10 +16,12 @@ def test_a_healthy_server_takes_one_line_per_check_and_one_for_the_verdict(
         "",
         "  pass  lifecycle        81 ms  orders 1.2.0 speaks 2026-07-28",
         "  pass  tools_list       40 ms  2 tools: find, list",
+        "      - tools/list: a byte order mark before the JSON (bom)",
         "  skip  sentinel_call        -  no sentinel is configured",
         "  skip  streaming            -  not measured",
         "",
         "UP after 122 ms: 2026-07-28 over streamable-http, stateless era",
+        "  no session; JSON to server/discover; events to tools/list",
     ]
 
 
