@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 from checks.axes import Axes, ReplyMode, SessionMode, axes_of
+from checks.matrix import Matrix, matrix_of
 from checks.model import CheckResult, Diagnosis, Effect, Endpoint, Irregularity, Outcome, ProbeReport, Verdict
 from checks.proofs import milliseconds
 from checks.text import ELLIPSIS, clean, shown_url
@@ -23,6 +24,7 @@ _VERDICT_COLOURS: Final = {
     Verdict.DOWN: _RED,
     Verdict.UNKNOWN: _CYAN,
 }
+_CONNECT_COLOURS: Final = {"yes": _GREEN, "no": _YELLOW}
 _MODES: Final = {ReplyMode.JSON: "JSON", ReplyMode.EVENT_STREAM: "events"}
 _WEIGHTS: Final = {Effect.DOWN: 0, Effect.UNKNOWN: 1, Effect.DEGRADED: 2, Effect.INFORMATION: 3}
 _LONGEST_TEXT: Final = 4000
@@ -37,6 +39,10 @@ def render(report: ProbeReport, endpoint: Endpoint, *, width: int = 80, colour: 
     for result in report.results:
         lines += page.check(result, is_explained=bool(diagnoses))
     lines += ["", *page.verdict(report)]
+    eras = report.result("eras")
+    matrix = None if eras is None else matrix_of(eras.facts)
+    if matrix is not None:
+        lines += ["", *page.matrix(matrix)]
     for diagnosis in diagnoses:
         lines += ["", *page.diagnosis(diagnosis)]
     return "\n".join(lines)
@@ -84,6 +90,17 @@ class _Page:
         yield f"{word} after {milliseconds(report.duration_ms)}: {said}"
         if report.verdict is not Verdict.UNKNOWN and opener is not None:
             yield from self._wrapped(clean(_in_words(axes_of(report)), _LONGEST_TEXT), "  ")
+
+    def matrix(self, matrix: Matrix) -> Iterator[str]:
+        """Which clients can connect, then what came of each revision that was offered."""
+        yield self.painted("which clients can connect", _BOLD)
+        for each in matrix.clients:
+            mark = self.painted(f"{each.connect:<7}", _CONNECT_COLOURS.get(each.connect, _CYAN))
+            first, *more = self._wrapped(f"{each.kind}: {each.detail}", " " * 10)
+            yield f"  {mark} {first.lstrip()}"
+            yield from more
+        said = "; ".join(f"{each.revision} {each.said}" for each in matrix.revisions)
+        yield from self._wrapped(f"offered: {said}", " " * 4, "  ")
 
     def diagnosis(self, diagnosis: Diagnosis) -> Iterator[str]:
         is_note = diagnosis.effect is Effect.INFORMATION

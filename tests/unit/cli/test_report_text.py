@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from checks.model import Diagnosis, Endpoint, ProbeReport, Verdict
+from checks.model import CheckResult, Diagnosis, Endpoint, Outcome, ProbeReport, Verdict
 from prober.cli.report_text import render
 
 
@@ -105,3 +105,27 @@ def test_a_long_summary_takes_two_lines_where_a_diagnosis_says_the_rest(
 def test_texts_without_bounds_are_cut(broken: ProbeReport, endpoint: Endpoint) -> None:
     endless: Diagnosis = replace(broken.diagnoses[1], fix="x" * 1_000_000, summary="y " * 1_000_000)
     assert len(render(replace(broken, diagnoses=(endless,)), endpoint)) < 30_000
+
+
+def test_the_full_profile_ends_in_which_clients_can_connect(healthy: ProbeReport, endpoint: Endpoint) -> None:
+    clients = (
+        {"clients": "of the stateless era", "connect": "yes", "detail": "served"},
+        {
+            "clients": "of the handshake era",
+            "connect": "no",
+            "detail": "no revision of the handshake is answered, says \x1b",
+        },
+    )
+    offers = {
+        "2026-07-28": {"answer": "served", "said": "served"},
+        "2025-11-25": {"answer": "refused", "said": "refused: JSON-RPC error -32022"},
+    }
+    eras = CheckResult(check="eras", outcome=Outcome.PASS, summary="", facts={"clients": clients, "revisions": offers})
+    lines = render(replace(healthy, results=(*healthy.results, eras)), endpoint).splitlines()
+    assert lines[lines.index("which clients can connect") :] == [
+        "which clients can connect",
+        "  yes     of the stateless era: served",
+        "  no      of the handshake era: no revision of the handshake is answered, says",
+        "          \\u{1b}",
+        "  offered: 2025-11-25 refused: JSON-RPC error -32022; 2026-07-28 served",
+    ]
