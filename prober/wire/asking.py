@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, Final, Protocol
 
-from checks.model import Exchange, Failure
+from checks.model import Exchange
 from checks.spec import EVENT_STREAM_TYPE, JSON_TYPE
 from checks.wire import Alteration
 from prober.net.client import VERSION
@@ -85,8 +85,7 @@ class LeftCalls:
             yield
             waited = True
         finally:
-            gave_up = recording.error is not None and recording.error.failure in (Failure.DEADLINE, Failure.LIMIT)
-            left = recording.is_sent and not recording.answered and (gave_up or not waited)
+            left = recording.is_sent and not recording.answered and (recording.gave_up or not waited)
             if left and envelope["method"] == "tools/call" and "task" not in envelope["params"]:
                 self._ids.append(envelope["id"])
 

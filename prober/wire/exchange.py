@@ -47,6 +47,9 @@ _CLIENT_HEADERS: Final = frozenset({b"user-agent", b"accept-encoding"})
 _SIGNING_HEADERS: Final = "x-amz-"
 """What the names of the headers begin with that AWS signatures bring along, beside Authorization."""
 _NOT_AFTER: Final = "not_after"
+_ENDLESS: Final = frozenset({"too-many-events", "too-many-comments"})
+_NO_AUTH: Final = httpx.Auth()
+"""Keeps httpx from making credentials out of a user in a URL, which a server may have named."""
 
 _PHASE_FAILURES: Final = {Step.DNS: Failure.DNS, Step.CONNECT: Failure.CONNECT, Step.TLS: Failure.TLS}
 
@@ -227,6 +230,17 @@ class Recording:
         """Whether the whole request has gone out."""
         return self._phases.sent_at is not None
 
+    @property
+    def gave_up(self) -> bool:
+        """Whether we stopped waiting while the server may still work on its answer."""
+        if self.error is None:
+            return False
+        return self.error.failure is Failure.DEADLINE or self.error.reason in _ENDLESS
+
+    @property
+    def with_credentials(self) -> bool:
+        return self._outgoing.with_credentials
+
     def header(self, name: str) -> str | None:
         """The first answer header of that name, as it came."""
         return next((value for key, value in self.answer_headers if key.lower() == name.lower()), None)
@@ -372,7 +386,7 @@ class Recording:
         if outgoing is self._outgoing:
             self._request_headers = self._shown(request)
             self._request_body = body
-        return await self._recorder.client.send(request, stream=True)
+        return await self._recorder.client.send(request, stream=True, auth=_NO_AUTH)
 
     def _shown(self, request: httpx.Request) -> Headers:
         """The request's headers as they may be shown: references for secrets, and no secret within the others."""

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
-from urllib.parse import urljoin
 
 from checks.model import Exchange, Failure
 from checks.spec import EVENT_STREAM_TYPE
@@ -19,7 +18,7 @@ from prober.wire.asking import (
     with_meta,
 )
 from prober.wire.exchange import Outgoing, Recorder, Recording
-from prober.wire.origins import is_same_origin
+from prober.wire.origins import is_same_origin, resolved
 from prober.wire.sse import Event
 
 
@@ -117,7 +116,7 @@ class LegacySse:
             self._news.set()
 
     def _take_endpoint(self, first: Event) -> None:
-        endpoint = urljoin(self._url, first.data.strip())
+        endpoint = resolved(self._url, first.data.strip())
         if first.name != "endpoint":
             detail = f"the first event is “{first.name[:40]}” and names no endpoint"
             self._stream.fail(Failure.PROTOCOL, "no-endpoint-event", detail)

@@ -1,5 +1,7 @@
 """Whether a URL that a server names leads back to that server."""
 
+from urllib.parse import urljoin
+
 import httpx
 
 from prober.net.dial import Origin
@@ -13,6 +15,14 @@ def is_same_origin(url: str, other: str) -> bool:
     """
     origin = _origin(url)
     return origin is not None and origin == _origin(other)
+
+
+def resolved(base: str, reference: str) -> str:
+    """A reference within a document at `base` as a URL; what cannot be resolved comes back as it is."""
+    try:
+        return urljoin(base, reference)
+    except ValueError:
+        return reference
 
 
 def _origin(url: str) -> Origin | None:

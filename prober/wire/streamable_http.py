@@ -222,5 +222,8 @@ class Handshake:
                 ("Last-Event-ID", recording.last_event_id or ""),
                 *self._follow_up_headers(),
             )
-            if not await recording.resume(Outgoing(method="GET", url=self._url, headers=headers)):
+            outgoing = Outgoing(
+                method="GET", url=self._url, headers=headers, with_credentials=recording.with_credentials
+            )
+            if not await recording.resume(outgoing):
                 return

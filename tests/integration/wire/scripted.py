@@ -22,6 +22,7 @@ from prober.net.client import Net
 from prober.net.guard import GuardPolicy
 from prober.net.tls import Trust
 from prober.wire.connect import HttpWire, connect
+from prober.wire.exchange import Signer
 from prober.wire.redact import SentHeader
 
 NEWEST = "2025-11-25"
@@ -211,6 +212,7 @@ class Prober:
         timeout_s: float = 5.0,
         headers: Sequence[SentHeader] = (),
         remembered: Opener | None = None,
+        signer: Signer | None = None,
         **settings: Any,
     ) -> HttpWire:
         deadline = asyncio.get_running_loop().time() + timeout_s
@@ -221,6 +223,7 @@ class Prober:
             headers=headers,
             remembered=remembered,
             deadline=deadline,
+            signer=signer,
         )
         self.open_wires.append(wire)
         return wire
