@@ -1,6 +1,7 @@
 """Causes around the tool list: empty, not to be had, incomplete."""
 
 from checks.detectors.scene import Scene, scene
+from checks.detectors.session import is_lost_session
 from checks.messages import all_tools_of, error_of, result_of
 from checks.model import CheckResult, Effect, Evidence, Outcome, Proof
 from checks.proofs import answer_line, answer_proof, counted
@@ -37,23 +38,16 @@ def tools_list_failed(evidence: Evidence) -> Cause | None:
     if listing is None or listing.facts.get("complete"):
         return None
     found = _unreadable_page(evidence, listing)
-    if found is None:
+    if found is None or is_lost_session(evidence, found.exchange):
         return None
     error = error_of(found.exchange)
     pages = listing.facts.get("pages", 1)
     at = "" if pages == 1 else f" on page {pages}"
-    session_lost = found.exchange.status in (400, 404) and evidence.opening.has_session
     return found.cause(
         0.95 if error is not None else 0.7,
         f"tools/list fails{at} while the conversation opens: {_what(found)}.",
         "Look in the server's log for what tools/list ran into: often a tool whose schema cannot be built, or a "
         "registry that is not loaded.",
-        alternatives=(
-            "The session lives in the memory of another instance: then the same request on the connection of a new "
-            "session works. Keep sessions in a table, or serve without them.",
-        )
-        if session_lost
-        else (),
     )
 
 

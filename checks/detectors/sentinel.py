@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
 from checks.detectors.scene import Scene
+from checks.detectors.session import is_lost_session
 from checks.messages import error_of, result_of, text_of
 from checks.model import Effect, Evidence, Exchange, Proof
 from checks.symptoms import Symptom, symptom_of
@@ -88,7 +89,7 @@ def sentinel_error(evidence: Evidence) -> Cause | None:
     """A sentinel call is answered with a JSON-RPC error or an HTTP error instead of a tool result."""
     for tool, exchange in _with(evidence, "error"):
         symptom = symptom_of(exchange)
-        if symptom in _EXPLAINED_ELSEWHERE:
+        if symptom in _EXPLAINED_ELSEWHERE or is_lost_session(evidence, exchange):
             continue
         error = error_of(exchange)
         said = f"JSON-RPC error {error.code}" if error is not None else f"HTTP {exchange.status} and no JSON-RPC"
