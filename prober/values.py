@@ -3,11 +3,12 @@
 import ipaddress
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from enum import Enum, auto
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
-from prober.secrets.references import is_reference, problem_with
+from prober.secrets.references import SPELLINGS, is_reference, problem_with
 
 
 class Refused(ValueError):
@@ -39,6 +40,23 @@ _SECRET_HEADER: Final = re.compile(
     r"authorization|cookie|(?:^|[-_])(?:api[-_]?key|auth|token|secret|password|passwd|credentials?|signature)(?:$|[-_])",
     re.IGNORECASE,
 )
+_DEFAULT_PORTS: Final = {"http": 80, "https": 443}
+_SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")  # RFC 6749 section 3.3
+_CLIENT_ID: Final = re.compile(r"[\x20-\x7e]{1,1024}")  # RFC 6749 appendix A.1
+_AWS_NAME: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+_SIGNING_HOSTS: Final = (
+    # Lambda developer guide, "Creating and managing Lambda function URLs"
+    ("lambda", re.compile(r"[a-z0-9-]+\.lambda-url\.(?P<region>[a-z0-9-]+)\.on\.aws")),
+    # API Gateway developer guide, "Invoke REST APIs" and "Invoke a private API"
+    (
+        "execute-api",
+        re.compile(
+            r"(?:[a-z0-9-]+\.)*[a-z0-9-]+\.execute-api\.(?P<region>[a-z0-9-]+)\.(?:vpce\.)?amazonaws\.com(?:\.cn)?"
+        ),
+    ),
+)
+
+AUTHORIZATION: Final = "Authorization"
 
 
 def name(text: str) -> str:
@@ -73,6 +91,103 @@ def url(text: str) -> str:
     return text
 
 
+def origin(text: str) -> str:
+    """An origin as browsers spell it (RFC 6454 section 6.2): lower case, without the default port."""
+    hint = "scheme and host, such as https://app.example.com"
+    try:
+        parts = urlsplit(url(text))
+    except Refused as refused:
+        raise Refused("is not an origin", hint) from refused
+    if parts.path not in ("", "/") or parts.query or text.endswith("?"):
+        raise Refused("is not an origin: it has a path", hint)
+    return _origin(parts)
+
+
+def origin_of(address: str) -> str:
+    """The origin of an address that `url` has taken."""
+    return _origin(urlsplit(address))
+
+
+def _origin(parts: SplitResult) -> str:
+    scheme, host = parts.scheme.lower(), (parts.hostname or "").removesuffix(".")
+    shown = f"[{host}]" if ":" in host else host
+    port = "" if parts.port in (None, _DEFAULT_PORTS.get(scheme)) else f":{parts.port}"
+    return f"{scheme}://{shown}{port}"
+
+
+def signing_scope(address: str, service: str | None = None, region: str | None = None) -> tuple[str, str]:
+    """Service and region that a request to `address` is signed for (AWS Signature Version 4, "credential scope").
+
+    What is not given is read off the host name of a Function URL or an API Gateway stage.
+    """
+    parts = urlsplit(address)
+    for known, pattern in _SIGNING_HOSTS:
+        if found := pattern.fullmatch((parts.hostname or "").removesuffix(".")):
+            service, region = service or known, region or found["region"]
+    if service is None or region is None:
+        raise Refused(
+            "cannot be signed for: its host name does not tell service and region",
+            "name both, such as lambda and eu-central-1 for a Function URL behind a name of your own",
+        )
+    if "+" in parts.query:
+        raise Refused("cannot be signed: a + in a query is read in two ways", "write %20 for a space, %2B for a plus")
+    return service, region
+
+
+def aws_name(text: str) -> str:
+    """The name of an AWS service or region."""
+    if not _AWS_NAME.fullmatch(text):
+        raise Refused("is not the name of an AWS service or region", "such as lambda, execute-api or eu-central-1")
+    return text
+
+
+def oauth_scope(text: str) -> str:
+    """Scopes that a client asks for."""
+    if len(text) > MAX_URL or not _SCOPE.fullmatch(text):
+        raise Refused("is not a scope", "words of ASCII without quotes, one space between them")
+    return text
+
+
+def client_id(text: str) -> str:
+    """The identifier of an OAuth client, which is no secret."""
+    if not _CLIENT_ID.fullmatch(text):
+        raise Refused("is not a client identifier", "up to 1024 characters of printable ASCII")
+    return text
+
+
+class Clash(Enum):
+    """Ways in which one endpoint's credentials contradict each other."""
+
+    TWO_TOKENS = auto()
+    """A bearer token, and a token endpoint that gives another."""
+    NO_ROOM = auto()
+    """A token in the Authorization header, which the signature needs."""
+    HEADER_TAKEN = auto()
+    """A header of the owner's has the name of one that carries the token or the signature."""
+    NO_TOKEN = auto()
+    """A header for the token, and no token."""
+    NOTHING = auto()
+    """No credential at all."""
+
+
+def clashes(
+    *, bearer: bool, oauth: bool, sigv4: bool, token_header: str | None, headers: Iterable[str]
+) -> Iterator[Clash]:
+    """What is contradictory about credentials of which only these are given."""
+    token, header = bearer or oauth, (token_header or AUTHORIZATION).lower()
+    used = ({header} if token else set()) | ({AUTHORIZATION.lower()} if sigv4 else set())
+    if bearer and oauth:
+        yield Clash.TWO_TOKENS
+    if token and sigv4 and header == AUTHORIZATION.lower():
+        yield Clash.NO_ROOM
+    if any(name.lower() in used for name in headers):
+        yield Clash.HEADER_TAKEN
+    if token_header is not None and not token:
+        yield Clash.NO_TOKEN
+    if not (token or sigv4 or token_header):
+        yield Clash.NOTHING
+
+
 def tool_name(text: str) -> str:
     """The name of a tool, as servers may write it: other characters than the specification's are common."""
     if not text.strip() or len(text) > 256 or not text.isprintable():
@@ -99,7 +214,7 @@ def header_value(header: str, value: str) -> str:
     if is_reference(value):
         return reference(value)
     if is_secret_header(header):
-        raise Refused("is a secret written out", "give it by reference: env:NAME or file:/path")
+        raise Refused("is a secret written out", f"give it by reference: {SPELLINGS}")
     if len(value) > MAX_HEADER_VALUE:
         raise Refused(f"is longer than {MAX_HEADER_VALUE} characters", "shorten it")
     if not _HEADER_TEXT.fullmatch(value):
@@ -110,7 +225,7 @@ def header_value(header: str, value: str) -> str:
 def reference(text: str) -> str:
     """A reference to a secret."""
     if not is_reference(text):
-        raise Refused("is not a reference to a secret", "write env:NAME or file:/path, and put the secret there")
+        raise Refused("is not a reference to a secret", f"write {SPELLINGS}, and put the secret there")
     problem = problem_with(text)
     if problem is not None:
         raise Refused("is not a reference to a secret", problem)

@@ -1,14 +1,18 @@
 """From the file and the environment to settings, or to every problem that stands in the way."""
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path as FilePath
 from typing import Any, Final
 
 from pydantic import ValidationError
 
-from checks.model import Endpoint, Expectation, Sentinel
+from checks.model import Endpoint, Expectation, OAuth, Sentinel, SigV4
 from checks.spec import Era, Transport
-from prober.secrets.references import SecretError, is_reference, resolve
+from prober import values
+from prober.limits import Limits
+from prober.secrets.allowance import Allowed, AllowList
+from prober.secrets.references import SecretError, is_reference, is_remote, resolve
 from prober.settings import rules, schema
 from prober.settings.document import Document, Path, read
 from prober.settings.model import (
@@ -112,7 +116,7 @@ def _overlay(document: Document, env: Mapping[str, str]) -> None:
 def _database_url(value: Any, env: Mapping[str, str]) -> str | None:
     if env.get("DATABASE_URL"):
         return env["DATABASE_URL"]
-    if not isinstance(value, str):
+    if not isinstance(value, str) or is_remote(value):  # a rule refuses the latter
         return None
     return resolve(value, env) if is_reference(value) else value
 
@@ -167,6 +171,8 @@ def _settings(parsed: schema.ConfigFile, notifiers: tuple[NotifierSpec, ...], da
         endpoints=tuple(_endpoint(each, parsed.defaults) for each in parsed.endpoints),
         incidents=IncidentRules(**parsed.incidents.model_dump()),
         network=Network(allow_cidrs=tuple(parsed.network.allow_cidrs), allow_private=parsed.network.allow_private),
+        limits=Limits(**parsed.limits.model_dump(by_alias=True)),
+        secrets=None if parsed.secrets is None else _allow_list(parsed.secrets),
         notifiers=notifiers,
         cloudwatch=CloudWatchSettings(
             enabled=parsed.cloudwatch.enabled,
@@ -184,6 +190,7 @@ def _settings(parsed: schema.ConfigFile, notifiers: tuple[NotifierSpec, ...], da
 def _endpoint(section: schema.EndpointSection, defaults: schema.DefaultsSection) -> Endpoint:
     interval_s = section.interval if section.interval is not None else defaults.interval
     verify_tls = section.verify_tls if section.verify_tls is not None else defaults.verify_tls
+    full_every_s = section.full_every if section.full_every is not None else defaults.full_every
     return Endpoint(
         name=section.name,
         url=section.url,
@@ -197,10 +204,27 @@ def _endpoint(section: schema.EndpointSection, defaults: schema.DefaultsSection)
         sentinels=tuple(_sentinel(each) for each in section.sentinels),
         streaming=section.streaming,
         headers=_merged_headers(defaults.headers, section.headers),
-        bearer=None if section.auth is None else section.auth.bearer,
+        **_credentials(section.auth or schema.AuthSection()),
+        on_request=tuple(dict.fromkeys(section.on_request)),
+        browser_origins=tuple(dict.fromkeys(section.browser_origins)),
+        full_every_s=full_every_s if math.isfinite(full_every_s) else None,
         verify_tls=verify_tls,
         enabled=section.enabled,
     )
+
+
+def _credentials(section: schema.AuthSection) -> dict[str, Any]:
+    """The fields of an endpoint that say what proves who asks."""
+    return {
+        "bearer": section.bearer,
+        "oauth": None if section.oauth is None else OAuth(**dict(section.oauth)),
+        "token_header": section.token_header or values.AUTHORIZATION,
+        "sigv4": None if section.sigv4 is None else SigV4(**dict(section.sigv4)),
+    }
+
+
+def _allow_list(section: schema.SecretsSection) -> AllowList:
+    return AllowList(tuple(Allowed(entry.ref, entry.origin) for entry in section.allow))
 
 
 def _merged_headers(common: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:

@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from checks.model import Endpoint
+from prober.limits import Limits
+from prober.secrets.allowance import AllowList
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,6 +67,9 @@ class Settings:
     endpoints: tuple[Endpoint, ...] = ()
     incidents: IncidentRules = IncidentRules()
     network: Network = Network()
+    limits: Limits = Limits()
+    secrets: AllowList | None = None
+    """None: every reference may be used, because whoever writes the file is whoever runs the prober."""
     notifiers: tuple[NotifierSpec, ...] = ()
     cloudwatch: CloudWatchSettings = CloudWatchSettings()
     dashboard: DashboardSettings = DashboardSettings()

@@ -2,13 +2,14 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 from checks.spec import Era, Transport, era_of
 from prober import values
-from prober.secrets.references import is_reference
+from prober.secrets.references import is_reference, is_remote
+from prober.settings import credentials
+from prober.settings.broken import Broken, entries_of, mapping_of
 from prober.settings.document import Path
 
 DEFAULT_INTERVAL_S: Final = 60.0
@@ -17,28 +18,18 @@ DEFAULT_TIMEOUT_S: Final = 10.0
 _LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
 
 
-@dataclass(frozen=True, slots=True)
-class Broken:
-    """A rule that does not hold, and the value that it is best mended at."""
-
-    path: Path
-    message: str
-    hint: str
-
-
 def broken_rules(data: Mapping[str, Any]) -> Iterator[Broken]:
     """Every rule that the data breaks; values of a wrong type are left to the schema."""
-    defaults = _mapping(data, "defaults")
-    yield from _headers(("defaults", "headers"), _mapping(defaults, "headers"))
-    yield from _labels(("defaults", "labels"), _mapping(defaults, "labels"))
+    defaults = mapping_of(data, "defaults")
+    yield from credentials.broken_rules(data)
+    yield from _labels(("defaults", "labels"), mapping_of(defaults, "labels"))
     yield from _pace(("defaults",), defaults)
-    for index, endpoint in _entries(data, "endpoints"):
+    for index, endpoint in entries_of(data, "endpoints"):
         path = ("endpoints", index)
         yield from _era(path, endpoint)
         if "interval" in endpoint or "timeout" in endpoint:
             yield from _pace(path, {**defaults, **endpoint})
-        yield from _credentials(path, endpoint, _mapping(defaults, "headers"))
-        yield from _labels((*path, "labels"), _mapping(endpoint, "labels"))
+        yield from _labels((*path, "labels"), mapping_of(endpoint, "labels"))
         yield from _json_arguments(path, endpoint)
     yield from _twins(data, "endpoints", lambda entry: entry.get("name"))
     yield from _twins(data, "notifiers", lambda entry: entry.get("name") or entry.get("kind"))
@@ -49,17 +40,6 @@ def timeout_s(own: float | None, default: float | None, interval_s: float) -> fl
     """The deadline of a probe: what is given, or 10 s; never longer than the interval where it is not given."""
     given = own if own is not None else default
     return given if given is not None else min(DEFAULT_TIMEOUT_S, interval_s)
-
-
-def _mapping(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
-    value = data.get(key)
-    return value if isinstance(value, dict) else {}
-
-
-def _entries(data: Mapping[str, Any], key: str) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    entries = data.get(key)
-    if isinstance(entries, list):
-        yield from ((index, entry) for index, entry in enumerate(entries) if isinstance(entry, dict))
 
 
 def _era(path: Path, endpoint: Mapping[str, Any]) -> Iterator[Broken]:
@@ -91,25 +71,6 @@ def _pace(path: Path, section: Mapping[str, Any]) -> Iterator[Broken]:
         )
 
 
-def _headers(path: Path, headers: Mapping[str, Any]) -> Iterator[Broken]:
-    texts = {name: value for name, value in headers.items() if isinstance(value, str)}
-    for name, refused in values.header_problems(texts):
-        hint = refused.hint
-        if name.lower() == "authorization":
-            hint = f"{hint}; for a bearer token: auth: {{bearer: env:NAME}}"
-        yield Broken((*path, name), refused.message, hint)
-
-
-def _credentials(path: Path, endpoint: Mapping[str, Any], defaults: Mapping[str, Any]) -> Iterator[Broken]:
-    own = _mapping(endpoint, "headers")
-    yield from _headers((*path, "headers"), own)
-    named = [name for name in {**defaults, **own} if name.lower() == "authorization"]
-    if named and _mapping(endpoint, "auth").get("bearer") is not None:
-        yield Broken(
-            (*path, "auth"), "the Authorization header is given by headers too", "keep either auth or the header"
-        )
-
-
 def _labels(path: Path, labels: Mapping[str, Any]) -> Iterator[Broken]:
     for key in labels:
         if not _LABEL.fullmatch(key):
@@ -117,7 +78,7 @@ def _labels(path: Path, labels: Mapping[str, Any]) -> Iterator[Broken]:
 
 
 def _json_arguments(path: Path, endpoint: Mapping[str, Any]) -> Iterator[Broken]:
-    for index, sentinel in _entries(endpoint, "sentinels"):
+    for index, sentinel in entries_of(endpoint, "sentinels"):
         for key in ("arguments", "expect"):
             if _has_odd_number(sentinel.get(key)):
                 yield Broken(
@@ -135,7 +96,7 @@ def _has_odd_number(value: Any) -> bool:
 
 def _twins(data: Mapping[str, Any], key: str, named: Any) -> Iterator[Broken]:
     seen: dict[str, int] = {}
-    for index, entry in _entries(data, key):
+    for index, entry in entries_of(data, key):
         name = named(entry)
         if not isinstance(name, str):
             continue
@@ -147,6 +108,10 @@ def _twins(data: Mapping[str, Any], key: str, named: Any) -> Iterator[Broken]:
 
 def _database(value: Any) -> Iterator[Broken]:
     if not isinstance(value, str):
+        return
+    if is_remote(value):
+        # It is needed before anything runs that could ask AWS.
+        yield Broken(("database_url",), "is kept by AWS, which is not asked at the start", "write env:DATABASE_URL")
         return
     if is_reference(value):
         try:

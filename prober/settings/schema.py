@@ -1,8 +1,10 @@
 """The file as pydantic sees it: which keys there are, of which type, and what each is for."""
 
 import ipaddress
+import math
 from collections.abc import Callable
-from typing import Annotated, Any, Final, Literal
+from dataclasses import fields
+from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
 
 from pydantic import (
     AfterValidator,
@@ -12,14 +14,20 @@ from pydantic import (
     Field,
     StringConstraints,
     WithJsonSchema,
+    create_model,
     model_validator,
 )
 
+from checks.model import ClientAuth, OnRequest
 from checks.spec import REVISIONS
 from prober import values
+from prober.limits import BOUNDS, Limits
+from prober.secrets.allowance import problem_with_pattern
+from prober.secrets.references import SCHEMES
 
 MAX_ENDPOINTS: Final = 10_000
 AUTO: Final = "auto"
+NEVER: Final = "never"
 
 
 def _seconds(low: float, high: float, wording: str) -> Callable[[object], float]:
@@ -45,6 +53,34 @@ def _cidr(text: str) -> str:
         raise values.Refused("is not a network", "such as 10.20.0.0/16, without host bits") from None
 
 
+def _full_every(value: object) -> float:
+    """Seconds between two probes of the full profile; infinite for `never`."""
+    if value == NEVER:
+        return math.inf
+    return _seconds(60.0, 30 * 86400.0, "1 minute to 30 days, or never")(value)
+
+
+def _pattern(text: str) -> str:
+    problem = problem_with_pattern(text)
+    if problem is not None:
+        raise values.Refused("is not a pattern of references", problem)
+    return text
+
+
+def _allowed(entry: object) -> object:
+    """An entry of `secrets.allow`, of which the short form is a pattern alone."""
+    return {"ref": entry} if isinstance(entry, str) else entry
+
+
+def _signing(value: object) -> object:
+    """`true` is short for an empty mapping, and `false` for nothing."""
+    if isinstance(value, bool):
+        return {} if value else None
+    if not isinstance(value, dict):
+        raise values.Refused("is neither true nor a mapping", "write true, or {service: lambda, region: eu-central-1}")
+    return value
+
+
 def _metric_namespace(text: str) -> str:
     # PutMetricData, parameter Namespace: its pattern, and "AWS/" is reserved
     if not 1 <= len(text) <= 255 or text.startswith(("AWS/", ":")) or not text.isascii() or not text.strip():
@@ -52,15 +88,20 @@ def _metric_namespace(text: str) -> str:
     return text
 
 
-_DURATION_SCHEMA: Final = WithJsonSchema(
-    {"anyOf": [{"type": "string", "pattern": values.DURATION_PATTERN}, {"type": "number", "minimum": 0}]}
-)
+_DURATIONS: Final = ({"type": "string", "pattern": values.DURATION_PATTERN}, {"type": "number", "minimum": 0})
+_DURATION_SCHEMA: Final = WithJsonSchema({"anyOf": [*_DURATIONS]})
 Interval = Annotated[float, BeforeValidator(_seconds(1.0, 7 * 86400.0, "1 second to 7 days")), _DURATION_SCHEMA]
 Timeout = Annotated[float, BeforeValidator(_seconds(0.1, 900.0, "0.1 seconds to 15 minutes")), _DURATION_SCHEMA]
 Flush = Annotated[float, BeforeValidator(_seconds(1.0, 3600.0, "1 second to 1 hour")), _DURATION_SCHEMA]
+FullEvery = Annotated[float, BeforeValidator(_full_every), WithJsonSchema({"anyOf": [{"const": NEVER}, *_DURATIONS]})]
 Name = Annotated[str, AfterValidator(values.name)]
 Url = Annotated[str, AfterValidator(values.url), Field(json_schema_extra={"format": "uri"})]
-Reference = Annotated[str, AfterValidator(values.reference), Field(json_schema_extra={"pattern": "^(env|file):"})]
+Origin = Annotated[str, AfterValidator(values.origin), Field(json_schema_extra={"format": "uri"})]
+HeaderName = Annotated[str, AfterValidator(values.header_name)]
+AwsName = Annotated[str, AfterValidator(values.aws_name)]
+_REFERENCE_SCHEMA: Final[dict[str, Any]] = {"pattern": f"^({'|'.join(SCHEMES)})"}
+Reference = Annotated[str, AfterValidator(values.reference), Field(json_schema_extra=_REFERENCE_SCHEMA)]
+Pattern = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra=_REFERENCE_SCHEMA)]
 Tool = Annotated[str, AfterValidator(values.tool_name)]
 Revision = Annotated[str, AfterValidator(_revision), Field(json_schema_extra={"enum": [AUTO, *REVISIONS]})]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
@@ -92,8 +133,53 @@ class SentinelSection(Section):
     allow_destructive: bool = Field(default=False, description="Call it although the server calls it destructive.")
 
 
+class OAuthSection(Section):
+    token_url: Url = Field(description="Token endpoint of the authorization server; https.")
+    client_id: Annotated[str, AfterValidator(values.client_id)] = Field(description="Identifier of the client.")
+    client_secret: Reference = Field(description="Reference to the client's secret.")
+    scope: Annotated[str, AfterValidator(values.oauth_scope)] | None = Field(
+        default=None, description="Scopes to ask for, separated by spaces."
+    )
+    resource: Url | None = Field(
+        default=None, description="Resource indicator (RFC 8707); the endpoint's address by default."
+    )
+    client_auth: ClientAuth = Field(
+        default=ClientAuth.BASIC, description="How the secret is shown: by HTTP Basic, or in the form."
+    )
+
+
+class SigV4Section(Section):
+    service: AwsName | None = Field(default=None, description="Service in the signature: lambda or execute-api.")
+    region: AwsName | None = Field(default=None, description="Region in the signature.")
+
+
+_SIGV4_SCHEMA: Final = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "boolean"},
+            {
+                "type": "object",
+                "properties": {"service": {"type": "string"}, "region": {"type": "string"}},
+                "additionalProperties": False,
+            },
+        ]
+    }
+)
+
+
 class AuthSection(Section):
-    bearer: Reference = Field(description="Reference to a bearer token: env:NAME or file:/path.")
+    bearer: Reference | None = Field(default=None, description="Reference to a bearer token.")
+    oauth: OAuthSection | None = Field(
+        default=None, description="Where a bearer token comes from: OAuth client credentials."
+    )
+    sigv4: Annotated[SigV4Section | None, BeforeValidator(_signing), _SIGV4_SCHEMA] = Field(
+        default=None,
+        description="Sign requests with the prober's AWS credentials; service and region where the host does not tell.",
+    )
+    token_header: HeaderName | None = Field(
+        default=None,
+        description="Header for the token beside a signature: the one that AWS_LWA_AUTHORIZATION_SOURCE names.",
+    )
 
 
 class EndpointSection(Section):
@@ -110,6 +196,15 @@ class EndpointSection(Section):
     streaming: bool | None = Field(default=None, description="Whether events must arrive one by one.")
     headers: dict[str, str] = Field(default={}, description="Extra headers; a secret by reference.")
     auth: AuthSection | None = Field(default=None, description="Credentials, by reference.")
+    on_request: list[OnRequest] = Field(
+        default=[], description="What is asked by full probes only where it is named here."
+    )
+    browser_origins: list[Origin] = Field(
+        default=[], description="Origins of web pages whose scripts use the endpoint."
+    )
+    full_every: FullEvery | None = Field(
+        default=None, description="Time between two probes of the full profile, or never; 24h by default."
+    )
     verify_tls: bool | None = Field(default=None, description="Whether the certificate must be valid; true by default.")
     enabled: bool = Field(default=True, description="Whether it is probed.")
 
@@ -119,6 +214,7 @@ class DefaultsSection(Section):
     timeout: Timeout | None = Field(default=None, description="Timeout of endpoints that give none; else 10s.")
     labels: dict[str, Text] = Field(default={}, description="Labels of every endpoint.")
     headers: dict[str, str] = Field(default={}, description="Headers sent to every endpoint.")
+    full_every: FullEvery = Field(default=86_400.0, description="full_every of endpoints that give none.")
     verify_tls: bool = Field(default=True, description="Whether certificates must be valid.")
 
 
@@ -132,6 +228,52 @@ class NetworkSection(Section):
         default=[], description="Private networks that may be probed."
     )
     allow_private: bool = Field(default=False, description="Whether every private address may be probed.")
+
+
+class AllowedSection(Section):
+    ref: Pattern = Field(description="A reference, or a pattern of references in which * stands for any text.")
+    origin: Origin | None = Field(default=None, description="The only origin that the secret may be sent to.")
+
+
+_ALLOWED_SCHEMA: Final = WithJsonSchema(
+    {
+        "anyOf": [
+            {"type": "string", **_REFERENCE_SCHEMA},
+            {
+                "type": "object",
+                "properties": {
+                    "ref": {"type": "string", **_REFERENCE_SCHEMA},
+                    "origin": {"type": "string", "format": "uri"},
+                },
+                "required": ["ref"],
+                "additionalProperties": False,
+            },
+        ]
+    }
+)
+
+
+class SecretsSection(Section):
+    allow: list[Annotated[AllowedSection, BeforeValidator(_allowed), _ALLOWED_SCHEMA]] = Field(
+        description="The references that may be used; without this section, every reference may."
+    )
+
+
+def _limit_field(name: str, default: float) -> tuple[Any, Any]:
+    low, high = BOUNDS[name]
+    described = f"{low:g} to {high:g}{' seconds' if name.endswith('_s') else ''}."
+    return type(default), Field(default=default, alias=name, ge=low, le=high, description=described)
+
+
+# The names of some limits are those of methods of pydantic's models, so that the keys are aliases.
+_LIMITS: Final[dict[str, Any]] = {
+    f"{field.name}_": _limit_field(field.name, getattr(Limits(), field.name)) for field in fields(Limits)
+}
+if TYPE_CHECKING:
+    LimitsSection = Section
+else:
+    LimitsSection = create_model("LimitsSection", __base__=Section, **_LIMITS)
+    """One key for each field of `Limits`, within its bounds."""
 
 
 class NotifierSection(BaseModel):
@@ -167,6 +309,10 @@ class ConfigFile(Section):
     defaults: DefaultsSection = Field(default=DefaultsSection(), description="What holds for every endpoint.")
     incidents: IncidentsSection = Field(default=IncidentsSection(), description="When an incident opens and closes.")
     network: NetworkSection = Field(default=NetworkSection(), description="Which addresses may be probed.")
+    secrets: SecretsSection | None = Field(default=None, description="Which secrets may be used, and for whom.")
+    limits: LimitsSection = Field(
+        default=LimitsSection(), description="How much of an answer is read, and how long each phase may take."
+    )
     notifiers: list[NotifierSection] = Field(default=[], description="Who is told about incidents.")
     cloudwatch: CloudWatchSection = Field(default=CloudWatchSection(), description="Custom metrics in CloudWatch.")
     dashboard: DashboardSection = Field(default=DashboardSection(), description="Where the dashboard listens.")

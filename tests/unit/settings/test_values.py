@@ -95,3 +95,67 @@ def test_header_names_that_are_none_or_our_own_are_refused(header: str) -> None:
 def test_every_fault_of_a_set_of_headers_is_named() -> None:
     problems = values.header_problems({"X-A": "1", "x-a": "2", "Host": "h", "Cookie": "c", "X-B": "env:1"})
     assert [name for name, _ in problems] == ["x-a", "Host", "Cookie", "X-B"]
+
+
+@pytest.mark.parametrize(
+    ("written", "origin"),
+    [
+        ("https://app.example.com", "https://app.example.com"),
+        ("HTTPS://App.Example.com.:443/", "https://app.example.com"),
+        ("http://localhost:3000", "http://localhost:3000"),
+        ("http://a.example:443", "http://a.example:443"),
+        ("http://[::1]:80/", "http://[::1]"),
+    ],
+)
+def test_origins_are_spelled_as_browsers_do(written: str, origin: str) -> None:
+    assert values.origin(written) == origin
+
+
+@pytest.mark.parametrize(
+    "written", ["null", "", "*", "app.example.com", "https://a.example/app", "https://a.example?", "ftp://a"]
+)
+def test_what_is_no_origin_is_refused(written: str) -> None:
+    with pytest.raises(Refused, match="is not an origin"):
+        values.origin(written)
+
+
+def test_the_origin_of_an_address() -> None:
+    assert values.origin_of("https://Orders.example.com:8443/mcp?key=1") == "https://orders.example.com:8443"
+
+
+@pytest.mark.parametrize(
+    ("url", "scope"),
+    [
+        ("https://abc123.lambda-url.eu-central-1.on.aws/mcp", ("lambda", "eu-central-1")),
+        ("https://ABC123.Lambda-URL.us-gov-west-1.on.aws./", ("lambda", "us-gov-west-1")),
+        ("https://abc123.execute-api.us-east-1.amazonaws.com/prod/mcp", ("execute-api", "us-east-1")),
+        ("https://abc123.execute-api.cn-north-1.amazonaws.com.cn/prod", ("execute-api", "cn-north-1")),
+        ("https://abc-vpce-0.execute-api.us-east-1.amazonaws.com/prod", ("execute-api", "us-east-1")),
+        ("https://vpce-0-x.execute-api.us-east-1.vpce.amazonaws.com/prod", ("execute-api", "us-east-1")),
+    ],
+)
+def test_service_and_region_are_read_off_the_host(url: str, scope: tuple[str, str]) -> None:
+    assert values.signing_scope(url) == scope
+
+
+def test_what_is_named_stands_over_what_the_host_tells() -> None:
+    assert values.signing_scope("https://a.lambda-url.eu-west-1.on.aws/", region="us-east-1") == ("lambda", "us-east-1")
+    assert values.signing_scope("https://mcp.example.com/", "lambda", "eu-west-1") == ("lambda", "eu-west-1")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://mcp.example.com/", "https://abc.lambda-url.eu-west-1.on.aws.evil.example/",
+        "https://evil.example/abc.lambda-url.eu-west-1.on.aws", "https://execute-api.us-east-1.amazonaws.com/",
+        "https://xlambda-url.eu-west-1.on.aws/", "https://d111.cloudfront.net/mcp",
+    ],
+)  # fmt: skip
+def test_other_hosts_tell_no_scope(url: str) -> None:
+    with pytest.raises(Refused, match="does not tell service and region"):
+        values.signing_scope(url)
+
+
+def test_a_plus_in_a_query_cannot_be_signed() -> None:
+    with pytest.raises(Refused, match="is read in two ways"):
+        values.signing_scope("https://a.lambda-url.eu-west-1.on.aws/?q=a+b")

@@ -1,11 +1,12 @@
 """Values that travel through a column come back equal."""
 
+import json
 from datetime import UTC, datetime
 
 import pytest
 
 from checks.encode import as_json
-from checks.model import Endpoint, Opener, Verdict
+from checks.model import ClientAuth, Endpoint, OAuth, OnRequest, Opener, SigV4, Verdict
 from checks.spec import Era, Transport
 from prober.storage.marks import mark_of, verdicts_of
 from prober.storage.specs import endpoint_of, opener_of, spec_of
@@ -15,6 +16,28 @@ ENDPOINT = Endpoint(name="shop", url="https://shop.example/mcp")
 
 def test_an_endpoint_of_an_older_release_gets_the_defaults_of_this_one() -> None:
     assert endpoint_of({"name": "shop", "url": "https://shop.example/mcp"}) == ENDPOINT
+
+
+def test_every_credential_of_an_endpoint_comes_back_equal() -> None:
+    endpoint = Endpoint(
+        name="shop",
+        url="https://shop.example/mcp",
+        oauth=OAuth(
+            token_url="https://login.example/token",
+            client_id="prober",
+            client_secret="aws-ssm:/mcp/secret",
+            scope="a b",
+            resource="https://shop.example/",
+            client_auth=ClientAuth.POST,
+        ),
+        token_header="X-App-Token",
+        sigv4=SigV4(service="lambda", region="eu-central-1"),
+        on_request=(OnRequest.TASKS,),
+        browser_origins=("https://app.example",),
+        full_every_s=None,
+    )
+    assert endpoint_of(json.loads(json.dumps(spec_of(endpoint)))) == endpoint
+    assert endpoint_of(spec_of(ENDPOINT)) == ENDPOINT
 
 
 def test_what_a_newer_release_added_is_left_out() -> None:
