@@ -1,15 +1,26 @@
-"""Virtual environments for third-party servers: one per lock file, made once and reused while the lock is the same."""
+"""Environments of third-party servers: one per lock file, made once and reused while the lock is the same.
 
+A Python environment is described by `envs/<name>.lock`, a Node one by `envs/<name>/package-lock.json`. Both name every
+package by version and hash; neither says where it is to be had from, which is for pip's and npm's configuration.
+"""
+
+import fcntl
 import hashlib
+import json
 import shutil
 import subprocess
 import sys
 import venv
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1] / ".venv-interop"
 INSTALL_TIMEOUT_S = 300
+OLDEST_NODE = 20
+"""What the engines of the newest of the packages ask for."""
 
 
 def python_of(name: str) -> Path:
@@ -17,17 +28,78 @@ def python_of(name: str) -> Path:
     lock = HERE / "envs" / f"{name}.lock"
     home = ROOT / name
     interpreter = home / "bin" / "python"
-    stamp = home / "installed-from"
-    fingerprint = f"{sys.version_info[0]}.{sys.version_info[1]} {hashlib.sha256(lock.read_bytes()).hexdigest()}"
-    if stamp.exists() and stamp.read_text() == fingerprint:
-        return interpreter
-    shutil.rmtree(home, ignore_errors=True)
-    # Without a pip of its own: a Debian without python3-venv could not put one there, and ours installs into it.
-    venv.create(home, with_pip=False)
-    pip = [sys.executable, "-m", "pip", "--python", interpreter, "--disable-pip-version-check"]
-    command = [*pip, "install", "--quiet", "--require-hashes", "-r", lock]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False)
-    if done.returncode != 0:
-        raise RuntimeError(f"{lock.name} cannot be installed:\n{done.stderr[-2000:]}")
-    stamp.write_text(fingerprint)
+    fingerprint = f"{sys.version_info[0]}.{sys.version_info[1]} {_hash(lock)}"
+    with _alone(home):
+        if not _is_made(home, fingerprint):
+            # Without a pip of its own: a Debian without python3-venv could put none there, and ours installs into it.
+            venv.create(home, with_pip=False)
+            pip = [sys.executable, "-m", "pip", "--python", interpreter, "--disable-pip-version-check"]
+            # Without dependencies: the lock has them all, and pip need not work out again that it is right.
+            _install([*pip, "install", "--quiet", "--no-deps", "--require-hashes", "-r", lock], lock, home)
+            _stamp(home).write_text(fingerprint)
     return interpreter
+
+
+def modules_of(name: str) -> Path:
+    """The `node_modules` that `envs/<name>/package-lock.json` describes, for NODE_PATH; no script of theirs has run.
+
+    Raises LookupError where Node or npm is not to be had.
+    """
+    source = HERE / "envs" / name
+    home = ROOT / name
+    fingerprint = f"{node_version()} {_hash(source / 'package-lock.json')}"
+    npm = shutil.which("npm")
+    if npm is None:
+        raise LookupError("no npm on PATH: it installs the servers that are written in TypeScript")
+    with _alone(home):
+        if not _is_made(home, fingerprint):
+            home.mkdir()
+            for part in ("package.json", "package-lock.json"):
+                shutil.copy(source / part, home)
+            _install([npm, "ci", "--ignore-scripts", "--no-audit", "--no-fund"], source, home)
+            _stamp(home).write_text(fingerprint)
+    return home / "node_modules"
+
+
+@cache
+def node_version() -> int:
+    """Major version of the Node on PATH. Raises LookupError where there is none, or one that is too old."""
+    node = shutil.which("node")
+    if node is None:
+        raise LookupError("no Node on PATH: servers that are written in TypeScript run on it")
+    version = json.loads(subprocess.check_output([node, "-p", "process.versions.node.split('.')[0]"]))
+    if version < OLDEST_NODE:
+        raise LookupError(f"Node {version} is on PATH: the servers that are written in TypeScript want {OLDEST_NODE}")
+    return int(version)
+
+
+@contextmanager
+def _alone(home: Path) -> Iterator[None]:
+    """Nobody else makes this environment meanwhile, in this process or another."""
+    ROOT.mkdir(exist_ok=True)
+    with home.with_name(f".{home.name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def _is_made(home: Path, fingerprint: str) -> bool:
+    """Whether the environment is there and of this fingerprint; what is there of another is removed."""
+    stamp = _stamp(home)
+    if stamp.exists() and stamp.read_text() == fingerprint:
+        return True
+    shutil.rmtree(home, ignore_errors=True)
+    return False
+
+
+def _install(command: Sequence[str | Path], source: Path, home: Path) -> None:
+    done = subprocess.run(command, cwd=home, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False)
+    if done.returncode != 0:
+        raise RuntimeError(f"{source.name} cannot be installed:\n{done.stderr[:2000]}")
+
+
+def _stamp(home: Path) -> Path:
+    return home / "installed-from"
+
+
+def _hash(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()

@@ -1,48 +1,76 @@
-"""Servers that nobody here wrote: every one is up, with its era, revision and transport, and nothing to complain of."""
+"""Servers that nobody here wrote: every kind is up and on its right axes, and only what breaks a rule is found."""
 
-import json
 from typing import Any
 
-ADD = ("--sentinel", "add", "--args", json.dumps({"a": 2, "b": 3}))
+import httpx
+import pytest
+
+from tests.interop.kinds import ADD, KINDS, Axes, kind_of
+from tests.interop.observing import check
+from tests.interop.serving import prepare, serving
+
+every_kind = pytest.mark.parametrize("kind", [kind.name for kind in KINDS])
+profile = pytest.mark.parametrize("profile", ["full", "standard"])
 
 
-def assert_healthy(report: dict[str, Any], *, era: str, version: str, transport: str) -> None:
-    complaints = [each for each in report["diagnoses"] if each.get("effect") != "information"]
-    assert complaints == []
-    assert report["verdict"] == "up"
-    assert (report["era"], report["protocol_version"], report["transport"]) == (era, version, transport)
-    outcomes = {each["id"]: each["outcome"] for each in report["checks"]}
+def complaints(report: dict[str, Any]) -> list[str]:
+    """The diagnoses that say more than what is good to know."""
+    return [f"{each['id']}: {each['summary']}" for each in report["diagnoses"] if each["effect"] != "information"]
+
+
+def is_found(result: dict[str, Any]) -> bool:
+    """Whether a check says that something is not as it should be."""
+    return result["outcome"] not in ("pass", "skip") or bool(result["findings"])
+
+
+@every_kind
+@profile
+def test_a_server_is_up_and_answers_its_tool(seen, kind, profile) -> None:
+    checked = getattr(seen(kind), profile)
+    assert complaints(checked.report) == []
+    assert (checked.code, checked.report["verdict"]) == (0, "up")
+    outcomes = {each["id"]: each["outcome"] for each in checked.report["checks"]}
     assert outcomes["tools_list"] == "pass"
     assert outcomes["sentinel_call"] == "pass"
 
 
-async def test_mcp_1_with_sessions_is_up_by_handshake(python_of, start_script, check) -> None:
-    port = await start_script(python_of("mcp-1"), "mcp_1_server.py", "stateful")
-    report = await check(f"http://127.0.0.1:{port}/mcp", *ADD)
-    assert_healthy(report, era="handshake", version="2025-11-25", transport="streamable-http")
+@every_kind
+@profile
+def test_a_server_is_on_its_five_axes(seen, kind, profile) -> None:
+    axes = getattr(seen(kind), profile).report["axes"]
+    (replies,) = {mode for modes in axes["replies"].values() for mode in modes}
+    assert (
+        Axes(axes["era"], axes["protocol_version"], axes["transport"], axes["session"], replies) == kind_of(kind).axes
+    )
 
 
-async def test_mcp_1_without_sessions_and_with_json_replies_is_up_by_handshake(python_of, start_script, check) -> None:
-    port = await start_script(python_of("mcp-1"), "mcp_1_server.py", "stateless")
-    report = await check(f"http://127.0.0.1:{port}/mcp", *ADD)
-    assert_healthy(report, era="handshake", version="2025-11-25", transport="streamable-http")
+@every_kind
+def test_nothing_is_found_at_the_standard_profile(seen, kind) -> None:
+    report = seen(kind).standard.report
+    assert [each for each in report["checks"] if is_found(each)] == []
 
 
-async def test_mcp_1_over_legacy_sse_is_up(python_of, start_script, check) -> None:
-    port = await start_script(python_of("mcp-1"), "mcp_1_server.py", "sse")
-    report = await check(f"http://127.0.0.1:{port}/sse", *ADD)
-    assert_healthy(report, era="handshake", version="2025-11-25", transport="sse")
+@every_kind
+def test_the_full_profile_finds_what_breaks_a_rule_and_nothing_else(seen, kind) -> None:
+    report = seen(kind).full.report
+    found = {each["id"]: each for each in report["checks"] if is_found(each)}
+    assert found.keys() == kind_of(kind).findings.keys(), found
 
 
-async def test_mcp_2_is_up_without_a_handshake(python_of, start_script, check) -> None:
-    port = await start_script(python_of("mcp-2"), "mcp_2_server.py")
-    report = await check(f"http://127.0.0.1:{port}/mcp", *ADD)
-    assert_healthy(report, era="stateless", version="2026-07-28", transport="streamable-http")
+async def test_an_answer_that_is_to_be_had_by_resumption_alone_arrives() -> None:
+    kind = kind_of("mcp-1.30-polling")
+    prepare(kind)
+    async with serving(kind) as url, httpx.AsyncClient() as client:
+        checked = await check(url, *ADD)
+        replays = await client.get(httpx.URL(url).join("/replays"))
+    assert checked.report["verdict"] == "up"
+    assert replays.text == "1"
 
 
-async def test_awslabs_handler_on_the_real_runtime_client_is_up_behind_the_labs_function_url(
-    python_of, start_handler, check
-) -> None:
-    port = await start_handler(python_of("awslabs"), "awslabs_handler.handler")
-    report = await check(f"http://127.0.0.1:{port}/mcp", *ADD)
-    assert_healthy(report, era="handshake", version="2024-11-05", transport="streamable-http")
+async def test_an_address_without_its_last_slash_is_reported_as_redirected() -> None:
+    kind = kind_of("mcp-1.9")
+    prepare(kind)
+    async with serving(kind) as url:
+        checked = await check(url.removesuffix("/"), *ADD)
+    assert checked.report["verdict"] == "degraded"
+    assert [each["id"] for each in checked.report["diagnoses"]] == ["redirected"]

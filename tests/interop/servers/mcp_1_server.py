@@ -1,4 +1,4 @@
-"""An `mcp` 1.x server in one of its three shapes; prints its port when it listens."""
+"""An `mcp` 1.x server in one of its shapes; prints its port when it listens, or speaks on its standard streams."""
 
 import socket
 import sys
@@ -10,6 +10,7 @@ SHAPES = {
     "stateful": {},
     "stateless": {"stateless_http": True, "json_response": True},
     "sse": {},
+    "stdio": {},
 }
 
 
@@ -34,6 +35,9 @@ def build(shape: str) -> FastMCP:
 def main() -> None:
     shape = sys.argv[1]
     server = build(shape)
+    if shape == "stdio":
+        server.run("stdio")
+        return
     app = server.sse_app() if shape == "sse" else server.streamable_http_app()
     listener = socket.create_server(("127.0.0.1", 0))
     print(listener.getsockname()[1], flush=True)

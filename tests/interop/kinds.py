@@ -1,0 +1,232 @@
+"""The kinds of third-party servers that we speak to: how each is started, and what is true of it.
+
+One table, for the tests and for whatever records what the servers say.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import Enum, auto
+
+ADD = ("--sentinel", "add", "--args", '{"a": 2, "b": 3}')
+"""Every kind of server has this tool."""
+
+
+class Runtime(Enum):
+    """What runs a kind's script."""
+
+    PYTHON = auto()
+    """A program that prints its port."""
+    NODE = auto()
+    """A program that prints its port."""
+    LAMBDA = auto()
+    """A handler, named as module.function: AWS's runtime client for Python runs it behind the lab's Function URL."""
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """The five axes on which servers differ, as the report words them. None of them follows from another."""
+
+    era: str
+    version: str
+    transport: str
+    session: str
+    replies: str
+    """How every one of its results comes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kind:
+    """One kind of server."""
+
+    name: str
+    environment: str
+    script: str
+    arguments: tuple[str, ...] = ()
+    path: str = "/mcp"
+    runtime: Runtime = Runtime.PYTHON
+    axes: Axes
+    findings: Mapping[str, str] = field(default_factory=dict)
+    """What a full probe must complain of, because the server does break a rule: check -> the rule and how."""
+
+
+HTTP, SSE = "streamable-http", "sse"
+JSON, EVENTS = "json", "event-stream"
+
+KINDS = (
+    Kind(
+        name="mcp-1.3-sse",
+        environment="mcp-1.3",
+        script="mcp_1_3_server.py",
+        path="/sse",
+        axes=Axes("handshake", "2024-11-05", SSE, "session", EVENTS),
+    ),
+    Kind(
+        name="mcp-1.8",
+        environment="mcp-1.8",
+        script="mcp_1_server.py",
+        arguments=("stateful",),
+        path="/mcp/",
+        axes=Axes("handshake", "2024-11-05", HTTP, "session", EVENTS),
+    ),
+    Kind(
+        name="mcp-1.9",
+        environment="mcp-1.9",
+        script="mcp_1_server.py",
+        arguments=("stateful",),
+        path="/mcp/",
+        axes=Axes("handshake", "2025-03-26", HTTP, "session", EVENTS),
+    ),
+    Kind(
+        name="mcp-1.9-stateless",
+        environment="mcp-1.9",
+        script="mcp_1_server.py",
+        arguments=("stateless",),
+        path="/mcp/",
+        axes=Axes("handshake", "2025-03-26", HTTP, "none", JSON),
+    ),
+    Kind(
+        name="mcp-1.12",
+        environment="mcp-1.12",
+        script="mcp_1_server.py",
+        arguments=("stateful",),
+        axes=Axes("handshake", "2025-06-18", HTTP, "session", EVENTS),
+    ),
+    Kind(
+        name="mcp-1.23",
+        environment="mcp-1.23",
+        script="mcp_1_server.py",
+        arguments=("stateful",),
+        axes=Axes("handshake", "2025-06-18", HTTP, "session", EVENTS),
+    ),
+    Kind(
+        name="mcp-1.30",
+        environment="mcp-1",
+        script="mcp_1_server.py",
+        arguments=("stateful",),
+        axes=Axes("handshake", "2025-11-25", HTTP, "session", EVENTS),
+    ),
+    Kind(
+        name="mcp-1.30-stateless",
+        environment="mcp-1",
+        script="mcp_1_server.py",
+        arguments=("stateless",),
+        axes=Axes("handshake", "2025-11-25", HTTP, "none", JSON),
+    ),
+    Kind(
+        name="mcp-1.30-sse",
+        environment="mcp-1",
+        script="mcp_1_server.py",
+        arguments=("sse",),
+        path="/sse",
+        axes=Axes("handshake", "2025-11-25", SSE, "session", EVENTS),
+    ),
+    Kind(
+        name="mcp-1.30-polling",
+        environment="mcp-1",
+        script="mcp_1_polling_server.py",
+        axes=Axes("handshake", "2025-11-25", HTTP, "session", EVENTS),
+    ),
+    Kind(
+        name="mcp-2.3",
+        environment="mcp-2",
+        script="mcp_2_server.py",
+        arguments=("stateful",),
+        axes=Axes("stateless", "2026-07-28", HTTP, "none", JSON),
+    ),
+    Kind(
+        name="mcp-2.3-stateless",
+        environment="mcp-2",
+        script="mcp_2_server.py",
+        arguments=("stateless",),
+        axes=Axes("stateless", "2026-07-28", HTTP, "none", JSON),
+    ),
+    Kind(
+        name="mcp-2.3-json",
+        environment="mcp-2",
+        script="mcp_2_server.py",
+        arguments=("json",),
+        axes=Axes("stateless", "2026-07-28", HTTP, "none", JSON),
+    ),
+    Kind(
+        name="mcp-2.3-sse",
+        environment="mcp-2",
+        script="mcp_2_server.py",
+        arguments=("sse",),
+        path="/sse",
+        axes=Axes("handshake", "2025-11-25", SSE, "session", EVENTS),
+    ),
+    Kind(
+        name="fastmcp-4.1",
+        environment="fastmcp",
+        script="fastmcp_server.py",
+        axes=Axes("stateless", "2026-07-28", HTTP, "none", JSON),
+    ),
+    Kind(
+        name="awslabs-0.1",
+        environment="awslabs",
+        script="awslabs_handler.handler",
+        runtime=Runtime.LAMBDA,
+        axes=Axes("handshake", "2024-11-05", HTTP, "session", JSON),
+    ),
+    Kind(
+        name="run-mcp-0.5",
+        environment="run-mcp",
+        script="run_mcp_handler.handler",
+        runtime=Runtime.LAMBDA,
+        axes=Axes("handshake", "2025-11-25", HTTP, "none", JSON),
+    ),
+    Kind(
+        name="ts-1.32",
+        environment="node",
+        script="ts_1_server.cjs",
+        arguments=("stateful",),
+        runtime=Runtime.NODE,
+        axes=Axes("handshake", "2025-11-25", HTTP, "session", EVENTS),
+    ),
+    Kind(
+        name="ts-1.32-stateless",
+        environment="node",
+        script="ts_1_server.cjs",
+        arguments=("stateless",),
+        runtime=Runtime.NODE,
+        axes=Axes("handshake", "2025-11-25", HTTP, "none", EVENTS),
+    ),
+    Kind(
+        name="ts-1.32-sse",
+        environment="node",
+        script="ts_1_server.cjs",
+        arguments=("sse",),
+        path="/sse",
+        runtime=Runtime.NODE,
+        axes=Axes("handshake", "2025-11-25", SSE, "session", EVENTS),
+    ),
+    Kind(
+        name="ts-2.4",
+        environment="node",
+        script="ts_2_server.cjs",
+        arguments=("dual",),
+        runtime=Runtime.NODE,
+        axes=Axes("stateless", "2026-07-28", HTTP, "none", JSON),
+    ),
+    Kind(
+        name="ts-2.4-modern",
+        environment="node",
+        script="ts_2_server.cjs",
+        arguments=("modern",),
+        runtime=Runtime.NODE,
+        axes=Axes("stateless", "2026-07-28", HTTP, "none", JSON),
+    ),
+    Kind(
+        name="ts-legacy-2.3-sse",
+        environment="node",
+        script="ts_legacy_server.cjs",
+        path="/sse",
+        runtime=Runtime.NODE,
+        axes=Axes("handshake", "2025-11-25", SSE, "session", EVENTS),
+    ),
+)
+
+
+def kind_of(name: str) -> Kind:
+    """The kind of this name."""
+    return next(kind for kind in KINDS if kind.name == name)
