@@ -2,23 +2,25 @@
 
 from typing import Final
 
+from checks.challenges import HEADER_REMAPPED, challenges_of
+from checks.credentials import credentials_of
 from checks.detectors.scene import Scene, scene
-from checks.model import Effect, Evidence
+from checks.model import Effect, Evidence, Exchange, Outcome, Proof
 from checks.proofs import header_proof, quote
+from checks.protocol.auth_challenge import Metadata
 from checks.spec import section
 from checks.symptoms import Symptom
+from checks.text import clean
 from checks.unit import Cause, detector
 
-_REMAPPED: Final = "x-amzn-remapped-www-authenticate"
 _DISCOVERY: Final = section("2025-11-25", "basic/authorization")
-_CREDENTIAL_WORDS: Final = ("authorization", "api-key", "apikey", "token", "auth")
 
 
 @detector("auth-required", effect=Effect.DOWN)
 def auth_required(evidence: Evidence) -> Cause | None:
     """The endpoint asks for credentials, and none are configured."""
     found = _refused(evidence)
-    if found is None or _has_credentials(evidence):
+    if found is None or credentials_of(evidence.endpoint):
         return None
     challenged = found.exchange.header("www-authenticate") is not None
     status = found.exchange.status
@@ -28,8 +30,9 @@ def auth_required(evidence: Evidence) -> Cause | None:
         f"HTTP {status} to {found.asked} {how}, and no credentials are configured.",
         "Give the prober a token by reference, never by value:\n"
         "  bearer: env:MCP_TOKEN           # in the endpoint's configuration\n"
-        "or, for another scheme, `headers:` with a reference as the value.",
-        proofs=(*header_proof(found.exchange, "www-authenticate"), *header_proof(found.exchange, _REMAPPED)),
+        "or a client of its own at the authorization server with `oauth:`, or, for another scheme, `headers:` with a "
+        "reference as the value.",
+        proofs=(*_challenge_proofs(found), *_discovery_proof(evidence)),
         alternatives=_otherwise(found),
         effect=Effect.DOWN,
     )
@@ -39,16 +42,17 @@ def auth_required(evidence: Evidence) -> Cause | None:
 def auth_rejected(evidence: Evidence) -> Cause | None:
     """The configured credentials are refused."""
     found = _refused(evidence)
-    if found is None or not _has_credentials(evidence):
+    if found is None or not credentials_of(evidence.endpoint):
         return None
     status = found.exchange.status
-    scope = "insufficient_scope" in (found.exchange.header("www-authenticate") or "")
-    why = "they lack a scope" if scope else "expired, revoked, or for another audience"
+    scope = _wanted_scope(found)
+    lacking = "they lack a scope" if not scope else f"they lack the scope {clean(scope, 120)}"
+    why = "expired, revoked, or for another audience" if scope is None else lacking
     return found.cause(
-        0.9 if status == 401 or scope else 0.6,
+        0.9 if status == 401 or scope is not None else 0.6,
         f"HTTP {status} to {found.asked}: the configured credentials are refused ({why}).",
         "Renew the token behind the reference, and compare its audience and scopes with what the server asks for.",
-        proofs=(*header_proof(found.exchange, "www-authenticate"), *header_proof(found.exchange, _REMAPPED)),
+        proofs=_challenge_proofs(found),
         alternatives=(
             *_otherwise(found),
             "CloudFront with origin access control replaces the Authorization header by its own signature: then the "
@@ -61,26 +65,70 @@ def auth_rejected(evidence: Evidence) -> Cause | None:
 @detector("auth-challenge-remapped", effect=Effect.DEGRADED)
 def auth_challenge_remapped(evidence: Evidence) -> Cause | None:
     """The gateway renames the server's WWW-Authenticate header, so that clients cannot find where to log in."""
-    found = _refused(evidence)
-    if found is None or found.exchange.header(_REMAPPED) is None or found.exchange.header("www-authenticate"):
+    found = _remapped(evidence)
+    if found is None:
         return None
+    elsewhere = _metadata(evidence) == Metadata.FOUND
+    rescued = "; the metadata at the well-known place makes up for it" if elsewhere else ""
     return found.cause(
         0.9,
-        f"The challenge of the 401 arrives as {_REMAPPED}, where no client looks for it.",
+        f"The challenge of the {found.exchange.status} arrives as {HEADER_REMAPPED}, where no client looks for "
+        f"it{rescued}.",
         "Serve the protected resource metadata at /.well-known/oauth-protected-resource of the same host, where "
-        f"clients look next ({_DISCOVERY}), or answer the 401 from the gateway, whose gateway responses may set it.",
-        proofs=header_proof(found.exchange, _REMAPPED),
-        effect=Effect.DEGRADED,
+        f"clients look next ({_DISCOVERY}; those of 2025-06-18 read the challenge alone), or let an authorizer of the "
+        "gateway refuse, whose gateway responses may set the header:\n"
+        "  GatewayResponses:               # of an AWS::Serverless::Api\n"
+        "    UNAUTHORIZED:\n"
+        "      ResponseParameters:\n"
+        "        Headers:\n"
+        '          WWW-Authenticate: "\'Bearer resource_metadata=\\"URL\\"\'"',
+        proofs=header_proof(found.exchange, HEADER_REMAPPED),
+        effect=Effect.INFORMATION if elsewhere else Effect.DEGRADED,
     )
+
+
+def _remapped(evidence: Evidence) -> Scene | None:
+    """A refusal whose challenge was renamed: of the opening, or of the question that was put without credentials."""
+    found = _refused(evidence)
+    if found is not None and _is_remapped(found.exchange):
+        return found
+    asked = evidence.result("auth_challenge")
+    refused = [each for each in (asked.exchanges if asked is not None else ()) if each.status in (401, 403)]
+    return next((Scene(evidence, each) for each in refused if each.rpc_id is not None and _is_remapped(each)), None)
+
+
+def _is_remapped(exchange: Exchange) -> bool:
+    return exchange.header(HEADER_REMAPPED) is not None and not exchange.header("www-authenticate")
+
+
+def _metadata(evidence: Evidence) -> str | None:
+    """What came of looking for the metadata, where the probe did."""
+    asked = evidence.result("auth_challenge")
+    return None if asked is None else asked.facts.get("metadata")
+
+
+def _challenge_proofs(found: Scene) -> tuple[Proof, ...]:
+    return (*header_proof(found.exchange, "www-authenticate"), *header_proof(found.exchange, HEADER_REMAPPED))
+
+
+def _discovery_proof(evidence: Evidence) -> tuple[Proof, ...]:
+    """What a client learns that follows the challenge, where the probe has tried."""
+    asked = evidence.result("auth_challenge")
+    if asked is None or asked.outcome is Outcome.SKIP:
+        return ()
+    return (Proof(text=f"auth_challenge: {asked.summary}"),)
+
+
+def _wanted_scope(found: Scene) -> str | None:
+    """The scope that the credentials lack, as the challenge says; empty where it does not name it."""
+    for challenge in challenges_of(found.exchange):
+        if challenge.parameters.get("error") == "insufficient_scope":
+            return challenge.parameters.get("scope", "")
+    return None
 
 
 def _refused(evidence: Evidence) -> Scene | None:
     return scene(evidence, Symptom.UNAUTHENTICATED) or scene(evidence, Symptom.FORBIDDEN)
-
-
-def _has_credentials(evidence: Evidence) -> bool:
-    names = [name.lower() for name in evidence.endpoint.headers]
-    return evidence.endpoint.bearer is not None or any(word in name for name in names for word in _CREDENTIAL_WORDS)
 
 
 def _otherwise(found: Scene) -> tuple[str, ...]:

@@ -1,0 +1,37 @@
+"""By what an endpoint lets its prober in, as its settings say; the secrets themselves are out of sight here."""
+
+from enum import StrEnum
+from typing import Final
+
+from checks.model import Endpoint
+
+_WORDS: Final = ("authorization", "api-key", "apikey", "token", "auth")
+"""What the names of headers that carry credentials have in them."""
+
+
+class Credential(StrEnum):
+    """One kind of credential."""
+
+    BEARER = "bearer"
+    """A token, written down or fetched by a grant: the one kind that MCP clients can find out how to get."""
+    SIGNATURE = "signature"
+    """An AWS signature: whoever refuses for want of it is IAM, before any server."""
+    HEADER = "header"
+    """A key in a header, which its owner hands out."""
+
+
+def credentials_of(endpoint: Endpoint) -> frozenset[Credential]:
+    """The kinds of credentials that requests to the endpoint carry."""
+    kinds = set()
+    if endpoint.bearer is not None or endpoint.oauth is not None:
+        kinds.add(Credential.BEARER)
+    if endpoint.sigv4 is not None:
+        kinds.add(Credential.SIGNATURE)
+    if credential_headers(endpoint):
+        kinds.add(Credential.HEADER)
+    return frozenset(kinds)
+
+
+def credential_headers(endpoint: Endpoint) -> tuple[str, ...]:
+    """The names of the owner's headers that carry credentials, by the look of them."""
+    return tuple(name for name in endpoint.headers if any(word in name.lower() for word in _WORDS))
