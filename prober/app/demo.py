@@ -17,6 +17,7 @@ from prober.app.children import Child
 from prober.app.up import Running, UpOptions, platform_data_dir, up
 from prober.clock import Clock
 from prober.lab import SCENARIOS, Scenario
+from prober.lab.credentials import ENVIRONMENT
 from prober.secrets.references import is_reference
 from prober.storage import queries
 
@@ -25,8 +26,10 @@ RIGHT_WITHIN_S: Final = 60.0
 LAB_START_S: Final = 20.0
 LOOK_EVERY_S: Final = 0.5
 
+SHOWN: Final[tuple[Scenario, ...]] = tuple(scenario for scenario in SCENARIOS if scenario.in_demo)
+
 _HEAD: Final = """\
-# The demo's configuration, written anew at each start: one endpoint for each scenario of the lab.
+# The demo's configuration, written anew at each start: one endpoint for each scenario that it shows.
 # Notices of incidents go to the file that is named below.
 """
 
@@ -83,7 +86,7 @@ async def until_right(db: AsyncEngine, clock: Clock, within_s: float = RIGHT_WIT
 
 async def start_lab() -> tuple[Child, dict[str, str]]:
     """The lab as a process of its own, and the address of each scenario. Raises LabFailed."""
-    lab = await Child.start("the lab", ["-m", "prober.lab"], piped=True)
+    lab = await Child.start("the lab", ["-m", "prober.lab", *(each.id for each in SHOWN)], piped=True)
     try:
         urls: dict[str, str] = json.loads(await lab.first_line(LAB_START_S))["urls"]
     except (ChildProcessError, TimeoutError) as failure:
@@ -103,7 +106,7 @@ def write_configuration(directory: Path, urls: Mapping[str, str]) -> Path:
         "defaults": {"interval": INTERVAL_S},
         "network": {"allow_cidrs": ["127.0.0.0/8", "::1/128"]},
         "notifiers": [{"name": "notices", "kind": "file", "path": str(directory / "notices.jsonl")}],
-        "endpoints": [_endpoint(scenario, urls[scenario.id], directory) for scenario in SCENARIOS],
+        "endpoints": [_endpoint(scenario, urls[scenario.id], directory) for scenario in SHOWN],
     }
     path = directory / "prober.yaml"
     # Written aside and renamed, because a worker that reads half a file would forget the other half's endpoints.
@@ -117,7 +120,7 @@ async def wrong_verdicts(db: AsyncEngine, since: datetime) -> list[Wrong]:
     """Every steady scenario that no probe since then has judged as the lab's catalog does."""
     seen = {row.name: row for row in await queries.fleet(db)}
     wrong = []
-    for scenario in SCENARIOS:
+    for scenario in SHOWN:
         row = seen.get(scenario.id)
         if row is None or row.slot is None or row.slot < since:
             wrong.append(Wrong(scenario.id, _wanted(scenario), "not probed yet"))
@@ -140,11 +143,13 @@ def _endpoint(scenario: Scenario, url: str, directory: Path) -> dict[str, Any]:
     options: dict[str, Any] = dict(scenario.options)
     timeout_s = options.pop("timeout_s", None)
     headers = options.pop("headers", {})
+    bearer = options.pop("bearer", None)
     return {
         "name": scenario.id,
         "url": url,
         "labels": {"front": scenario.front.value},
         **({"timeout": timeout_s} if timeout_s is not None else {}),
+        **({"auth": {"bearer": _lab_secret(scenario.id, bearer, directory)}} if bearer is not None else {}),
         **({"headers": _by_reference(scenario.id, headers, directory)} if headers else {}),
         **options,
     }
@@ -154,12 +159,21 @@ def _by_reference(name: str, headers: Mapping[str, str], directory: Path) -> dic
     """The headers with each credential in a file of its own, as the configuration demands it."""
     referred = {}
     for header, value in headers.items():
-        if values.is_secret_header(header) and not is_reference(value):
-            secret = directory / "secrets" / f"{name}-{header.lower()}"
-            secret.parent.mkdir(mode=0o700, exist_ok=True)
-            secret.unlink(missing_ok=True)  # what exists would keep its mode
-            with open(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - Path.open cannot set a mode
-                file.write(value)
-            value = f"file:{secret}"
-        referred[header] = value
+        is_bare = values.is_secret_header(header) and not is_reference(value)
+        referred[header] = _stored(f"{name}-{header.lower()}", value, directory) if is_bare else value
     return referred
+
+
+def _lab_secret(name: str, reference: str, directory: Path) -> str:
+    """A reference that this process can resolve, whose environment lacks the secrets of the lab."""
+    return _stored(f"{name}-bearer", ENVIRONMENT[reference.removeprefix("env:")], directory)
+
+
+def _stored(name: str, value: str, directory: Path) -> str:
+    """The reference to a file for this one secret, which nobody else may read."""
+    secret = directory / "secrets" / name
+    secret.parent.mkdir(mode=0o700, exist_ok=True)
+    secret.unlink(missing_ok=True)  # what exists would keep its mode
+    with open(os.open(secret, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:  # noqa: PTH123 - Path.open cannot set a mode
+        file.write(value)
+    return f"file:{secret}"

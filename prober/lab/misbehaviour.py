@@ -21,6 +21,13 @@ STREAM_ERROR: Final = (
 )
 """What the Rust runtime, and with it the Lambda Web Adapter, writes into a body whose application dies."""
 
+WRONG_SUM: Final[Mapping[str, Any]] = {
+    "content": [{"type": "text", "text": "6"}],
+    "structuredContent": {"sum": 6},
+    "isError": False,
+}
+"""What no addition of 2 and 3 should return."""
+
 Reply = Callable[[Request], Response]
 Change = Callable[[rpc.Json], rpc.Json]
 
@@ -137,13 +144,13 @@ def heedless(request: Request, message: rpc.Json) -> Request:
 
 
 def speaking(version: str) -> Callable[[Request, rpc.Json], Request]:
-    """What a server makes of a request that takes every revision for its own."""
+    """What a server makes of a request that takes every revision for its own, where header and body name the same."""
 
     def change(request: Request, message: rpc.Json) -> Request:
-        if "mcp-protocol-version" not in {name.lower() for name, _ in request.headers}:
+        claimed, meta = request.header("mcp-protocol-version"), message.get("params", {}).get("_meta", {})
+        if claimed is None or meta.get(f"{META}protocolVersion", claimed) != claimed:
             return request
         kept = [(name, value) for name, value in request.headers if name.lower() != "mcp-protocol-version"]
-        meta = message.get("params", {}).get("_meta", {})
         if f"{META}protocolVersion" in meta:
             meta[f"{META}protocolVersion"] = version
         headers = (*kept, ("mcp-protocol-version", version))
@@ -212,10 +219,7 @@ def endless(result: rpc.Json) -> rpc.Json:
 
 def mistaken(result: rpc.Json) -> rpc.Json:
     """A task whose tool has returned something else than it should."""
-    if "result" not in result:
-        return result
-    wrong = {"content": [{"type": "text", "text": "6"}], "structuredContent": {"sum": 6}, "isError": False}
-    return {**result, "result": wrong}
+    return {**result, "result": dict(WRONG_SUM)} if "result" in result else result
 
 
 def altered(app: Handler, headers: Mapping[str, str | None]) -> Handler:

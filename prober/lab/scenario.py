@@ -104,8 +104,11 @@ class Scenario:
 
     @property
     def in_demo(self) -> bool:
-        """Whether every probe of the demo shows what the scenario is, with no more than files for its secrets."""
-        return self.profile == "standard" and "sigv4" not in self.options
+        """Whether a standard probe shows what the scenario is, with credentials that the demo can configure.
+
+        It can configure neither AWS keys, which its environment may hold already, nor a token endpoint without TLS.
+        """
+        return self.profile == "standard" and not {"sigv4", "oauth"} & self.options.keys()
 
     def options_at(self, url: str) -> EndpointHints:
         """The options for the scenario as it is served at `url`, with whole addresses."""

@@ -14,12 +14,13 @@ from prober.lab.faults import SCENARIOS
 from prober.lab.scenario import Scenario
 
 POSSIBLE = {
-    Effect.DOWN: {"down", "degraded"},
-    Effect.DEGRADED: {"degraded"},
+    Effect.DOWN: {"down", "degraded", "unknown"},
+    Effect.DEGRADED: {"degraded", "up"},
     Effect.UNKNOWN: {"unknown"},
     Effect.INFORMATION: {"up"},
 }
-"""The verdicts of a scenario by the effect of its detector. What is seen in one tool alone degrades, at most."""
+"""The verdicts of a scenario by the effect of its detector. What is seen in one tool or on some connections alone
+degrades, at most; what no client suffers from is information; what is the prober's own doing is no outage."""
 
 
 def test_ids_are_unique_and_can_stand_in_a_url() -> None:

@@ -2,26 +2,46 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Final
 
 import pytest
 
-from checks.model import Effect, Endpoint, Expectation, Outcome, ProbeReport, Sentinel
-from checks.spec import Transport
+from checks.catalog import CHECKS
+from checks.model import (
+    Effect,
+    Endpoint,
+    Expectation,
+    OAuth,
+    OnRequest,
+    Outcome,
+    ProbeReport,
+    Profile,
+    Sentinel,
+    SigV4,
+)
+from checks.spec import Era, Transport
+from checks.unit import Check
 from prober.app.once import probe_once
+from prober.lab.credentials import AWS_ENVIRONMENT, ENVIRONMENT
 from prober.lab.faults import SCENARIOS
 from prober.lab.lab import Lab
 from prober.lab.scenario import Scenario
 
-AT_ONCE = 4
+AT_ONCE: Final = 4
 """Few enough that arrival times mean something on a small machine."""
 
-HEALTHY = [scenario for scenario in SCENARIOS if scenario.healthy]
+HEALTHY: Final = [scenario for scenario in SCENARIOS if scenario.healthy]
+FAULTY: Final = [scenario for scenario in SCENARIOS if not scenario.healthy and scenario.steady]
+GOOD: Final = {Outcome.PASS, Outcome.SKIP}
 
 
 @pytest.fixture(scope="module")
 def reports() -> Mapping[str, ProbeReport]:
     """One report per scenario. They are probed once, because every cold start and every timeout takes its time."""
-    return asyncio.run(_probe_all())
+    with pytest.MonkeyPatch.context() as environment:
+        for name, value in {**ENVIRONMENT, **AWS_ENVIRONMENT}.items():
+            environment.setenv(name, value)
+        return asyncio.run(_probe_all())
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
@@ -41,10 +61,36 @@ def test_the_lab_scenario_gets_its_diagnoses_and_no_other(
 
 
 @pytest.mark.parametrize("scenario", HEALTHY, ids=lambda scenario: scenario.id)
-def test_no_check_warns_on_a_healthy_lab(scenario: Scenario, reports: Mapping[str, ProbeReport]) -> None:
+def test_no_check_of_the_full_profile_warns_on_a_healthy_lab(
+    scenario: Scenario, reports: Mapping[str, ProbeReport]
+) -> None:
     report = reports[scenario.id]
 
-    assert {result.outcome for result in report.results} <= {Outcome.PASS, Outcome.SKIP}, _story(report)
+    assert {result.check for result in report.results} == {check.id for check in CHECKS}
+    assert {result.outcome for result in report.results} <= GOOD, _story(report)
+    assert not [finding for result in report.results for finding in result.findings], _story(report)
+
+
+@pytest.mark.parametrize("scenario", [each for each in SCENARIOS if each.warns], ids=lambda scenario: scenario.id)
+def test_a_fault_without_a_diagnosis_is_told_by_its_check_alone(
+    scenario: Scenario, reports: Mapping[str, ProbeReport]
+) -> None:
+    results = reports[scenario.id].results
+
+    told = tuple(result.check for result in results if result.outcome not in GOOD)
+    assert told == scenario.warns, _story(reports[scenario.id])
+    assert all(result.findings for result in results if result.check in told), _story(reports[scenario.id])
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
+def test_every_check_is_content_with_a_healthy_server_and_not_with_a_faulty_one(
+    check: Check, reports: Mapping[str, ProbeReport]
+) -> None:
+    contented = [each.id for each in HEALTHY if _outcome(reports[each.id], check) is Outcome.PASS]
+    discontented = [each.id for each in FAULTY if _outcome(reports[each.id], check) in (Outcome.WARN, Outcome.FAIL)]
+
+    assert contented
+    assert discontented
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
@@ -59,8 +105,9 @@ async def _probe_all() -> dict[str, ProbeReport]:
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def one(scenario: Scenario, url: str) -> ProbeReport:
+        profile = Profile.FULL if scenario.healthy else Profile(scenario.profile)
         async with turns:
-            return await probe_once(_endpoint(scenario, url))
+            return await probe_once(_endpoint(scenario, url), profile=profile)
 
     async with Lab(SCENARIOS) as lab:
         probes = [one(scenario, lab.url(scenario.id)) for scenario in SCENARIOS]
@@ -69,13 +116,16 @@ async def _probe_all() -> dict[str, ProbeReport]:
 
 
 def _endpoint(scenario: Scenario, url: str) -> Endpoint:
-    hints = scenario.options
-    transport = hints.get("transport")
+    """The endpoint as its owner would configure it. A healthy one is asked for all that can be asked for."""
+    hints = scenario.options_at(url)
+    transport, era = hints.get("transport"), hints.get("era")
+    on_request = [*OnRequest] if scenario.healthy else hints.get("on_request", [])
     return Endpoint(
         name=scenario.id,
         url=url,
         timeout_s=hints.get("timeout_s", 10.0),
         transport=Transport(transport) if transport else None,
+        era=Era(era) if era else None,
         protocol_version=hints.get("protocol_version"),
         expected_tools=tuple(hints.get("expected_tools", ())),
         sentinels=tuple(
@@ -84,12 +134,25 @@ def _endpoint(scenario: Scenario, url: str) -> Endpoint:
         ),
         streaming=hints.get("streaming"),
         headers=hints.get("headers", {}),
+        on_request=tuple(OnRequest(each) for each in on_request),
+        browser_origins=tuple(hints.get("browser_origins", ())),
+        bearer=hints.get("bearer"),
+        oauth=OAuth(**hints["oauth"]) if "oauth" in hints else None,
+        sigv4=SigV4(**hints["sigv4"]) if "sigv4" in hints else None,
+        token_header=hints.get("token_header", "Authorization"),
     )
+
+
+def _outcome(report: ProbeReport, check: Check) -> Outcome | None:
+    return next((result.outcome for result in report.results if result.check == check.id), None)
 
 
 def _story(report: ProbeReport) -> str:
     """What a failing test prints: every check and every exchange, in order."""
-    checks = [f"{result.check}: {result.outcome.value}: {result.summary}" for result in report.results]
+    checks = [
+        "\n    ".join([f"{each.check}: {each.outcome.value}: {each.summary}", *(found.text for found in each.findings)])
+        for each in report.results
+    ]
     exchanges = [
         f"  {each.id} {each.rpc_method or each.method} → {each.status} {each.body[:80]!r}" for each in report.exchanges
     ]

@@ -2,12 +2,17 @@
 
 from typing import Final
 
+from prober.lab.faults.access import ACCESS_FAULTS
+from prober.lab.faults.browsers import BROWSER_FAULTS
 from prober.lab.faults.doors import DOOR_FAULTS
 from prober.lab.faults.functions import LAMBDA_FAULTS
 from prober.lab.faults.healthy import HEALTHY
 from prober.lab.faults.network import NETWORK_FAULTS
+from prober.lab.faults.on_request import REQUEST_FAULTS
 from prober.lab.faults.protocol import PROTOCOL_FAULTS
+from prober.lab.faults.sessions import SESSION_FAULTS
 from prober.lab.faults.streams import STREAM_FAULTS
+from prober.lab.faults.strictness import STRICTNESS
 from prober.lab.faults.tools import TOOL_FAULTS
 from prober.lab.scenario import Scenario
 
@@ -15,8 +20,13 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     *HEALTHY,
     *LAMBDA_FAULTS,
     *DOOR_FAULTS,
+    *ACCESS_FAULTS,
     *STREAM_FAULTS,
     *TOOL_FAULTS,
     *PROTOCOL_FAULTS,
+    *SESSION_FAULTS,
+    *REQUEST_FAULTS,
+    *STRICTNESS,
+    *BROWSER_FAULTS,
     *NETWORK_FAULTS,
 )

@@ -5,7 +5,6 @@ from typing import Final
 from prober.lab import misbehaviour as bad
 from prober.lab.faults.parts import buffered, streaming
 from prober.lab.front_doors.gateways import CloudFront, RestApi
-from prober.lab.front_doors.oauth import Protected
 from prober.lab.scenario import Front, Scenario
 from prober.lab.servers.stateless import StatelessServer
 
@@ -50,15 +49,6 @@ DOOR_FAULTS: Final[tuple[Scenario, ...]] = (
         diagnosis="blocked-by-waf",
         front=Front.REST_API,
         build=lambda: RestApi(integration=StatelessServer(streams=False), blocked=True),
-    ),
-    Scenario(
-        id="auth-challenge-remapped",
-        title="Asks for a bearer token, but the gateway renames the challenge",
-        verdict="down",
-        diagnosis="auth-required",
-        beside=("auth-challenge-remapped",),
-        front=Front.REST_API,
-        build=lambda: RestApi(integration=Protected(app=StatelessServer(streams=False))),
     ),
     Scenario(
         id="host-rejected",

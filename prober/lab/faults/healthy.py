@@ -1,14 +1,36 @@
 """Servers of every kind in which nothing is wrong."""
 
+from dataclasses import replace
 from typing import Final
 
 from prober.lab import misbehaviour as bad
-from prober.lab.faults.parts import ADD, ALL_TOOLS, COUNT, PLAIN, STREAMING, buffered, streaming
+from prober.lab.faults.parts import (
+    ADD,
+    ALL_TOOLS,
+    BROWSERS,
+    CLIENT,
+    COUNT,
+    GREETING,
+    PAGES,
+    PLAIN,
+    SIGNED,
+    STREAMING,
+    TASK_ADD,
+    TOKEN,
+    buffered,
+    signed,
+    streaming,
+)
+from prober.lab.front_doors.cors import Cors
+from prober.lab.front_doors.oauth import Protected
 from prober.lab.scenario import Front, Scenario
+from prober.lab.servers import toolbox
 from prober.lab.servers.dual import DualServer
-from prober.lab.servers.handshake import HandshakeServer
+from prober.lab.servers.handshake import RESOURCE_NOT_FOUND, HandshakeServer
 from prober.lab.servers.legacy_sse import LegacySseServer
+from prober.lab.servers.library import SHELVES
 from prober.lab.servers.stateless import StatelessServer
+from prober.lab.servers.tasks import TaskBoard
 
 HEALTHY: Final[tuple[Scenario, ...]] = (
     Scenario(
@@ -75,5 +97,95 @@ HEALTHY: Final[tuple[Scenario, ...]] = (
         front=Front.FUNCTION_URL_STREAMING,
         options=PLAIN,
         build=streaming(lambda: bad.slowly(StatelessServer(), 0.4)),
+    ),
+    Scenario(
+        id="stateless-everything",
+        title="Stateless server with prompts, resources, tasks, subscriptions and arguments in headers",
+        verdict="up",
+        front=Front.FUNCTION_URL_STREAMING,
+        options={
+            "sentinels": [ADD, GREETING],
+            "on_request": ["tasks", "subscriptions"],
+            "era": "stateless",
+            "protocol_version": "2026-07-28",
+        },
+        build=streaming(
+            lambda: StatelessServer(tools=(TASK_ADD, toolbox.GREET), library=SHELVES, board=TaskBoard(), announces=True)
+        ),
+    ),
+    Scenario(
+        id="handshake-everything",
+        title="Handshake server with prompts, resources and tasks",
+        verdict="up",
+        front=Front.FUNCTION_URL_STREAMING,
+        options={
+            "sentinels": [ADD, GREETING],
+            "on_request": ["tasks", "subscriptions"],
+            "era": "handshake",
+            "protocol_version": "2025-11-25",
+        },
+        build=streaming(
+            lambda: HandshakeServer(
+                tools=(TASK_ADD, toolbox.GREET),
+                library=replace(SHELVES, resource_not_found=RESOURCE_NOT_FOUND),
+                board=TaskBoard(),
+            )
+        ),
+    ),
+    Scenario(
+        id="handshake-polling",
+        title="Handshake server that closes the stream of a call, to be asked for the answer later; not on Lambda",
+        verdict="up",
+        front=Front.HTTP,
+        options=STREAMING,
+        build=lambda: HandshakeServer(polls=True),
+    ),
+    Scenario(
+        id="bearer",
+        title="Lets in who brings a token, and tells others where to get one",
+        verdict="up",
+        front=Front.FUNCTION_URL_STREAMING,
+        options=TOKEN,
+        build=streaming(lambda: Protected(app=StatelessServer())),
+    ),
+    Scenario(
+        id="oauth",
+        title="Lets in who gets a token from its authorization server, handshake era",
+        verdict="up",
+        front=Front.FUNCTION_URL_STREAMING,
+        options=CLIENT,
+        build=streaming(lambda: Protected(app=HandshakeServer())),
+    ),
+    Scenario(
+        id="aws-iam",
+        title="Function URL with AuthType AWS_IAM",
+        verdict="up",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options=SIGNED,
+        build=signed(lambda: StatelessServer(streams=False)),
+    ),
+    Scenario(
+        id="aws-iam-and-token",
+        title="Function URL with AuthType AWS_IAM, and a token for the application in a header of its own",
+        verdict="up",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options={**TOKEN, **SIGNED, "token_header": "X-Mcp-Authorization"},
+        build=signed(lambda: Protected(app=StatelessServer(streams=False)), authorization_source="x-mcp-authorization"),
+    ),
+    Scenario(
+        id="browser-clients",
+        title="Open to scripts of one web page, stateless era",
+        verdict="up",
+        front=Front.FUNCTION_URL_STREAMING,
+        options=BROWSERS,
+        build=lambda: Cors(app=streaming(lambda: StatelessServer(origins=PAGES))(), origins=PAGES),
+    ),
+    Scenario(
+        id="browser-clients-handshake",
+        title="Open to scripts of one web page, handshake era with sessions",
+        verdict="up",
+        front=Front.FUNCTION_URL_STREAMING,
+        options=BROWSERS,
+        build=lambda: Cors(app=streaming(lambda: HandshakeServer(origins=PAGES))(), origins=PAGES),
     ),
 )

@@ -1,11 +1,13 @@
 """What the scenarios are made of: sentinels of the lab's tools, and servers behind a Function URL."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
 from prober.lab import credentials
 from prober.lab import misbehaviour as bad
 from prober.lab.front_doors.function_url import FunctionUrl, InvokeMode
+from prober.lab.front_doors.oauth import TOKEN_PATH
 from prober.lab.front_doors.sigv4 import Verifier
 from prober.lab.http import Handler
 from prober.lab.runtime.function import Context, Function
@@ -21,13 +23,30 @@ COUNT: Final[SentinelHint] = {
     "arguments": {"n": 3, "seconds": 0.6},
     "expect": {"json": {"count": 3}},
 }
+GREETING: Final[SentinelHint] = {
+    "tool": "greet",
+    "arguments": {"name": " Zoë 世界", "times": 2, "loudly": True},
+    "expect": {"json": {"times": 2}},
+}
+TASK_ADD: Final = replace(toolbox.ADD, task_support="optional")
+"""A tool that is a task where its client asks for one, or can take one."""
 PLAIN: Final[EndpointHints] = {"sentinels": [ADD], "expected_tools": ALL_TOOLS}
 STREAMING: Final[EndpointHints] = {"sentinels": [COUNT], "expected_tools": ALL_TOOLS, "streaming": True}
 TOKEN: Final[EndpointHints] = {**PLAIN, "bearer": f"env:{credentials.TOKEN_VARIABLE}"}
+CLIENT: Final[EndpointHints] = {
+    **PLAIN,
+    "oauth": {
+        "token_url": TOKEN_PATH,
+        "client_id": credentials.CLIENT_ID,
+        "client_secret": f"env:{credentials.CLIENT_SECRET_VARIABLE}",
+    },
+}
 SIGNED: Final[EndpointHints] = {**PLAIN, "sigv4": {"service": "lambda", "region": credentials.REGION}}
 
 PAGE: Final = "https://orders.example.com"
 """Origin of a web page whose scripts use an endpoint."""
+PAGES: Final = frozenset({PAGE})
+BROWSERS: Final[EndpointHints] = {**PLAIN, "browser_origins": [PAGE]}
 
 
 def streaming(app: Callable[[], Handler], **settings: Any) -> Callable[[], Handler]:

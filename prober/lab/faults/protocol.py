@@ -1,18 +1,24 @@
 """Faults of the protocol's opening, its revisions and eras."""
 
-from typing import Final
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, Final
 
 from prober.lab import misbehaviour as bad
 from prober.lab.faults.parts import PLAIN, buffered, stateless_with, streaming
-from prober.lab.front_doors.oauth import Protected
 from prober.lab.http import Request, Response, text
 from prober.lab.scenario import Front, Scenario
 from prober.lab.servers import rpc
-from prober.lab.servers.handshake import HandshakeServer
+from prober.lab.servers.handshake import VERSIONS, HandshakeServer
+from prober.lab.servers.library import SHELVES
 from prober.lab.servers.stateless import StatelessServer
 
 UNPUBLISHED: Final = "2025-12-24"
 """A date between two revisions, as that of a draft."""
+
+ONE_EARLIER: Final = dict(pairwise(reversed(VERSIONS)))
+"""For each revision the one before it."""
+OVERSTATED: Final[Mapping[str, Any]] = {"tools": {}, "prompts": {}, "resources": {}}
 
 PROTOCOL_FAULTS: Final[tuple[Scenario, ...]] = (
     Scenario(
@@ -73,21 +79,62 @@ PROTOCOL_FAULTS: Final[tuple[Scenario, ...]] = (
         build=buffered(lambda: bad.truncated(StatelessServer(streams=False))),
     ),
     Scenario(
-        id="auth-required",
-        title="Asks for a bearer token, and none is configured",
-        verdict="down",
-        diagnosis="auth-required",
-        front=Front.FUNCTION_URL_STREAMING,
-        build=streaming(lambda: Protected(app=StatelessServer())),
+        id="protocol-version-unechoed",
+        title="Answers a handshake with the revision before the one that is offered, although it speaks that, too",
+        verdict="degraded",
+        diagnosis="protocol-version-mismatch",
+        profile="full",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options=PLAIN,
+        build=buffered(lambda: bad.reread(HandshakeServer(streams=False), bad.offering(ONE_EARLIER))),
     ),
     Scenario(
-        id="auth-rejected",
-        title="Refuses the token that is configured",
-        verdict="down",
-        diagnosis="auth-rejected",
-        front=Front.FUNCTION_URL_STREAMING,
-        options={"headers": {"Authorization": "Bearer expired-lab-token"}},
-        build=streaming(lambda: Protected(app=StatelessServer())),
+        id="era-unsupported",
+        title="Speaks the handshake era alone, and its owner counts on the stateless one",
+        verdict="degraded",
+        diagnosis="era-unsupported",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options={**PLAIN, "era": "stateless"},
+        build=buffered(lambda: HandshakeServer(streams=False)),
+    ),
+    Scenario(
+        id="era-unsupported-handshake",
+        title="Speaks the stateless era alone, and its owner counts on the handshake",
+        verdict="degraded",
+        diagnosis="era-unsupported",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options={**PLAIN, "era": "handshake"},
+        build=buffered(lambda: StatelessServer(streams=False)),
+    ),
+    Scenario(
+        id="capability-untruthful",
+        title="Declares prompts and resources, and knows no method of either",
+        verdict="degraded",
+        diagnosis="capability-untruthful",
+        profile="full",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options=PLAIN,
+        build=buffered(lambda: StatelessServer(streams=False, declares=OVERSTATED)),
+    ),
+    Scenario(
+        id="capability-untruthful-handshake",
+        title="Declares prompts and resources in its handshake, and knows no method of either",
+        verdict="degraded",
+        diagnosis="capability-untruthful",
+        profile="full",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options=PLAIN,
+        build=buffered(lambda: HandshakeServer(streams=False, declares=OVERSTATED)),
+    ),
+    Scenario(
+        id="capability-undeclared",
+        title="Serves prompts and resources that it does not declare",
+        verdict="up",
+        diagnosis="capability-untruthful",
+        profile="full",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options=PLAIN,
+        build=buffered(lambda: StatelessServer(streams=False, library=SHELVES, declares={"tools": {}})),
     ),
     Scenario(
         id="redirected",

@@ -62,8 +62,8 @@ class Library:
                 return None
 
 
-SHELVES: Final = {
-    "prompts": {"summary": "Summarise the orders of this week."},
-    "resources": {"lab://orders/terms": "Delivery within three days."},
-}
+SHELVES: Final = Library(
+    prompts={"summary": "Summarise the orders of this week."},
+    resources={"lab://orders/terms": "Delivery within three days."},
+)
 """Something of either kind."""

@@ -7,16 +7,15 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.model import Verdict
-from prober.app.demo import until_right, wrong_verdicts
+from prober.app.demo import SHOWN, until_right, wrong_verdicts
 from prober.clock import SystemClock
-from prober.lab import SCENARIOS
 from tests.integration.storage.builders import Store, diagnosis, endpoint
 
 
 @pytest.fixture
 async def store(db: AsyncEngine) -> Store:
     store = Store(db)
-    await store.watch(*(endpoint(scenario.id) for scenario in SCENARIOS))
+    await store.watch(*(endpoint(scenario.id) for scenario in SHOWN))
     await store.sql("update endpoint set next_due = now() + interval '1 hour'")
     return store
 
@@ -27,7 +26,7 @@ async def found(store: Store, since: datetime) -> Mapping[str, str]:
 
 async def test_until_they_are_probed_all_are_wrong(store: Store) -> None:
     wrong = await until_right(store.db, SystemClock(), within_s=0.0)
-    assert [each.name for each in wrong] == [scenario.id for scenario in SCENARIOS]
+    assert [each.name for each in wrong] == [scenario.id for scenario in SHOWN]
     assert str(wrong[0]) == "stateless-streaming: should be up (no diagnosis), is not probed yet"
 
 

@@ -7,28 +7,30 @@ from pathlib import Path
 import yaml
 
 from prober.app import channels
-from prober.app.demo import own_environment, write_configuration
-from prober.lab import SCENARIOS
+from prober.app.demo import SHOWN, own_environment, write_configuration
 from prober.settings import load
 
-URLS = {scenario.id: f"http://127.0.0.1:9/{scenario.id}" for scenario in SCENARIOS}
+URLS = {scenario.id: f"http://127.0.0.1:9/{scenario.id}" for scenario in SHOWN}
 
 
 def mode_of(path: Path) -> int:
     return stat.S_IMODE(path.stat().st_mode)
 
 
-def test_the_demo_configuration_passes_the_check_and_names_every_scenario(tmp_path: Path) -> None:
+def test_the_demo_configuration_passes_the_check_and_names_every_scenario_that_is_shown(tmp_path: Path) -> None:
     path = write_configuration(tmp_path / "demo", URLS)
     settings = load(path, {}, judge=channels.problems_with)
     assert {endpoint.name: endpoint.url for endpoint in settings.endpoints} == URLS
     assert [(notifier.name, notifier.kind) for notifier in settings.notifiers] == [("notices", "file")]
     by_name = {endpoint.name: endpoint for endpoint in settings.endpoints}
-    for scenario in SCENARIOS:
+    for scenario in SHOWN:
         endpoint = by_name[scenario.id]
         assert len(endpoint.sentinels) == len(scenario.options.get("sentinels", []))
         assert endpoint.streaming is scenario.options.get("streaming")
         assert endpoint.protocol_version == scenario.options.get("protocol_version")
+        assert endpoint.era == scenario.options.get("era")
+        assert [*endpoint.browser_origins] == scenario.options.get("browser_origins", [])
+        assert (endpoint.bearer is None) is ("bearer" not in scenario.options)
         assert endpoint.timeout_s <= endpoint.interval_s
 
 
@@ -38,16 +40,17 @@ def test_credentials_lie_in_files_of_their_own_that_nobody_else_may_read(tmp_pat
         path = write_configuration(tmp_path / "demo", URLS)
     finally:
         os.umask(umask)
-    secrets = list((tmp_path / "demo" / "secrets").iterdir())
-    assert [secret.name for secret in secrets] == ["auth-rejected-authorization"]
-    assert mode_of(secrets[0]) == 0o600
+    secrets = sorted((tmp_path / "demo" / "secrets").iterdir())
+    assert [secret.name for secret in secrets] == ["auth-rejected-authorization", "bearer-bearer"]
+    assert {mode_of(secret) for secret in secrets} == {0o600}
     assert mode_of(secrets[0].parent) == 0o700
     endpoints = yaml.safe_load(path.read_text())["endpoints"]
+    assert [each["auth"] for each in endpoints if "auth" in each] == [{"bearer": f"file:{secrets[1]}"}]
     assert {each["name"]: each["headers"] for each in endpoints if "headers" in each} == {
         "auth-rejected": {"Authorization": f"file:{secrets[0]}"},
         "observer-impaired": {"Authorization": "env:MCP_PROBER_LAB_NO_SUCH_SECRET"},
     }
-    assert secrets[0].read_text() not in path.read_text()
+    assert not [secret for secret in secrets if secret.read_text() in path.read_text()]
 
 
 def test_a_second_run_closes_what_stood_open_and_replaces_what_was_longer(tmp_path: Path) -> None:
