@@ -198,6 +198,47 @@ def handshake(then: Script, version: str = NEWEST, session: str | None = "s-1") 
     return script
 
 
+TOOLS = {"tools": [{"name": "add", "inputSchema": {"type": "object"}}]}
+
+
+async def list_tools(request: Request, out: Out) -> None:
+    await out.json(result(request, TOOLS))
+
+
+class LegacyServer:
+    """HTTP+SSE of 2024-11-05 in a script."""
+
+    def __init__(self, endpoint: str = "/messages/?session_id=1", *, answers: bool = True) -> None:
+        self.endpoint = endpoint
+        self.answers = answers
+        self.stream: Out | None = None
+
+    async def __call__(self, request: Request, out: Out) -> None:
+        if request.method == "GET":
+            self.stream = out
+            await out.stream()
+            await out.chunk(f"event: endpoint\r\ndata: {self.endpoint}\r\n\r\n")
+            await asyncio.sleep(60)
+        elif request.target == "/mcp":
+            await out.reply(405, b"Method Not Allowed", "Allow: HEAD, GET")
+        else:
+            await out.reply(202, b"Accepted")
+            await self._answer(request)
+
+    async def _answer(self, request: Request) -> None:
+        assert self.stream is not None
+        if request.rpc_method == "initialize":
+            info = {"name": "legacy", "version": "1"}
+            value: Any = {"protocolVersion": "2024-11-05", "capabilities": {}, "serverInfo": info}
+        elif "id" not in request.json or not self.answers:
+            return
+        else:
+            note = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {}}
+            await self.stream.event(note, event="message")
+            value = TOOLS
+        await self.stream.event(result(request, value), event="message")
+
+
 @dataclass
 class Prober:
     """The wire under test, with what a probe gives it."""
@@ -236,6 +277,19 @@ class Prober:
 def make_prober(limits: Limits | None = None, policy: GuardPolicy | None = None, trust: Trust | None = None) -> Prober:
     policy = policy or GuardPolicy(allow_private=True)
     return Prober(Net(policy, clock=SystemClock(), limits=limits or Limits(), trust=trust))
+
+
+def trusting(authority: Path) -> Trust:
+    """What a process trusts that knows this authority beside the usual ones."""
+
+    class Authority(Trust):
+        def context(self, *, verify: bool) -> ssl.SSLContext:
+            context = super().context(verify=verify)
+            if verify:
+                context.load_verify_locations(authority)
+            return context
+
+    return Authority()
 
 
 @dataclass(frozen=True)

@@ -15,22 +15,19 @@ from prober.limits import Limits
 from prober.wire.redact import SentHeader
 from tests.integration.wire.scripted import (
     DISCOVERED,
+    TOOLS,
+    LegacyServer,
     Out,
     Prober,
     Request,
     error,
     handshake,
+    list_tools,
     make_prober,
     result,
     running,
     stateless,
 )
-
-TOOLS = {"tools": [{"name": "add", "inputSchema": {"type": "object"}}]}
-
-
-async def list_tools(request: Request, out: Out) -> None:
-    await out.json(result(request, TOOLS))
 
 
 async def test_a_stateless_conversation_says_with_each_request_what_it_speaks(prober: Prober) -> None:
@@ -288,40 +285,6 @@ async def test_a_delay_that_leads_past_the_deadline_is_not_waited_for(prober: Pr
     assert exchange.transport_error is not None
     assert exchange.transport_error.reason == "resume-delay"
     assert "GET" not in server.asked
-
-
-class LegacyServer:
-    """HTTP+SSE of 2024-11-05 in a script."""
-
-    def __init__(self, endpoint: str = "/messages/?session_id=1", *, answers: bool = True) -> None:
-        self.endpoint = endpoint
-        self.answers = answers
-        self.stream: Out | None = None
-
-    async def __call__(self, request: Request, out: Out) -> None:
-        if request.method == "GET":
-            self.stream = out
-            await out.stream()
-            await out.chunk(f"event: endpoint\r\ndata: {self.endpoint}\r\n\r\n")
-            await asyncio.sleep(60)
-        elif request.target == "/mcp":
-            await out.reply(405, b"Method Not Allowed", "Allow: HEAD, GET")
-        else:
-            await out.reply(202, b"Accepted")
-            await self._answer(request)
-
-    async def _answer(self, request: Request) -> None:
-        assert self.stream is not None
-        if request.rpc_method == "initialize":
-            info = {"name": "legacy", "version": "1"}
-            value: Any = {"protocolVersion": "2024-11-05", "capabilities": {}, "serverInfo": info}
-        elif "id" not in request.json or not self.answers:
-            return
-        else:
-            note = {"jsonrpc": "2.0", "method": "notifications/progress", "params": {}}
-            await self.stream.event(note, event="message")
-            value = TOOLS
-        await self.stream.event(result(request, value), event="message")
 
 
 async def test_the_older_transport_is_found_and_answers_come_on_its_stream(prober: Prober) -> None:

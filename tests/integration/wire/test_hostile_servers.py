@@ -19,7 +19,6 @@ from checks.messages import result_of
 from checks.model import Exchange, Failure
 from prober.limits import KIB, Limits
 from prober.net.guard import GuardPolicy
-from prober.net.tls import Trust
 from tests.integration.wire.scripted import (
     DISCOVERED,
     Certificates,
@@ -32,6 +31,7 @@ from tests.integration.wire.scripted import (
     result,
     running,
     stateless,
+    trusting,
 )
 
 TOOLS = {"tools": [{"name": "add", "inputSchema": {"type": "object"}}]}
@@ -332,17 +332,6 @@ async def over_tls(
     async with running(stateless(script), tls=context) as server:
         yield prober, server.url
         await prober.close()
-
-
-def trusting(authority: Path) -> Trust:
-    class Authority(Trust):
-        def context(self, *, verify: bool) -> ssl.SSLContext:
-            context = super().context(verify=verify)
-            if verify:
-                context.load_verify_locations(authority)
-            return context
-
-    return Authority()
 
 
 async def test_tls_is_timed_and_its_certificate_dated(certificates: Certificates) -> None:
