@@ -57,6 +57,7 @@ _SIGNING_HOSTS: Final = (
 )
 
 AUTHORIZATION: Final = "Authorization"
+_SIGNATURE_HEADERS: Final = frozenset({"authorization", "x-amz-date", "x-amz-security-token"})
 
 
 def name(text: str) -> str:
@@ -175,7 +176,7 @@ def clashes(
 ) -> Iterator[Clash]:
     """What is contradictory about credentials of which only these are given."""
     token, header = bearer or oauth, (token_header or AUTHORIZATION).lower()
-    used = ({header} if token else set()) | ({AUTHORIZATION.lower()} if sigv4 else set())
+    used = ({header} if token else set()) | (_SIGNATURE_HEADERS if sigv4 else set())
     if bearer and oauth:
         yield Clash.TWO_TOKENS
     if token and sigv4 and header == AUTHORIZATION.lower():

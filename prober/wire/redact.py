@@ -2,6 +2,7 @@
 
 import base64
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -16,6 +17,9 @@ _SHORTEST: Final = 4
 _SHORTEST_UNNAMED: Final = 12
 """The same for headers whose names speak of no credential: a tenant or a region by reference may be part of the name
 of a tool, and what the checks read must stay what the server wrote."""
+
+_SIGNATURE_SCHEME: Final = "AWS4-HMAC-SHA256"
+_PARTS_OF_SIGNATURE: Final = re.compile(r"Credential=([^/,\s]+)|Signature=([0-9a-f]+)")
 
 _NO_WORD: Final = 16
 """A part of a query without a name is taken for a secret from this length on; shorter ones are words such as `json`."""
@@ -114,6 +118,8 @@ def _credentials(value: str) -> Iterator[str]:
     if not credential:
         return
     yield credential.strip()
+    if scheme == _SIGNATURE_SCHEME:
+        yield from (found for part in _PARTS_OF_SIGNATURE.finditer(credential) for found in part.groups() if found)
     if scheme.lower() == "basic":
         try:
             decoded = base64.b64decode(credential, validate=True).decode()
