@@ -5,8 +5,9 @@ from typing import Final
 
 from checks.detectors.scene import Scene
 from checks.messages import error_of, result_of
-from checks.model import Effect, Endpoint, Evidence, Exchange
-from checks.spec import REVISIONS, ErrorCode
+from checks.model import Effect, Endpoint, Evidence, Exchange, Proof
+from checks.proofs import answer_line, answer_proof, request_line
+from checks.spec import REVISIONS, Era, ErrorCode, era_of
 from checks.symptoms import Symptom, troubled
 from checks.text import clean
 from checks.unit import Cause, detector
@@ -22,14 +23,27 @@ ERA_CODES: Final = frozenset(
 )
 """How servers of one era refuse the opening of the other. They explain less than an error of the server's own."""
 
+_SERVE: Final = {
+    Era.STATELESS: "serve 2026-07-28 again, with an SDK that knows it (Python mcp 2, TypeScript "
+    "@modelcontextprotocol/server 2), and let its request headers through to the server.",
+    Era.HANDSHAKE: "serve `initialize` again; official SDKs do so beside 2026-07-28 unless told not to (TypeScript "
+    "createMcpHandler: legacy must not be 'reject').",
+}
+
 
 @detector("protocol-version-mismatch", effect=Effect.DEGRADED)
 def protocol_version_mismatch(evidence: Evidence) -> Cause | None:
-    """The server speaks a revision that we do not know, or not the one that the endpoint's owner pinned."""
+    """The server speaks a revision that nobody knows, or not the pinned one, or not the one offered that it could."""
     if evidence.opening.opener is None:
         return _nothing_in_common(evidence)
-    spoken, pinned = evidence.opening.opener.protocol_version, evidence.endpoint.protocol_version
-    if spoken in REVISIONS and pinned in (None, spoken):
+    return _unwanted(evidence) or _not_echoed(evidence)
+
+
+def _unwanted(evidence: Evidence) -> Cause | None:
+    """The revision spoken is not the pinned one, or one that nobody has published."""
+    opener, pinned = evidence.opening.opener, evidence.endpoint.protocol_version
+    spoken = "" if opener is None else opener.protocol_version
+    if spoken in REVISIONS and (pinned in (None, spoken) or _pinned_era_is_missed(evidence)):
         return None
     answered = [each for each in evidence.opening.exchanges if result_of(each) is not None]
     if not answered:
@@ -39,6 +53,32 @@ def protocol_version_mismatch(evidence: Evidence) -> Cause | None:
         0.9,
         f"The server negotiates {clean(spoken, 40)}, {what}.",
         "Update the server's SDK, or change `protocol_version` of the endpoint if the server is right.",
+    )
+
+
+def _not_echoed(evidence: Evidence) -> Cause | None:
+    """A revision that the server answers to another offer is not answered to its own."""
+    result = evidence.result("eras")
+    violated = [] if result is None else list(result.facts.get("echo_violations", ()))
+    if result is None or not violated:
+        return None
+    revisions, exchanges = result.facts["revisions"], {each.id: each for each in evidence.exchanges}
+    shown = exchanges.get(revisions[violated[0]]["exchange"])
+    if shown is None:
+        return None
+    to = [revision for revision, fact in revisions.items() if fact["instead"] == violated[0]]
+    proofs = [exchanges[revisions[each]["exchange"]] for each in to if revisions[each]["exchange"] in exchanges]
+    return Scene(evidence, shown).cause(
+        0.9,
+        f"Echo-rule violation: the server speaks {violated[0]}, for it answers so where {to[0]} is offered, but where "
+        f"{violated[0]} itself is offered: {revisions[violated[0]]['said']}.",
+        "A server that supports the offered revision must answer with that one. Let the SDK negotiate, and take out a "
+        "revision that is written into the code, or a gateway that answers `initialize` by itself.",
+        proofs=[answer_proof(each) for each in proofs[:3]],
+        alternatives=(
+            "Two versions of the server answer at this address, in the middle of a deploy: then a later probe finds "
+            "one answer.",
+        ),
     )
 
 
@@ -83,5 +123,44 @@ def _offered(exchange: Exchange) -> Iterator[str]:
 @detector("era-unsupported", effect=Effect.DEGRADED)
 def era_unsupported(evidence: Evidence) -> Cause | None:
     """The era that the endpoint's owner pinned is not served, or no longer."""
-    del evidence
-    return None
+    pinned = _pinned_era(evidence.endpoint)
+    opener = evidence.opening.opener
+    if pinned is None or opener is None or not _pinned_era_is_missed(evidence):
+        return None
+    method = "server/discover" if pinned is Era.STATELESS else "initialize"
+    refused = [each for each in evidence.opening.exchanges if each.rpc_method == method]
+    answered = [each for each in evidence.opening.exchanges if result_of(each) is not None]
+    shown = [*answered, *refused][-1:]
+    if not shown:
+        return None
+    said = f" {method} → {answer_line(refused[-1])}." if refused else ""
+    return Scene(evidence, shown[0]).cause(
+        0.9 if refused else 0.7,
+        f"The endpoint is pinned to the {pinned.value} era, and only the {opener.era.value} era opens a conversation "
+        f"({clean(opener.protocol_version, 40)}).{said}",
+        f"If the pin is right: {_SERVE[pinned]}\n"
+        f"If the server is right: take `era` (or `protocol_version`) of the endpoint away, or set it to "
+        f"`{opener.era.value}`.",
+        proofs=[_opened_by(each) for each in answered[-1:] if refused],
+        alternatives=(
+            f"The {pinned.value} era was served until a deploy: then the reports before it name that era, and a "
+            "rollback brings it back.",
+            "Two versions of the server answer at this address: then some probes find the pinned era.",
+        ),
+    )
+
+
+def _pinned_era(endpoint: Endpoint) -> Era | None:
+    """The era that the owner pinned, by itself or by a revision."""
+    if endpoint.era is not None or endpoint.protocol_version is None:
+        return endpoint.era
+    return era_of(endpoint.protocol_version)
+
+
+def _pinned_era_is_missed(evidence: Evidence) -> bool:
+    opener, pinned = evidence.opening.opener, _pinned_era(evidence.endpoint)
+    return opener is not None and pinned is not None and opener.era is not pinned
+
+
+def _opened_by(exchange: Exchange) -> Proof:
+    return Proof(text=f"opened by {request_line(exchange)} instead", exchange=exchange.id)
