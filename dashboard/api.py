@@ -53,6 +53,9 @@ class EndpointSummary(BaseModel):
     server_version: str | None
     tool_count: int | None
     latency_ms: float | None
+    full_at: datetime | None
+    """When the last probe of the full profile was done."""
+    full_report_id: UUID | None
     last_verdicts: list[Verdict]
     incident: Incident | None
     page: str
@@ -82,6 +85,7 @@ class ProbeSummary(BaseModel):
     id: UUID
     slot: datetime
     location: str
+    profile: str
     verdict: Verdict
     cause: str | None
     cause_summary: str

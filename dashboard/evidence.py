@@ -6,24 +6,28 @@ release, with text in it that the watched server wrote. So everything is read le
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from http import HTTPStatus
 from itertools import groupby
 from textwrap import dedent
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
-from checks.model import Effect, Outcome, Verdict
+from checks.matrix import Matrix, matrix_of
+from checks.model import Effect, Outcome, Profile, Verdict
 from checks.text import clean
 from dashboard.charts import Block, Segment, Tick, durations, lane, segments, time_axis
-from dashboard.wording import milliseconds
+from dashboard.wording import listed, milliseconds, short
 
 LANE_HEIGHT: Final = 14.0
 
-Member = TypeVar("Member", Verdict, Outcome, Effect)
+Member = TypeVar("Member", Verdict, Outcome, Effect, Profile)
 
 _SHORT: Final = 160
 _LONG: Final = 2000
 _BODY: Final = 8192
+_SHOWN_APART: Final = ("tools", "clients", "revisions")
+"""Facts that have a place of their own on the pages."""
 _RULE_HOSTS: Final = ("modelcontextprotocol.io", "amazon.com", "rfc-editor.org", "ietf.org", "w3.org", "whatwg.org")
 
 
@@ -70,6 +74,8 @@ class DiagnosisView:
     reproduce: str
     alternatives: tuple[tuple[tuple[str, bool], ...], ...]
     """Each in pieces, as in `TextBlock`."""
+    seen: str
+    """When a full probe saw it last, where this report only carries it on; else empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +102,8 @@ class ExchangeView:
     body: str
     body_note: str
     peer: str
+    irregularities: tuple[str, ...]
+    """What is odd about the answer's bytes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,11 +111,15 @@ class ReportView:
     """One report, whole."""
 
     verdict: Verdict
+    profile: Profile
     took: str
     location: str
     era: str
     version: str
     transport: str
+    session: str
+    replies: str
+    """In what answers came, and to which requests."""
     opened_by: str
     server: str
     instructions: str
@@ -116,6 +128,8 @@ class ReportView:
     diagnoses: tuple[DiagnosisView, ...]
     exchanges: tuple[ExchangeView, ...]
     axis: tuple[Tick, ...]
+    matrix: Matrix | None
+    """Which clients can connect; only full probes ask."""
 
 
 def report_view(report: Mapping[str, Any], questions: Mapping[str, str]) -> ReportView:
@@ -128,11 +142,14 @@ def report_view(report: Mapping[str, Any], questions: Mapping[str, str]) -> Repo
     server = f"{_text(opening.get('server_name'))} {_text(opening.get('server_version'))}".strip()
     return ReportView(
         verdict=_one_of(Verdict, report.get("verdict"), Verdict.UNKNOWN),
+        profile=_one_of(Profile, report.get("profile"), Profile.STANDARD),
         took=milliseconds(_figure(report.get("duration_ms"))),
         location=_text(report.get("location")),
         era=_text(opener.get("era")),
         version=_text(opener.get("protocol_version")),
         transport=transport_name(_text(opener.get("transport"))),
+        session=_session(_mapping(report.get("axes"))),
+        replies=_replies(_mapping(report.get("axes"))),
         opened_by=_text(opener.get("reason"), _LONG),
         server=server,
         instructions=_text(opening.get("instructions"), _LONG, keep_lines=True),
@@ -141,6 +158,7 @@ def report_view(report: Mapping[str, Any], questions: Mapping[str, str]) -> Repo
         diagnoses=tuple(_diagnosis(_mapping(each)) for each in _items(report.get("diagnoses"))),
         exchanges=tuple(_exchange(each, whole_ms) for each in exchanges),
         axis=time_axis(whole_ms),
+        matrix=next((matrix_of(each.get("facts")) for each in results if each.get("check") == "eras"), None),
     )
 
 
@@ -178,6 +196,19 @@ def transport_name(transport: str) -> str:
     return {"streamable-http": "Streamable HTTP", "sse": "HTTP+SSE"}.get(transport, transport)
 
 
+def _session(axes: Mapping[str, Any]) -> str:
+    return {"session": "yes, by an id", "none": "none"}.get(_text(axes.get("session")), "")
+
+
+def _replies(axes: Mapping[str, Any]) -> str:
+    """`JSON to server/discover; events to tools/list and tools/call`."""
+    methods: dict[str, list[str]] = {}
+    for method, modes in _mapping(axes.get("replies")).items():
+        words = [{"json": "JSON", "event-stream": "events"}.get(each, _text(each)) for each in _items(modes)]
+        methods.setdefault(" or ".join(words), []).append(_text(method))
+    return "; ".join(f"{words} to {listed(to)}" for words, to in methods.items())
+
+
 def _check(result: Mapping[str, Any], questions: Mapping[str, str]) -> CheckView:
     check_id = _text(result.get("check"))
     facts = _mapping(result.get("facts"))
@@ -189,7 +220,9 @@ def _check(result: Mapping[str, Any], questions: Mapping[str, str]) -> CheckView
         summary=_text(result.get("summary"), _LONG),
         took=milliseconds(_figure(result.get("ms"))) if _items(result.get("exchanges")) else "",
         findings=tuple(_finding(_mapping(each)) for each in _items(result.get("findings"))),
-        facts=tuple((_text(key).replace("_", " "), _fact(value)) for key, value in facts.items() if key != "tools"),
+        facts=tuple(
+            (_text(key).replace("_", " "), _fact(value)) for key, value in facts.items() if key not in _SHOWN_APART
+        ),
         exchanges=tuple(_text(_mapping(each).get("id")) for each in _items(result.get("exchanges"))),
     )
 
@@ -210,6 +243,7 @@ def _diagnosis(diagnosis: Mapping[str, Any]) -> DiagnosisView:
         fix=text_blocks(_text(diagnosis.get("fix"), _BODY, keep_lines=True)),
         reproduce=_text(diagnosis.get("reproduce"), _BODY, keep_lines=True),
         alternatives=tuple(spans(_text(each, _LONG)) for each in _items(diagnosis.get("alternatives"))),
+        seen=_seen(diagnosis.get("seen_at")),
     )
 
 
@@ -240,7 +274,20 @@ def _exchange(exchange: Mapping[str, Any], whole_ms: float) -> ExchangeView:
         body=_text(exchange.get("body"), _BODY, keep_lines=True),
         body_note=_body_note(exchange),
         peer=_peer(exchange),
+        irregularities=tuple(_irregularity(_mapping(each)) for each in _items(exchange.get("irregularities"))),
     )
+
+
+def _seen(seen_at: Any) -> str:
+    """The moment in words; text that is no moment stays as it is."""
+    try:
+        return short(datetime.fromisoformat(_text(seen_at))) if seen_at else ""
+    except ValueError:
+        return _text(seen_at)
+
+
+def _irregularity(irregularity: Mapping[str, Any]) -> str:
+    return f"{_text(irregularity.get('detail'), _LONG)} ({_text(irregularity.get('code'))})"
 
 
 def _segments(exchange: Mapping[str, Any]) -> tuple[Segment, ...]:

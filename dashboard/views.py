@@ -4,13 +4,14 @@ Names, URLs, labels and summaries may come from a hostile server or a careless f
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID
 
-from checks.model import Verdict
+from checks.axes import LIKE_CLIENTS
+from checks.model import Endpoint, Profile, Verdict
 from checks.text import clean, shown_url
 from dashboard.charts import PHASES, Bar, Column, LatencyChart, Sparkline, bars, latency_chart, sparkline
 from dashboard.evidence import ReportView, report_view, transport_name
@@ -132,6 +133,8 @@ class ProbeRowView:
     """Id of the diagnosis that weighs most."""
     summary: str
     cold: bool
+    full: bool
+    """Whether it was a probe of the full profile."""
     took: str
     wait: str
     tools: str
@@ -172,6 +175,10 @@ class EndpointView:
     history: HistoryView
     report: ReportView | None
     report_href: str
+    full: ReportView | None
+    """What the last full probe found: all that it asked beyond the last probe."""
+    full_href: str
+    full_at: Moment | None
     no_report: str
     facts: tuple[tuple[str, str], ...]
     incidents: tuple[IncidentView, ...]
@@ -236,7 +243,7 @@ def fleet_view(fleet: Sequence[FleetRow], now: datetime) -> FleetView:
 
 def endpoint_view(page: EndpointPage, questions: Mapping[str, str], now: datetime) -> EndpointView:
     """One endpoint with its history and everything that the newest probe found."""
-    row, latest = page.fleet, page.latest
+    row, latest, full = page.fleet, page.latest, page.full
     probes = tuple(_probe_row(each, now) for each in page.reports)
     report = report_view(latest.detail, questions) if latest and latest.detail else None
     return EndpointView(
@@ -255,6 +262,9 @@ def endpoint_view(page: EndpointPage, questions: Mapping[str, str], now: datetim
         history=_history(list(zip(page.reports, probes, strict=True))[:ENDPOINT_BARS], endpoint_href(row.name)),
         report=report,
         report_href=probe_href(latest.report.id) if latest else "",
+        full=_full(full.detail, questions) if full and full.detail else None,
+        full_href=probe_href(full.report.id) if full else "",
+        full_at=_moment(full.report.slot, now) if full else None,
         no_report=_no_report(row),
         facts=_endpoint_facts(page, report),
         incidents=tuple(_incident(each, now) for each in page.incidents),
@@ -426,7 +436,9 @@ def _probe_row(report: ReportRow, now: datetime) -> ProbeRowView:
     if report.missed:
         summary = f"{counted(report.missed, 'slot')} without a probe: {summary}"
     took = milliseconds(report.duration_ms)
-    words = [absolute(report.slot), report.verdict.value, took, "cold start" if report.cold else "", summary]
+    is_full = report.profile == Profile.FULL
+    marks = ["full profile" if is_full else "", "cold start" if report.cold else ""]
+    words = [absolute(report.slot), report.verdict.value, took, *marks, summary]
     return ProbeRowView(
         href=None if report.missed else probe_href(report.id),
         at=_moment(report.slot, now),
@@ -434,6 +446,7 @@ def _probe_row(report: ReportRow, now: datetime) -> ProbeRowView:
         cause=clean(report.cause or ""),
         summary=summary,
         cold=report.cold,
+        full=is_full,
         took=took,
         wait=milliseconds(report.wait_ms),
         tools="-" if report.tool_count is None else str(report.tool_count),
@@ -502,6 +515,8 @@ def _conversation(report: ReportView) -> tuple[tuple[str, str], ...]:
         "Protocol version": report.version,
         "Era": report.era,
         "Transport": report.transport,
+        "Session": report.session,
+        "Answers": report.replies,
         "Opened because": report.opened_by,
         "Tools": str(len(report.tools)) if report.tools else "",
     }
@@ -515,16 +530,30 @@ def _endpoint_facts(page: EndpointPage, report: ReportView | None) -> tuple[tupl
         "Protocol version": clean(row.protocol_version or ""),
         "Era": clean(row.era or ""),
         "Transport": transport_name(row.transport or ""),
+        "Session": report.session if report else "",
+        "Answers": report.replies if report else "",
         "Tools": "" if row.tool_count is None else str(row.tool_count),
         "Expected tools": clean(", ".join(endpoint.expected_tools), 500),
         "Sentinels": clean(", ".join(each.tool for each in endpoint.sentinels), 500),
         "Streaming": {True: "expected", False: "not expected", None: "not said"}[endpoint.streaming],
         "Probed every": span(endpoint.interval_s),
-        "Time limit": milliseconds(endpoint.timeout_s * 1000),
+        "Time limit": _limit(endpoint, Profile.STANDARD),
+        "In full every": "never" if endpoint.full_every_s is None else span(endpoint.full_every_s),
+        "Its time limit": "" if endpoint.full_every_s is None else _limit(endpoint, Profile.FULL),
         "TLS certificate": "" if endpoint.verify_tls else "not checked, by configuration",
         "Probed from": report.location if report else "",
     }
     return tuple((term, text) for term, text in facts.items() if text)
+
+
+def _limit(endpoint: Endpoint, profile: Profile) -> str:
+    return milliseconds(endpoint.deadline_s(profile) * 1000)
+
+
+def _full(detail: Mapping[str, Any], questions: Mapping[str, str]) -> ReportView:
+    """The report of a full probe, with the checks that no other probe makes."""
+    report = report_view(detail, questions)
+    return replace(report, checks=tuple(each for each in report.checks if each.id not in LIKE_CLIENTS))
 
 
 def _incident(row: IncidentRow, now: datetime) -> IncidentView:

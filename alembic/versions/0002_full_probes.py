@@ -28,6 +28,7 @@ def upgrade() -> None:
     op.add_column("endpoint_state", sa.Column("full_at", sa.DateTime(timezone=True)))
     op.add_column("endpoint_state", sa.Column("full_due", sa.Text, nullable=False, server_default=sa.text("'in-time'")))
     op.add_column("endpoint_state", sa.Column("full_findings", JSONB))
+    op.add_column("endpoint_state", sa.Column("full_report_id", sa.Uuid))
     op.create_check_constraint(
         op.f("endpoint_state_full_due_check"), "endpoint_state", "full_due in ('next-slot', 'next-turn', 'in-time')"
     )
@@ -37,7 +38,7 @@ def upgrade() -> None:
 def downgrade() -> None:
     op.drop_column("report", "profile")
     op.drop_constraint(op.f("endpoint_state_full_due_check"), "endpoint_state")
-    for name in ("full_findings", "full_due", "full_at"):
+    for name in ("full_report_id", "full_findings", "full_due", "full_at"):
         op.drop_column("endpoint_state", name)
     op.drop_constraint(op.f("endpoint_positive_check"), "endpoint")
     op.create_check_constraint(op.f("endpoint_positive_check"), "endpoint", "interval_s > 0 and timeout_s > 0")

@@ -93,7 +93,13 @@ class Cycle:
                 if not saved.is_new:
                     return True  # the first attempt was committed, and only the reply to it was lost
                 if report.profile is Profile.FULL:
-                    await standing.save(connection, claim.endpoint_id, told.findings, is_full=told.is_full)
+                    await standing.save(
+                        connection,
+                        claim.endpoint_id,
+                        told.findings,
+                        report_id=saved.report_id,
+                        is_full=told.is_full,
+                    )
                 before = await incidents.load_state(connection, claim.endpoint_id)
                 after, changes = step(before, seen_of(report, saved.report_id), policy.rules, self.clock.now())
                 await incidents.save_step(connection, claim.endpoint_id, name, after, changes, channels=policy.channels)

@@ -51,6 +51,9 @@ class FleetRow:
     """The latest verdicts, oldest first."""
     incident: "IncidentRow | None"
     """The one that is open."""
+    full_at: datetime | None
+    """When the last full probe was done."""
+    full_report_id: UUID | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,7 @@ class ReportRow:
     id: UUID
     slot: datetime
     location: str
+    profile: str
     verdict: Verdict
     cause: str | None
     cause_summary: str
@@ -144,6 +148,8 @@ class EndpointPage:
     """Newest first."""
     latest: ProbePage | None
     """The newest report that a probe made."""
+    full: ProbePage | None
+    """The report of the last full probe, which may be the newest one; None once it is no longer kept."""
     incidents: tuple[IncidentRow, ...]
     """Newest first."""
 
@@ -173,12 +179,14 @@ async def endpoint_page(db: AsyncEngine, name: str, *, reports: int = 100) -> En
             _incidents().where(tables.incident.c.endpoint_id == row["id"]).limit(_ENDPOINT_INCIDENTS)
         )
         incidents_seen = tuple(_incident_row(each) for each in past.mappings())
-    latest = next((report.id for report in made if not report.missed), None)
+    newest, full = next((report.id for report in made if not report.missed), None), row["full_report_id"]
+    latest = None if newest is None else await probe_page(db, newest)
     return EndpointPage(
         fleet=_fleet_row(row),
         endpoint=endpoint_of(row["spec"]),
         reports=made,
-        latest=None if latest is None else await probe_page(db, latest),
+        latest=latest,
+        full=latest if full == newest else await probe_page(db, full) if full is not None else None,
         incidents=incidents_seen,
     )
 

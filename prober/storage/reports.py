@@ -9,6 +9,7 @@ from sqlalchemy import Insert, Text, case, cast, func, select, text, update
 from sqlalchemy.dialects.postgresql import ARRAY, REAL, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.axes import axes_of
 from checks.encode import as_json
 from checks.model import ProbeReport, Profile, Timings, Verdict
 from checks.text import clean, storable
@@ -100,11 +101,12 @@ def _row(found: ProbeReport, claim: Claim) -> dict[str, Any]:
 
 
 def _detail(found: ProbeReport) -> Any:
-    """The whole report; exchanges of the opening that stand in the result of `lifecycle` are not written twice."""
+    """The whole report with its axes; exchanges of the opening that stand in the result of `lifecycle` are not written
+    twice."""
     lifecycle = found.result("lifecycle")
-    if lifecycle is None or lifecycle.exchanges != found.opening.exchanges:
-        return as_json(found)
-    return as_json(replace(found, opening=replace(found.opening, exchanges=())))
+    is_twice = lifecycle is not None and lifecycle.exchanges == found.opening.exchanges
+    written = replace(found, opening=replace(found.opening, exchanges=())) if is_twice else found
+    return {**as_json(written), "axes": as_json(axes_of(found))}
 
 
 def _shape(found: ProbeReport) -> dict[str, Any]:

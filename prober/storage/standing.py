@@ -10,12 +10,14 @@ from checks.standing import FullDue, FullFindings
 from prober.storage.tables import endpoint_state
 
 
-async def save(connection: AsyncConnection, endpoint: UUID, findings: FullFindings, *, is_full: bool) -> None:
+async def save(
+    connection: AsyncConnection, endpoint: UUID, findings: FullFindings, *, report_id: UUID, is_full: bool
+) -> None:
     """Remember what a full probe found, inside the transaction that saved its report.
 
     `is_full` says whether it could look: then the time until the next one begins now.
     """
-    done = {"full_at": func.now()} if is_full else {}
+    done = {"full_at": func.now(), "full_report_id": report_id} if is_full else {}
     await connection.execute(
         update(endpoint_state)
         .where(endpoint_state.c.endpoint_id == endpoint)

@@ -96,13 +96,14 @@ endpoint_state = Table(
     Column("full_at", _INSTANT),
     Column("full_due", Text, nullable=False, server_default=text("'in-time'")),
     Column("full_findings", JSONB(none_as_null=True)),
+    Column("full_report_id", Uuid),
     CheckConstraint(_VERDICTS, name="verdict"),
     CheckConstraint("full_due in ('next-slot', 'next-turn', 'in-time')", name="full_due"),
 )
 """The newest of every endpoint in one row, so that the fleet page never reads reports.
 
-`full_at` is when the report of the last full probe that could look was saved; `full_due` and `full_findings` are what
-`checks.standing` remembers.
+`full_at` is when the last full probe that could look was saved, as `full_report_id`; `full_due` and `full_findings` are
+what `checks.standing` remembers.
 """
 
 report = Table(

@@ -16,11 +16,13 @@ from checks.model import (
     Exchange,
     Failure,
     Finding,
+    Irregularity,
     Message,
     Opener,
     Opening,
     Outcome,
     ProbeReport,
+    Profile,
     Proof,
     Sentinel,
     Timings,
@@ -28,9 +30,10 @@ from checks.model import (
     Verdict,
 )
 from checks.spec import Era, Transport, section
+from checks.standing import FullFindings
 from prober.incidents.lifecycle import seen_of, step
 from prober.incidents.rules import Rules
-from prober.storage import endpoints, incidents, reports
+from prober.storage import endpoints, incidents, reports, standing
 from prober.storage.identity import endpoint_id
 from prober.storage.missed import Missed, MissedReason, save_missed
 from prober.storage.schedule import Claim
@@ -40,7 +43,9 @@ TOOLS = ("list_orders", "get_order", "refund_order", "search_customers")
 
 @dataclass(frozen=True)
 class Story:
-    """An endpoint and the verdicts of its probes, oldest first, as one letter each: u d g ? and c for a cold start."""
+    """An endpoint and the verdicts of its probes, oldest first, as one letter each: u d g ? and c for a cold start.
+
+    A full probe that went well is f."""
 
     endpoint: Endpoint
     past: str
@@ -103,7 +108,7 @@ FLEET = (
             expected_tools=TOOLS[:2],
             sentinels=(Sentinel(tool="list_orders", arguments={"limit": 1}),),
         ),
-        past="uuuuuuuuucuuuuuuuuuuuuuuuuucuuuuuuuuuuuuuuuucuuuuuu",
+        past="uuuuuuuuucuuuuuuuuuuuuuuuuucuuuuuuuuuuuuuuuucufuuuu",
     ),
     Story(
         Endpoint(
@@ -154,10 +159,13 @@ def report_of(story: Story, letter: str, slot: datetime) -> ProbeReport:
     wait = 1310.0 if letter == "c" else story.wait_ms * wobble
     broken = verdict in (Verdict.DOWN, Verdict.UNKNOWN)
     opening, results = _broken(story, slot, wait) if broken else _healthy(story, slot, wait, verdict)
+    if letter == "f":
+        results = (*results, *_of_the_full_profile(story, slot))
     diagnoses = (story.diagnosis,) if story.diagnosis and verdict is not Verdict.UP else ()
     return ProbeReport(
         endpoint=story.endpoint.name,
         slot=slot,
+        profile=Profile.FULL if letter == "f" else Profile.STANDARD,
         started_at=slot,
         duration_ms=sum(result.ms for result in results) + 2,
         verdict=verdict,
@@ -185,6 +193,8 @@ async def _save(
     claim = Claim(endpoint_id=identity, endpoint=story.endpoint, slot=slot, starts_in_s=0.0, fence=0)
     report = report_of(story, letter, slot)
     saved = await reports.save(connection, report, claim=claim)
+    if report.profile is Profile.FULL:
+        await standing.save(connection, identity, FullFindings(), report_id=saved.report_id, is_full=True)
     state = await incidents.load_state(connection, identity)
     state, transitions = step(state, seen_of(report, saved.report_id), Rules(), slot)
     await incidents.save_step(connection, identity, story.endpoint.name, state, transitions, channels=channels)
@@ -250,6 +260,33 @@ def _healthy(story: Story, slot: datetime, wait: float, verdict: Verdict) -> tup
             outcome=Outcome.PASS if spread else Outcome.WARN,
             summary="3 events over 120 ms" if spread else "6 events within 3 ms",
             facts={"first_event_ms": 60.0, "last_event_ms": 180.0, "events": 3, "spread_ms": 120.0},
+        ),
+    )
+
+
+def _of_the_full_profile(story: Story, slot: datetime) -> tuple[CheckResult, ...]:
+    odd = replace(
+        _exchange(4, "prompts/list", story, slot, 400.0),
+        irregularities=(Irregularity(code="bom", detail="a byte order mark before the JSON"),),
+    )
+    offers = {"2025-11-25": "refused", "2026-07-28": "served"}
+    return (
+        CheckResult(
+            check="capabilities",
+            outcome=Outcome.WARN,
+            summary="prompts are declared and not served",
+            ms=30.0,
+            exchanges=(odd,),
+            findings=(Finding(text="prompts/list is refused", rule=section("2026-07-28", "server/prompts")),),
+        ),
+        CheckResult(
+            check="eras",
+            outcome=Outcome.PASS,
+            summary="one of two eras",
+            facts={
+                "clients": [{"clients": "of the stateless era", "connect": "yes", "detail": "served"}],
+                "revisions": {each: {"answer": said, "said": said} for each, said in offers.items()},
+            },
         ),
     )
 

@@ -69,6 +69,23 @@ async def test_a_probe_shows_what_was_sent_and_what_came_back(client: httpx.Asyn
     assert 'href="https://modelcontextprotocol.io/specification/2026-07-28/basic"' in page
 
 
+@pytest.mark.usefixtures("told")
+async def test_an_endpoint_that_is_up_shows_the_findings_of_its_last_full_probe(client: httpx.AsyncClient) -> None:
+    summary = (await client.get("/api/endpoints/orders")).json()
+    (full,) = [probe for probe in summary["probes"] if probe["profile"] == "full"]
+    assert summary["endpoint"]["full_report_id"] == full["id"]
+    assert (summary["endpoint"]["verdict"], summary["endpoint"]["last_probe_id"] != full["id"]) == ("up", True)
+    page = (await client.get("/endpoints/orders")).text
+    assert "Last full probe" in page
+    assert "Which clients can connect" in page
+    assert "prompts/list is refused" in page
+    assert 'href="https://modelcontextprotocol.io/specification/2026-07-28/server/prompts"' in page
+    assert "full profile</span>" in page
+    probe = (await client.get(f"/probes/{full['id']}")).text
+    for said in ("full profile", "prompts/list is refused", "Which clients can connect", "a byte order mark before"):
+        assert said in probe
+
+
 async def test_slots_without_a_probe_have_a_page_that_says_so(client: httpx.AsyncClient, told: AsyncEngine) -> None:
     probes = (await client.get("/api/endpoints/ledger")).json()["probes"]
     missed = next(probe for probe in probes if probe["missed"])

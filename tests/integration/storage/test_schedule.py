@@ -184,7 +184,7 @@ POSTPONED = FullFindings(suspected=("tools-empty",), postponed=True)
 
 async def remember(store: Store, findings: FullFindings) -> None:
     async with store.db.begin() as connection:
-        await standing.save(connection, SHOP, findings, is_full=False)
+        await standing.save(connection, SHOP, findings, report_id=SHOP, is_full=False)
 
 
 async def full_was(store: Store, seconds_ago: float | None) -> None:
@@ -233,6 +233,7 @@ async def test_a_fleet_does_not_run_its_full_probes_together(store: Store) -> No
         "insert into endpoint_state (endpoint_id, verdict, since, cause_summary)"
         " select id, 'up', now(), '' from endpoint"
     )
+    await store.sql("update endpoint set next_due = to_timestamp(phase_s + 60 * ceil(extract(epoch from now()) / 60))")
     full: list[list[str]] = []
     for minute in range(60):
         await store.sql("update endpoint set lease_until = null, lease_owner = null")

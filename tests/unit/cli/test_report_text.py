@@ -113,7 +113,7 @@ def test_the_full_profile_ends_in_which_clients_can_connect(healthy: ProbeReport
         {
             "clients": "of the handshake era",
             "connect": "no",
-            "detail": "no revision of the handshake is answered, says \x1b",
+            "detail": "no revision of the handshake is answered, says\x1b",
         },
     )
     offers = {
@@ -125,7 +125,7 @@ def test_the_full_profile_ends_in_which_clients_can_connect(healthy: ProbeReport
     assert lines[lines.index("which clients can connect") :] == [
         "which clients can connect",
         "  yes     of the stateless era: served",
-        "  no      of the handshake era: no revision of the handshake is answered, says",
-        "          \\u{1b}",
+        "  no      of the handshake era: no revision of the handshake is answered,",
+        "          says\\u{1b}",
         "  offered: 2025-11-25 refused: JSON-RPC error -32022; 2026-07-28 served",
     ]

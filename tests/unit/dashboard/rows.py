@@ -65,6 +65,8 @@ def fleet_row(say: Say = as_is, **changes: Any) -> FleetRow:
             "spark": (80.0, None, 84.0),
             "marks": (Verdict.UP, Verdict.DOWN, Verdict.UP),
             "incident": None,
+            "full_at": NOW - timedelta(hours=3),
+            "full_report_id": ID,
             **changes,
         }
     )
@@ -76,6 +78,7 @@ def report_row(say: Say = as_is, **changes: Any) -> ReportRow:
             "id": ID,
             "slot": NOW - timedelta(seconds=20),
             "location": say("local"),
+            "profile": say("standard"),
             "verdict": Verdict.UP,
             "cause": say(""),
             "cause_summary": say(""),
@@ -101,8 +104,10 @@ def report_row(say: Say = as_is, **changes: Any) -> ReportRow:
 def probe_page(say: Say = as_is, **changes: Any) -> ProbePage:
     """A probe that found something, so that every part of the page is there."""
     detail = as_json(report_of(FLEET[1], "d", NOW))
-    healthy = as_json(report_of(FLEET[0], "u", NOW))
+    healthy = as_json(report_of(FLEET[0], "f", NOW))
     detail["results"] += healthy["results"]
+    detail["diagnoses"].append({**detail["diagnoses"][0], "id": "session-lost", "seen_at": "2026-11-20T09:03:00+00:00"})
+    detail["axes"] = {"session": "none", "replies": {"tools/list": ["json"], "tools/call": ["event-stream"]}}
     detail["opening"] = healthy["opening"]
     return ProbePage(
         **{
@@ -121,6 +126,13 @@ def probe_page(say: Say = as_is, **changes: Any) -> ProbePage:
     )
 
 
+def full_page(say: Say = as_is) -> ProbePage:
+    """A full probe of an endpoint that is up."""
+    detail = as_json(report_of(FLEET[0], "f", NOW - timedelta(hours=3)))
+    report = report_row(say, slot=NOW - timedelta(hours=3), profile=say("full"))
+    return probe_page(say, report=report, detail=everywhere(detail, say))
+
+
 def endpoint_page(say: Say = as_is, **changes: Any) -> EndpointPage:
     return EndpointPage(
         **{
@@ -128,6 +140,7 @@ def endpoint_page(say: Say = as_is, **changes: Any) -> EndpointPage:
             "endpoint": Endpoint(name=say("orders"), url=say("https://orders.example/mcp"), expected_tools=(say("a"),)),
             "reports": (report_row(say), report_row(say, missed=3, duration_ms=None, wait_ms=None)),
             "latest": probe_page(say),
+            "full": full_page(say),
             "incidents": (incident(say),),
             **changes,
         }

@@ -161,3 +161,61 @@ def test_a_notice_is_sent_waiting_or_given_up() -> None:
     assert [each.state for each in view.notices] == ["sent", "waiting", "given up"]
     assert [each.error for each in view.notices] == ["", "HTTP 500", "HTTP 500"]
     assert view.notices[0].attempts == "2 attempts"
+
+
+def test_the_five_axes_stand_among_the_facts() -> None:
+    facts = dict(probe_view(probe_page(), {}, NOW).facts)
+    told = {name: facts[name] for name in ("Era", "Protocol version", "Transport", "Session", "Answers")}
+    assert told == {
+        "Era": "stateless",
+        "Protocol version": "2026-07-28",
+        "Transport": "Streamable HTTP",
+        "Session": "none",
+        "Answers": "JSON to tools/list; events to tools/call",
+    }
+    assert dict(endpoint_view(endpoint_page(), {}, NOW).facts)["Session"] == "none"
+
+
+def test_an_endpoint_shows_what_its_last_full_probe_asked_beyond_the_others() -> None:
+    view = endpoint_view(endpoint_page(), {}, NOW)
+    assert view.full is not None
+    assert [check.id for check in view.full.checks] == ["capabilities", "eras"]
+    assert view.full.checks[0].findings[0].text == "prompts/list is refused"
+    assert view.full.matrix is not None
+    assert [(each.revision, each.said) for each in view.full.matrix.revisions] == [
+        ("2025-11-25", "refused"),
+        ("2026-07-28", "served"),
+    ]
+    assert view.full_at is not None
+    assert view.full_at.relative == "3 h ago"
+    facts = dict(view.facts)
+    assert (facts["Time limit"], facts["In full every"], facts["Its time limit"]) == ("10.0 s", "1 d", "30.0 s")
+
+
+def test_an_endpoint_without_a_full_probe_says_nothing_of_one() -> None:
+    view = endpoint_view(endpoint_page(full=None), {}, NOW)
+    assert (view.full, view.full_at, view.full_href) == (None, None, "")
+
+
+def test_a_full_probe_is_marked_in_the_list() -> None:
+    page = endpoint_page(reports=(report_row(profile="full"), report_row()))
+    probes = endpoint_view(page, {}, NOW).probes
+    assert [probe.full for probe in probes] == [True, False]
+    assert "full profile" in probes[0].title
+
+
+def test_a_diagnosis_that_is_carried_on_says_when_it_was_seen() -> None:
+    report = probe_view(probe_page(), {}, NOW).report
+    assert report is not None
+    assert [(each.id, each.seen) for each in report.diagnoses] == [
+        ("adapter-missing", ""),
+        ("session-lost", "Nov 20, 09:03:00"),
+    ]
+
+
+def test_what_is_odd_about_the_bytes_of_an_answer_stands_beside_it() -> None:
+    report = probe_view(probe_page(), {}, NOW).report
+    assert report is not None
+    assert [text for each in report.exchanges for text in each.irregularities] == [
+        "a byte order mark before the JSON (bom)"
+    ]
