@@ -7,6 +7,14 @@ from checks.model import CheckResult, Diagnosis, Effect, Endpoint, Evidence, Pro
 from checks.wire import Wire
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListCaps:
+    """How much of one list a check reads."""
+
+    pages: int = 50
+    items: int = 5000
+
+
 @dataclass(frozen=True, slots=True)
 class CheckContext:
     """What a check is given: the endpoint, the wire, and the results of the checks before it."""
@@ -14,6 +22,7 @@ class CheckContext:
     endpoint: Endpoint
     wire: Wire
     results: tuple[CheckResult, ...] = ()
+    caps: ListCaps = ListCaps()
 
     def result(self, check: str) -> CheckResult | None:
         return next((result for result in self.results if result.check == check), None)

@@ -2,19 +2,24 @@
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
+from itertools import islice
 from typing import Any, Final
 
 from checks.messages import all_tools_of, error_of, result_of, text_of
-from checks.model import CheckResult, Exchange, Expectation, Outcome, Profile, Sentinel
+from checks.model import CheckResult, Exchange, Expectation, Finding, Outcome, Profile, Sentinel
 from checks.proofs import answer_line, milliseconds, shown_json
+from checks.shapes import of_call, rulebook
 from checks.text import clean
 from checks.timing import elapsed_ms
 from checks.unit import CheckContext, check
 
 ACCESS_DENIED: Final = re.compile(r"AccessDenied(?:Exception)?\b|not authorized to perform: *[a-z0-9-]+:[A-Za-z]+")
 """How an IAM refusal reads in the text of a tool result: the SDK's exception name, or IAM's own sentence."""
+
+_FINDINGS_KEPT: Final = 20
+"""Of one answer."""
 
 
 class Called(StrEnum):
@@ -47,6 +52,7 @@ async def sentinel_call(ctx: CheckContext) -> CheckResult:
     if listing is not None and listing.outcome is Outcome.FAIL and not listing.facts.get("complete"):
         return _skip("not asked: the tools could not be listed")
     exchanges: list[Exchange] = []
+    findings: list[Finding] = []
     facts: list[dict[str, Any]] = []
     for sentinel in ctx.endpoint.sentinels:
         refusal = None if listing is None else _refusal(sentinel, listing)
@@ -56,13 +62,15 @@ async def sentinel_call(ctx: CheckContext) -> CheckResult:
         params = {"name": sentinel.tool, "arguments": dict(sentinel.arguments)}
         exchange = await ctx.wire.request("tools/call", params, progress=ctx.endpoint.streaming is True)
         exchanges.append(exchange)
+        findings += _findings(ctx, sentinel, exchange)
         facts.append(_fact(sentinel, *_judge(exchange, sentinel.expect), exchange))
     return CheckResult(
         check="sentinel_call",
-        outcome=_outcome(facts),
+        outcome=_outcome(facts, findings),
         summary="; ".join(f"{clean(fact['tool'], 60)}: {fact['summary']}" for fact in facts[:5]),
         ms=elapsed_ms(exchanges),
         exchanges=tuple(exchanges),
+        findings=tuple(findings),
         facts={"sentinels": facts},
     )
 
@@ -139,13 +147,24 @@ def _parsed(text: str) -> Any:
         return None
 
 
-def _outcome(facts: Sequence[Mapping[str, Any]]) -> Outcome:
+def _findings(ctx: CheckContext, sentinel: Sentinel, exchange: Exchange) -> Iterator[Finding]:
+    """Deviations in the answer's shape, which say nothing about whether the tool works."""
+    assert ctx.wire.opening.opener is not None
+    listing = ctx.result("tools_list")
+    listed = [] if listing is None else all_tools_of(listing.exchanges)
+    declared = next((tool.raw.get("outputSchema") for tool in listed if tool.name == sentinel.tool), None)
+    name = clean(sentinel.tool, 60)
+    for finding in islice(of_call(exchange, declared, rulebook(ctx.wire.opening.opener)), _FINDINGS_KEPT):
+        yield Finding(text=f"{name}: {finding.text}", rule=finding.rule)
+
+
+def _outcome(facts: Sequence[Mapping[str, Any]], findings: Sequence[Finding]) -> Outcome:
     outcomes = {fact["outcome"] for fact in facts}
     if outcomes - {Called.OK, Called.SKIPPED}:
         return Outcome.FAIL
     if outcomes == {Called.SKIPPED}:
         return Outcome.SKIP
-    return Outcome.WARN if Called.SKIPPED in outcomes else Outcome.PASS
+    return Outcome.WARN if findings or Called.SKIPPED in outcomes else Outcome.PASS
 
 
 def _fact(sentinel: Sentinel, called: Called, summary: str, exchange: Exchange | None = None) -> dict[str, Any]:

@@ -1,48 +1,58 @@
 """The tool list, page by page: what clients and models see of the server."""
 
-from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from itertools import islice
 from typing import Final
 
-from checks.messages import Tool, all_tools_of, error_of, next_cursor_of, result_of, tools_of
+from checks.messages import all_tools_of, error_of, next_cursor_of, result_of, tools_of
 from checks.model import CheckResult, Exchange, Finding, Outcome
 from checks.proofs import answer_line, counted
+from checks.shapes import of_page, of_pages, of_tools, rulebook, unusable_tools
 from checks.spec import ErrorCode, section
 from checks.symptoms import Symptom, symptom_of
 from checks.text import clean
 from checks.timing import elapsed_ms
-from checks.unit import CheckContext, check
+from checks.unit import CheckContext, ListCaps, check
 from checks.wire import Wire
 
-PAGE_CAP: Final = 50
-ITEM_CAP: Final = 5000
 NAMES_KEPT: Final = 1000
 NAME_KEPT: Final = 128
 """The length that the specification recommends (2025-11-25, server/tools, "Tool Names")."""
 _NAMED: Final = 10
 """Names that a summary spells out."""
 
-_PROBLEMS_KEPT: Final = 100
+_FINDINGS_KEPT: Final = 100
 
-_RULE: Final = section("2025-11-25", "server/tools", "data-types")
+
+class Stop(StrEnum):
+    """Why a list was not read to its end; the values stand in the check's facts."""
+
+    CYCLE = "cursor-cycle"
+    """A cursor came back: the list never ends."""
+    PAGES = "too-many-pages"
+    ITEMS = "too-many-items"
 
 
 @check("tools_list")
 async def tools_list(ctx: CheckContext) -> CheckResult:
     """Does the server list its tools, all pages of them, and are those that the owner expects among them?
 
-    At most `PAGE_CAP` pages and `ITEM_CAP` tools are read, and a cursor that comes back ends the reading.
+    The limits of pages and items bound the reading, and a cursor that comes back ends it.
     Facts: `tools` (the first `NAMES_KEPT` names, each cut at `NAME_KEPT`, for reading; who judges reads the
-    exchanges), `tool_count` (of all), `pages`, `complete` (every page was read), `invalid` (entries that clients drop,
+    exchanges), `tool_count` (of all), `pages`, `complete` (every page was read), `stopped` (a value of `Stop`, or None
+    where the reading came to an end or a page failed), `invalid` (entries for which clients drop a tool or the list,
     each with the reason), `missing` (expected but not listed).
     """
     if not ctx.wire.opening.established:
         return CheckResult(check="tools_list", outcome=Outcome.SKIP, summary="not asked: no conversation is open")
-    pages, stopped = await read_pages(ctx.wire)
+    pages, stopped = await read_pages(ctx.wire, ctx.caps)
     last = pages[-1]
-    tools = all_tools_of(pages)
-    invalid = _invalid(pages, tools)
-    names = list(dict.fromkeys(tool.name for tool in tools))
+    revision = _rulebook(ctx)
+    unusable = tuple(islice(unusable_tools(pages, revision), _FINDINGS_KEPT))
+    invalid = [finding.text for finding in unusable]
+    findings = (*_of_stop(stopped, pages, revision), *unusable, *_of_shapes(pages, revision))[:_FINDINGS_KEPT]
+    names = list(dict.fromkeys(tool.name for tool in all_tools_of(pages)))
     missing = [name for name in ctx.endpoint.expected_tools if name not in names]
     readable = isinstance((result_of(last) or {}).get("tools"), list)
     if not names and not invalid and _is_toolless(ctx, last):
@@ -50,53 +60,82 @@ async def tools_list(ctx: CheckContext) -> CheckResult:
     elif not readable:
         outcome, summary = Outcome.FAIL, _unreadable(last)
     else:
-        outcome, summary = _outcome(names, invalid, missing, stopped)
+        outcome, summary = _outcome(names, missing, stopped, findings)
+    if outcome is Outcome.FAIL and invalid:
+        summary = "the list has no tool that a client could use"
     return CheckResult(
         check="tools_list",
         outcome=outcome,
         summary=summary,
         ms=elapsed_ms(pages),
         exchanges=tuple(pages),
-        findings=tuple(Finding(text=text, rule=_RULE) for text in (*invalid, *([stopped] if stopped else []))),
+        findings=findings,
         facts={
             "tools": [name[:NAME_KEPT] for name in names[:NAMES_KEPT]],
             "tool_count": len(names),
             "pages": len(pages),
             "complete": readable and stopped is None,
+            "stopped": None if stopped is None else stopped.value,
             "invalid": invalid,
             "missing": missing,
         },
     )
 
 
-async def read_pages(wire: Wire) -> tuple[list[Exchange], str | None]:
+async def read_pages(wire: Wire, caps: ListCaps) -> tuple[list[Exchange], Stop | None]:
     """The pages, at least one, and why reading stopped before the end of the list where it did."""
     pages = [await wire.request("tools/list")]
     seen: set[str] = set()
     count = len(tools_of(pages[0]))
     while (cursor := next_cursor_of(pages[-1])) is not None:
         if cursor in seen:
-            return pages, f"the cursor “{clean(cursor, 60)}” comes back: the list never ends"
-        if len(pages) >= PAGE_CAP or count >= ITEM_CAP:
-            return pages, f"the list goes on after {counted(len(pages), 'page')} with {counted(count, 'tool')}"
+            return pages, Stop.CYCLE
+        if count >= caps.items:
+            return pages, Stop.ITEMS
+        if len(pages) >= caps.pages:
+            return pages, Stop.PAGES
         seen.add(cursor)
         pages.append(await wire.request("tools/list", {"cursor": cursor}))
         count += len(tools_of(pages[-1]))
     return pages, None
 
 
+def _rulebook(ctx: CheckContext) -> str:
+    assert ctx.wire.opening.opener is not None
+    return rulebook(ctx.wire.opening.opener)
+
+
+def _of_stop(stopped: Stop | None, pages: Sequence[Exchange], revision: str) -> Iterator[Finding]:
+    if stopped is None:
+        return
+    rule = section(revision, "server/utilities/pagination", "response-format")
+    if stopped is Stop.CYCLE:
+        cursor = clean(next_cursor_of(pages[-1]) or "", 60)
+        yield Finding(text=f"the cursor “{cursor}” comes back: the list never ends", rule=rule)
+        return
+    read = f"{counted(len(pages), 'page')} with {counted(len(all_tools_of(pages)), 'tool')}"
+    yield Finding(text=f"the list goes on after {read}: clients that read a list to its end give up", rule=rule)
+
+
+def _of_shapes(pages: Sequence[Exchange], revision: str) -> Iterator[Finding]:
+    for page in pages:
+        yield from of_page(page, revision)
+    yield from of_pages(pages, revision)
+    yield from of_tools(pages, revision)
+
+
 def _outcome(
-    names: Sequence[str], invalid: Sequence[str], missing: Sequence[str], stopped: str | None
+    names: Sequence[str], missing: Sequence[str], stopped: Stop | None, findings: Sequence[Finding]
 ) -> tuple[Outcome, str]:
     if not names:
-        return Outcome.FAIL, "the list has no tool that a client could use" if invalid else "the list is empty"
+        return Outcome.FAIL, "the list is empty"
     tools = counted(len(names), "tool")
     if missing:
         return Outcome.WARN, f"{tools}, but not the expected {_spelled(missing)}"
     if stopped is not None:
-        return Outcome.WARN, f"{tools} read; {stopped}"
-    if invalid:
-        return Outcome.WARN, f"{tools}; {counted(len(invalid), 'violation')} of the rules for tools"
+        return Outcome.WARN, f"{tools} read; {findings[0].text}"
+    if findings:
+        return Outcome.WARN, f"{tools}; {counted(len(findings), 'finding')}, first: {findings[0].text}"
     return Outcome.PASS, f"{tools}: {_spelled(names)}"
 
 
@@ -113,24 +152,6 @@ def _is_toolless(ctx: CheckContext, page: Exchange) -> bool:
     offers_else = "tools" not in declared and ("prompts" in declared or "resources" in declared)
     wanted = ctx.endpoint.expected_tools or ctx.endpoint.sentinels
     return symptom_of(page) in (Symptom.ANSWERED, Symptom.RPC_ERROR) and truthful and offers_else and not wanted
-
-
-def _invalid(pages: Sequence[Exchange], tools: Sequence[Tool]) -> list[str]:
-    """Entries that break a MUST, in words. The charset of names is a SHOULD and counts for nothing here."""
-    problems: list[str] = []
-    for page in pages:
-        listed = (result_of(page) or {}).get("tools")
-        nameless = len(listed) - len(tools_of(page)) if isinstance(listed, list) else 0
-        if nameless:
-            problems.append(f"{counted(nameless, 'tool')} without a name")
-    for name, count in Counter(tool.name for tool in tools).items():
-        if count > 1:
-            problems.append(f"{clean(name, 80)} is listed {count} times")
-    for tool in tools:
-        schema = tool.raw.get("inputSchema")
-        if not isinstance(schema, Mapping) or schema.get("type") != "object":
-            problems.append(f'{clean(tool.name, 80)} has no inputSchema of type "object"')
-    return problems[:_PROBLEMS_KEPT]
 
 
 def _spelled(names: Sequence[str]) -> str:

@@ -24,7 +24,7 @@ from checks.model import (
     Profile,
     TransportError,
 )
-from checks.unit import Check, CheckContext
+from checks.unit import Check, CheckContext, ListCaps
 from checks.wire import Wire
 from prober.clock import Clock
 from prober.net.client import Net
@@ -70,14 +70,20 @@ async def probe(
         )
         wire = open_wire
         try:
-            results = await run_checks(endpoint, wire, assignment.profile)
+            caps = ListCaps(pages=net.limits.pages, items=net.limits.items)
+            results = await run_checks(endpoint, wire, assignment.profile, caps=caps)
         finally:
             await open_wire.close()
     return _report(assignment, wire.opening, results, started_at, (clock.monotonic() - began) * 1000)
 
 
 async def run_checks(
-    endpoint: Endpoint, wire: Wire, profile: Profile, checks: Sequence[Check] = CHECKS
+    endpoint: Endpoint,
+    wire: Wire,
+    profile: Profile,
+    checks: Sequence[Check] = CHECKS,
+    *,
+    caps: ListCaps | None = None,
 ) -> tuple[CheckResult, ...]:
     """The results of the profile's checks, in catalog order. A bug in a check is a result of its own."""
     results: tuple[CheckResult, ...] = ()
@@ -85,7 +91,9 @@ async def run_checks(
         if profile not in check.profiles:
             continue
         try:
-            result = await check.run(CheckContext(endpoint=endpoint, wire=wire, results=results))
+            result = await check.run(
+                CheckContext(endpoint=endpoint, wire=wire, results=results, caps=caps or ListCaps())
+            )
         except Exception as bug:  # a check is our own code: its bug must cost one result, not the probe
             log.exception("check %s failed on endpoint %s: please report this", check.id, endpoint.name)
             result = CheckResult(

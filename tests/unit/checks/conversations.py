@@ -26,7 +26,7 @@ from checks.model import (
     TransportError,
     Verdict,
 )
-from checks.spec import Era, Transport
+from checks.spec import META_SERVER_INFO, Era, Transport
 from checks.unit import CheckContext
 from checks.wire import Alteration
 
@@ -34,6 +34,10 @@ NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 URL = "https://orders.example.com/mcp"
 ENDPOINT = Endpoint(name="orders", url=URL)
 FUNCTION_URL = (("x-amzn-RequestId", "2b6d1c1e-1111-4222-8333-944444444444"), ("X-Amzn-Trace-Id", "Root=1-2-3"))
+
+COMPLETE = {"resultType": "complete"}
+CACHED = {"ttlMs": 0, "cacheScope": "private"}
+"""Members that every result of 2026-07-28 has, and those that clients may keep; earlier revisions tolerate them."""
 
 _numbers = itertools.count(1)
 
@@ -111,8 +115,8 @@ def discovered(**more: Any) -> Exchange:
         "resultType": "complete",
         "supportedVersions": ["2026-07-28"],
         "capabilities": {"tools": {}},
-        "ttlMs": 0,
-        "cacheScope": "private",
+        **CACHED,
+        "_meta": {META_SERVER_INFO: {"name": "orders", "version": ""}},
     }
     return exchange("server/discover", **{"messages": [ok(result)], **more})
 
@@ -154,7 +158,7 @@ def tool(name: str, **more: Any) -> dict[str, Any]:
 
 def tool_page(*names: str, cursor: Any = None, **more: Any) -> Exchange:
     """One page of a tool list."""
-    result: dict[str, Any] = {"tools": [tool(name) for name in names]}
+    result: dict[str, Any] = {**COMPLETE, **CACHED, "tools": [tool(name) for name in names]}
     if cursor is not None:
         result["nextCursor"] = cursor
     return exchange("tools/list", messages=[ok(result)], **more)
@@ -162,7 +166,7 @@ def tool_page(*names: str, cursor: Any = None, **more: Any) -> Exchange:
 
 def called(text: str = "5", *, is_error: bool | None = None, **more: Any) -> Exchange:
     """A tool result with one text."""
-    result: dict[str, Any] = {"content": [{"type": "text", "text": text}]}
+    result: dict[str, Any] = {**COMPLETE, "content": [{"type": "text", "text": text}]}
     if is_error is not None:
         result["isError"] = is_error
     result.update(more.pop("result", {}))
@@ -171,7 +175,10 @@ def called(text: str = "5", *, is_error: bool | None = None, **more: Any) -> Exc
 
 def streamed(*at: float, **more: Any) -> Exchange:
     """A tool call answered by an event stream: progress, and the result as the last of these arrival times."""
-    events = [*(progress(number) for number in range(1, len(at))), ok({"content": [{"type": "text", "text": "done"}]})]
+    events = [
+        *(progress(number) for number in range(1, len(at))),
+        ok({**COMPLETE, "content": [{"type": "text", "text": "done"}]}),
+    ]
     return exchange("tools/call", messages=events, at=at, **{"media": "text/event-stream", "wait_ms": at[0], **more})
 
 

@@ -2,8 +2,11 @@
 
 from checks.messages import Tool
 from checks.model import Outcome, Sentinel
-from checks.protocol.tools_list import ITEM_CAP, NAME_KEPT, NAMES_KEPT, PAGE_CAP
+from checks.protocol.tools_list import NAME_KEPT, NAMES_KEPT
+from checks.unit import ListCaps
 from tests.unit.checks.conversations import called, endpoint, exchange, judge, ok, opened, tool, tool_page
+
+CAPS = ListCaps()
 
 
 def test_all_pages_are_read_with_the_cursors_that_the_server_gave() -> None:
@@ -22,22 +25,25 @@ def test_a_cursor_that_comes_back_ends_the_reading() -> None:
     result = judged.result("tools_list")
     assert result.outcome is Outcome.WARN
     assert "comes back" in result.summary
+    assert result.facts["stopped"] == "cursor-cycle"
     assert not result.facts["complete"]
 
 
 def test_a_list_without_end_is_left_at_the_page_cap() -> None:
-    pages = [tool_page(f"t{number}", cursor=f"c{number}") for number in range(PAGE_CAP)]
+    pages = [tool_page(f"t{number}", cursor=f"c{number}") for number in range(CAPS.pages)]
 
     judged = judge(opened(), *pages)
 
-    assert judged.result("tools_list").facts["pages"] == PAGE_CAP
+    assert judged.result("tools_list").facts["pages"] == CAPS.pages
+    assert judged.result("tools_list").facts["stopped"] == "too-many-pages"
     assert judged.result("tools_list").outcome is Outcome.WARN
 
 
 def test_a_huge_list_is_left_at_the_item_cap() -> None:
-    judged = judge(opened(), tool_page(*(f"t{number}" for number in range(ITEM_CAP)), cursor="more"))
+    judged = judge(opened(), tool_page(*(f"t{number}" for number in range(CAPS.items)), cursor="more"))
 
     assert judged.result("tools_list").facts["pages"] == 1
+    assert judged.result("tools_list").facts["stopped"] == "too-many-items"
     assert not judged.result("tools_list").facts["complete"]
 
 
