@@ -1,22 +1,23 @@
-"""The one way out: clients for probes, and JSON posts for webhooks, all behind the same guard and limits."""
+"""The one way out: clients for probes, posts for webhooks and token endpoints, all behind the same guard and limits."""
 
 import asyncio
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
+from urllib.parse import urlencode
 
 import httpx
 
 from checks.model import Failure, TransportError
 from checks.text import clean_bytes
 from prober.clock import Clock
-from prober.limits import Limits
+from prober.limits import KIB, Limits
 from prober.net.dial import Dialer
 from prober.net.failures import NetError
 from prober.net.guard import GuardPolicy
@@ -28,6 +29,8 @@ VERSION: Final = "0.1.0"
 USER_AGENT: Final = f"mcp-prober/{VERSION}"
 
 _EXCERPT: Final = 2048
+_WHOLE: Final = 64 * KIB
+"""The largest answer to a form that is taken: a token with its description is a few KiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +41,15 @@ class PostOutcome:
     body_excerpt: str = ""
     retry_after_s: float | None = None
     """How long the other side asks us to wait, in seconds."""
+    error: TransportError | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FormOutcome:
+    """What became of a form: a status with the answer's body, which may be secret, or the reason why none came."""
+
+    status: int | None = None
+    body: bytes = field(default=b"", repr=False)
     error: TransportError | None = None
 
 
@@ -54,6 +66,7 @@ class Net:
         trust: Trust | None = None,
     ) -> None:
         self.limits = limits
+        self._policy = policy
         self._clock = clock
         self._user_agent = user_agent
         self._trust = trust or Trust()
@@ -80,38 +93,60 @@ class Net:
         self, url: str, payload: Any, *, timeout_s: float, headers: Sequence[tuple[str, str]] = ()
     ) -> PostOutcome:
         """Send JSON once, within `timeout_s` seconds in all. Never raises for what the network or the server does."""
-        try:
-            async with asyncio.timeout(timeout_s), self.client() as client:
-                return await self._post(client, url, payload, headers)
-        except TimeoutError:
-            error = TransportError(failure=Failure.DEADLINE, reason="no-answer", detail=f"no answer in {timeout_s:g} s")
-        except NetError as failed:
-            error = failed.error
-        except (httpx.InvalidURL, UnicodeEncodeError):
-            detail = "the address or a header value cannot be sent"
-            error = TransportError(failure=Failure.OBSERVER, reason="invalid-request", detail=detail)
-        return PostOutcome(error=error)
-
-    async def _post(
-        self, client: httpx.AsyncClient, url: str, payload: Any, headers: Sequence[tuple[str, str]]
-    ) -> PostOutcome:
-        request = client.build_request(
-            "POST",
-            url,
-            content=json.dumps(payload, separators=(",", ":")).encode(),
-            headers=[("Content-Type", "application/json"), *headers],
-            extensions={REPEATABLE: False},
-        )
-        response = await client.send(request, stream=True)
-        try:
-            excerpt = await _excerpt(response.extensions[BODY])
-        finally:
-            await response.aclose()
+        content = json.dumps(payload, separators=(",", ":")).encode()
+        answer = await self._post(url, content, [("Content-Type", "application/json"), *headers], _excerpt, timeout_s)
+        if isinstance(answer, TransportError):
+            return PostOutcome(error=answer)
+        response, excerpt = answer
         return PostOutcome(
             status=response.status_code,
             body_excerpt=clean_bytes(excerpt),
             retry_after_s=self._retry_after_s(response.headers.get("retry-after")),
         )
+
+    async def post_form(
+        self, url: str, form: Sequence[tuple[str, str]], *, timeout_s: float, headers: Sequence[tuple[str, str]] = ()
+    ) -> FormOutcome:
+        """Send a form once and read the whole answer, within `timeout_s` seconds in all. Never raises for what the
+        network or the server does. Forms hold secrets: over plain HTTP they go only where every private address may be
+        probed."""
+        if not url.lower().startswith("https:") and not self._policy.allow_private:
+            detail = "the address is not https, and a secret would go over it in plain text"
+            return FormOutcome(error=TransportError(failure=Failure.BLOCKED, reason="plain-http", detail=detail))
+        kind = ("Content-Type", "application/x-www-form-urlencoded")
+        answer = await self._post(url, urlencode(form).encode("ascii"), [kind, *headers], _whole, timeout_s)
+        if isinstance(answer, TransportError):
+            return FormOutcome(error=answer)
+        response, body = answer
+        return FormOutcome(status=response.status_code, body=body)
+
+    async def _post(
+        self,
+        url: str,
+        content: bytes,
+        headers: Sequence[tuple[str, str]],
+        read: Callable[[Body], Awaitable[bytes]],
+        timeout_s: float,
+    ) -> tuple[httpx.Response, bytes] | TransportError:
+        """The answer to one post with what `read` takes of its body, or the reason why none came."""
+        try:
+            async with asyncio.timeout(timeout_s), self.client() as client:
+                request = client.build_request(
+                    "POST", url, content=content, headers=[*headers], extensions={REPEATABLE: False}
+                )
+                response = await client.send(request, stream=True)
+                try:
+                    return response, await read(response.extensions[BODY])
+                finally:
+                    await response.aclose()
+        except TimeoutError:
+            detail = f"no answer in {timeout_s:g} s"
+            return TransportError(failure=Failure.DEADLINE, reason="no-answer", detail=detail)
+        except NetError as failed:
+            return failed.error
+        except (httpx.InvalidURL, UnicodeEncodeError):
+            detail = "the address or a header value cannot be sent"
+            return TransportError(failure=Failure.OBSERVER, reason="invalid-request", detail=detail)
 
     def _retry_after_s(self, value: str | None) -> float | None:
         """Seconds from a Retry-After header, which holds seconds or a date (RFC 9110 section 10.2.3)."""
@@ -139,3 +174,14 @@ async def _excerpt(body: Body) -> bytes:
     except NetError:
         pass
     return found[:_EXCERPT]
+
+
+async def _whole(body: Body) -> bytes:
+    """All of a body. Raises `NetError` where it breaks off or is too large."""
+    found = b""
+    async with aclosing(body.stamped()) as chunks:
+        async for _, data in chunks:
+            found += data
+            if len(found) > _WHOLE:
+                raise NetError(Failure.LIMIT, "body-too-large", f"the answer is larger than {_WHOLE:,} bytes")
+    return found
