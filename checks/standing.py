@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
+from checks.full_profile import unobserved
 from checks.judgement import diagnose, verdict_of
 from checks.model import CheckResult, Diagnosis, Effect, Evidence, Outcome, ProbeReport, Profile, Proof, Verdict
 from checks.text import clean
@@ -168,8 +169,8 @@ def _bounded(diagnosis: Diagnosis) -> Diagnosis:
 
 def _unanswered(result: CheckResult) -> bool:
     """Whether the check wanted to ask and could not, rather than found nothing to ask or nothing wrong."""
-    failed = any(exchange.transport_error is not None for exchange in result.exchanges)
-    return result.outcome is Outcome.ERROR or (result.outcome is Outcome.SKIP and failed)
+    unseen = any(unobserved(exchange) is not None for exchange in result.exchanges)
+    return result.outcome is Outcome.ERROR or (result.outcome is Outcome.SKIP and unseen)
 
 
 def _with_only(evidence: Evidence, own: Collection[str], kept: Collection[str]) -> Evidence:

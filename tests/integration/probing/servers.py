@@ -23,13 +23,16 @@ async def serving(handler: Handler) -> AsyncIterator[tuple[Lab, str]]:
 
 @dataclass
 class Switched:
-    """A stateless server that can be switched off: then it answers with something else than MCP."""
+    """A stateless server that can be switched off: then it answers with something else than MCP, or as `ill` does."""
 
     is_well: bool = True
     server: Handler = field(default_factory=StatelessServer)
+    ill: Handler | None = None
 
     async def __call__(self, request: Request) -> Response:
-        return await self.server(request) if self.is_well else text(200, "Hello from Lambda!")
+        if self.is_well:
+            return await self.server(request)
+        return text(200, "Hello from Lambda!") if self.ill is None else await self.ill(request)
 
 
 @dataclass
