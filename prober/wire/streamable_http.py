@@ -140,12 +140,14 @@ class Handshake:
     async def enter(self, version: str) -> Sequence[Exchange]:
         """Offer a revision. A session id counts only beside a success: refusals carry ids of dead sessions."""
         recording = self._recorder.record(self._post(initialize_request(version, self._ids.next())))
-        await self._run(recording)
+        await recording.run()
+        succeeded = 200 <= (recording.status or 0) < 300
+        self._session = recording.header(HEADER_SESSION) if succeeded else None
+        await self._resume(recording)
         exchange = recording.finish()
-        negotiated = revision_of(exchange)
-        if 200 <= (exchange.status or 0) < 300 and negotiated is not None:
-            self._version = negotiated
-            self._session = recording.header(HEADER_SESSION)
+        self._version = revision_of(exchange) if succeeded else None
+        if self._version is None:
+            self._session = None
         return [exchange]
 
     async def settle(self) -> Sequence[Exchange]:
