@@ -77,9 +77,18 @@ class Monitor:
     """One worker on a database. Any number of them share the work."""
 
     def __init__(
-        self, *, db: AsyncEngine, settings: Settings, following: Following | None, clock: Clock, worker: str
+        self,
+        *,
+        db: AsyncEngine,
+        settings: Settings,
+        following: Following | None,
+        clock: Clock,
+        worker: str,
+        own: tuple[tuple[str, int], ...] = (),
     ) -> None:
+        """`own` are the addresses where the prober itself or its database listens."""
         self._db = db
+        self._own = own
         self._settings = settings
         self._following = following
         self._clock = clock
@@ -204,7 +213,8 @@ class Monitor:
 
     def _guarded_net(self, settings: Settings) -> Net:
         network = settings.network
-        return Net(GuardPolicy(allow_cidrs=network.allow_cidrs, allow_private=network.allow_private), clock=self._clock)
+        policy = GuardPolicy(allow_cidrs=network.allow_cidrs, allow_private=network.allow_private, own=self._own)
+        return Net(policy, clock=self._clock)
 
     def _channels(self, settings: Settings) -> tuple[Channel, ...]:
         public_url = settings.dashboard.public_url

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from prober.app import channels, dashboard_process
 from prober.app.monitor import Following, Monitor
+from prober.app.own_places import own_places
 from prober.clock import SystemClock
 from prober.endpoints.config_file import ConfigFileWatcher
 from prober.settings import Settings
@@ -101,6 +102,7 @@ async def up(options: UpOptions, stop: asyncio.Event, started: Callable[[Running
             following=Following(watcher=watcher, owns_endpoints=True),
             clock=SystemClock(),
             worker=worker_name(),
+            own=own_places(url, listener),
         )
         working = asyncio.create_task(monitor.run(stop))
         started(Running(db=db, address=None if listener is None else dashboard_process.address(listener)))
@@ -124,6 +126,7 @@ async def work(config: Path, stop: asyncio.Event, started: Callable[[], None]) -
             following=Following(watcher=watcher, owns_endpoints=False),
             clock=SystemClock(),
             worker=worker_name(),
+            own=own_places(settings.database_url),
         )
         started()
         await monitor.run(stop)

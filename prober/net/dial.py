@@ -14,7 +14,7 @@ from checks.model import Failure
 from prober.limits import Limits
 from prober.net import failures
 from prober.net.failures import NetError
-from prober.net.guard import GuardPolicy, explain, explain_port
+from prober.net.guard import GuardPolicy, explain, explain_own, explain_port
 from prober.net.http1 import Connection
 from prober.net.phases import Phases, Step
 from prober.net.resolver import AddrInfo, Resolver
@@ -82,6 +82,8 @@ class Dialer:
             reason = self._policy.verdict_on(address)
             if reason is not None:
                 raise NetError(Failure.BLOCKED, reason, explain(reason, origin.host, address))
+            if self._policy.is_own(address, origin.port):
+                raise NetError(Failure.BLOCKED, "own", explain_own(address, origin.port))
             if self._policy.refuses_port(address, origin.port):
                 raise NetError(Failure.BLOCKED, "port", explain_port(address, origin.port))
 

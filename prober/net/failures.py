@@ -10,7 +10,7 @@ Reasons by failure:
     protocol         malformed-http, switching-protocols, invalid-url
     limit            headers-too-large, too-many-headers, too-many-informational, body-too-large, answer-too-large
     blocked          metadata, link-local, unspecified, multicast, reserved, translated, loopback, private, unreadable,
-                     port, plain-http
+                     own, port, plain-http
     observer         resolver-starved, descriptors, trust, invalid-header
 """
 

@@ -41,6 +41,7 @@ def _networks(*cidrs: str) -> tuple[Network, ...]:
 
 
 _LOOPBACK: Final = _networks("127.0.0.0/8", "::1/128")
+_THIS_HOST: Final = IPv4("127.0.0.1")
 _NEVER: Final = (
     ("metadata", _networks(*_METADATA)),
     ("link-local", _networks(*_LINK_LOCAL)),
@@ -72,18 +73,24 @@ _WORDS: Final = {
 class GuardPolicy:
     """What the owner of this prober allows beyond the public internet.
 
-    Raises ValueError for a CIDR that is none. Addresses of metadata services, link-local and other special addresses
-    are refused whatever is set here.
+    Raises ValueError for a CIDR or an address that is none. Addresses of metadata services, link-local and other
+    special addresses are refused whatever is set here.
     """
 
     allow_cidrs: tuple[str, ...] = ()
     allow_private: bool = False
     """Private and loopback addresses, all of them: for a prober that only one person uses."""
+    own: tuple[tuple[str, int], ...] = ()
+    """Addresses and ports where the prober itself listens, or its database: refused whatever is allowed. `0.0.0.0` and
+    `::` stand for every loopback address, which is what listening there opens on this host for certain."""
     _allowed: tuple[Network, ...] = field(init=False, repr=False, compare=False)
+    _own: frozenset[tuple[IPv4 | IPv6, int]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         allowed = tuple(ipaddress.ip_network(cidr, strict=False) for cidr in self.allow_cidrs)
         object.__setattr__(self, "_allowed", allowed)
+        own = frozenset((_listening(ipaddress.ip_address(address)), port) for address, port in self.own)
+        object.__setattr__(self, "_own", own)
 
     def verdict_on(self, address: str) -> str | None:
         """Why this address is refused, as a stable code, or None where it may be connected to."""
@@ -101,6 +108,10 @@ class GuardPolicy:
             return "loopback"
         return "private" if not ip.is_global or _within(ip, _PRIVATE_BESIDES) else None
 
+    def is_own(self, address: str, port: int) -> bool:
+        """Whether the prober itself, or its database, listens there."""
+        return bool(self._own) and (_listening(ipaddress.ip_address(address)), port) in self._own
+
     def refuses_port(self, address: str, port: int) -> bool:
         """Whether `port` belongs to another protocol. An address in `allow_cidrs` may be asked on every port."""
         if port not in _FOREIGN_PORTS or self.allow_private:
@@ -116,9 +127,20 @@ def explain(reason: str, host: str, address: str) -> str:
     return f"{shown} {_WORDS[reason]}, which is never connected to and cannot be allowed"
 
 
+def explain_own(address: str, port: int) -> str:
+    """Why an address of our own is refused."""
+    return f"{address} port {port} is where this prober or its database listens, which is never connected to"
+
+
 def explain_port(address: str, port: int) -> str:
     """Why a port is refused, and what would allow it."""
     return f"port {port} belongs to another protocol than HTTP; to allow it, add {address} to {SETTING}"
+
+
+def _listening(ip: IPv4 | IPv6) -> IPv4 | IPv6:
+    """One address for all that lead to the same listener on this host: 127.0.0.1 for the whole loopback network."""
+    plain = _unwrapped(ip)
+    return _THIS_HOST if plain.is_unspecified or _within(plain, _LOOPBACK) else plain
 
 
 def _unwrapped(ip: IPv4 | IPv6) -> IPv4 | IPv6:

@@ -101,6 +101,29 @@ def test_a_refusal_names_the_setting_only_where_it_would_help() -> None:
     assert SETTING not in explain("metadata", "169.254.169.254", "169.254.169.254")
 
 
+@pytest.mark.parametrize(
+    ("own", "address", "refused"),
+    [
+        (("127.0.0.1", 8080), "127.0.0.1", True),
+        (("127.0.0.1", 8080), "127.9.9.9", True),
+        (("127.0.0.1", 8080), "::ffff:127.0.0.1", True),
+        (("::1", 8080), "127.0.0.1", True),
+        (("0.0.0.0", 8080), "127.0.0.1", True),
+        (("::", 8080), "::1", True),
+        (("10.0.0.7", 8080), "10.0.0.7", True),
+        (("10.0.0.7", 8080), "::ffff:10.0.0.7", True),
+        (("10.0.0.7", 8080), "10.0.0.8", False),
+        (("10.0.0.7", 8081), "10.0.0.7", False),
+    ],
+)
+def test_where_the_prober_itself_listens_is_never_connected_to(
+    own: tuple[str, int], address: str, refused: bool
+) -> None:
+    policy = GuardPolicy(allow_private=True, allow_cidrs=("0.0.0.0/0",), own=(own,))
+    assert policy.is_own(address, 8080) is refused
+    assert not GuardPolicy(allow_private=True).is_own(address, 8080)
+
+
 def test_ports_of_other_protocols_need_an_explicit_address() -> None:
     assert PUBLIC_ONLY.refuses_port("93.184.215.14", 6379)
     assert not PUBLIC_ONLY.refuses_port("93.184.215.14", 8443)
