@@ -16,7 +16,7 @@ from pathlib import Path
 from prober.lab import SCENARIOS
 
 ROOT = Path(__file__).parents[2]
-WANTED = {each.id: each for each in SCENARIOS if each.steady}
+WANTED = {each.id: each for each in SCENARIOS if each.steady and each.in_demo}
 PATIENCE_S = 90
 
 

@@ -1,7 +1,7 @@
 """Every scenario of the lab, probed for real over loopback: the right verdict and the one right diagnosis."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Final
 
 import pytest
@@ -32,16 +32,31 @@ AT_ONCE: Final = 4
 
 HEALTHY: Final = [scenario for scenario in SCENARIOS if scenario.healthy]
 FAULTY: Final = [scenario for scenario in SCENARIOS if not scenario.healthy and scenario.steady]
+PLAIN_FAULTS: Final = [scenario for scenario in FAULTY if scenario.profile == Profile.STANDARD]
 GOOD: Final = {Outcome.PASS, Outcome.SKIP}
 
 
 @pytest.fixture(scope="module")
-def reports() -> Mapping[str, ProbeReport]:
-    """One report per scenario. They are probed once, because every cold start and every timeout takes its time."""
+def secrets() -> Iterator[None]:
+    """The environment that the lab's protected servers ask of a prober."""
     with pytest.MonkeyPatch.context() as environment:
         for name, value in {**ENVIRONMENT, **AWS_ENVIRONMENT}.items():
             environment.setenv(name, value)
-        return asyncio.run(_probe_all())
+        yield
+
+
+@pytest.fixture(scope="module")
+def reports(secrets: None) -> Mapping[str, ProbeReport]:
+    """One report per scenario. They are probed once, because every cold start and every timeout takes its time."""
+    del secrets
+    return asyncio.run(_probe(SCENARIOS, _profile))
+
+
+@pytest.fixture(scope="module")
+def full_reports(secrets: None) -> Mapping[str, ProbeReport]:
+    """What a full probe makes of the faults that a standard one finds."""
+    del secrets
+    return asyncio.run(_probe(PLAIN_FAULTS, lambda _: Profile.FULL))
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.id)
@@ -82,6 +97,16 @@ def test_a_fault_without_a_diagnosis_is_told_by_its_check_alone(
     assert all(result.findings for result in results if result.check in told), _story(reports[scenario.id])
 
 
+@pytest.mark.parametrize("scenario", PLAIN_FAULTS, ids=lambda scenario: scenario.id)
+def test_a_full_probe_finds_in_a_fault_what_a_standard_one_does(
+    scenario: Scenario, full_reports: Mapping[str, ProbeReport]
+) -> None:
+    report = full_reports[scenario.id]
+
+    assert report.verdict == scenario.verdict, _story(report)
+    assert tuple(each.id for each in report.diagnoses) == scenario.diagnoses, _story(report)
+
+
 @pytest.mark.parametrize("check", CHECKS, ids=lambda check: check.id)
 def test_every_check_is_content_with_a_healthy_server_and_not_with_a_faulty_one(
     check: Check, reports: Mapping[str, ProbeReport]
@@ -101,18 +126,20 @@ def test_every_diagnosis_of_the_lab_can_be_reproduced(scenario: Scenario, report
         assert diagnosis.effect is Effect.INFORMATION or diagnosis.fix
 
 
-async def _probe_all() -> dict[str, ProbeReport]:
+async def _probe(scenarios: Sequence[Scenario], profile: Callable[[Scenario], Profile]) -> dict[str, ProbeReport]:
     turns = asyncio.Semaphore(AT_ONCE)
 
     async def one(scenario: Scenario, url: str) -> ProbeReport:
-        profile = Profile.FULL if scenario.healthy else Profile(scenario.profile)
         async with turns:
-            return await probe_once(_endpoint(scenario, url), profile=profile)
+            return await probe_once(_endpoint(scenario, url), profile=profile(scenario))
 
-    async with Lab(SCENARIOS) as lab:
-        probes = [one(scenario, lab.url(scenario.id)) for scenario in SCENARIOS]
-        reports = await asyncio.gather(*probes)
-    return {scenario.id: report for scenario, report in zip(SCENARIOS, reports, strict=True)}
+    async with Lab(scenarios) as lab:
+        reports = await asyncio.gather(*(one(scenario, lab.url(scenario.id)) for scenario in scenarios))
+    return {scenario.id: report for scenario, report in zip(scenarios, reports, strict=True)}
+
+
+def _profile(scenario: Scenario) -> Profile:
+    return Profile.FULL if scenario.healthy else Profile(scenario.profile)
 
 
 def _endpoint(scenario: Scenario, url: str) -> Endpoint:

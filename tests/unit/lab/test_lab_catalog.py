@@ -5,6 +5,7 @@ import pytest
 
 from prober.lab import SCENARIOS, Front, LabError, chosen, list_text
 from prober.lab import misbehaviour as bad
+from prober.lab.credentials import ENVIRONMENT
 from prober.lab.faults.parts import streaming
 from prober.lab.http import CutShort, Request, Response, read_body
 from prober.lab.runtime.function import FunctionFailed
@@ -37,6 +38,29 @@ def test_a_diagnosis_stands_beside_another_one_only_and_both_are_listed() -> Non
     (remapped,) = chosen(["auth-challenge-remapped"])
     assert remapped.diagnoses == ("auth-required", "auth-challenge-remapped")
     assert "auth-required, auth-challenge-remapped" in list_text()
+
+
+def test_a_check_warns_alone_only_where_no_diagnosis_says_more() -> None:
+    assert [each.id for each in SCENARIOS if each.warns and (each.verdict != "up" or each.diagnosis)] == []
+    (odd,) = chosen(["json-byte-order-mark"])
+    assert not odd.healthy
+
+
+def test_the_demo_leaves_out_what_it_cannot_configure_and_what_takes_a_full_probe() -> None:
+    left_out = {each.id for each in SCENARIOS if not each.in_demo}
+    assert {"aws-iam", "oauth", "session-lost-at-once"} <= left_out
+    assert not {"bearer", "session-lost", "stateless-everything"} & left_out
+
+
+def test_the_address_of_a_token_endpoint_is_that_of_its_scenario() -> None:
+    (oauth, dual) = chosen(["oauth", "dual"])
+    assert oauth.options_at("http://127.0.0.1:7/mcp")["oauth"]["token_url"] == "http://127.0.0.1:7/token"
+    assert dual.options_at("http://127.0.0.1:7/mcp") == dual.options
+
+
+def test_every_secret_that_a_scenario_refers_to_is_in_the_environment_of_the_lab() -> None:
+    named = {reference for each in SCENARIOS for reference in re.findall(r'"env:(\w+)"', json.dumps(each.options))}
+    assert named == {*ENVIRONMENT, "MCP_PROBER_LAB_NO_SUCH_SECRET"}
 
 
 def test_options_are_plain_data() -> None:

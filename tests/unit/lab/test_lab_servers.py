@@ -3,36 +3,13 @@ import json
 
 import pytest
 
-from prober.lab.http import Request, read_body
+from prober.lab.http import Request
 from prober.lab.servers.dual import DualServer
 from prober.lab.servers.handshake import HandshakeServer
 from prober.lab.servers.legacy_sse import LegacySseServer
 from prober.lab.servers.stateless import StatelessServer
 from prober.lab.servers.toolbox import ADD, WHOAMI, slow_count
-
-META = "io.modelcontextprotocol/"
-VERSION = "2026-07-28"
-
-
-def stateless(post, method, params=None, *, rpc_id="p1", meta=None, **headers):
-    """A faultless request of the stateless era, but for what is given otherwise."""
-    full = {f"{META}protocolVersion": VERSION, f"{META}clientCapabilities": {}, **(meta or {})}
-    message = {"jsonrpc": "2.0", "id": rpc_id, "method": method, "params": {**(params or {}), "_meta": full}}
-    return post(message, **{"MCP_Protocol_Version": VERSION, "Mcp_Method": method, **headers})
-
-
-def handshake(post, method, params=None, *, rpc_id=1, **headers):
-    message = {"jsonrpc": "2.0", "method": method, "params": params or {}}
-    return post(message if rpc_id is None else {**message, "id": rpc_id}, **headers)
-
-
-async def json_of(response):
-    return json.loads(await read_body(response.body))
-
-
-async def events_of(response):
-    text = (await read_body(response.body)).decode()
-    return [json.loads(line.removeprefix("data: ")) for line in text.splitlines() if line.startswith("data: {")]
+from tests.unit.lab.messages import META, VERSION, events_of, handshake, json_of, stateless
 
 
 async def quickly(seconds: float) -> None:

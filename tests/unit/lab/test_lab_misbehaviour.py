@@ -1,0 +1,120 @@
+"""Wrappers that break a good server in one way, and leave the rest of it alone."""
+
+import json
+
+import pytest
+
+from prober.lab import misbehaviour as bad
+from prober.lab.faults.parts import apart
+from prober.lab.http import Request, Response
+from prober.lab.servers.handshake import HandshakeServer
+from prober.lab.servers.stateless import StatelessServer
+from tests.unit.lab.messages import META, VERSION, handshake, json_of, stateless
+
+
+async def test_one_method_s_result_is_changed_and_nothing_else(post) -> None:
+    app = bad.rewritten(StatelessServer(streams=False), {"tools/list": lambda result: {**result, "tools": []}})
+    assert (await json_of(await app(stateless(post, "tools/list"))))["result"]["tools"] == []
+    assert (await json_of(await app(stateless(post, "server/discover"))))["result"]["supportedVersions"] == [VERSION]
+    refused = await app(stateless(post, "tools/list", Mcp_Method=None))
+    assert (await json_of(refused))["error"]["code"] == -32020
+
+
+async def test_an_event_stream_is_left_as_it_is(post) -> None:
+    app = bad.rewritten(HandshakeServer(has_sessions=False), {"tools/list": lambda result: {}})
+    assert (await app(handshake(post, "tools/list"))).header("content-type") == "text/event-stream"
+
+
+async def test_one_method_s_bytes_are_changed_and_nothing_else(post) -> None:
+    app = bad.respelled(StatelessServer(streams=False), "tools/list", lambda body: b"\xef\xbb\xbf" + body)
+    assert (await app(stateless(post, "tools/list"))).body.startswith(b"\xef\xbb\xbf{")
+    assert (await app(stateless(post, "server/discover"))).body.startswith(b"{")
+
+
+@pytest.mark.parametrize(
+    "contradiction",
+    [{"Mcp_Method": "tools/call"}, {"Mcp_Method": None}, {"MCP_Protocol_Version": "2025-11-25"}],
+)
+async def test_a_heedless_server_serves_what_the_body_says(post, contradiction) -> None:
+    app = bad.reread(StatelessServer(streams=False), bad.heedless)
+    assert (await app(stateless(post, "tools/list", **contradiction))).status == 200
+    call = {"name": "add", "arguments": {"a": 2, "b": 3}}
+    assert (await app(stateless(post, "tools/call", call, Mcp_Name="whoami"))).status == 200
+    assert (await app(Request(method="GET", target="/mcp"))).status == 405
+
+
+async def test_a_server_may_take_every_revision_for_its_own_and_still_see_a_contradiction(post) -> None:
+    app = bad.reread(StatelessServer(streams=False), bad.speaking(VERSION))
+    ancient = {"meta": {f"{META}protocolVersion": "1900-01-01"}, "MCP_Protocol_Version": "1900-01-01"}
+    assert (await app(stateless(post, "tools/list", **ancient))).status == 200
+    torn = await app(stateless(post, "tools/list", MCP_Protocol_Version="1900-01-01"))
+    assert (await json_of(torn))["error"]["code"] == -32020
+    legacy = bad.reread(HandshakeServer(has_sessions=False, streams=False), bad.speaking("2025-11-25"))
+    assert [
+        (await legacy(handshake(post, "ping", MCP_Protocol_Version=each))).status for each in (None, "1900-01-01")
+    ] == [200, 200]
+
+
+async def test_a_handshake_may_be_taken_for_that_of_another_revision(post) -> None:
+    change = bad.offering({"2025-11-25": "2025-06-18"})
+    app = bad.reread(HandshakeServer(has_sessions=False, streams=False), change)
+
+    async def agreed(version):
+        answer = await json_of(await app(handshake(post, "initialize", {"protocolVersion": version})))
+        return answer["result"]["protocolVersion"]
+
+    assert [await agreed(each) for each in ("2025-11-25", "2025-03-26")] == ["2025-06-18", "2025-03-26"]
+    assert (await app(handshake(post, "ping"))).status == 200
+
+
+async def test_a_session_may_outlive_its_end(post) -> None:
+    app = bad.undeletable(HandshakeServer(streams=False))
+    opening = await app(handshake(post, "initialize", {"protocolVersion": "2025-11-25"}))
+    session = opening.header("mcp-session-id")
+    end = Request(method="DELETE", target="/mcp", headers=(("Mcp-Session-Id", session or ""),))
+    assert (await app(end)).status == 200
+    assert (await app(handshake(post, "ping", Mcp_Session_Id=session))).status == 200
+
+
+async def test_a_session_may_be_badly_named_and_good_all_the_same(post) -> None:
+    app = bad.badly_named(HandshakeServer(streams=False), "session ")
+    opening = await app(handshake(post, "initialize", {"protocolVersion": "2025-11-25"}))
+    session = opening.header("mcp-session-id")
+    assert (session or "").startswith("session ")
+    assert (await app(handshake(post, "ping", Mcp_Session_Id=session))).status == 200
+
+
+def test_a_turning_list_begins_with_another_tool_each_time() -> None:
+    turn = bad.turning()
+    assert [turn({"tools": ["a", "b", "c"]})["tools"] for _ in range(3)] == [
+        ["b", "c", "a"],
+        ["c", "a", "b"],
+        ["a", "b", "c"],
+    ]
+
+
+def test_a_task_may_never_end_or_end_wrong() -> None:
+    done = {"taskId": "t", "status": "completed", "result": {"structuredContent": {"sum": 5}}}
+    assert bad.endless(done) == {"taskId": "t", "status": "working"}
+    assert bad.mistaken(done)["result"]["structuredContent"] == {"sum": 6}
+    assert bad.mistaken({"status": "working"}) == {"status": "working"}
+
+
+async def test_a_fixed_result_answers_the_request_that_was_made(post) -> None:
+    answer = bad.rpc_result({"a": 1})(post({"jsonrpc": "2.0", "id": "p7", "method": "x"}))
+    assert await json_of(answer) == {"jsonrpc": "2.0", "id": "p7", "result": {"a": 1}}
+
+
+async def test_instances_that_stand_apart_share_no_memory() -> None:
+    def app():
+        own = iter(range(10))
+
+        async def count(request: Request) -> Response:
+            return Response(body=json.dumps(next(own)).encode())
+
+        return count
+
+    request = Request(method="POST", target="/mcp")
+    warm, fresh = apart(app)(), apart(app, idle_s=0.0)()
+    assert [(await warm(request)).body for _ in range(3)] == [b"0", b"1", b"2"]
+    assert [(await fresh(request)).body for _ in range(3)] == [b"0"] * 3
