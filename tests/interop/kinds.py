@@ -3,8 +3,7 @@
 One table, for the tests and for whatever records what the servers say.
 """
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum, auto
 
 ADD = ("--sentinel", "add", "--args", '{"a": 2, "b": 3}')
@@ -34,6 +33,15 @@ class Axes:
     """How every one of its results comes."""
 
 
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """What a server does against a MUST of its revision."""
+
+    check: str
+    says: str
+    """Begins what the check finds."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """One kind of server."""
@@ -45,12 +53,16 @@ class Kind:
     path: str = "/mcp"
     runtime: Runtime = Runtime.PYTHON
     axes: Axes
-    findings: Mapping[str, str] = field(default_factory=dict)
-    """What a full probe must complain of, because the server does break a rule: check -> the rule and how."""
+    serves: tuple[str, ...]
+    """The revisions that it answers with themselves, when they are offered."""
+    violations: tuple[Violation, ...] = ()
+    """All that a full probe may find, and must."""
 
 
 HTTP, SSE = "streamable-http", "sse"
 JSON, EVENTS = "json", "event-stream"
+HANDSHAKES = ("2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25")
+BOTH_ERAS = (*HANDSHAKES, "2026-07-28")
 
 KINDS = (
     Kind(
@@ -59,6 +71,7 @@ KINDS = (
         script="mcp_1_3_server.py",
         path="/sse",
         axes=Axes("handshake", "2024-11-05", SSE, "session", EVENTS),
+        serves=HANDSHAKES[:1],
     ),
     Kind(
         name="mcp-1.8",
@@ -67,6 +80,7 @@ KINDS = (
         arguments=("stateful",),
         path="/mcp/",
         axes=Axes("handshake", "2024-11-05", HTTP, "session", EVENTS),
+        serves=HANDSHAKES[:1],
     ),
     Kind(
         name="mcp-1.9",
@@ -75,6 +89,7 @@ KINDS = (
         arguments=("stateful",),
         path="/mcp/",
         axes=Axes("handshake", "2025-03-26", HTTP, "session", EVENTS),
+        serves=HANDSHAKES[:2],
     ),
     Kind(
         name="mcp-1.9-stateless",
@@ -83,6 +98,7 @@ KINDS = (
         arguments=("stateless",),
         path="/mcp/",
         axes=Axes("handshake", "2025-03-26", HTTP, "none", JSON),
+        serves=HANDSHAKES[:2],
     ),
     Kind(
         name="mcp-1.12",
@@ -90,6 +106,7 @@ KINDS = (
         script="mcp_1_server.py",
         arguments=("stateful",),
         axes=Axes("handshake", "2025-06-18", HTTP, "session", EVENTS),
+        serves=HANDSHAKES[:3],
     ),
     Kind(
         name="mcp-1.23",
@@ -97,6 +114,7 @@ KINDS = (
         script="mcp_1_server.py",
         arguments=("stateful",),
         axes=Axes("handshake", "2025-06-18", HTTP, "session", EVENTS),
+        serves=HANDSHAKES[:3],
     ),
     Kind(
         name="mcp-1.30",
@@ -104,6 +122,7 @@ KINDS = (
         script="mcp_1_server.py",
         arguments=("stateful",),
         axes=Axes("handshake", "2025-11-25", HTTP, "session", EVENTS),
+        serves=HANDSHAKES,
     ),
     Kind(
         name="mcp-1.30-stateless",
@@ -111,6 +130,7 @@ KINDS = (
         script="mcp_1_server.py",
         arguments=("stateless",),
         axes=Axes("handshake", "2025-11-25", HTTP, "none", JSON),
+        serves=HANDSHAKES,
     ),
     Kind(
         name="mcp-1.30-sse",
@@ -119,12 +139,14 @@ KINDS = (
         arguments=("sse",),
         path="/sse",
         axes=Axes("handshake", "2025-11-25", SSE, "session", EVENTS),
+        serves=HANDSHAKES,
     ),
     Kind(
         name="mcp-1.30-polling",
         environment="mcp-1",
         script="mcp_1_polling_server.py",
         axes=Axes("handshake", "2025-11-25", HTTP, "session", EVENTS),
+        serves=HANDSHAKES,
     ),
     Kind(
         name="mcp-2.3",
@@ -132,6 +154,7 @@ KINDS = (
         script="mcp_2_server.py",
         arguments=("stateful",),
         axes=Axes("stateless", "2026-07-28", HTTP, "none", JSON),
+        serves=BOTH_ERAS,
     ),
     Kind(
         name="mcp-2.3-stateless",
@@ -139,6 +162,7 @@ KINDS = (
         script="mcp_2_server.py",
         arguments=("stateless",),
         axes=Axes("stateless", "2026-07-28", HTTP, "none", JSON),
+        serves=BOTH_ERAS,
     ),
     Kind(
         name="mcp-2.3-json",
@@ -146,6 +170,7 @@ KINDS = (
         script="mcp_2_server.py",
         arguments=("json",),
         axes=Axes("stateless", "2026-07-28", HTTP, "none", JSON),
+        serves=BOTH_ERAS,
     ),
     Kind(
         name="mcp-2.3-sse",
@@ -154,12 +179,14 @@ KINDS = (
         arguments=("sse",),
         path="/sse",
         axes=Axes("handshake", "2025-11-25", SSE, "session", EVENTS),
+        serves=HANDSHAKES,
     ),
     Kind(
         name="fastmcp-4.1",
         environment="fastmcp",
         script="fastmcp_server.py",
         axes=Axes("stateless", "2026-07-28", HTTP, "none", JSON),
+        serves=BOTH_ERAS,
     ),
     Kind(
         name="awslabs-0.1",
@@ -167,6 +194,7 @@ KINDS = (
         script="awslabs_handler.handler",
         runtime=Runtime.LAMBDA,
         axes=Axes("handshake", "2024-11-05", HTTP, "session", JSON),
+        serves=HANDSHAKES[:1],
     ),
     Kind(
         name="run-mcp-0.5",
@@ -174,6 +202,10 @@ KINDS = (
         script="run_mcp_handler.handler",
         runtime=Runtime.LAMBDA,
         axes=Axes("handshake", "2025-11-25", HTTP, "none", JSON),
+        serves=HANDSHAKES,
+        # 2025-06-18 and later: an invalid MCP-Protocol-Version MUST be answered with 400. The adapter reads no header
+        # but Accept and Content-Type.
+        violations=(Violation("versions", "a request with MCP-Protocol-Version: 1900-01-01 is served"),),
     ),
     Kind(
         name="ts-1.32",
@@ -182,6 +214,10 @@ KINDS = (
         arguments=("stateful",),
         runtime=Runtime.NODE,
         axes=Axes("handshake", "2025-11-25", HTTP, "session", EVENTS),
+        serves=HANDSHAKES,
+        # A session that the server has ended MUST be answered with 404. The package leaves that to whoever keeps the
+        # transports by session, and its examples, which everyone copies, answer 400.
+        violations=(Violation("session", "a session that was ended by DELETE is refused, but not with 404"),),
     ),
     Kind(
         name="ts-1.32-stateless",
@@ -190,6 +226,7 @@ KINDS = (
         arguments=("stateless",),
         runtime=Runtime.NODE,
         axes=Axes("handshake", "2025-11-25", HTTP, "none", EVENTS),
+        serves=HANDSHAKES,
     ),
     Kind(
         name="ts-1.32-sse",
@@ -199,6 +236,7 @@ KINDS = (
         path="/sse",
         runtime=Runtime.NODE,
         axes=Axes("handshake", "2025-11-25", SSE, "session", EVENTS),
+        serves=HANDSHAKES,
     ),
     Kind(
         name="ts-2.4",
@@ -207,6 +245,7 @@ KINDS = (
         arguments=("dual",),
         runtime=Runtime.NODE,
         axes=Axes("stateless", "2026-07-28", HTTP, "none", JSON),
+        serves=BOTH_ERAS,
     ),
     Kind(
         name="ts-2.4-modern",
@@ -215,6 +254,7 @@ KINDS = (
         arguments=("modern",),
         runtime=Runtime.NODE,
         axes=Axes("stateless", "2026-07-28", HTTP, "none", JSON),
+        serves=BOTH_ERAS[-1:],
     ),
     Kind(
         name="ts-legacy-2.3-sse",
@@ -223,6 +263,7 @@ KINDS = (
         path="/sse",
         runtime=Runtime.NODE,
         axes=Axes("handshake", "2025-11-25", SSE, "session", EVENTS),
+        serves=HANDSHAKES,
     ),
 )
 

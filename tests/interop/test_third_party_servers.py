@@ -52,9 +52,23 @@ def test_nothing_is_found_at_the_standard_profile(seen, kind) -> None:
 
 @every_kind
 def test_the_full_profile_finds_what_breaks_a_rule_and_nothing_else(seen, kind) -> None:
-    report = seen(kind).full.report
-    found = {each["id"]: each for each in report["checks"] if is_found(each)}
-    assert found.keys() == kind_of(kind).findings.keys(), found
+    results = {each["id"]: each for each in seen(kind).full.report["checks"]}
+    found = {
+        each["id"]: [finding["text"] for finding in each["findings"]] for each in results.values() if is_found(each)
+    }
+    assert found.keys() == {each.check for each in kind_of(kind).violations}, found
+    for violation in kind_of(kind).violations:
+        (text,) = found[violation.check]
+        assert text.startswith(violation.says)
+        assert results[violation.check]["outcome"] == "warn"
+
+
+@every_kind
+def test_the_full_profile_tells_which_revisions_are_served(seen, kind) -> None:
+    (eras,) = (each for each in seen(kind).full.report["checks"] if each["id"] == "eras")
+    answers = eras["facts"]["revisions"]
+    assert tuple(revision for revision, met in answers.items() if met["answer"] == "served") == kind_of(kind).serves
+    assert all(met["answer"] != "not-observed" for met in answers.values())
 
 
 async def test_an_answer_that_is_to_be_had_by_resumption_alone_arrives() -> None:
