@@ -98,14 +98,17 @@ def _judge(exchange: Exchange, expect: Expectation) -> tuple[Called, str]:
         return (Called.ACCESS_DENIED if denied else Called.ERROR), answer_line(exchange)
     if result.get("resultType") in ("input_required", "task"):
         return Called.SKIPPED, f"answers {result['resultType']}, which needs a client with more capabilities"
+    return fault_of(result, expect) or (Called.OK, f"answers in {milliseconds(exchange.timings.total_ms)}")
+
+
+def fault_of(result: Mapping[str, Any], expect: Expectation) -> tuple[Called, str] | None:
+    """What is wrong with a tool's own result, however it was come by, or None."""
     text = text_of(result)
     if result.get("isError") is True:
         denied = ACCESS_DENIED.search(text) is not None
         return (Called.ACCESS_DENIED if denied else Called.FAILED), f"isError: {clean(text, 160) or 'no text'}"
     mismatch = _mismatch(result, text, expect)
-    if mismatch is not None:
-        return Called.MISMATCH, mismatch
-    return Called.OK, f"answers in {milliseconds(exchange.timings.total_ms)}"
+    return None if mismatch is None else (Called.MISMATCH, mismatch)
 
 
 def _mismatch(result: Mapping[str, Any], text: str, expect: Expectation) -> str | None:
