@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.interop.environments import python_of
+from tests.interop.environments import NotOnThisMachine, modules_of, python_of
 from tests.interop.observing import CHECK_TIMEOUT_S, Observed, observe
 
 HERE = Path(__file__).parent
@@ -31,6 +31,19 @@ def python_of_fixture() -> Callable[[str], Path]:
     return python_of
 
 
+@pytest.fixture(scope="session", name="modules_of")
+def modules_of_fixture() -> Callable[[str], Path]:
+    """The `node_modules` that a lock file describes; a test that wants them is skipped where there is no Node."""
+
+    def of(name: str) -> Path:
+        try:
+            return modules_of(name)
+        except NotOnThisMachine as missing:
+            pytest.skip(str(missing))
+
+    return of
+
+
 @pytest.fixture(scope="session")
 def seen(request: pytest.FixtureRequest) -> Seen:
     """What was seen of a kind of server, by its name: the kinds of all tests of this run have been probed together."""
@@ -39,7 +52,7 @@ def seen(request: pytest.FixtureRequest) -> Seen:
 
     def of(kind: str) -> Observed:
         observed = found[kind]
-        if isinstance(observed, LookupError):
+        if isinstance(observed, NotOnThisMachine):
             pytest.skip(str(observed))
         if isinstance(observed, BaseException):
             raise observed

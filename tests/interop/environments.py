@@ -23,6 +23,10 @@ OLDEST_NODE = 20
 """What the engines of the newest of the packages ask for."""
 
 
+class NotOnThisMachine(Exception):
+    """What an environment is made with, and runs on, is not installed."""
+
+
 def python_of(name: str) -> Path:
     """The interpreter of the environment that `envs/<name>.lock` describes, installed from that file alone."""
     lock = HERE / "envs" / f"{name}.lock"
@@ -43,14 +47,14 @@ def python_of(name: str) -> Path:
 def modules_of(name: str) -> Path:
     """The `node_modules` that `envs/<name>/package-lock.json` describes, for NODE_PATH; no script of theirs has run.
 
-    Raises LookupError where Node or npm is not to be had.
+    Raises NotOnThisMachine where Node or npm is not to be had.
     """
     source = HERE / "envs" / name
     home = ROOT / name
     fingerprint = f"{node_version()} {_hash(source / 'package-lock.json')}"
     npm = shutil.which("npm")
     if npm is None:
-        raise LookupError("no npm on PATH: it installs the servers that are written in TypeScript")
+        raise NotOnThisMachine("no npm on PATH: it installs what is written in TypeScript")
     with _alone(home):
         if not _is_made(home, fingerprint):
             home.mkdir()
@@ -63,13 +67,13 @@ def modules_of(name: str) -> Path:
 
 @cache
 def node_version() -> int:
-    """Major version of the Node on PATH. Raises LookupError where there is none, or one that is too old."""
+    """Major version of the Node on PATH. Raises NotOnThisMachine where there is none, or one too old."""
     node = shutil.which("node")
     if node is None:
-        raise LookupError("no Node on PATH: servers that are written in TypeScript run on it")
+        raise NotOnThisMachine("no Node on PATH: what is written in TypeScript runs on it")
     version = json.loads(subprocess.check_output([node, "-p", "process.versions.node.split('.')[0]"]))
     if version < OLDEST_NODE:
-        raise LookupError(f"Node {version} is on PATH: the servers that are written in TypeScript want {OLDEST_NODE}")
+        raise NotOnThisMachine(f"Node {version} is on PATH: what is written in TypeScript wants {OLDEST_NODE}")
     return int(version)
 
 

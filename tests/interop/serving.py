@@ -20,7 +20,7 @@ START_TIMEOUT_S = 30.0
 def prepare(kind: Kind) -> Path:
     """Make the environment of a kind, if it is not there: its interpreter, or its `node_modules`.
 
-    Raises LookupError where this machine lacks what the kind runs on.
+    Raises NotOnThisMachine where what the kind runs on is not installed.
     """
     return modules_of(kind.environment) if kind.runtime is Runtime.NODE else python_of(kind.environment)
 
