@@ -59,22 +59,19 @@ def _unwanted(evidence: Evidence) -> Cause | None:
 def _not_echoed(evidence: Evidence) -> Cause | None:
     """A revision that the server answers to another offer is not answered to its own."""
     result = evidence.result("eras")
-    violated = [] if result is None else list(result.facts.get("echo_violations", ()))
+    violated = () if result is None else result.facts.get("echo_violations", ())
     if result is None or not violated:
         return None
-    revisions, exchanges = result.facts["revisions"], {each.id: each for each in evidence.exchanges}
-    shown = exchanges.get(revisions[violated[0]]["exchange"])
-    if shown is None:
-        return None
-    to = [revision for revision, fact in revisions.items() if fact["instead"] == violated[0]]
-    proofs = [exchanges[revisions[each]["exchange"]] for each in to if revisions[each]["exchange"] in exchanges]
-    return Scene(evidence, shown).cause(
+    revision, revisions = violated[0], result.facts["revisions"]
+    exchanges = {each.id: each for each in evidence.exchanges}
+    to = [offer for offer, fact in revisions.items() if fact["instead"] == revision]
+    return Scene(evidence, exchanges[revisions[revision]["exchange"]]).cause(
         0.9,
-        f"Echo-rule violation: the server speaks {violated[0]}, for it answers so where {to[0]} is offered, but where "
-        f"{violated[0]} itself is offered: {revisions[violated[0]]['said']}.",
+        f"Echo-rule violation: the server speaks {revision}, for it answers so where {to[0]} is offered, but where "
+        f"{revision} itself is offered: {revisions[revision]['said']}.",
         "A server that supports the offered revision must answer with that one. Let the SDK negotiate, and take out a "
         "revision that is written into the code, or a gateway that answers `initialize` by itself.",
-        proofs=[answer_proof(each) for each in proofs[:3]],
+        proofs=[answer_proof(exchanges[revisions[each]["exchange"]]) for each in to[:3]],
         alternatives=(
             "Two versions of the server answer at this address, in the middle of a deploy: then a later probe finds "
             "one answer.",

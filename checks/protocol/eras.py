@@ -9,7 +9,7 @@ from typing import Any, Final
 from checks.full_profile import opener_of, skipped, unobserved, why_not
 from checks.messages import error_of, result_of, revision_of
 from checks.model import CheckResult, Exchange, Finding, Opening, Outcome, Profile
-from checks.proofs import answer_line, counted, shown_json
+from checks.proofs import answer_line, shown_json
 from checks.spec import META_VERSION, NEWEST_STATELESS, REVISIONS, Era, Transport, section
 from checks.symptoms import Symptom, symptom_of
 from checks.text import clean
@@ -82,7 +82,7 @@ async def eras(ctx: CheckContext) -> CheckResult:
     return CheckResult(
         check="eras",
         outcome=_outcome(offers, findings),
-        summary=_summary(clients, findings),
+        summary=_summary(offers, findings),
         ms=elapsed_ms(beside),
         exchanges=tuple(beside),
         findings=findings,
@@ -218,9 +218,11 @@ def _outcome(offers: Sequence[Offer], findings: Sequence[Finding]) -> Outcome:
     return Outcome.SKIP if all(offer.answer is Answer.NOT_OBSERVED for offer in offers) else Outcome.PASS
 
 
-def _summary(clients: Sequence[Mapping[str, str]], findings: Sequence[Finding]) -> str:
-    rows = "; ".join(f"clients {row['clients']}: {row['connect']} ({row['detail']})" for row in clients)
-    return f"{counted(len(findings), 'deviation')}: {findings[0].text}; {rows}" if findings else rows
+def _summary(offers: Sequence[Offer], findings: Sequence[Finding]) -> str:
+    if findings:
+        return "; ".join(finding.text for finding in findings)
+    alike = {answer: [offer.revision for offer in offers if offer.answer is answer] for answer in Answer}
+    return "; ".join(f"{answer.value}: {', '.join(revisions)}" for answer, revisions in alike.items() if revisions)
 
 
 def _fact(offer: Offer) -> dict[str, Any]:

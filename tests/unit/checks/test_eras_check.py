@@ -89,6 +89,9 @@ def test_a_counter_offer_is_no_fault() -> None:
     judged = ask(eras, by_initialize(version="2024-11-05"), beside=beside)
 
     assert (judged.results[-1].outcome, judged.ids) == (Outcome.PASS, [])
+    assert judged.results[-1].summary == (
+        "served: 2024-11-05; counter-offered: 2025-03-26, 2025-06-18, 2025-11-25; refused: 2026-07-28"
+    )
     assert said(judged) == {
         "2024-11-05": "served",
         "2025-03-26": "counter-offered 2024-11-05",
