@@ -1,4 +1,4 @@
-"""The README's tables of checks, diagnoses and notifiers, made from ids and docstrings.
+"""The README's tables of checks, diagnoses, notifiers and costs, made from ids, docstrings and figures.
 
 `python tests/readme_tables.py --write` renews them; a contract test compares.
 """
@@ -10,6 +10,8 @@ from collections.abc import Iterable
 from pathlib import Path
 
 from checks.catalog import CHECKS, DETECTORS
+from checks.costs import COSTS
+from checks.model import Profile
 from prober.notifiers.catalog import NOTIFIERS
 
 README = Path(__file__).parent.parent / "README.md"
@@ -21,6 +23,13 @@ def tables() -> dict[str, str]:
         "checks": table(("check", "asks"), ((f"`{each.id}`", each.question) for each in CHECKS)),
         "diagnoses": table(
             ("diagnosis", "fault", "verdict"), ((f"`{each.id}`", each.fault, each.effect.value) for each in DETECTORS)
+        ),
+        "costs": table(
+            ("server", *(f"`{profile}`" for profile in Profile), "refused on purpose"),
+            (
+                (kind.value, *(str(each[profile].requests) for profile in Profile), str(each[Profile.FULL].refused))
+                for kind, each in COSTS.items()
+            ),
         ),
         "notifiers": table(("kind", "sends"), ((f"`{each.kind}`", first_line(each.__doc__)) for each in NOTIFIERS)),
     }

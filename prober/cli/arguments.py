@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
-from checks.model import Endpoint, Sentinel
+from checks.model import Endpoint, Profile, Sentinel
 from checks.spec import Era, Transport
 from prober import values
 from prober.cli.errors import CommandError
@@ -15,6 +15,7 @@ from prober.secrets.references import SecretError, is_reference, resolve
 
 DEFAULT_TIMEOUT_S: Final = 15.0
 """Longer than a monitor's: after a deployment the first request meets a cold start."""
+DEFAULT_FULL_TIMEOUT_S: Final = 60.0
 LONGEST_TIMEOUT_S: Final = 900.0
 
 
@@ -44,8 +45,7 @@ def add_endpoint_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout",
         metavar="S",
-        default=str(DEFAULT_TIMEOUT_S),
-        help="deadline of the whole probe, in seconds or such as 1m (default: %(default)s)",
+        help=f"deadline of the whole probe, in seconds or such as 1m (default: {DEFAULT_TIMEOUT_S:g})",
     )
     parser.add_argument("--insecure", action="store_true", help="do not verify the certificate")
 
@@ -85,7 +85,7 @@ def endpoint_from(options: argparse.Namespace) -> Endpoint:
     return Endpoint(
         name=urlsplit(url).netloc,
         url=url,
-        timeout_s=_timeout_s(options.timeout),
+        timeout_s=_timeout_s(options),
         transport=None if options.transport == "auto" else Transport(options.transport),
         era=None if options.era == "auto" else Era(options.era),
         expected_tools=tuple(getattr(options, "expect_tool", ())),
@@ -170,8 +170,11 @@ def _resolve_all(texts: Sequence[str]) -> None:
                 raise CommandError(str(error)) from None
 
 
-def _timeout_s(written: str) -> float:
-    seconds = float(_value("--timeout", values.duration_s, written))
+def _timeout_s(options: argparse.Namespace) -> float:
+    if options.timeout is None:
+        is_full = getattr(options, "profile", None) == Profile.FULL
+        return DEFAULT_FULL_TIMEOUT_S if is_full else DEFAULT_TIMEOUT_S
+    seconds = float(_value("--timeout", values.duration_s, options.timeout))
     if not 0.1 <= seconds <= LONGEST_TIMEOUT_S:
         raise CommandError("--timeout is out of range", "0.1 seconds to 15 minutes")
     return seconds

@@ -5,13 +5,27 @@ import asyncio
 import os
 import shutil
 import sys
+from dataclasses import replace
+from typing import Final
 
+from checks.costs import COSTS
 from checks.model import Endpoint, ProbeReport, Profile
 from prober.cli import report_json, report_text
-from prober.cli.arguments import add_endpoint_arguments, add_question_arguments, endpoint_from
+from prober.cli.arguments import DEFAULT_FULL_TIMEOUT_S, add_endpoint_arguments, add_question_arguments, endpoint_from
 from prober.cli.errors import EXIT_OF_VERDICT, CommandError
 
-EPILOG = "exit codes: 0 up, 1 degraded or down, 2 usage or configuration, 3 we could not observe"
+EPILOG: Final = """\
+profiles, and how many requests each takes:
+  quick     {quick}: the opening and the list of tools
+  standard  {standard}: also calls each --sentinel, one request more for each
+  full      {full}: also whether capabilities, versions, headers, order,
+            session and credentials are as specified, what browsers may do, and
+            which clients can connect. Much of that is refused on purpose: it
+            counts as 4xx in the server's metrics. Default --timeout: {timeout_s:g}
+
+exit codes: 0 up, 1 degraded or down, 2 usage or configuration, 3 we could not
+observe
+"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,12 +38,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="how much is asked (default: %(default)s)",
     )
     parser.add_argument("--format", choices=("text", "json"), default="text", help="form of the report on stdout")
-    parser.epilog = EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    costs = {profile.value: _requests(profile) for profile in Profile}
+    parser.epilog = EPILOG.format(timeout_s=DEFAULT_FULL_TIMEOUT_S, **costs)
 
 
 def run(options: argparse.Namespace) -> int:
     endpoint = endpoint_from(options)
     profile = Profile(options.profile)
+    if profile is Profile.FULL:
+        endpoint = replace(endpoint, interval_s=endpoint.timeout_s)  # no slot follows: what was said is the limit
     if profile is Profile.QUICK and (endpoint.sentinels or endpoint.streaming is not None):
         raise CommandError("--profile quick calls no tools", "leave out --sentinel and --streaming, or take standard")
     report = probe(endpoint, profile)
@@ -45,6 +63,11 @@ def probe(endpoint: Endpoint, profile: Profile) -> ProbeReport:
     from prober.app.once import probe_once
 
     return asyncio.run(probe_once(endpoint, profile=profile))
+
+
+def _requests(profile: Profile) -> str:
+    counts = [each[profile].requests for each in COSTS.values()]
+    return f"{min(counts)} to {max(counts)}"
 
 
 def terminal_width() -> int:

@@ -66,6 +66,25 @@ def test_the_text_report_reads_from_checks_to_fix(command: Command, lab: dict[st
     assert "\x1b" not in ended.stdout
 
 
+def test_a_full_probe_says_which_clients_can_connect_in_both_forms(command: Command, lab: dict[str, str]) -> None:
+    text = command("check", lab["dual"], "--profile", "full")
+    assert text.returncode == 0
+    assert "which clients can connect\n  yes     of the stateless era (2026-07-28): served\n" in text.stdout
+    report = json.loads(command("check", lab["dual"], "--profile", "full", "--format", "json").stdout)
+    assert report["profile"] == "full"
+    assert report["axes"]["session"] == "none"
+    assert report["axes"]["replies"]["tools/list"]
+    (eras,) = [each for each in report["checks"] if each["id"] == "eras"]
+    assert eras["facts"]["revisions"]["2025-11-25"]["answer"] == "served"
+
+
+def test_what_is_given_is_the_limit_of_a_full_probe_too(command: Command) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
+        ended = command("check", address, "--profile", "full", "--timeout", "1", "--format", "json")
+    assert json.loads(ended.stdout)["timings"]["total_ms"] < 2500
+
+
 def test_a_secret_is_sent_and_never_shown(command: Command, lab: dict[str, str]) -> None:
     for form in ("text", "json"):
         ended = command(

@@ -1,12 +1,15 @@
 """The command line of `check` and `init`."""
 
 import argparse
+import re
 from pathlib import Path
 
 import pytest
 
-from checks.model import Endpoint, Sentinel
+from checks.costs import COSTS
+from checks.model import Endpoint, Profile, Sentinel
 from checks.spec import Era, Transport
+from prober.cli import check
 from prober.cli.arguments import add_endpoint_arguments, add_question_arguments, endpoint_from
 from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError
@@ -23,6 +26,25 @@ def options(*words: str) -> argparse.Namespace:
 
 def test_an_address_alone_is_enough() -> None:
     assert endpoint_from(options()) == Endpoint(name="orders.example.com:8443", url=URL, timeout_s=15.0)
+
+
+@pytest.mark.parametrize(("words", "seconds"), [([], 15), (["--profile", "full"], 60)])
+def test_a_full_probe_has_more_time_by_default(words: list[str], seconds: float) -> None:
+    parser = Parser(prog="mcp-prober check")
+    check.add_arguments(parser)
+    assert endpoint_from(parser.parse_args([URL, *words])).timeout_s == seconds
+    assert endpoint_from(parser.parse_args([URL, *words, "--timeout", "7"])).timeout_s == 7
+
+
+def test_the_help_of_check_says_what_each_profile_takes() -> None:
+    parser = Parser(prog="mcp-prober check")
+    check.add_arguments(parser)
+    told = parser.format_help()
+    for profile in Profile:
+        most = max(each[profile].requests for each in COSTS.values())
+        assert re.search(rf"^  {profile} +\d+ to {most}: ", told, re.MULTILINE)
+    assert "Default --timeout: 60" in told
+    assert max(len(line) for line in told.splitlines()) <= 80
 
 
 def test_every_option_arrives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
