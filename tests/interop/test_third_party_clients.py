@@ -11,6 +11,9 @@ BY_MCP_1 = {
     "handshake-2025-03-26": ("2025-03-26", []),
     "dual": ("2025-11-25", STREAMS),
     "legacy-sse": ("2024-11-05", STREAMS),
+    "handshake-everything": ("2025-11-25", STREAMS),
+    "handshake-polling": ("2025-11-25", STREAMS),
+    "browser-clients-handshake": ("2025-11-25", STREAMS),
 }
 BY_MCP_2 = {
     "stateless-streaming": ("2026-07-28", STREAMS),
@@ -20,11 +23,17 @@ BY_MCP_2 = {
     "handshake-2025-03-26": ("2025-03-26", []),
     "dual": ("2026-07-28", STREAMS),
     "slow-but-steady": ("2026-07-28", STREAMS),
+    "stateless-everything": ("2026-07-28", STREAMS),
+    "handshake-everything": ("2025-11-25", STREAMS),
+    "handshake-polling": ("2025-11-25", STREAMS),
+    "browser-clients": ("2026-07-28", STREAMS),
 }
+CREDENTIALS = {"bearer", "oauth", "sigv4"}
 
 
-def seen_by_a_healthy_client(version: str, steps: list[float]) -> dict[str, object]:
-    return {"version": version, "tools": ["add", "slow_count", "whoami"], "sum": {"sum": 5}, "steps": steps}
+def seen_by_a_healthy_client(scenario: str, version: str, steps: list[float]) -> dict[str, object]:
+    tools = ["add", "slow_count", "whoami", *(["greet"] if scenario.endswith("-everything") else [])]
+    return {"version": version, "tools": tools, "sum": {"sum": 5}, "steps": steps}
 
 
 @pytest.mark.parametrize("scenario", BY_MCP_1)
@@ -32,15 +41,16 @@ async def test_the_mcp_1_client_works_with_the_labs_handshake_servers(python_of,
     transport = "sse" if scenario == "legacy-sse" else "streamable-http"
     async with Lab(chosen([scenario])) as lab:
         seen = await use(python_of("mcp-1"), "mcp_1_client.py", transport, lab.url(scenario))
-    assert seen == seen_by_a_healthy_client(*BY_MCP_1[scenario])
+    assert seen == seen_by_a_healthy_client(scenario, *BY_MCP_1[scenario])
 
 
 @pytest.mark.parametrize("scenario", BY_MCP_2)
 async def test_the_mcp_2_client_works_with_the_labs_servers_of_both_eras(python_of, use, scenario) -> None:
     async with Lab(chosen([scenario])) as lab:
         seen = await use(python_of("mcp-2"), "mcp_2_client.py", lab.url(scenario))
-    assert seen == seen_by_a_healthy_client(*BY_MCP_2[scenario])
+    assert seen == seen_by_a_healthy_client(scenario, *BY_MCP_2[scenario])
 
 
-def test_no_healthy_scenario_is_left_out() -> None:
-    assert {each.id for each in SCENARIOS if each.healthy} == BY_MCP_1.keys() | BY_MCP_2.keys()
+def test_no_healthy_scenario_is_left_out_that_asks_for_no_credentials() -> None:
+    asked = {each.id for each in SCENARIOS if each.healthy and not CREDENTIALS & each.options.keys()}
+    assert asked == BY_MCP_1.keys() | BY_MCP_2.keys()

@@ -10,12 +10,12 @@ from prober.lab.faults.parts import (
     BROWSERS,
     CLIENT,
     COUNT,
+    EVERY_TOOL,
     GREETING,
     PAGES,
     PLAIN,
     SIGNED,
     STREAMING,
-    TASK_ADD,
     TOKEN,
     buffered,
     signed,
@@ -24,7 +24,6 @@ from prober.lab.faults.parts import (
 from prober.lab.front_doors.cors import Cors
 from prober.lab.front_doors.oauth import Protected
 from prober.lab.scenario import Front, Scenario
-from prober.lab.servers import toolbox
 from prober.lab.servers.dual import DualServer
 from prober.lab.servers.handshake import RESOURCE_NOT_FOUND, HandshakeServer
 from prober.lab.servers.legacy_sse import LegacySseServer
@@ -109,9 +108,7 @@ HEALTHY: Final[tuple[Scenario, ...]] = (
             "era": "stateless",
             "protocol_version": "2026-07-28",
         },
-        build=streaming(
-            lambda: StatelessServer(tools=(TASK_ADD, toolbox.GREET), library=SHELVES, board=TaskBoard(), announces=True)
-        ),
+        build=streaming(lambda: StatelessServer(tools=EVERY_TOOL, library=SHELVES, board=TaskBoard(), announces=True)),
     ),
     Scenario(
         id="handshake-everything",
@@ -126,7 +123,7 @@ HEALTHY: Final[tuple[Scenario, ...]] = (
         },
         build=streaming(
             lambda: HandshakeServer(
-                tools=(TASK_ADD, toolbox.GREET),
+                tools=EVERY_TOOL,
                 library=replace(SHELVES, resource_not_found=RESOURCE_NOT_FOUND),
                 board=TaskBoard(),
             )

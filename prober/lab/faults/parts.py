@@ -30,6 +30,7 @@ GREETING: Final[SentinelHint] = {
 }
 TASK_ADD: Final = replace(toolbox.ADD, task_support="optional")
 """A tool that is a task where its client asks for one, or can take one."""
+EVERY_TOOL: Final = (TASK_ADD, *toolbox.STANDARD_TOOLS[1:], toolbox.GREET)
 PLAIN: Final[EndpointHints] = {"sentinels": [ADD], "expected_tools": ALL_TOOLS}
 STREAMING: Final[EndpointHints] = {"sentinels": [COUNT], "expected_tools": ALL_TOOLS, "streaming": True}
 TOKEN: Final[EndpointHints] = {**PLAIN, "bearer": f"env:{credentials.TOKEN_VARIABLE}"}
