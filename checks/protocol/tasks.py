@@ -20,7 +20,7 @@ EXTENSION: Final = "io.modelcontextprotocol/tasks"
 RELATED: Final = "io.modelcontextprotocol/related-task"
 
 SENTINEL_CAP: Final = 3
-POLL_CAP: Final = 50
+POLL_CAP: Final = 30
 TTL_MS: Final = 60_000
 """How long the server is asked to keep a task: longer than any probe."""
 NO_TASK: Final = "mcp-prober-no-such-task"
@@ -28,6 +28,8 @@ NO_TASK: Final = "mcp-prober-no-such-task"
 _POLL_MS: Final = 1000.0
 """Between polls, where the server suggests nothing."""
 _SOONEST_MS: Final = 50.0
+_PATIENT_AFTER: Final = 5
+"""Polls after which the pause has doubled: a long task should not cost as many requests as a short one in a hurry."""
 _LATEST_MS: Final = 1e9
 _NEEDY: Final = "wants to know something, which the prober never answers"
 _TERMINAL: Final = frozenset({"completed", "failed", "cancelled"})
@@ -78,8 +80,8 @@ async def tasks(ctx: CheckContext) -> CheckResult:
     """Does a tool that can run as a task come to its end as one, with the result that its owner expects?
 
     Asked on request only. At most `SENTINEL_CAP` sentinels are called once more, each as a task: by the `task` member
-    of 2025-11-25, or with the extension of 2026-07-28 declared. They are polled as the server suggests, and called off
-    when the probe's time runs out. Then a task that does not exist is asked for. What a task wants to know is never
+    of 2025-11-25, or with the extension of 2026-07-28 declared. They are polled no sooner than the server suggests, at
+    most `POLL_CAP` times, and called off when the probe's time runs out. Then a task that does not exist is asked for. What a task wants to know is never
     answered.
     Facts: `tasks`, one `{"tool", "outcome", "polls", "summary", "exchange"}` for each sentinel, outcomes being the
     values of `Ended` and `exchange` the call; `unknown_refused`, whether the task that does not exist was refused, or
@@ -197,7 +199,7 @@ class _Run:
         """A server that wants to be asked later than the probe lasts has done nothing wrong."""
         if not self._polls:
             return Ended.SKIPPED, "wants to be asked later than this probe lasts"
-        said = f"still at work after {counted(self._polls, 'poll')}, when the probe's time was up"
+        said = f"has not come to its end after {counted(self._polls, 'poll')}"
         self._fault(said)
         return Ended.UNFINISHED, said
 
@@ -260,8 +262,8 @@ class _Run:
     def _interval(self, task: Mapping[str, Any]) -> float:
         wanted = task.get(self._dialect.interval)
         if isinstance(wanted, bool) or not isinstance(wanted, int | float) or not wanted >= 0:
-            return _POLL_MS
-        return min(max(_SOONEST_MS, wanted), _LATEST_MS)
+            wanted = _POLL_MS
+        return min(max(_SOONEST_MS, wanted), _LATEST_MS) * (1 + self._polls / _PATIENT_AFTER)
 
     async def _call_off(self, task_id: str) -> None:
         if self._dialect.cancels:

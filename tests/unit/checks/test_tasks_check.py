@@ -102,7 +102,7 @@ def ends(result: CheckResult) -> list[str]:
     return [fact["outcome"] for fact in result.facts["tasks"]]
 
 
-def test_a_task_of_2025_11_25_is_polled_as_suggested_and_its_result_fetched() -> None:
+def test_a_task_of_2025_11_25_is_polled_no_sooner_than_suggested_and_its_result_fetched() -> None:
     result, wire = asked(*ENDED_WELL)
 
     assert (result.outcome, result.findings) == (Outcome.PASS, ())
@@ -113,7 +113,7 @@ def test_a_task_of_2025_11_25_is_polled_as_suggested_and_its_result_fetched() ->
         ("tasks/result", {"taskId": "t1"}),
         ("tasks/get", {"taskId": NO_TASK}),
     ]
-    assert wire.asked_otherwise == [("pause", 200), ("pause", 200)]
+    assert wire.asked_otherwise == [("pause", 200), ("pause", 240)]
     assert set(wire.alterations) == {None}
     assert result.facts == {
         "tasks": [
@@ -247,7 +247,7 @@ def test_a_task_that_outlasts_the_probe_is_called_off_and_said() -> None:
 
     assert [method for method, _, _ in wire.asked] == ["tools/call", "tasks/get", "tasks/cancel", "tasks/get"]
     assert (result.outcome, ends(result)) == (Outcome.WARN, ["unfinished"])
-    assert "still at work after 1 poll" in result.summary
+    assert "has not come to its end after 1 poll" in result.summary
 
 
 def test_a_task_that_wants_to_be_asked_later_than_the_probe_lasts_has_done_nothing_wrong() -> None:
