@@ -80,9 +80,9 @@ async def tasks(ctx: CheckContext) -> CheckResult:
     """Does a tool that can run as a task come to its end as one, with the result that its owner expects?
 
     Asked on request only. At most `SENTINEL_CAP` sentinels are called once more, each as a task: by the `task` member
-    of 2025-11-25, or with the extension of 2026-07-28 declared. They are polled no sooner than the server suggests, at
-    most `POLL_CAP` times, and called off when the probe's time runs out. Then a task that does not exist is asked for. What a task wants to know is never
-    answered.
+    of 2025-11-25, or with the extension of 2026-07-28 declared. They are polled no sooner than the server suggests and
+    at most `POLL_CAP` times, and called off when the probe's time runs out. Then a task that does not exist is asked
+    for. What a task wants to know is never answered.
     Facts: `tasks`, one `{"tool", "outcome", "polls", "summary", "exchange"}` for each sentinel, outcomes being the
     values of `Ended` and `exchange` the call; `unknown_refused`, whether the task that does not exist was refused, or
     None.
