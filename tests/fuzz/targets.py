@@ -3,14 +3,19 @@
 The first byte decides how the rest is cut into the pieces that a network would deliver.
 """
 
+import json
+import re
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator, Mapping
 from contextlib import aclosing
 from typing import Any, TypeVar
 
+from checks.challenges import CHALLENGE_CAP, PARAMETER_CAP, Challenge, parse
+from checks.text import storable
 from prober.limits import Limits
 from prober.net.failures import NetError
 from prober.net.http1 import Answer, Connection
 from prober.net.phases import Phases
+from prober.wire import jsonrpc
 from prober.wire.sse import Event, EventStream
 
 T = TypeVar("T")
@@ -19,6 +24,9 @@ SMALL = Limits(
     headers=20, header_bytes=2048, body=4096, received=8192, buffered=256, event=512, events=20, comments=20, json=4096
 )
 """Limits that an input of fuzzing size can reach."""
+
+DEPTH = 8
+VALUES = 64
 
 
 def sse_reader(data: bytes) -> None:
@@ -36,6 +44,47 @@ def response_body(data: bytes) -> None:
         assert answer.complete or answer.failure is not None
         assert len(answer.headers) <= SMALL.headers
     assert _body(first) == _body(second) or first.failure or second.failure
+
+
+def json_scan(data: bytes) -> None:
+    """What is read stays within its bounds, can be stored, and can be written and read again."""
+    try:
+        value = jsonrpc.decode(data, depth=DEPTH, values=VALUES).value
+    except jsonrpc.Unreadable:
+        return
+    depth, parts = _measure(value)
+    assert depth <= DEPTH
+    assert parts <= VALUES
+    kept = storable(value)
+    written = json.dumps(kept, allow_nan=False, ensure_ascii=False).encode("utf-8")
+    assert b"\x00" not in written
+    assert json.loads(written) == kept
+
+
+def challenges(data: bytes) -> None:
+    """Challenges come out within their caps, and mean the same when written down and read again."""
+    found = parse(data.decode("latin-1"))
+    assert len(found) <= CHALLENGE_CAP
+    for each in found:
+        assert len(each.parameters) <= PARAMETER_CAP
+        if each.parameters:
+            assert parse(_written(each))[0].parameters == each.parameters
+
+
+def _measure(value: Any) -> tuple[int, int]:
+    """How deep a value is, and of how many parts it is made."""
+    level, depth, parts = [value], 0, 0
+    while level:
+        containers = [each for each in level if isinstance(each, dict | list)]
+        depth += bool(containers)
+        level = [part for each in containers for part in (each.values() if isinstance(each, dict) else each)]
+        parts += len(level)
+    return depth, parts
+
+
+def _written(challenge: Challenge) -> str:
+    quoted = {name: re.sub(r'(["\\\\])', r"\\\1", value) for name, value in challenge.parameters.items()}
+    return f"{challenge.scheme} " + ", ".join(f'{name}="{value}"' for name, value in quoted.items())
 
 
 def _pieces(data: bytes) -> Iterator[bytes]:
@@ -111,4 +160,6 @@ def _run(work: Coroutine[Any, Any, T]) -> T:
 TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "sse": sse_reader,
     "body": response_body,
+    "json": json_scan,
+    "challenges": challenges,
 }
