@@ -78,7 +78,7 @@ async def eras(ctx: CheckContext) -> CheckResult:
             known[revision] = _of_opening(revision, opening)
         offers.append(known[revision])
     findings = tuple(_findings(offers))
-    clients = list(_clients(offers, transport))
+    clients = list(_clients(offers))
     return CheckResult(
         check="eras",
         outcome=_outcome(offers, findings),
@@ -180,10 +180,10 @@ def _spoken(offers: Sequence[Offer]) -> list[str]:
     return sorted(served | {offer.instead for offer in handshakes if offer.instead is not None})
 
 
-def _clients(offers: Sequence[Offer], transport: Transport) -> Iterator[dict[str, str]]:
+def _clients(offers: Sequence[Offer]) -> Iterator[dict[str, str]]:
     """Which kinds of clients find a common revision, in plain words."""
     stateless = next((offer for offer in offers if offer.revision == NEWEST_STATELESS), None)
-    said = f"{transport.value} carries only the handshake" if stateless is None else stateless.said
+    said = "HTTP+SSE carries only the handshake" if stateless is None else stateless.said
     no_way = stateless is None or stateless.answer is Answer.REFUSED
     unseen = stateless is not None and stateless.answer is Answer.NOT_OBSERVED
     yield _row(f"of the stateless era ({NEWEST_STATELESS})", "no" if no_way else "unknown" if unseen else "yes", said)

@@ -140,7 +140,7 @@ def test_over_the_older_transport_only_handshakes_are_tried() -> None:
 
     assert list(said(judged)) == list(HANDSHAKES)
     assert connecting(judged) == ["no", "yes", "yes"]
-    assert judged.results[-1].facts["clients"][0]["detail"] == "sse carries only the handshake"
+    assert judged.results[-1].facts["clients"][0]["detail"] == "HTTP+SSE carries only the handshake"
 
 
 def test_a_revision_that_answers_other_offers_and_not_its_own_breaks_the_echo_rule() -> None:
