@@ -117,6 +117,7 @@ class ReportView:
     era: str
     version: str
     transport: str
+    has_session: bool
     session: str
     replies: str
     """In what answers came, and to which requests."""
@@ -148,6 +149,7 @@ def report_view(report: Mapping[str, Any], questions: Mapping[str, str]) -> Repo
         era=_text(opener.get("era")),
         version=_text(opener.get("protocol_version")),
         transport=transport_name(_text(opener.get("transport"))),
+        has_session=opening.get("has_session") is True,
         session=_session(_mapping(report.get("axes"))),
         replies=_replies(_mapping(report.get("axes"))),
         opened_by=_text(opener.get("reason"), _LONG),

@@ -11,7 +11,9 @@ from urllib.parse import quote
 from uuid import UUID
 
 from checks.axes import LIKE_CLIENTS
+from checks.costs import kind_of, requests_of
 from checks.model import Endpoint, Profile, Verdict
+from checks.spec import Era, Transport, era_of
 from checks.text import clean, shown_url
 from dashboard.charts import PHASES, Bar, Column, LatencyChart, Sparkline, bars, latency_chart, sparkline
 from dashboard.evidence import ReportView, report_view, transport_name
@@ -540,6 +542,7 @@ def _endpoint_facts(page: EndpointPage, report: ReportView | None) -> tuple[tupl
         "Time limit": _limit(endpoint, Profile.STANDARD),
         "In full every": "never" if endpoint.full_every_s is None else span(endpoint.full_every_s),
         "Its time limit": "" if endpoint.full_every_s is None else _limit(endpoint, Profile.FULL),
+        "Requests": _requests(page, report),
         "TLS certificate": "" if endpoint.verify_tls else "not checked, by configuration",
         "Probed from": report.location if report else "",
     }
@@ -548,6 +551,26 @@ def _endpoint_facts(page: EndpointPage, report: ReportView | None) -> tuple[tupl
 
 def _limit(endpoint: Endpoint, profile: Profile) -> str:
     return milliseconds(endpoint.deadline_s(profile) * 1000)
+
+
+def _requests(page: EndpointPage, report: ReportView | None) -> str:
+    """About how many one probe makes; empty while nobody knows how the server is spoken to."""
+    row, endpoint = page.fleet, page.endpoint
+    try:
+        era, transport = Era(row.era or ""), Transport(row.transport or "")
+    except ValueError:
+        return ""
+    kind = kind_of(
+        era, transport, has_session=report is not None and report.has_session, serves_both=_serves_both(page)
+    )
+    standard, full = (requests_of(profile, kind, endpoint) for profile in (Profile.STANDARD, Profile.FULL))
+    return f"about {standard} a probe" + ("" if endpoint.full_every_s is None else f", about {full} in full")
+
+
+def _serves_both(page: EndpointPage) -> bool:
+    matrix = report_view(page.full.detail, {}).matrix if page.full and page.full.detail else None
+    served = [each.revision for each in matrix.revisions if each.answer == "served"] if matrix else []
+    return {era_of(each) for each in served} >= set(Era)
 
 
 def _full(detail: Mapping[str, Any], questions: Mapping[str, str]) -> ReportView:

@@ -6,7 +6,8 @@ from uuid import UUID
 
 import pytest
 
-from checks.model import Verdict
+from checks.costs import COSTS, Kind
+from checks.model import Profile, Verdict
 from dashboard.views import endpoint_href, endpoint_view, fleet_view, incidents_view, probe_view
 from tests.unit.dashboard.rows import NOW, endpoint_page, fleet_row, incident, notice, probe_page, report_row
 
@@ -190,6 +191,25 @@ def test_an_endpoint_shows_what_its_last_full_probe_asked_beyond_the_others() ->
     assert view.full_at.relative == "3 h ago"
     facts = dict(view.facts)
     assert (facts["Time limit"], facts["In full every"], facts["Its time limit"]) == ("10.0 s", "1 d", "30.0 s")
+
+
+@pytest.mark.parametrize(
+    ("known", "kind"),
+    [
+        ({}, Kind.STATELESS),
+        ({"era": "handshake"}, Kind.HANDSHAKE),
+        ({"transport": "sse"}, Kind.SSE),
+        ({"era": "a later one"}, None),
+        ({"era": None, "transport": None}, None),
+    ],
+)
+def test_an_endpoint_says_what_its_probes_cost(known: dict[str, str | None], kind: Kind | None) -> None:
+    told = None
+    if kind is not None:
+        standard, full = COSTS[kind][Profile.STANDARD], COSTS[kind][Profile.FULL]
+        told = f"about {standard.requests} a probe, about {full.requests} in full"
+    facts = dict(endpoint_view(endpoint_page(fleet=fleet_row(**known)), {}, NOW).facts)
+    assert facts.get("Requests") == told
 
 
 def test_an_endpoint_without_a_full_probe_says_nothing_of_one() -> None:
