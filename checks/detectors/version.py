@@ -33,7 +33,7 @@ _SERVE: Final = {
 
 @detector("protocol-version-mismatch", effect=Effect.DEGRADED)
 def protocol_version_mismatch(evidence: Evidence) -> Cause | None:
-    """The server speaks a revision that we do not know, not the pinned one, or not the offered one although it could."""
+    """The server speaks a revision that we do not know, not the pinned one, or not the offered one that it could."""
     if evidence.opening.opener is None:
         return _nothing_in_common(evidence)
     return _unwanted(evidence) or _not_echoed(evidence)
