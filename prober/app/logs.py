@@ -4,6 +4,8 @@ import logging
 import sys
 import time
 
+from prober.secrets.aws import silence
+
 
 def configure(level: int = logging.INFO) -> None:
     """Send this process's log to standard error, our own lines from `level` on. Third-party libraries speak from
@@ -13,5 +15,6 @@ def configure(level: int = logging.INFO) -> None:
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    silence()
     for ours in ("prober", "dashboard"):
         logging.getLogger(ours).setLevel(level)

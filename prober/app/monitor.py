@@ -24,9 +24,10 @@ from prober.net.client import Net
 from prober.net.guard import GuardPolicy
 from prober.notifiers.contract import Tools
 from prober.notifiers.delivery import Channel
+from prober.probing.credentials import Credentials
 from prober.probing.cycle import Cycle, Policy
 from prober.probing.scheduler import CLAIM_AHEAD_S, TICK_JITTER_S, TICK_S, Scheduler
-from prober.secrets.references import resolve
+from prober.secrets.vault import Vault
 from prober.settings import CloudWatchSettings, Settings
 from prober.storage import endpoints, schedule
 from prober.storage.partitions import drop_expired, ensure_partitions
@@ -47,6 +48,8 @@ NAMES_LOGGED: Final = 10
 
 FOLLOW_EVERY_S: Final = 2.0
 PARTITIONS_EVERY_S: Final = 3600.0
+ACCESS: Final = ("network", "limits", "secrets")
+"""Sections by which probes are let out, of which an edit counts at once."""
 UNTIL_RESTART: Final = ("cloudwatch", "dashboard", "database_url", "data_dir")
 """Sections of the configuration of which an edit does not count while the prober runs."""
 
@@ -55,6 +58,9 @@ REPORT_DAYS_KEPT: Final = 14
 
 WORKER_THREADS: Final = 4
 """For calls that block: boto3 speaks to AWS over these."""
+
+SECRET_THREADS: Final = 4
+"""For secrets, so that a notice that hangs keeps no probe from its credentials."""
 
 
 Job = tuple[IntervalTrigger, str, Callable[[], Awaitable[Any]]]
@@ -95,7 +101,8 @@ class Monitor:
         self._worker = worker
         self._edited: Settings | None = None
         self._executor = DaemonExecutor(WORKER_THREADS, "blocking")
-        self._net = self._guarded_net(settings)
+        self._secrets_executor = DaemonExecutor(SECRET_THREADS, "secrets")
+        self._grant_access(settings)
         self._delivery = Delivery(db, self._channels(settings), worker=worker, clock=clock)
         self._metrics: CloudWatch | None = None
         cycle = Cycle(db=db, clock=clock, policy=self._policy, published=self._published)
@@ -110,7 +117,8 @@ class Monitor:
         """
         timer = AsyncIOScheduler(timezone="UTC")
         async with AsyncExitStack() as ending:
-            ending.callback(self._executor.shutdown, wait=False, cancel_futures=True)
+            for executor in (self._executor, self._secrets_executor):
+                ending.callback(executor.shutdown, wait=False, cancel_futures=True)
             if self._following is not None and self._following.owns_endpoints:
                 await self._write_endpoints(self._settings)
             await self._keep_partitions()
@@ -170,6 +178,7 @@ class Monitor:
             rules=Rules(fail_after=incidents.fail_after, recover_after=incidents.recover_after),
             channels=tuple(channel.name for channel in self._delivery.channels),
             net=self._net,
+            credentials=self._credentials,
         )
 
     async def _follow(self) -> None:
@@ -188,8 +197,8 @@ class Monitor:
         """Let an edit count, except for what is decided at the start alone."""
         if self._following is not None and self._following.owns_endpoints:
             await self._write_endpoints(settings)
-        if settings.network != self._settings.network:
-            self._net = self._guarded_net(settings)  # probes that began with the former guard end with it
+        if any(getattr(settings, name) != getattr(self._settings, name) for name in ACCESS):
+            self._grant_access(settings)  # probes that began with the former guard end with it
         later = [name for name in UNTIL_RESTART if getattr(settings, name) != getattr(self._settings, name)]
         self._settings = settings
         await self._delivery.stop()
@@ -211,14 +220,17 @@ class Monitor:
                 more = f" and {len(names) - NAMES_LOGGED} more" if len(names) > NAMES_LOGGED else ""
                 log.info("endpoints %s: %s%s", word, ", ".join(names[:NAMES_LOGGED]), more)
 
-    def _guarded_net(self, settings: Settings) -> Net:
-        network = settings.network
+    def _grant_access(self, settings: Settings) -> None:
+        """Make what leads out of this process: the network behind its guard, and the credentials."""
+        network, threads = settings.network, self._secrets_executor
         policy = GuardPolicy(allow_cidrs=network.allow_cidrs, allow_private=network.allow_private, own=self._own)
-        return Net(policy, clock=self._clock)
+        self._net = Net(policy, clock=self._clock, limits=settings.limits)
+        self._vault = Vault(threads, allow=settings.secrets)
+        self._credentials = Credentials(self._vault, net=self._net, clock=self._clock, executor=threads)
 
     def _channels(self, settings: Settings) -> tuple[Channel, ...]:
         public_url = settings.dashboard.public_url
-        tools = Tools(net=self._net, secret=resolve, executor=self._executor, public_url=public_url)
+        tools = Tools(net=self._net, secret=self._vault.secret, executor=self._executor, public_url=public_url)
         return channels.build(settings, tools)
 
     async def _cloudwatch(self, settings: CloudWatchSettings) -> CloudWatch | None:

@@ -1,10 +1,18 @@
 """One probe of one endpoint at the prompt or in a pipeline: no database, nothing remembered."""
 
+from typing import Final
+
 from checks.model import Endpoint, ProbeReport, Profile
+from prober.app.background import DaemonExecutor
 from prober.clock import SystemClock
 from prober.net.client import Net
 from prober.net.guard import GuardPolicy
+from prober.probing.credentials import Credentials
 from prober.probing.runner import Assignment, probe
+from prober.secrets.vault import Vault
+
+THREADS: Final = 2
+"""For secrets; none is started where none is needed."""
 
 
 async def probe_once(endpoint: Endpoint, *, profile: Profile = Profile.STANDARD) -> ProbeReport:
@@ -12,4 +20,7 @@ async def probe_once(endpoint: Endpoint, *, profile: Profile = Profile.STANDARD)
     metadata and link-local addresses never are."""
     clock = SystemClock()
     net = Net(GuardPolicy(allow_private=True), clock=clock)
-    return await probe(Assignment(endpoint=endpoint, slot=clock.now(), profile=profile), net=net, clock=clock)
+    executor = DaemonExecutor(THREADS, "secrets")
+    credentials = Credentials(Vault(executor), net=net, clock=clock, executor=executor)
+    assignment = Assignment(endpoint=endpoint, slot=clock.now(), profile=profile)
+    return await probe(assignment, net=net, clock=clock, credentials=credentials)

@@ -1,6 +1,6 @@
 """What a channel has to do, what it is given to do it with, and how it says that it could not."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Protocol, Self
@@ -59,7 +59,7 @@ class Tools:
     """What channels are built with."""
 
     net: Net
-    secret: Callable[[str], str]
+    secret: Callable[[str], Awaitable[str]]
     """Resolves a reference to a secret; raises `prober.secrets.references.SecretError`."""
     executor: Executor
     """Runs blocking calls. It is the channels' own: a stuck send must not starve name lookups."""

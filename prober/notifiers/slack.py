@@ -29,9 +29,7 @@ _MARK_OF_END: Final = "🟢"
 class SlackSettings(ChannelSettings):
     """Where the messages go."""
 
-    webhook: Reference = Field(
-        description="Reference to the incoming webhook's URL, which is a secret: env:NAME or file:/path."
-    )
+    webhook: Reference = Field(description="Reference to the incoming webhook's URL, which is a secret.")
 
 
 class Slack:
@@ -49,7 +47,7 @@ class Slack:
         return cls(settings, tools)
 
     async def send(self, notice: Notice) -> None:
-        url = self._url()
+        url = await self._url()
         payload = message(notice, self._tools.public_url)
         outcome = await self._tools.net.post_json(url, payload, timeout_s=TIMEOUT_S)
         if outcome.status is None:
@@ -58,10 +56,10 @@ class Slack:
         if not 200 <= outcome.status < 300:
             raise refusal(outcome.status, _said(outcome.body_excerpt), outcome.retry_after_s)
 
-    def _url(self) -> str:
+    async def _url(self) -> str:
         """Resolved for every message, so that a webhook which was replaced works without a restart."""
         try:
-            url = self._tools.secret(self._reference)
+            url = await self._tools.secret(self._reference)
         except SecretError as unavailable:
             raise NotifyError(str(unavailable), permanent=False) from None
         if not url.startswith(("https://", "http://")):

@@ -16,6 +16,7 @@ from prober.clock import Clock
 from prober.incidents.lifecycle import seen_of, step
 from prober.incidents.rules import Rules
 from prober.net.client import Net
+from prober.probing.credentials import Credentials
 from prober.probing.runner import Assignment, probe
 from prober.storage import incidents, reports, standing
 from prober.storage.schedule import Claim
@@ -36,6 +37,8 @@ class Policy:
     channels: tuple[str, ...]
     """Names of the channels that every notice goes to."""
     net: Net
+    credentials: Credentials | None = None
+    """None: any secret may be used, and nothing is kept from one probe to the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,6 +66,7 @@ class Cycle:
             ),
             net=policy.net,
             clock=self.clock,
+            credentials=policy.credentials,
         )
         told = _told(report, claim)
         if await self._save_patiently(told, claim):

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,9 +28,9 @@ from checks.unit import Check, CheckContext, ListCaps
 from checks.wire import Wire
 from prober.clock import Clock
 from prober.net.client import Net
-from prober.probing.credentials import sent_headers
-from prober.secrets.references import SecretError, resolve
-from prober.wire.connect import connect
+from prober.probing.credentials import Access, Credentials, Unavailable
+from prober.secrets.vault import Vault
+from prober.wire.connect import HttpWire, connect
 from prober.wire.redact import Redactor
 
 log = logging.getLogger(__name__)
@@ -50,24 +50,23 @@ class Assignment:
 
 
 async def probe(
-    assignment: Assignment, *, net: Net, clock: Clock, secret: Callable[[str], str] = resolve
+    assignment: Assignment, *, net: Net, clock: Clock, credentials: Credentials | None = None
 ) -> ProbeReport:
     """Run every check of the profile over one wire, all under the endpoint's one deadline, and judge the answers.
 
-    Never raises for what the network, the server or a check does: the report says it. Cancellation passes through.
+    Without `credentials`, any secret may be used, and nothing is kept for the next probe. Never raises for what the
+    network, the server or a check does: the report says it. Cancellation passes through.
     """
     endpoint = assignment.endpoint
     started_at, began = clock.now(), clock.monotonic()
     deadline = asyncio.get_running_loop().time() + endpoint.deadline_s(assignment.profile)
+    entrance = _Entrance(assignment, net, clock, credentials or Credentials(Vault(), net=net, clock=clock), deadline)
     try:
-        headers = sent_headers(endpoint, secret)
-    except SecretError as unavailable:
-        wire: Wire = _Unopened(_observer_failure(endpoint, started_at, str(unavailable)))
+        open_wire = await entrance.open()
+    except Unavailable as unavailable:
+        wire: Wire = _Unopened(_observer_failure(endpoint, started_at, unavailable))
         results = await run_checks(endpoint, wire, assignment.profile)
     else:
-        open_wire = await connect(
-            endpoint, net=net, clock=clock, headers=headers, remembered=assignment.remembered, deadline=deadline
-        )
         wire = open_wire
         try:
             caps = ListCaps(pages=net.limits.pages, items=net.limits.items)
@@ -75,6 +74,52 @@ async def probe(
         finally:
             await open_wire.close()
     return _report(assignment, wire.opening, results, started_at, (clock.monotonic() - began) * 1000)
+
+
+@dataclass(frozen=True, slots=True)
+class _Entrance:
+    """The way into an endpoint: with credentials, and where these are outdated with others."""
+
+    assignment: Assignment
+    net: Net
+    clock: Clock
+    credentials: Credentials
+    deadline: float
+
+    async def open(self) -> HttpWire:
+        """A wire to the endpoint. What a refusal of outdated credentials brought is not kept: it was ours.
+
+        Raises Unavailable.
+        """
+        endpoint = self.assignment.endpoint
+        access = await self.credentials.access(endpoint, deadline=self.deadline)
+        wire = await self._connect(access)
+        if not self.credentials.may_be_outdated(endpoint, access, wire.opening):
+            return wire
+        try:
+            renewed = await self.credentials.renewed(endpoint, access, deadline=self.deadline)
+        except BaseException:  # nobody else has the wire yet
+            await wire.close()
+            raise
+        if renewed is None:
+            return wire
+        await wire.close()
+        log.info("%s refused its credentials, which are renewed", endpoint.name)
+        again = await self._connect(renewed)
+        if not again.opening.established:
+            self.credentials.note_refusal(endpoint)
+        return again
+
+    async def _connect(self, access: Access) -> HttpWire:
+        return await connect(
+            self.assignment.endpoint,
+            net=self.net,
+            clock=self.clock,
+            headers=access.headers,
+            remembered=self.assignment.remembered,
+            deadline=self.deadline,
+            signer=access.signer,
+        )
 
 
 async def run_checks(
@@ -156,14 +201,17 @@ class _Unopened:
     async def open_beside(self, *_: Any) -> Opening:
         return self.opening
 
+    async def pause(self, *_: Any) -> bool:
+        return False
+
     listen = preflight = fetch = request
 
 
-def _observer_failure(endpoint: Endpoint, at: datetime, detail: str) -> Exchange:
+def _observer_failure(endpoint: Endpoint, at: datetime, unavailable: Unavailable) -> Exchange:
     return Exchange(
         id="x1",
         method="POST",
         url=Redactor((), endpoint.url).text(endpoint.url),
         started_at=at,
-        transport_error=TransportError(failure=Failure.OBSERVER, reason="secret", detail=detail),
+        transport_error=TransportError(failure=Failure.OBSERVER, reason=unavailable.reason, detail=str(unavailable)),
     )

@@ -34,7 +34,7 @@ class Vault:
 
     def __init__(
         self,
-        executor: Executor,
+        executor: Executor | None = None,
         *,
         allow: AllowList | None = None,
         fetch: Callable[[str], str] | None = None,
@@ -42,7 +42,8 @@ class Vault:
         monotonic: Callable[[], float] = time.monotonic,
         wait_s: float = WAIT_S,
     ) -> None:
-        """Without `allow`, every reference may be used. `fetch` asks AWS, blocking, in a thread of `executor`."""
+        """Without `allow`, every reference may be used. `fetch` asks AWS, and blocks, in a thread of `executor` or the
+        event loop's own."""
         self._executor = executor
         self._allow = allow
         self._fetch = fetch or SecretStores().fetch
@@ -66,6 +67,10 @@ class Vault:
         if not is_remote(reference):
             return await self._local(reference)
         return sendable(picked(reference, await self._text(source_of(reference))), reference)
+
+    def holds(self, reference: str) -> bool:
+        """Whether an older answer of AWS is at hand, which may have been replaced meanwhile."""
+        return source_of(reference) in self._held
 
     async def renew(self, reference: str) -> None:
         """Ask AWS again for a secret that was refused, however fresh it is. Raises SecretError."""

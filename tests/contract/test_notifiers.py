@@ -1,6 +1,6 @@
 """Every kind of channel keeps the same promises: the retry table, and no secret in any error."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -68,6 +68,15 @@ SNS_CODES = {400: "InvalidParameter", 403: "AuthorizationError", 404: "NotFound"
 """What SNS says beside the status."""
 
 
+def resolving(value: str) -> Callable[[str], Awaitable[str]]:
+    """What resolves every reference to `value`."""
+
+    async def secret(_: str) -> str:
+        return value
+
+    return secret
+
+
 def slack(situation: Situation, tools: Tools, _: Path) -> Notifier:
     class Net:
         async def post_json(self, url: str, payload: Any, **_: Any) -> Any:
@@ -81,7 +90,7 @@ def slack(situation: Situation, tools: Tools, _: Path) -> Notifier:
                 retry_after_s=situation.retry_after_s,
             )
 
-    tools = Tools(net=Net(), secret=lambda _: SECRET_URL, executor=tools.executor)
+    tools = Tools(net=Net(), secret=resolving(SECRET_URL), executor=tools.executor)
     return Slack(SlackSettings(webhook="env:SLACK_WEBHOOK"), tools)
 
 
@@ -118,7 +127,7 @@ def cases() -> Iterator[Any]:
 @pytest.fixture
 def tools() -> Iterator[Tools]:
     with ThreadPoolExecutor(1) as executor:
-        yield Tools(net=None, secret=str, executor=executor)
+        yield Tools(net=None, secret=resolving(""), executor=executor)
 
 
 @pytest.mark.parametrize(("kind", "situation"), [*cases()])
@@ -139,10 +148,10 @@ async def test_every_channel_keeps_the_retry_table(
 
 
 async def test_a_webhook_that_is_not_to_be_had_is_said_by_its_reference_and_tried_again(tools: Tools) -> None:
-    def missing(reference: str) -> str:
+    async def missing(reference: str) -> str:
         raise SecretError(f"{reference} is not set")
 
-    for secret, said in ((missing, "env:HOOK is not set"), (lambda _: "s3cr3t", "env:HOOK does not hold a URL")):
+    for secret, said in ((missing, "env:HOOK is not set"), (resolving("s3cr3t"), "env:HOOK does not hold a URL")):
         channel = Slack(SlackSettings(webhook="env:HOOK"), Tools(net=None, secret=secret, executor=tools.executor))
         with pytest.raises(NotifyError, match=said) as caught:
             await channel.send(NOTICE)

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote_plus, urlsplit
@@ -26,8 +26,19 @@ LONGEST_TOKEN: Final = 16 * 1024
 _TOKEN: Final = re.compile(r"[\x21-\x7e]+")
 
 
+Secret = Callable[[], Awaitable[str]]
+"""Gives the client's secret at the moment when it is needed."""
+
+
 class TokenError(Exception):
-    """No token is to be had. The text names the token endpoint and what it said, without secrets."""
+    """No token is to be had. The text names the token endpoint and what it said, without secrets.
+
+    `refused`: it answered, and would not have the client or its secret.
+    """
+
+    def __init__(self, text: str, *, refused: bool = False) -> None:
+        super().__init__(text)
+        self.refused = refused
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +75,13 @@ class Tokens:
         self._held: dict[Grant, Token] = {}
         self._asking: dict[Grant, asyncio.Task[Token]] = {}
 
-    async def token(self, grant: Grant, secret: str) -> str:
-        """A valid token, from an earlier grant or a new one. Raises TokenError."""
+    def holds(self, grant: Grant) -> bool:
+        """Whether an earlier token is at hand, which may have been revoked meanwhile."""
+        return grant in self._held
+
+    async def token(self, grant: Grant, secret: Secret) -> str:
+        """A valid token, from an earlier grant or a new one, for which alone the secret is needed. Raises TokenError,
+        and what `secret` raises."""
         held, now = self._held.get(grant), self._monotonic()
         if held is not None and now < held.renew_at:
             return held.value
@@ -82,7 +98,7 @@ class Tokens:
         if held is not None and held.value == value:
             del self._held[grant]
 
-    def _request(self, grant: Grant, secret: str) -> "asyncio.Task[Token]":
+    def _request(self, grant: Grant, secret: Secret) -> "asyncio.Task[Token]":
         """The one request that is under way for this grant; it goes on when whoever waits for it gives up."""
         if grant not in self._asking:
             asking = asyncio.create_task(self._ask(grant, secret))
@@ -91,7 +107,8 @@ class Tokens:
             self._asking[grant] = asking
         return self._asking[grant]
 
-    async def _ask(self, grant: Grant, secret: str) -> Token:
+    async def _ask(self, grant: Grant, secret_of: Secret) -> Token:
+        secret = await secret_of()
         form, headers = request_of(grant, secret)
         outcome = await self._net.post_form(grant.oauth.token_url, form, timeout_s=TIMEOUT_S, headers=headers)
         token = token_of(outcome, grant, secret, self._monotonic())
@@ -123,7 +140,7 @@ def token_of(outcome: FormOutcome, grant: Grant, secret: str, now: float) -> Tok
         said = _said(answer, _redactor(grant, secret))
         redirect = 300 <= (outcome.status or 0) < 400
         hint = " (redirects are not followed)" if redirect else f": {said}" if said else ""
-        raise TokenError(f"{where} refuses with HTTP {outcome.status}{hint}")
+        raise TokenError(f"{where} refuses with HTTP {outcome.status}{hint}", refused=outcome.status in (400, 401))
     value, kind = answer.get("access_token"), answer.get("token_type", "Bearer")
     if not isinstance(value, str) or not _TOKEN.fullmatch(value) or len(value) > LONGEST_TOKEN:
         raise TokenError(f"{where} answers with no usable access_token")

@@ -63,6 +63,11 @@ class CredentialChain:
             raise _unavailable()
         return Keys(frozen.access_key, frozen.secret_key, frozen.token)
 
+    @property
+    def is_searched(self) -> bool:
+        """Whether credentials were found earlier, which may have been replaced meanwhile."""
+        return self._found is not None
+
     def renew(self) -> None:
         """Search anew at the next call: the credentials were refused."""
         with self._searching:

@@ -22,7 +22,10 @@ def net() -> Net:
 @pytest.fixture
 def open_slack(net: Net, executor: ThreadPoolExecutor) -> Callable[[str], Slack]:
     def opened(url: str) -> Slack:
-        tools = Tools(net=net, secret=lambda _: url, executor=executor, public_url="https://prober.example")
+        async def secret(_: str) -> str:
+            return url
+
+        tools = Tools(net=net, secret=secret, executor=executor, public_url="https://prober.example")
         return Slack(SlackSettings(webhook="env:SLACK_WEBHOOK"), tools)
 
     return opened

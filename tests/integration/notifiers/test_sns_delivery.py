@@ -11,6 +11,7 @@ import pytest
 from prober.incidents.wording import Notice
 from prober.notifiers.contract import NotifyError, Tools
 from prober.notifiers.sns import Sns, SnsSettings
+from prober.secrets.vault import Vault
 
 REGION = "eu-central-1"
 
@@ -35,7 +36,7 @@ class Queue:
 
 
 def channel(url: str, topic: str, executor: ThreadPoolExecutor) -> Sns:
-    tools = Tools(net=None, secret=str, executor=executor, public_url="https://prober.example")
+    tools = Tools(net=None, secret=Vault().secret, executor=executor, public_url="https://prober.example")
     return Sns.build(SnsSettings(topic_arn=topic, endpoint_url=url), tools)
 
 

@@ -16,8 +16,9 @@ from prober.lab.servers.handshake import HandshakeServer
 from prober.lab.servers.stateless import StatelessServer
 from prober.net.client import Net
 from prober.net.guard import GuardPolicy
+from prober.probing.credentials import Credentials
 from prober.probing.runner import Assignment, probe
-from prober.secrets.references import SecretError
+from prober.secrets.vault import Vault
 from tests.integration.probing.servers import Waiting, echoing, serving
 
 SECRETS = {"env:API_TOKEN": 's3cret/"value"+=', "env:API_KEY": "another-s3cret"}
@@ -29,13 +30,9 @@ async def probed(url: str, *, profile: Profile = Profile.STANDARD, **fields: Any
     net = Net(GuardPolicy(allow_private=True), clock=clock)
     endpoint = Endpoint(**{"name": "orders", "url": url, "timeout_s": 5.0, **fields})
     assignment = Assignment(endpoint=endpoint, slot=datetime.now(UTC), profile=profile)
-    return await probe(assignment, net=net, clock=clock, secret=secret)
-
-
-def secret(reference: str) -> str:
-    if reference not in SECRETS:
-        raise SecretError(f"{reference} is not set: set the environment variable for this process")
-    return SECRETS[reference]
+    secrets = {name.removeprefix("env:"): value for name, value in SECRETS.items()}
+    credentials = Credentials(Vault(env=secrets), net=net, clock=clock)
+    return await probe(assignment, net=net, clock=clock, credentials=credentials)
 
 
 def asked(lab: Lab) -> list[str]:
@@ -129,7 +126,7 @@ async def test_a_session_is_ended_when_the_probe_is_cancelled() -> None:
         probing.cancel()
         with pytest.raises(asyncio.CancelledError):
             await probing
-        assert asked(lab)[-2:] == ["tools/call", "DELETE"]
+        assert asked(lab)[-3:] == ["tools/call", "notifications/cancelled", "DELETE"]
 
 
 async def test_what_was_remembered_is_tried_first() -> None:

@@ -13,6 +13,7 @@ from checks.model import Verdict
 from prober.incidents.lifecycle import TransitionKind
 from prober.incidents.wording import Notice
 from prober.notifiers.contract import Tools
+from prober.secrets.vault import Vault
 
 SINCE = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -51,4 +52,4 @@ def executor() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture
 def tools(executor: ThreadPoolExecutor) -> Tools:
-    return Tools(net=NoNet(), secret=str, executor=executor, public_url="https://prober.example/")
+    return Tools(net=NoNet(), secret=Vault().secret, executor=executor, public_url="https://prober.example/")

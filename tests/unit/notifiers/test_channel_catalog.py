@@ -28,7 +28,7 @@ def test_an_unknown_key_is_refused_by_every_kind(model: type) -> None:
 def test_a_webhook_written_out_is_refused_without_repeating_it() -> None:
     with pytest.raises(ValidationError) as caught:
         SlackSettings(webhook="https://hooks.slack.com/services/T0/B0/s3cr3t")
-    assert "env:NAME or file:/path" in str(caught.value)
+    assert "env:NAME, file:/path" in str(caught.value)
     assert "s3cr3t" not in str(caught.value)
 
 

@@ -19,6 +19,10 @@ GRANT = Grant.of(OAUTH, URL)
 SECRET = "hunter2 & co/+"
 
 
+async def secret() -> str:
+    return SECRET
+
+
 def answer(status: int = 200, **members: Any) -> FormOutcome:
     return FormOutcome(status=status, body=json.dumps(members).encode())
 
@@ -74,11 +78,11 @@ def test_the_secret_may_stand_in_the_form() -> None:
 
 async def test_a_token_is_used_until_a_minute_before_it_expires(server: Server) -> None:
     tokens = server.tokens()
-    assert [await tokens.token(GRANT, SECRET) for _ in range(3)] == ["t1"] * 3
+    assert [await tokens.token(GRANT, secret) for _ in range(3)] == ["t1"] * 3
     server.now = 539.0
-    assert await tokens.token(GRANT, SECRET) == "t1"
+    assert await tokens.token(GRANT, secret) == "t1"
     server.now = 540.0
-    assert await tokens.token(GRANT, SECRET) == "t2"
+    assert await tokens.token(GRANT, secret) == "t2"
 
 
 @pytest.mark.parametrize(
@@ -98,7 +102,7 @@ def test_a_token_without_a_readable_life_is_used_for_a_short_one(expires_in: Any
 async def test_many_probes_at_once_ask_for_one_token(server: Server) -> None:
     tokens = server.tokens()
     server.open.clear()
-    waiting = [asyncio.create_task(tokens.token(GRANT, SECRET)) for _ in range(20)]
+    waiting = [asyncio.create_task(tokens.token(GRANT, secret)) for _ in range(20)]
     await asyncio.sleep(0)
     server.open.set()
     assert set(await asyncio.gather(*waiting)) == {"t1"}
@@ -114,28 +118,28 @@ async def test_another_client_scope_resource_or_secret_is_another_token(server: 
         Grant.of(replace(OAUTH, client_secret="env:STOLEN"), URL),
         Grant.of(replace(OAUTH, token_url="https://other.example.com/token"), URL),
     ]
-    assert len({await tokens.token(grant, SECRET) for grant in grants}) == len(grants)
+    assert len({await tokens.token(grant, secret) for grant in grants}) == len(grants)
 
 
 async def test_a_refused_token_is_replaced_once_by_whoever_is_first(server: Server) -> None:
     tokens = server.tokens()
-    await tokens.token(GRANT, SECRET)
+    await tokens.token(GRANT, secret)
     tokens.forget(GRANT, "t1")
-    assert await tokens.token(GRANT, SECRET) == "t2"
+    assert await tokens.token(GRANT, secret) == "t2"
     tokens.forget(GRANT, "t1")
-    assert await tokens.token(GRANT, SECRET) == "t2"
+    assert await tokens.token(GRANT, secret) == "t2"
 
 
 async def test_a_token_that_is_still_valid_outlives_a_token_endpoint_that_is_away(server: Server) -> None:
     tokens = server.tokens()
-    await tokens.token(GRANT, SECRET)
+    await tokens.token(GRANT, secret)
     away = FormOutcome(error=TransportError(failure=Failure.CONNECT, reason="refused", detail="nobody listens"))
     server.answers = [away, away]
     server.now = 599.0
-    assert await tokens.token(GRANT, SECRET) == "t1"
+    assert await tokens.token(GRANT, secret) == "t1"
     server.now = 600.0
     with pytest.raises(TokenError, match=r"the token endpoint login\.example\.com gave no answer: nobody listens"):
-        await tokens.token(GRANT, SECRET)
+        await tokens.token(GRANT, secret)
 
 
 @pytest.mark.parametrize(
