@@ -99,7 +99,10 @@ class _Page:
             first, *more = self._wrapped(f"{each.kind}: {each.detail}", " " * 10)
             yield f"  {mark} {first.lstrip()}"
             yield from more
-        said = "; ".join(f"{each.revision} {each.said}" for each in matrix.revisions)
+        met: dict[str, list[str]] = {}
+        for offer in matrix.revisions:
+            met.setdefault(offer.said, []).append(offer.revision)
+        said = "; ".join(f"{_listed(revisions)} {words}" for words, revisions in met.items())
         yield from self._wrapped(f"offered: {said}", " " * 4, "  ")
 
     def diagnosis(self, diagnosis: Diagnosis) -> Iterator[str]:

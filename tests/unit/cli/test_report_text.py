@@ -119,6 +119,7 @@ def test_the_full_profile_ends_in_which_clients_can_connect(healthy: ProbeReport
     offers = {
         "2026-07-28": {"answer": "served", "said": "served"},
         "2025-11-25": {"answer": "refused", "said": "refused: JSON-RPC error -32022"},
+        "2025-06-18": {"answer": "refused", "said": "refused: JSON-RPC error -32022"},
     }
     eras = CheckResult(check="eras", outcome=Outcome.PASS, summary="", facts={"clients": clients, "revisions": offers})
     lines = render(replace(healthy, results=(*healthy.results, eras)), endpoint).splitlines()
@@ -127,5 +128,6 @@ def test_the_full_profile_ends_in_which_clients_can_connect(healthy: ProbeReport
         "  yes     of the stateless era: served",
         "  no      of the handshake era: no revision of the handshake is answered,",
         "          says\\u{1b}",
-        "  offered: 2025-11-25 refused: JSON-RPC error -32022; 2026-07-28 served",
+        "  offered: 2025-06-18 and 2025-11-25 refused: JSON-RPC error -32022; 2026-07-28",
+        "    served",
     ]
