@@ -3,7 +3,7 @@
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
-from checks.detectors.scene import scene
+from checks.detectors.scene import Scene, scene
 from checks.front_door import FrontDoor
 from checks.messages import error_of
 from checks.model import Effect, Evidence
@@ -19,6 +19,9 @@ For a public URL, set AuthType NONE and grant both actions (URLs made since Octo
   aws lambda add-permission --function-name NAME --statement-id url-invoke --action lambda:InvokeFunction \\
     --principal '*' --invoked-via-function-url
 For a URL with AuthType AWS_IAM, clients must sign their requests; an unsigned probe cannot get in."""
+
+_SKEWED: Final = ("Signature expired", "Signature not yet current")
+"""How AWS begins the message about a signature whose time is more than five minutes off its own."""
 
 
 @detector("function-url-forbidden", effect=Effect.DOWN)
@@ -62,6 +65,8 @@ def signature_rejected(evidence: Evidence) -> Cause | None:
     found = scene(evidence, Symptom.SIGNATURE_REJECTED)
     if found is None:
         return None
+    if evidence.endpoint.sigv4 is not None:
+        return _own_signature(found)
     return found.cause(
         0.85,
         "403 InvalidSignatureException: the signature over the request does not match.",
@@ -70,6 +75,28 @@ def signature_rejected(evidence: Evidence) -> Cause | None:
         "and protect it otherwise. GET requests pass all the same, so health checks by GET do not notice.",
         proofs=header_proof(found.exchange, "x-amzn-errortype"),
         alternatives=("The clock of whoever signs is more than five minutes off: the error's text then names times.",),
+    )
+
+
+def _own_signature(found: Scene) -> Cause:
+    """The signature was ours: our clock or our keys are wrong, or somebody changed the request on its way."""
+    message = clean(error_message(found.exchange) or "the signature does not match", 200)
+    proofs = (*header_proof(found.exchange, "x-amzn-errortype"), *header_proof(found.exchange, "date"))
+    if message.startswith(_SKEWED):
+        return found.cause(
+            0.95,
+            f"Our own clock is more than five minutes off, so that AWS takes no signature of ours: {message}.",
+            "Set the clock of the machine that the prober runs on, and have it kept by NTP.",
+            proofs=proofs,
+            effect=Effect.UNKNOWN,
+        )
+    return found.cause(
+        0.85,
+        f"403 InvalidSignatureException: AWS does not take our signature: {message}.",
+        "Compare the prober's AWS keys, and `service` and `region` under `sigv4`, with the endpoint: lambda for a "
+        "Function URL, execute-api for API Gateway, and the region of the function.",
+        proofs=proofs,
+        alternatives=("A proxy on the way changes the path, a signed header or the body after they were signed.",),
     )
 
 

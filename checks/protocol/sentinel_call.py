@@ -165,7 +165,7 @@ def _outcome(facts: Sequence[Mapping[str, Any]], findings: Sequence[Finding]) ->
     outcomes = {fact["outcome"] for fact in facts}
     if outcomes - {Called.OK, Called.SKIPPED}:
         return Outcome.FAIL
-    if outcomes == {Called.SKIPPED}:
+    if outcomes == {Called.SKIPPED} and not findings:
         return Outcome.SKIP
     return Outcome.WARN if findings or Called.SKIPPED in outcomes else Outcome.PASS
 

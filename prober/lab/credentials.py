@@ -10,6 +10,7 @@ CLIENT_ID: Final = "prober"
 CLIENT_SECRET: Final = "lab-client-secret"  # noqa: S105 - see above
 ACCESS_KEY_ID: Final = "AKIDEXAMPLE"
 SECRET_ACCESS_KEY: Final = "wJalrXUtnFEMI/K7MDENG+bPxRfiCYEXAMPLEKEY"  # noqa: S105 - the example key of AWS's documents
+OTHER_SECRET_ACCESS_KEY: Final = "another-secret-key"  # noqa: S105 - what no prober of the lab signs with
 REGION: Final = "eu-west-1"
 
 ENVIRONMENT: Final = {TOKEN_VARIABLE: TOKEN, CLIENT_SECRET_VARIABLE: CLIENT_SECRET}

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from prober.clock import SystemClock
+from prober.lab import credentials
 from prober.lab.faults.parts import CLIENT, PLAIN, SIGNED, TOKEN, signed, streaming
 from prober.lab.front_doors.gateways import RestApi
 from prober.lab.front_doors.oauth import RESOURCE_DOCUMENT, Protected
@@ -136,7 +137,16 @@ ACCESS_FAULTS: Final[tuple[Scenario, ...]] = (
         diagnosis="signature-rejected",
         front=Front.FUNCTION_URL_BUFFERED,
         options=SIGNED,
-        build=signed(lambda: StatelessServer(streams=False), "another-secret-key"),
+        build=signed(lambda: StatelessServer(streams=False), secret_access_key=credentials.OTHER_SECRET_ACCESS_KEY),
+    ),
+    Scenario(
+        id="aws-iam-unknown-key",
+        title="Function URL with AuthType AWS_IAM, and nobody knows the key that the prober signs with",
+        verdict="down",
+        diagnosis="auth-rejected",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options=SIGNED,
+        build=signed(lambda: StatelessServer(streams=False), access_key_id="AKIDANOTHER"),
     ),
     Scenario(
         id="aws-iam-skewed",

@@ -80,6 +80,8 @@ def apart(app: Callable[[], Handler], **settings: Any) -> Callable[[], Handler]:
 
 def signed(
     app: Callable[[], Handler],
+    *,
+    access_key_id: str = credentials.ACCESS_KEY_ID,
     secret_access_key: str = credentials.SECRET_ACCESS_KEY,
     authorization_source: str | None = None,
     **settings: Any,
@@ -88,9 +90,7 @@ def signed(
 
     `authorization_source` is the Lambda Web Adapter's setting of that name.
     """
-    iam = Verifier(
-        access_key_id=credentials.ACCESS_KEY_ID, secret_access_key=secret_access_key, region=credentials.REGION
-    )
+    iam = Verifier(access_key_id=access_key_id, secret_access_key=secret_access_key, region=credentials.REGION)
 
     def build() -> Handler:
         served = app()

@@ -1,0 +1,44 @@
+"""A signature that AWS refuses: whose it was, and whether our clock is to blame."""
+
+import json
+
+import pytest
+
+from checks.model import SigV4, Verdict
+from tests.unit.checks.conversations import endpoint, exchange, judge, refused
+
+SIGNED = endpoint(sigv4=SigV4())
+EXPIRED = "Signature expired: 20261120T110000Z is now earlier than 20261120T115500Z (20261120T120000Z - 5 min.)"
+EARLY = "Signature not yet current: 20261120T130000Z is still later than 20261120T120500Z (20261120T120000Z + 5 min.)"
+WRONG = "The request signature we calculated does not match the signature you provided."
+
+
+def refusal(message: str):
+    """An opening that AWS refuses with this message."""
+    body = json.dumps({"message": message}).encode()
+    headers = (("x-amzn-ErrorType", "InvalidSignatureException"), ("Date", "Fri, 20 Nov 2026 12:00:00 GMT"))
+    return refused(exchange("server/discover", status=403, body=body, media="application/json", headers=headers))
+
+
+@pytest.mark.parametrize("message", [EXPIRED, EARLY])
+def test_a_clock_of_ours_that_is_off_is_no_outage_of_the_endpoint(message) -> None:
+    report = judge(refusal(message), endpoint=SIGNED)
+    (found,) = report.diagnoses
+    assert (found.id, report.verdict, found.reproduce) == ("signature-rejected", Verdict.UNKNOWN, "")
+    assert "Our own clock" in found.summary
+    assert any("12:00:00 GMT" in proof.text for proof in found.evidence)
+
+
+def test_the_same_words_about_somebody_else_s_signature_are_an_outage() -> None:
+    report = judge(refusal(EXPIRED))
+    (found,) = report.diagnoses
+    assert (found.id, report.verdict) == ("signature-rejected", Verdict.DOWN)
+    assert "CloudFront" in found.fix
+
+
+def test_a_signature_of_ours_by_the_wrong_keys_is_about_keys_and_not_about_cloudfront() -> None:
+    report = judge(refusal(WRONG), endpoint=SIGNED)
+    (found,) = report.diagnoses
+    assert (found.id, report.verdict) == ("signature-rejected", Verdict.DOWN)
+    assert "CloudFront" not in found.fix
+    assert "keys" in found.fix
