@@ -11,7 +11,8 @@ from checks.spec import EVENT_STREAM_TYPE, JSON_TYPE
 from checks.wire import Alteration
 from prober.net.client import VERSION
 from prober.wire import jsonrpc
-from prober.wire.exchange import Headers, Outgoing, Recorder, Recording
+from prober.wire.exchange import Recorder, Recording
+from prober.wire.outgoing import Headers, Outgoing
 
 CLIENT_INFO: Final = {"name": "mcp-prober", "version": VERSION}
 
@@ -121,7 +122,7 @@ def differing(outgoing: Outgoing, altered: Alteration | None, recorder: Recorder
     """The request with the headers of an alteration. Those that carry credentials are out of its reach."""
     if altered is None:
         return outgoing
-    reached = {name.lower(): name for name in altered.headers if not recorder.is_credential(name)}
+    reached = {name.lower(): name for name in altered.headers if not recorder.composer.is_credential(name)}
     kept = [(name, value) for name, value in outgoing.headers if name.lower() not in reached]
     added = [(name, value) for name in reached.values() if (value := altered.headers[name]) is not None]
     return replace(

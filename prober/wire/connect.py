@@ -19,9 +19,10 @@ from prober.net.client import Net
 from prober.wire import jsonrpc
 from prober.wire.asking import POST_HEADERS, Conversation, Ids
 from prober.wire.eras import Opened, Plan, Way, next_step, opened_by
-from prober.wire.exchange import Outgoing, Recorder, Signer
+from prober.wire.exchange import Recorder
 from prober.wire.legacy_sse import LegacySse
 from prober.wire.origins import is_same_origin
+from prober.wire.outgoing import Outgoing, Signer
 from prober.wire.redact import SentHeader
 from prober.wire.streamable_http import Handshake, Stateless
 

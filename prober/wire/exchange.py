@@ -13,12 +13,11 @@ What came but cannot be seen in the messages goes into `irregularities`, whose c
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import httpx
 
@@ -31,70 +30,22 @@ from prober.limits import Limits
 from prober.net.failures import NetError
 from prober.net.http1 import Chunk
 from prober.net.phases import Phases, Step
-from prober.net.transport import BODY, FRESH, PHASES, REPEATABLE, Body
-from prober.values import is_secret_header
+from prober.net.transport import BODY, Body
 from prober.wire import jsonrpc
+from prober.wire.outgoing import Composer, Headers, Outgoing, Signer
 from prober.wire.redact import Redactor, SentHeader
 from prober.wire.sse import Event, EventStream
-
-Headers = tuple[tuple[str, str], ...]
 
 _DETAIL: Final = 300
 _BLAMES_PHASE_S: Final = 1.0
 """A phase that used up at least this much is to blame for a missed deadline; with less left, the deadline is."""
 
-_CLIENT_HEADERS: Final = frozenset({b"user-agent", b"accept-encoding"})
-_SIGNING_HEADERS: Final = "x-amz-"
-"""What the names of the headers begin with that AWS signatures bring along, beside Authorization."""
 _NOT_AFTER: Final = "not_after"
 _ENDLESS: Final = frozenset({"too-many-events", "too-many-comments"})
 _NO_AUTH: Final = httpx.Auth()
 """Keeps httpx from making credentials out of a user in a URL, which a server may have named."""
 
 _PHASE_FAILURES: Final = {Step.DNS: Failure.DNS, Step.CONNECT: Failure.CONNECT, Step.TLS: Failure.TLS}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outgoing:
-    """A request to be sent."""
-
-    method: str
-    url: str
-    headers: Headers
-    envelope: Mapping[str, Any] | None = None
-    fresh: bool = False
-    """Over a connection of its own, which nothing else uses."""
-    with_credentials: bool = True
-    with_owned: bool = True
-    """False: with none of the owner's headers, because somebody else than his clients would send it."""
-    without: frozenset[str] = frozenset()
-    """Names, in lower case, of headers that nothing is added under: neither the owner's plain ones nor ours."""
-    until_first: bool = False
-    """Nothing more is waited for once a message has come, whatever it is."""
-
-    @property
-    def rpc_method(self) -> str | None:
-        return self.envelope["method"] if self.envelope is not None else None
-
-    @property
-    def rpc_id(self) -> str | None:
-        return self.envelope.get("id") if self.envelope is not None else None
-
-    @property
-    def repeatable(self) -> bool:
-        """Whether sending it a second time is harmless: not so for what a tool does."""
-        return self.rpc_method != "tools/call"
-
-
-class Signer(Protocol):
-    """Makes the credentials of one request out of the very bytes that are sent."""
-
-    def sign(self, method: str, url: str, headers: Sequence[tuple[str, str]], body: bytes) -> Sequence[SentHeader]:
-        """Headers to be added to the request, all of which count as credentials. Raises nothing.
-
-        `url`, `headers` (with Host, Content-Length and what proxies may change) and `body` are those that go out.
-        """
-        ...
 
 
 class Recorder:
@@ -115,47 +66,12 @@ class Recorder:
         self.client = client
         self.clock = clock
         self.limits = limits
-        self._owned = tuple(headers)
-        self._signer = signer
-        self._credentials = frozenset(each.name.lower() for each in headers if _is_credential(each))
-        self.shown = {header.name.lower(): header.shown for header in headers}
+        self.composer = Composer(client.headers, headers, signer)
         self.redactor = Redactor(headers, url)
         self.deadline = deadline
         """When the probe is over, on the event loop's clock."""
         self._began = monotonic()
         self._count = 0
-        self._urls: dict[str, httpx.URL] = {}
-
-    def url(self, text: str) -> httpx.URL:
-        """A parsed URL; parsing one for every request would cost more than all else we do with it."""
-        if text not in self._urls:
-            self._urls[text] = httpx.URL(text)
-        return self._urls[text]
-
-    def is_credential(self, name: str) -> bool:
-        """Whether a header of that name carries, or usually carries, what proves who we are."""
-        lower = name.lower()
-        return lower in self._credentials or is_secret_header(lower) or lower.startswith(_SIGNING_HEADERS)
-
-    def common_headers(self, outgoing: Outgoing) -> list[tuple[bytes, bytes]]:
-        """What a request carries beside its own headers: the client's, where the owner has not given his, and the
-        owner's; no credential where it goes without them."""
-        own = [_raw(header) for header in self._owned if self._may_carry(outgoing, header)]
-        named = {name.lower() for name, _ in own} | {name.encode("ascii") for name in outgoing.without}
-        client = ((name, value) for name, value in self.client.headers.raw if name.lower() in _CLIENT_HEADERS - named)
-        return [*client, *own]
-
-    def signed(self, outgoing: Outgoing, request: httpx.Request, body: bytes) -> Sequence[SentHeader]:
-        """The headers that sign this request, where its credentials are a signature."""
-        if self._signer is None or not (outgoing.with_credentials and outgoing.with_owned):
-            return ()
-        headers = [(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw]
-        return self._signer.sign(request.method, str(request.url), headers, body)
-
-    def _may_carry(self, outgoing: Outgoing, header: SentHeader) -> bool:
-        if not outgoing.with_owned or header.name.lower() in outgoing.without:
-            return False
-        return outgoing.with_credentials or not self.is_credential(header.name)
 
     def record(self, outgoing: Outgoing) -> "Recording":
         """Begin an exchange; nothing is sent yet."""
@@ -176,7 +92,6 @@ class Recording:
         self._recorder = recorder
         self._limits = recorder.limits
         self._outgoing = outgoing
-        self._shown_as: dict[str, str] = recorder.shown
         self._redactor = recorder.redactor
         self._id = exchange_id
         self._offset_s = offset_s
@@ -366,33 +281,13 @@ class Recording:
             await response.aclose()
 
     async def _send(self, outgoing: Outgoing, phases: Phases) -> httpx.Response:
-        body = "" if outgoing.envelope is None else jsonrpc.encode(outgoing.envelope)
-        content = body.encode("ascii")
-        request = httpx.Request(
-            outgoing.method,
-            self._recorder.url(outgoing.url),
-            headers=[
-                *((name.encode("ascii"), _header_bytes(value)) for name, value in outgoing.headers),
-                *self._recorder.common_headers(outgoing),
-            ],
-            content=content or None,
-            extensions={PHASES: phases, REPEATABLE: outgoing.repeatable, FRESH: outgoing.fresh},
-        )
-        signed = self._recorder.signed(outgoing, request, content)
-        if signed:
-            request.headers = httpx.Headers([*request.headers.raw, *(_raw(header) for header in signed)])
-            self._shown_as = {**self._recorder.shown, **{header.name.lower(): header.shown for header in signed}}
-            self._redactor = self._redactor.beside(signed)
+        composed = self._recorder.composer.compose(outgoing, phases)
+        if composed.signature:
+            self._redactor = self._redactor.beside(composed.signature)
         if outgoing is self._outgoing:
-            self._request_headers = self._shown(request)
-            self._request_body = body
-        return await self._recorder.client.send(request, stream=True, auth=_NO_AUTH)
-
-    def _shown(self, request: httpx.Request) -> Headers:
-        """The request's headers as they may be shown: references for secrets, and no secret within the others."""
-        shown, redactor = self._shown_as, self._redactor
-        headers = ((name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw)
-        return tuple((name, shown.get(name.lower()) or redactor.text(value)) for name, value in headers)
+            self._request_headers = composed.shown(self._redactor)
+            self._request_body = composed.body
+        return await self._recorder.client.send(composed.request, stream=True, auth=_NO_AUTH)
 
     # reading
 
@@ -533,19 +428,3 @@ class Recording:
 
 def _ms(seconds: float | None) -> float | None:
     return None if seconds is None else round(seconds * 1000, 3)
-
-
-def _is_credential(header: SentHeader) -> bool:
-    return header.is_secret or is_secret_header(header.name)
-
-
-def _raw(header: SentHeader) -> tuple[bytes, bytes]:
-    return header.name.encode("ascii"), _header_bytes(header.value)
-
-
-def _header_bytes(value: str) -> bytes:
-    """Header values that a server gave are read as Latin-1 and go back as they came; others are UTF-8."""
-    try:
-        return value.encode("latin-1")
-    except UnicodeEncodeError:
-        return value.encode("utf-8")

@@ -17,8 +17,9 @@ from prober.wire.asking import (
     progress_token,
     with_meta,
 )
-from prober.wire.exchange import Outgoing, Recorder, Recording
+from prober.wire.exchange import Recorder, Recording
 from prober.wire.origins import is_same_origin, resolved
+from prober.wire.outgoing import Outgoing
 from prober.wire.sse import Event
 
 

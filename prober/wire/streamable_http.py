@@ -30,8 +30,9 @@ from prober.wire.asking import (
     progress_token,
     with_meta,
 )
-from prober.wire.exchange import Headers, Outgoing, Recorder, Recording
+from prober.wire.exchange import Recorder, Recording
 from prober.wire.header_values import annotated_parameters, name_headers, parameter_headers
+from prober.wire.outgoing import Headers, Outgoing
 
 _RETRY_MS: Final = 1000
 """Before a stream is taken up again, where the server says nothing: the default of the official SDKs."""

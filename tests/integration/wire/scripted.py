@@ -22,7 +22,7 @@ from prober.net.client import Net
 from prober.net.guard import GuardPolicy
 from prober.net.tls import Trust
 from prober.wire.connect import HttpWire, connect
-from prober.wire.exchange import Signer
+from prober.wire.outgoing import Signer
 from prober.wire.redact import SentHeader
 
 NEWEST = "2025-11-25"
@@ -160,6 +160,8 @@ DISCOVERED = {
     "resultType": "complete",
     "supportedVersions": ["2026-07-28"],
     "capabilities": {"tools": {}},
+    "ttlMs": 0,
+    "cacheScope": "private",
     "instructions": "Be kind.",
     "_meta": {"io.modelcontextprotocol/serverInfo": {"name": "scripted", "version": "7"}},
 }

@@ -139,8 +139,10 @@ async def test_an_alteration_cannot_reach_credentials(prober: Prober, value: str
 async def test_a_plain_header_of_the_owner_and_one_of_the_client_can_be_altered(prober: Prober) -> None:
     async with running(stateless(list_tools)) as server:
         wire = await prober.open(server.url, headers=[TENANT])
-        await wire.request("tools/list", altered=Alteration(headers={"X-Tenant": "red", "User-Agent": None}))
+        altered = Alteration(headers={"X-Tenant": "red", "User-Agent": None})
+        exchange = await wire.request("tools/list", altered=altered)
     assert server.requests[-1].headers["x-tenant"] == "red"
+    assert dict(exchange.request_headers)["X-Tenant"] == "red"
     assert "user-agent" not in server.requests[-1].headers
 
 
