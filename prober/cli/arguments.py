@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
-from checks.model import Endpoint, Profile, Sentinel
+from checks.model import Endpoint, OnRequest, Profile, Sentinel
 from checks.spec import Era, Transport
 from prober import values
+from prober.cli.credentials import add_credential_arguments, checked, credentials_from
 from prober.cli.errors import CommandError
-from prober.secrets.references import SecretError, is_reference, resolve
 
 DEFAULT_TIMEOUT_S: Final = 15.0
 """Longer than a monitor's: after a deployment the first request meets a cold start."""
@@ -22,14 +22,7 @@ LONGEST_TIMEOUT_S: Final = 900.0
 def add_endpoint_arguments(parser: argparse.ArgumentParser) -> None:
     """The address of an endpoint and how to get in."""
     parser.add_argument("url", metavar="URL", help="address of the MCP endpoint, with its path")
-    parser.add_argument(
-        "--header",
-        metavar="NAME=REF",
-        action="append",
-        default=[],
-        help="send a header; a secret by reference: env:NAME or file:/path (repeatable)",
-    )
-    parser.add_argument("--bearer", metavar="REF", help="bearer token by reference: env:NAME or file:/path")
+    add_credential_arguments(parser)
     parser.add_argument(
         "--transport",
         choices=("auto", *(transport.value for transport in Transport)),
@@ -71,17 +64,25 @@ def add_question_arguments(parser: argparse.ArgumentParser) -> None:
         default=None,
         help="whether events must arrive one by one (default: only judged where it is plain)",
     )
+    parser.add_argument(
+        "--ask",
+        choices=[each.value for each in OnRequest],
+        action="append",
+        default=[],
+        help="with --profile full, also ask what makes the server hold or start something (repeatable)",
+    )
+    parser.add_argument(
+        "--origin",
+        metavar="ORIGIN",
+        action="append",
+        default=[],
+        help="with --profile full, ask as a browser does for a page of this origin (repeatable)",
+    )
 
 
 def endpoint_from(options: argparse.Namespace) -> Endpoint:
     """The endpoint that the options describe. Raises CommandError, also for a secret that is not to be had."""
-    url = _value("URL", values.url, options.url)
-    headers = _headers(options.header)
-    if options.bearer is not None:
-        _value("--bearer", values.reference, options.bearer)
-        if any(name.lower() == "authorization" for name in headers):
-            raise CommandError("--bearer and --header both give Authorization", "keep one of them")
-    _resolve_all([*headers.values(), *([options.bearer] if options.bearer else [])])
+    url = checked("URL", values.url, options.url)
     return Endpoint(
         name=urlsplit(url).netloc,
         url=url,
@@ -94,10 +95,21 @@ def endpoint_from(options: argparse.Namespace) -> Endpoint:
             for tool, arguments in getattr(options, "sentinel", ())
         ),
         streaming=getattr(options, "streaming", None),
-        headers=headers,
-        bearer=options.bearer,
+        **credentials_from(options, url),
+        **_for_full_profile(options),
         verify_tls=not options.insecure,
     )
+
+
+def _for_full_profile(options: argparse.Namespace) -> dict[str, Any]:
+    """The fields of an endpoint that other profiles do not look at."""
+    asked, origins = getattr(options, "ask", []), getattr(options, "origin", [])
+    if (asked or origins) and options.profile != Profile.FULL:
+        raise CommandError("--ask and --origin are for the full profile", "add --profile full, or leave them out")
+    return {
+        "on_request": tuple(OnRequest(each) for each in dict.fromkeys(asked)),
+        "browser_origins": tuple(dict.fromkeys(checked("--origin", values.origin, each) for each in origins)),
+    }
 
 
 class _SentinelAction(argparse.Action):
@@ -146,42 +158,11 @@ def _finite(digits: str) -> float:
     return value if math.isfinite(value) else _refused_number(digits)
 
 
-def _headers(written: Sequence[str]) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for each in written:
-        name, equals, value = each.partition("=")
-        if not equals:
-            raise CommandError("--header wants NAME=REF", "such as --header X-Api-Key=env:API_KEY")
-        if name in headers:
-            raise CommandError(f"--header {name} is given twice", "write it once")
-        headers[name] = value
-    for name, refused in values.header_problems(headers):
-        raise CommandError(f"--header {name}: {refused.message}", refused.hint)
-    return headers
-
-
-def _resolve_all(texts: Sequence[str]) -> None:
-    """Find out now whether every secret is there: at the prompt a missing one is a mistake in the command."""
-    for text in texts:
-        if is_reference(text):
-            try:
-                resolve(text)
-            except SecretError as error:
-                raise CommandError(str(error)) from None
-
-
 def _timeout_s(options: argparse.Namespace) -> float:
     if options.timeout is None:
         is_full = getattr(options, "profile", None) == Profile.FULL
         return DEFAULT_FULL_TIMEOUT_S if is_full else DEFAULT_TIMEOUT_S
-    seconds = float(_value("--timeout", values.duration_s, options.timeout))
+    seconds = float(checked("--timeout", values.duration_s, options.timeout))
     if not 0.1 <= seconds <= LONGEST_TIMEOUT_S:
         raise CommandError("--timeout is out of range", "0.1 seconds to 15 minutes")
     return seconds
-
-
-def _value(option: str, rule: Any, written: str) -> Any:
-    try:
-        return rule(written)
-    except values.Refused as refused:
-        raise CommandError(f"{option}: {refused.message}", refused.hint) from None

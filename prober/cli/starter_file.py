@@ -37,7 +37,7 @@ def starter_file(report: ProbeReport, endpoint: Endpoint) -> str:
         "endpoints:",
         *_endpoint(report, endpoint, tools),
         "",
-        *_network(report),
+        *_network(report, endpoint),
         *_NOTIFIERS,
     ]
     return "\n".join(lines) + "\n"
@@ -72,15 +72,33 @@ def _endpoint(report: ProbeReport, endpoint: Endpoint, tools: Sequence[Tool]) ->
     if endpoint.headers:
         yield "    headers:"
         yield from (f"      {scalar(name)}: {scalar(value)}" for name, value in endpoint.headers.items())
-    if endpoint.bearer is not None:
-        yield "    auth:"
-        yield f"      bearer: {scalar(endpoint.bearer)}"
-    else:
-        yield "    # auth: {bearer: env:MCP_TOKEN}"
+    yield from _auth(endpoint)
     yield from _expected_tools(tools)
     yield from _sentinel(tools)
     yield "    # true: events must arrive one by one; false: they need not"
     yield "    # streaming: true"
+
+
+def _auth(endpoint: Endpoint) -> Iterator[str]:
+    oauth, sigv4 = endpoint.oauth, endpoint.sigv4
+    if endpoint.bearer is None and oauth is None and sigv4 is None:
+        yield "    # auth: {bearer: env:MCP_TOKEN}"
+        return
+    yield "    auth:"
+    if endpoint.bearer is not None:
+        yield f"      bearer: {scalar(endpoint.bearer)}"
+    if oauth is not None:
+        yield "      oauth:"
+        given = ("token_url", "client_id", "client_secret", "scope", "resource")
+        yield from (f"        {name}: {scalar(value)}" for name in given if (value := getattr(oauth, name)) is not None)
+    if sigv4 is not None and sigv4.service is not None and sigv4.region is not None:
+        yield "      sigv4:"
+        yield f"        service: {scalar(sigv4.service)}"
+        yield f"        region: {scalar(sigv4.region)}"
+    elif sigv4 is not None:
+        yield "      sigv4: true"
+    if endpoint.token_header != values.AUTHORIZATION:
+        yield f"      token_header: {scalar(endpoint.token_header)}"
 
 
 def _expected_tools(tools: Sequence[Tool]) -> Iterator[str]:
@@ -104,7 +122,13 @@ def _sentinel(tools: Sequence[Tool]) -> Iterator[str]:
     yield "    #     expect: {text: part of the answer}"
 
 
-def _network(report: ProbeReport) -> Iterator[str]:
+def _network(report: ProbeReport, endpoint: Endpoint) -> Iterator[str]:
+    if endpoint.oauth is not None and endpoint.oauth.token_url.lower().startswith("http:"):
+        yield "# The token endpoint is asked in plain text, which is for private networks alone:"
+        yield "network:"
+        yield "  allow_private: true"
+        yield ""
+        return
     address = next((each.remote_address for each in report.exchanges if each.remote_address), None)
     network = _private_network(address) if address else None
     if network is not None:

@@ -7,20 +7,25 @@ from pathlib import Path
 import pytest
 
 from checks.costs import COSTS
-from checks.model import Endpoint, Profile, Sentinel
+from checks.model import Endpoint, OAuth, OnRequest, Profile, Sentinel, SigV4
 from checks.spec import Era, Transport
 from prober.cli import check
-from prober.cli.arguments import add_endpoint_arguments, add_question_arguments, endpoint_from
+from prober.cli.arguments import add_endpoint_arguments, endpoint_from
 from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError
 
 URL = "https://orders.example.com:8443/mcp"
 
 
+OAUTH = (
+    "--oauth-token-url", "https://l.example/", "--oauth-client-id", "a",
+    "--oauth-client-secret", "env:PROBER_TEST_GONE",
+)  # fmt: skip
+
+
 def options(*words: str) -> argparse.Namespace:
     parser = Parser(prog="mcp-prober check")
-    add_endpoint_arguments(parser)
-    add_question_arguments(parser)
+    check.add_arguments(parser)
     return parser.parse_args([URL, *words])
 
 
@@ -76,6 +81,45 @@ def test_every_option_arrives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     )
 
 
+def test_every_credential_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET", "s")
+    found = endpoint_from(
+        options(
+            "--oauth-token-url", "https://login.example.com/token", "--oauth-client-id", "prober",
+            "--oauth-client-secret", "env:SECRET", "--oauth-scope", "a b", "--oauth-resource", "https://a.example/",
+            "--sigv4", "lambda/eu-west-1", "--token-header", "X-App-Token", "--header", "X-Api-Key=aws-ssm:/mcp/key",
+            "--profile", "full", "--ask", "tasks", "--ask", "subscriptions", "--origin", "https://App.example.com",
+        )
+    )  # fmt: skip
+    assert found == Endpoint(
+        name="orders.example.com:8443",
+        url=URL,
+        timeout_s=60.0,
+        oauth=OAuth(
+            token_url="https://login.example.com/token",
+            client_id="prober",
+            client_secret="env:SECRET",
+            scope="a b",
+            resource="https://a.example/",
+        ),
+        sigv4=SigV4(service="lambda", region="eu-west-1"),
+        token_header="X-App-Token",
+        headers={"X-Api-Key": "aws-ssm:/mcp/key"},
+        on_request=(OnRequest.TASKS, OnRequest.SUBSCRIPTIONS),
+        browser_origins=("https://app.example.com",),
+    )
+
+
+def test_a_function_url_tells_what_to_sign_for_and_the_url_stands_before_the_option() -> None:
+    parser = Parser(prog="mcp-prober check")
+    add_endpoint_arguments(parser)
+    url = "https://abc123.lambda-url.eu-central-1.on.aws/mcp"
+    assert endpoint_from(parser.parse_args([url, "--sigv4"])).sigv4 == SigV4()
+    assert endpoint_from(parser.parse_args(["--sigv4", "--insecure", url])).sigv4 == SigV4()
+    with pytest.raises(SystemExit):
+        parser.parse_args(["--sigv4", url])
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -87,6 +131,26 @@ def test_every_option_arrives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         (["--bearer", "hunter2"], "--bearer: is not a reference to a secret"),
         (["--bearer", "env:PROBER_TEST_GONE"], "env:PROBER_TEST_GONE is not set"),
         (["--bearer", "env:A", "--header", "authorization=env:A"], "--bearer and --header both give Authorization"),
+        (["--sigv4=lambda/eu-west-1", "--header", "authorization=env:A"], "--sigv4 and --header both give Authoriz"),
+        (
+            ["--token-header", "X-T", "--bearer", "env:A", "--header", "x-t=env:A"],
+            "--bearer and --header both give X-T",
+        ),
+        (["--sigv4"], "--sigv4: the address cannot be signed for"),
+        (["--sigv4", "lambda"], "--sigv4 wants SERVICE/REGION"),
+        (["--sigv4", "/eu-west-1"], "--sigv4 wants SERVICE/REGION"),
+        (["--sigv4", "lambda/EU"], "--sigv4: is not the name of an AWS service or region"),
+        (["--sigv4=lambda/eu-west-1", "--bearer", "env:A"], "--sigv4 needs the Authorization header"),
+        (["--token-header", "X-T"], "--token-header is given, but no token"),
+        (["--token-header", "Host", "--bearer", "env:A"], "--token-header: is a header that the prober sets itself"),
+        (["--oauth-token-url", "https://l.example/"], "--oauth-client-id is missing"),
+        (["--oauth-scope", "read"], "--oauth-token-url is missing"),
+        ([*OAUTH[:-1], "hunter2"], "--oauth-client-secret: is not a reference to a secret"),
+        ([*OAUTH], "env:PROBER_TEST_GONE is not set"),
+        ([*OAUTH, "--bearer", "env:A"], "--bearer and --oauth-token-url both give the token"),
+        (["--bearer", "aws-sm:orders"], "--bearer: is not a reference to a secret"),
+        (["--ask", "tasks"], "--ask and --origin are for the full profile"),
+        (["--profile", "full", "--origin", "https://a.example/x"], "--origin: is not an origin"),
         (["--timeout", "soon"], "--timeout: is not a duration"),
         (["--timeout", "0"], "--timeout is out of range"),
         (["--timeout", "1h"], "--timeout is out of range"),
@@ -110,6 +174,7 @@ def test_what_cannot_be_meant_is_refused_without_repeating_a_secret(words: list[
         (["--sentinel", "a", "--args", '{"a": NaN}'], "NaN is no JSON number"),
         (["--sentinel", "a", "--args", '{"a": 1e999}'], "1e999 is no JSON number"),
         (["--sentinel", "a", "--args", "[" * 100_000], "--args is not JSON"),
+        (["--ask", "everything"], "invalid choice: 'everything'"),
         (["--trans", "sse"], "unrecognized arguments"),
         (["--transport", "http"], "invalid choice: 'http'"),
     ],

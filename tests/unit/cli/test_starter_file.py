@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from checks.model import Endpoint, ProbeReport
+from checks.model import Endpoint, OAuth, ProbeReport, SigV4
 from checks.spec import Transport
 from prober.cli.starter_file import scalar, starter_file
 from prober.settings import Settings, parse
 from prober.settings.document import read
 
+ARN = "arn:aws:secretsmanager:eu-central-1:123456789012:secret:mcp/x-AbCdEf#key"
 Listed = Callable[..., ProbeReport]
 
 
@@ -62,6 +63,25 @@ def test_what_the_command_line_pinned_is_written(lists_tools: Listed, endpoint: 
         Transport.STREAMABLE_HTTP, False, "file:/run/secrets/token",
     )  # fmt: skip
     assert found.headers == pinned.headers
+
+
+@pytest.mark.parametrize(
+    "credentials",
+    [
+        {"sigv4": SigV4()},
+        {"sigv4": SigV4(service="lambda", region="eu-west-1"), "bearer": "env:T", "token_header": "X-App-Token"},
+        {"oauth": OAuth(token_url="https://l.example/t", client_id="a: b", client_secret="aws-sm:" + ARN, scope="a b")},
+        {"oauth": OAuth(token_url="http://l.example/t", client_id="a", client_secret="env:S", resource="https://r/")},
+    ],
+)
+def test_the_credentials_of_the_command_line_are_written(
+    lists_tools: Listed, endpoint: Endpoint, credentials: dict[str, Any]
+) -> None:
+    url = "https://abc.lambda-url.eu-central-1.on.aws/mcp"
+    given = replace(endpoint, url=url, **credentials)
+    (found,) = settings(starter_file(lists_tools(tool("find")), given)).endpoints
+    for name in ("bearer", "oauth", "sigv4", "token_header"):
+        assert getattr(found, name) == getattr(given, name)
 
 
 @pytest.mark.parametrize(
