@@ -7,10 +7,12 @@ from enum import StrEnum
 from itertools import islice
 from typing import Any, Final
 
-from checks.messages import all_tools_of, error_of, result_of, text_of
-from checks.model import CheckResult, Exchange, Expectation, Finding, Outcome, Profile, Sentinel
+from checks.messages import Tool, all_tools_of, error_of, result_of, text_of
+from checks.mirrored import annotation_fault
+from checks.model import CheckResult, Exchange, Expectation, Finding, Opening, Outcome, Profile, Sentinel
 from checks.proofs import answer_line, milliseconds, shown_json
 from checks.shapes import of_call, rulebook
+from checks.spec import Era
 from checks.text import clean
 from checks.timing import elapsed_ms
 from checks.unit import CheckContext, check
@@ -55,7 +57,7 @@ async def sentinel_call(ctx: CheckContext) -> CheckResult:
     findings: list[Finding] = []
     facts: list[dict[str, Any]] = []
     for sentinel in ctx.endpoint.sentinels:
-        refusal = None if listing is None else _refusal(sentinel, listing)
+        refusal = None if listing is None else _refusal(sentinel, listing, ctx.wire.opening)
         if refusal is not None:
             facts.append(_fact(sentinel, *refusal))
             continue
@@ -79,7 +81,7 @@ def _skip(summary: str) -> CheckResult:
     return CheckResult(check="sentinel_call", outcome=Outcome.SKIP, summary=summary)
 
 
-def _refusal(sentinel: Sentinel, listing: CheckResult) -> tuple[Called, str] | None:
+def _refusal(sentinel: Sentinel, listing: CheckResult, opening: Opening) -> tuple[Called, str] | None:
     """Why the sentinel is not called, or None. A tool that a broken listing may have hidden is called all the same."""
     entries = [tool for tool in all_tools_of(listing.exchanges) if tool.name == sentinel.tool]
     if listing.facts.get("complete") and not entries:
@@ -88,7 +90,16 @@ def _refusal(sentinel: Sentinel, listing: CheckResult) -> tuple[Called, str] | N
         return Called.SKIPPED, "not called: the server marks it as destructive (set allow_destructive to call it)"
     if any(tool.needs_task for tool in entries):
         return Called.SKIPPED, "not called: it answers only clients that poll tasks"
-    return None
+    fault = _annotation_fault(entries) if _is_stateless(opening) else None
+    return None if fault is None else (Called.SKIPPED, f"not called: clients must drop it, because {fault}")
+
+
+def _is_stateless(opening: Opening) -> bool:
+    return opening.opener is not None and opening.opener.era is Era.STATELESS
+
+
+def _annotation_fault(entries: Sequence[Tool]) -> str | None:
+    return next((fault for tool in entries if (fault := annotation_fault(tool.raw.get("inputSchema")))), None)
 
 
 def _judge(exchange: Exchange, expect: Expectation) -> tuple[Called, str]:

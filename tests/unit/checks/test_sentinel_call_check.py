@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from checks.model import Expectation, Failure, Outcome, Sentinel
 from checks.proofs import shown_json
 from checks.protocol.sentinel_call import contains
+from checks.spec import Era
 from tests.unit.checks.conversations import called, endpoint, exchange, failed, judge, ok, opened, tool, tool_page
 
 DESTRUCTIVE = exchange("tools/list", messages=[ok({"tools": [tool("drop", annotations={"destructiveHint": True})]})])
@@ -59,6 +60,19 @@ def test_a_destructive_tool_is_left_alone_however_long_its_name_is_and_however_o
         judged = judge(opened(), listing, endpoint=endpoint(sentinels=(Sentinel(tool=name),)))
 
         assert len(judged.wire.asked) == 1
+
+
+def test_a_tool_that_clients_must_drop_over_its_header_annotations_is_called_in_the_handshake_era_alone() -> None:
+    schema = {"type": "object", "properties": {"value": {"type": "string", "x-mcp-header": "no token"}}}
+    watched = endpoint(sentinels=(Sentinel(tool="a", arguments={"value": "x"}, allow_destructive=True),))
+    listing = exchange("tools/list", messages=[ok({"tools": [{"name": "a", "inputSchema": schema}]})])
+
+    stateless = judge(opened(), listing, endpoint=watched)
+    handshake = judge(opened(era=Era.HANDSHAKE), listing, called(), endpoint=watched)
+
+    assert len(stateless.wire.asked) == 1
+    assert "x-mcp-header" in stateless.result("sentinel_call").summary
+    assert handshake.result("sentinel_call").outcome is Outcome.PASS
 
 
 def test_a_tool_that_answers_only_through_tasks_is_left_alone() -> None:
