@@ -83,7 +83,7 @@ class CredentialChain:
 
 
 class SigV4Signer:
-    """Implements `prober.wire.exchange.Signer` for the requests of one probe.
+    """Implements `prober.wire.outgoing.Signer` for the requests of one probe.
 
     Signed are the host, the content type and what belongs to AWS: everything else may be changed on the way by a proxy
     or a front door, and TLS protects it.
