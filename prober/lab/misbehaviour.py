@@ -222,6 +222,26 @@ def mistaken(result: rpc.Json) -> rpc.Json:
     return {**result, "result": dict(WRONG_SUM)} if "result" in result else result
 
 
+def misacknowledged(request: Request) -> Response:
+    """The acknowledgement of a subscription that nobody asked for."""
+    told = {
+        "jsonrpc": "2.0",
+        "method": "notifications/subscriptions/acknowledged",
+        "params": {"notifications": {"toolsListChanged": True}, "_meta": {f"{META}subscriptionId": 77}},
+    }
+    return rpc.event_stream(_pieces(rpc.event(told)))
+
+
+def minting(app: Handler) -> Handler:
+    """The application, with a session id on every answer."""
+
+    async def handler(request: Request) -> Response:
+        response = await app(request)
+        return replace(response, headers=(*response.headers, ("Mcp-Session-Id", "lab-session")))
+
+    return handler
+
+
 def altered(app: Handler, headers: Mapping[str, str | None]) -> Handler:
     """The application behind an edge that replaces these request headers, or removes those given as None.
 

@@ -122,6 +122,15 @@ ACCESS_FAULTS: Final[tuple[Scenario, ...]] = (
         build=streaming(lambda: Protected(app=StatelessServer(), token_status=503)),
     ),
     Scenario(
+        id="token-client-refused",
+        title="Healthy, but the authorization server does not know the prober as a client",
+        verdict="unknown",
+        diagnosis="observer-impaired",
+        front=Front.FUNCTION_URL_STREAMING,
+        options={**CLIENT, "oauth": {**CLIENT["oauth"], "client_id": "stranger"}},
+        build=streaming(lambda: Protected(app=StatelessServer())),
+    ),
+    Scenario(
         id="aws-iam-unsigned",
         title="Function URL with AuthType AWS_IAM, and the prober does not sign",
         verdict="down",

@@ -185,4 +185,12 @@ HEALTHY: Final[tuple[Scenario, ...]] = (
         options=BROWSERS,
         build=lambda: Cors(app=streaming(lambda: HandshakeServer(origins=PAGES))(), origins=PAGES),
     ),
+    Scenario(
+        id="browser-clients-bearer",
+        title="Open to scripts of one web page that bring a token",
+        verdict="up",
+        front=Front.FUNCTION_URL_STREAMING,
+        options={**BROWSERS, **TOKEN},
+        build=lambda: Cors(app=streaming(lambda: Protected(app=StatelessServer(origins=PAGES)))(), origins=PAGES),
+    ),
 )

@@ -111,6 +111,18 @@ REQUEST_FAULTS: Final[tuple[Scenario, ...]] = (
         ),
     ),
     Scenario(
+        id="subscription-of-another",
+        title="The acknowledgement of a subscription names another one",
+        verdict="up",
+        warns=("subscriptions",),
+        profile="full",
+        front=Front.FUNCTION_URL_STREAMING,
+        options={"sentinels": [ADD], "on_request": ["subscriptions"]},
+        build=streaming(
+            lambda: bad.intercept(StatelessServer(announces=True), {"subscriptions/listen": bad.misacknowledged})
+        ),
+    ),
+    Scenario(
         id="subscription-unknown",
         title="Changes are announced, but nobody can subscribe to them",
         verdict="up",

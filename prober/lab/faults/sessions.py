@@ -6,6 +6,7 @@ from prober.lab import misbehaviour as bad
 from prober.lab.faults.parts import PLAIN, apart, buffered
 from prober.lab.scenario import Front, Scenario
 from prober.lab.servers.handshake import HandshakeServer
+from prober.lab.servers.stateless import StatelessServer
 
 OVERLAP_S: Final = 0.05
 """What an answer takes, so that requests which are sent at once meet different instances."""
@@ -48,5 +49,14 @@ SESSION_FAULTS: Final[tuple[Scenario, ...]] = (
         front=Front.FUNCTION_URL_BUFFERED,
         options=PLAIN,
         build=buffered(lambda: bad.badly_named(HandshakeServer(streams=False), "session ")),
+    ),
+    Scenario(
+        id="session-in-stateless-era",
+        title="Hands out a session id in the era that has none",
+        verdict="up",
+        warns=("lifecycle",),
+        front=Front.FUNCTION_URL_BUFFERED,
+        options=PLAIN,
+        build=buffered(lambda: bad.minting(StatelessServer(streams=False))),
     ),
 )

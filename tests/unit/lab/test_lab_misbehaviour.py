@@ -9,7 +9,7 @@ from prober.lab.faults.parts import apart
 from prober.lab.http import Request, Response
 from prober.lab.servers.handshake import HandshakeServer
 from prober.lab.servers.stateless import StatelessServer
-from tests.unit.lab.messages import META, VERSION, handshake, json_of, stateless
+from tests.unit.lab.messages import META, VERSION, events_of, handshake, json_of, stateless
 
 
 async def test_one_method_s_result_is_changed_and_nothing_else(post) -> None:
@@ -103,6 +103,16 @@ def test_a_task_may_never_end_or_end_wrong() -> None:
 async def test_a_fixed_result_answers_the_request_that_was_made(post) -> None:
     answer = bad.rpc_result({"a": 1})(post({"jsonrpc": "2.0", "id": "p7", "method": "x"}))
     assert await json_of(answer) == {"jsonrpc": "2.0", "id": "p7", "result": {"a": 1}}
+
+
+async def test_a_session_may_be_minted_where_there_is_none(post) -> None:
+    app = bad.minting(StatelessServer())
+    assert (await app(stateless(post, "tools/list"))).header("mcp-session-id") == "lab-session"
+
+
+async def test_a_subscription_may_be_acknowledged_to_somebody_else(post) -> None:
+    (told,) = await events_of(bad.misacknowledged(stateless(post, "subscriptions/listen")))
+    assert told["params"]["_meta"] == {f"{META}subscriptionId": 77}
 
 
 async def test_instances_that_stand_apart_share_no_memory() -> None:
