@@ -2,14 +2,17 @@
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.interop.environments import NotOnThisMachine, modules_of, python_of
+from tests.interop.kinds import kind_of
 from tests.interop.observing import CHECK_TIMEOUT_S, Observed, observe
+from tests.interop.serving import serving
 
 HERE = Path(__file__).parent
 CLIENTS = HERE / "clients"
@@ -59,6 +62,20 @@ def seen(request: pytest.FixtureRequest) -> Seen:
         return observed
 
     return of
+
+
+@pytest.fixture
+async def serve() -> AsyncIterator[Callable[[str], Awaitable[str]]]:
+    """Starts a server of the kind of this name and returns its URL; it ends with the test."""
+    async with AsyncExitStack() as stack:
+
+        async def start(name: str) -> str:
+            try:
+                return await stack.enter_async_context(serving(kind_of(name)))
+            except NotOnThisMachine as missing:
+                pytest.skip(str(missing))
+
+        yield start
 
 
 @pytest.fixture

@@ -53,6 +53,8 @@ class Kind:
     path: str = "/mcp"
     runtime: Runtime = Runtime.PYTHON
     axes: Axes
+    by_handshake: Axes | None = None
+    """Of a server of both eras: its axes where the endpoint is pinned to the era that it does not show at first."""
     serves: tuple[str, ...]
     """The revisions that it answers with themselves, when they are offered."""
     violations: tuple[Violation, ...] = ()
@@ -154,6 +156,7 @@ KINDS = (
         script="mcp_2_server.py",
         arguments=("stateful",),
         axes=Axes("stateless", "2026-07-28", HTTP, "none", JSON),
+        by_handshake=Axes("handshake", "2025-11-25", HTTP, "session", EVENTS),
         serves=BOTH_ERAS,
     ),
     Kind(
@@ -162,6 +165,7 @@ KINDS = (
         script="mcp_2_server.py",
         arguments=("stateless",),
         axes=Axes("stateless", "2026-07-28", HTTP, "none", JSON),
+        by_handshake=Axes("handshake", "2025-11-25", HTTP, "none", EVENTS),
         serves=BOTH_ERAS,
     ),
     Kind(
@@ -170,6 +174,7 @@ KINDS = (
         script="mcp_2_server.py",
         arguments=("json",),
         axes=Axes("stateless", "2026-07-28", HTTP, "none", JSON),
+        by_handshake=Axes("handshake", "2025-11-25", HTTP, "session", JSON),
         serves=BOTH_ERAS,
     ),
     Kind(
@@ -186,6 +191,7 @@ KINDS = (
         environment="fastmcp",
         script="fastmcp_server.py",
         axes=Axes("stateless", "2026-07-28", HTTP, "none", JSON),
+        by_handshake=Axes("handshake", "2025-11-25", HTTP, "session", EVENTS),
         serves=BOTH_ERAS,
     ),
     Kind(
@@ -245,6 +251,7 @@ KINDS = (
         arguments=("dual",),
         runtime=Runtime.NODE,
         axes=Axes("stateless", "2026-07-28", HTTP, "none", JSON),
+        by_handshake=Axes("handshake", "2025-11-25", HTTP, "none", EVENTS),
         serves=BOTH_ERAS,
     ),
     Kind(

@@ -31,10 +31,12 @@ class Checked:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """A server of one kind, probed twice: what the full probe does to it, the standard one would see."""
+    """A server of one kind, the standard probe last: what the full ones have done to it, that one would see."""
 
     full: Checked
     standard: Checked
+    by_handshake: Checked | None
+    """A full probe pinned to the handshake, of a server of both eras."""
 
 
 async def check(url: str, *options: str) -> Checked:
@@ -66,4 +68,6 @@ async def _observed(kind: Kind, installers: Executor, turn: asyncio.Semaphore) -
     await asyncio.get_running_loop().run_in_executor(installers, prepare, kind)
     async with turn, serving(kind) as url:
         full = await check(url, "--profile", "full", *ADD)
-        return Observed(full, await check(url, *ADD))
+        pinned = ("--profile", "full", "--era", "handshake", *ADD)
+        by_handshake = None if kind.by_handshake is None else await check(url, *pinned)
+        return Observed(full, await check(url, *ADD), by_handshake)

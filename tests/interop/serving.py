@@ -27,7 +27,7 @@ def prepare(kind: Kind) -> Path:
 
 @asynccontextmanager
 async def serving(kind: Kind) -> AsyncIterator[str]:
-    """The URL of a server of this kind, which ends with the context. Its environment has been prepared."""
+    """The URL of a server of this kind, which ends with the context. Raises as `prepare` does."""
     place = await asyncio.to_thread(prepare, kind)
     match kind.runtime:
         case Runtime.LAMBDA:
