@@ -14,6 +14,11 @@ _SERVER_CHOSEN: Final = frozenset({"mcp-session-id", "last-event-id"})
 """Headers whose value the server handed out. Nothing in them may be expanded: a hostile server would otherwise have
 the reader's shell print a file or a variable."""
 
+_SIGNATURE: Final = re.compile(r"\$\{sigv4:(?P<service>[a-z0-9-]+)/(?P<region>[a-z0-9-]+)\}")
+"""What is shown for an AWS signature, which is good for one request and some minutes: curl makes a new one."""
+
+_SIGNATURE_HEADERS: Final = frozenset({"authorization", "x-amz-date"})
+
 _REFERENCE: Final = re.compile(r"\$\{(?:(?P<scheme>[a-z][a-z0-9-]*):)?(?P<place>[^${}]+)\}")
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 _SHOWN: Final = 8192
@@ -32,8 +37,14 @@ def curl(exchange: Exchange, insecure: bool = False) -> str:
         words.append("--insecure")
     if exchange.method not in ("GET", "POST") or (exchange.method == "POST" and not exchange.request_body):
         words += ["-X", shlex.quote(exchange.method)]
+    signature = next(
+        (found for _, value in exchange.request_headers if (found := _SIGNATURE.fullmatch(value)) is not None), None
+    )
+    if signature is not None:
+        words += ["--aws-sigv4", f"aws:amz:{signature['region']}:{signature['service']}"]
+        words += ["--user", '"${AWS_ACCESS_KEY_ID}:${AWS_SECRET_ACCESS_KEY}"']
     for name, value in exchange.request_headers:
-        if name.lower() not in _LEFT_OUT:
+        if name.lower() not in (_LEFT_OUT if signature is None else _LEFT_OUT | _SIGNATURE_HEADERS):
             words += ["-H", _header(name, value)]
     if exchange.request_body:
         words += ["--data-raw", shlex.quote(clean(exchange.request_body, _SHOWN))]

@@ -193,7 +193,7 @@ def _of_refusal(exchange: Exchange) -> Symptom | None:
 
 def _of_forbidden(exchange: Exchange) -> Symptom:
     kind, message, body = error_type(exchange), error_message(exchange), body_json(exchange)
-    if kind == "InvalidSignatureException":
+    if kind in ("InvalidSignatureException", "ExpiredTokenException"):
         return Symptom.SIGNATURE_REJECTED
     if kind == "MissingAuthenticationTokenException" or message == "Missing Authentication Token":
         return Symptom.ROUTE_MISSING

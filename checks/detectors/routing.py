@@ -1,12 +1,14 @@
 """Causes at the front door: refused, unknown, redirected, or given up on before the function was done."""
 
+from datetime import UTC, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Final
 from urllib.parse import urljoin, urlsplit
 
 from checks.detectors.scene import Scene, scene
 from checks.front_door import FrontDoor
 from checks.messages import error_of
-from checks.model import Effect, Evidence
+from checks.model import Effect, Evidence, Exchange
 from checks.proofs import header_proof, milliseconds
 from checks.symptoms import Symptom, error_message, error_type
 from checks.text import clean
@@ -22,6 +24,8 @@ For a URL with AuthType AWS_IAM, clients must sign their requests; an unsigned p
 
 _SKEWED: Final = ("Signature expired", "Signature not yet current")
 """How AWS begins the message about a signature whose time is more than five minutes off its own."""
+_TOLERANCE: Final = timedelta(minutes=5)
+"""How far apart the clocks of signer and AWS may be (AWS API signing, "Troubleshoot": signature expired)."""
 
 
 @detector("function-url-forbidden", effect=Effect.DOWN)
@@ -82,7 +86,16 @@ def _own_signature(found: Scene) -> Cause:
     """The signature was ours: our clock or our keys are wrong, or somebody changed the request on its way."""
     message = clean(error_message(found.exchange) or "the signature does not match", 200)
     proofs = (*header_proof(found.exchange, "x-amzn-errortype"), *header_proof(found.exchange, "date"))
-    if message.startswith(_SKEWED):
+    if error_type(found.exchange) == "ExpiredTokenException":
+        return found.cause(
+            0.95,
+            "Nothing is known about the endpoint: the AWS credentials that the prober signs with have expired.",
+            "Give the prober a role, whose credentials are renewed by themselves, or renew AWS_SESSION_TOKEN and the "
+            "keys beside it.",
+            proofs=proofs,
+            effect=Effect.UNKNOWN,
+        )
+    if message.startswith(_SKEWED) or _clocks_differ(found.exchange):
         return found.cause(
             0.95,
             f"Our own clock is more than five minutes off, so that AWS takes no signature of ours: {message}.",
@@ -98,6 +111,17 @@ def _own_signature(found: Scene) -> Cause:
         proofs=proofs,
         alternatives=("A proxy on the way changes the path, a signed header or the body after they were signed.",),
     )
+
+
+def _clocks_differ(exchange: Exchange) -> bool:
+    """Whether the front door's clock, by the Date of its answer, is too far from ours for any signature of ours."""
+    try:
+        theirs = parsedate_to_datetime(exchange.header("date") or "")
+    except ValueError:
+        return False
+    theirs = theirs if theirs.tzinfo is not None else theirs.replace(tzinfo=UTC)
+    ours = exchange.started_at + timedelta(milliseconds=exchange.timings.total_ms)
+    return abs(theirs - ours) > _TOLERANCE
 
 
 @detector("blocked-by-waf", effect=Effect.DOWN)

@@ -42,6 +42,16 @@ _NEVER_ALLOWED: Final = (
     "if its name should not lead here, correct the DNS record."
 )
 
+_OWN_FIXES: Final[Mapping[str, str]] = {
+    "secret": "Make the secret available to the prober: set the variable, mount the file or allow the prober to read "
+    "the secret that the reference names, and where the configuration has `secrets: allow:`, add it there.",
+    "aws-credentials": "Give the prober AWS credentials: a role for its task, pod or instance, or AWS_ACCESS_KEY_ID "
+    "and AWS_SECRET_ACCESS_KEY. `aws sts get-caller-identity` in its place tells whether it has any.",
+    "token-endpoint": "Look at the authorization server: whether it is up, and whether it still knows this client, its "
+    "secret, scope and resource.",
+}
+"""By the reason why we could not ask."""
+
 _OWN_MACHINE: Final = "Look at the machine that the prober runs on: its network, resolver, clock and load."
 
 
@@ -169,11 +179,10 @@ def observer_impaired(evidence: Evidence) -> Cause | None:
     if found is None:
         return None
     error = _error(found)
-    reference = "Make the secret available to the prober: set the variable or mount the file that the reference names."
     return found.cause(
         0.95,
         f"Nothing is known about the endpoint, because the prober could not ask: {clean(error.detail, 200)}.",
-        reference if error.reason == "secret" else _OWN_MACHINE,
+        _OWN_FIXES.get(error.reason, _OWN_MACHINE),
         effect=Effect.UNKNOWN,
     )
 

@@ -98,3 +98,26 @@ def test_the_text_around_a_reference_is_only_text(before: str, after: str) -> No
     words = as_the_shell_reads_it(line, {"PATH": "/usr/bin:/bin", "TOKEN": "t"})
 
     assert f"X-Mixed: {before}t{after}" in words
+
+
+def test_an_aws_signature_is_made_anew_by_curl() -> None:
+    line = curl(
+        sent(
+            ("Authorization", "${sigv4:lambda/eu-central-1}"),
+            ("X-Amz-Date", "20261120T120000Z"),
+            ("X-Amz-Security-Token", "${AWS_SESSION_TOKEN}"),
+            ("X-App-Token", "Bearer ${env:TOKEN}"),
+        )
+    )
+    environment = {"AWS_ACCESS_KEY_ID": "AK", "AWS_SECRET_ACCESS_KEY": "sk", "AWS_SESSION_TOKEN": "st", "TOKEN": "t"}
+    words = as_the_shell_reads_it(line, {**environment, "PATH": "/usr/bin:/bin"})
+    assert words[words.index("--aws-sigv4") + 1] == "aws:amz:eu-central-1:lambda"
+    assert words[words.index("--user") + 1] == "AK:sk"
+    assert [word for at, word in enumerate(words) if words[at - 1] == "-H"] == [
+        "X-Amz-Security-Token: st", "X-App-Token: Bearer t",
+    ]  # fmt: skip
+
+
+def test_a_signature_that_a_server_chose_is_only_text() -> None:
+    line = curl(sent(("Mcp-Session-Id", "${sigv4:lambda/$(id)}"), ("X-Other", "${sigv4:lambda}")))
+    assert "--aws-sigv4" not in line

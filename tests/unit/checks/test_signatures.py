@@ -1,6 +1,8 @@
 """A signature that AWS refuses: whose it was, and whether our clock is to blame."""
 
 import json
+from datetime import timedelta
+from email.utils import format_datetime
 
 import pytest
 
@@ -13,10 +15,10 @@ EARLY = "Signature not yet current: 20261120T130000Z is still later than 2026112
 WRONG = "The request signature we calculated does not match the signature you provided."
 
 
-def refusal(message: str):
+def refusal(message: str, kind: str = "InvalidSignatureException", date: str = "Fri, 20 Nov 2026 12:00:00 GMT"):
     """An opening that AWS refuses with this message."""
     body = json.dumps({"message": message}).encode()
-    headers = (("x-amzn-ErrorType", "InvalidSignatureException"), ("Date", "Fri, 20 Nov 2026 12:00:00 GMT"))
+    headers = (("x-amzn-ErrorType", kind), ("Date", date))
     return refused(exchange("server/discover", status=403, body=body, media="application/json", headers=headers))
 
 
@@ -42,3 +44,27 @@ def test_a_signature_of_ours_by_the_wrong_keys_is_about_keys_and_not_about_cloud
     assert (found.id, report.verdict) == ("signature-rejected", Verdict.DOWN)
     assert "CloudFront" not in found.fix
     assert "keys" in found.fix
+
+
+@pytest.mark.parametrize(
+    ("minutes", "verdict"), [(-60, "unknown"), (-6, "unknown"), (0, "down"), (4, "down"), (6, "unknown")]
+)
+def test_clocks_that_differ_by_more_than_five_minutes_are_told_by_the_answers_date(minutes, verdict) -> None:
+    theirs = exchange("server/discover").started_at + timedelta(minutes=minutes)
+    report = judge(refusal(WRONG, date=format_datetime(theirs)), endpoint=SIGNED)
+    assert report.verdict == verdict
+    assert ("Our own clock" in report.diagnoses[0].summary) == (verdict == "unknown")
+
+
+@pytest.mark.parametrize("date", ["", "yesterday", "Fri, 20 Nov 99999 12:00:00 GMT"])
+def test_a_date_that_cannot_be_read_tells_nothing(date) -> None:
+    assert judge(refusal(WRONG, date=date), endpoint=SIGNED).verdict == "down"
+
+
+def test_credentials_of_ours_that_have_expired_are_no_outage_of_the_endpoint() -> None:
+    report = judge(
+        refusal("The security token included in the request is expired", "ExpiredTokenException"), endpoint=SIGNED
+    )
+    (found,) = report.diagnoses
+    assert (found.id, report.verdict) == ("signature-rejected", Verdict.UNKNOWN)
+    assert "AWS_SESSION_TOKEN" in found.fix
