@@ -17,6 +17,8 @@ from checks.timing import elapsed_ms
 from checks.unit import CheckContext, check
 
 _OPENINGS: Final[Mapping[str, Era]] = {"initialize": Era.HANDSHAKE, "server/discover": Era.STATELESS}
+_KEPT_FROM_DISCOVERY: Final = "not asked, because the endpoint's settings pin the handshake era"
+"""Some servers do not survive `server/discover`; their owners pin the era."""
 _HANDSHAKES: Final = tuple(revision for revision, era in REVISIONS.items() if era is Era.HANDSHAKE)
 
 
@@ -55,7 +57,8 @@ async def eras(ctx: CheckContext) -> CheckResult:
     """Which clients can connect: those of which eras, and of which revisions?
 
     Offers every published revision in a conversation of its own, over the transport of the open one, except those whose
-    offer that one has seen answered. Over HTTP+SSE only the revisions of the handshake.
+    offer that one has seen answered. Over HTTP+SSE, and where the owner pins that era, only the revisions of the
+    handshake.
     Facts: `revisions`, for each revision asked for a `{"answer", "said", "instead", "exchange"}`: a value of `Answer`,
     the same in one line (`served`, `counter-offered X`, `refused: …`, `not observed: …`), the revision of a
     counter-offer or None, and the exchange that shows it or None. `clients`, rows for people, each
@@ -72,7 +75,9 @@ async def eras(ctx: CheckContext) -> CheckResult:
     for revision, era in REVISIONS.items():
         if transport is Transport.SSE and era is Era.STATELESS:
             continue
-        if revision not in known:
+        if revision not in known and era is Era.STATELESS and ctx.endpoint.era is Era.HANDSHAKE:
+            known[revision] = Offer(revision, Answer.NOT_OBSERVED, _KEPT_FROM_DISCOVERY)
+        elif revision not in known:
             opening = await ctx.wire.open_beside(era, revision)
             beside += opening.exchanges
             known[revision] = _of_opening(revision, opening)

@@ -132,6 +132,16 @@ def test_a_modern_server_that_names_what_it_speaks_keeps_the_handshake_out_and_t
     assert said(judged)["2025-11-25"].startswith("refused: JSON-RPC error -32022")
 
 
+def test_a_server_that_its_owner_keeps_from_discovery_is_not_asked_for_it() -> None:
+    judged = ask(eras, by_initialize(), endpoint=endpoint(era=Era.HANDSHAKE), beside=echoing(*HANDSHAKES))
+
+    assert (
+        said(judged)["2026-07-28"] == "not observed: not asked, because the endpoint's settings pin the handshake era"
+    )
+    assert ("open_beside", Era.STATELESS, "2026-07-28") not in judged.wire.asked_otherwise
+    assert judged.results[-1].outcome is Outcome.PASS
+
+
 def test_over_the_older_transport_only_handshakes_are_tried() -> None:
     shaken = initialized("2025-11-25", status=202, media="text/plain", request={"protocolVersion": "2025-11-25"})
     opening = opened(shaken, era=Era.HANDSHAKE, transport=Transport.SSE)
