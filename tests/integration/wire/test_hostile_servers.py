@@ -1,7 +1,6 @@
-"""Servers that break off, drip, flood, lie or lead elsewhere: each ends as one exchange with its reason."""
+"""What servers must not make of the wire, beside the catalogue: by TLS, cookies, proxies, kept connections, posts."""
 
 import asyncio
-import gzip
 import os
 import shutil
 import socket
@@ -17,16 +16,15 @@ import uvloop
 
 from checks.messages import result_of
 from checks.model import Exchange, Failure
-from prober.limits import KIB, Limits
+from prober.limits import Limits
 from prober.net.guard import GuardPolicy
+from tests.integration.wire.hostile import TOOLS, sending
 from tests.integration.wire.scripted import (
     DISCOVERED,
     Certificates,
     Out,
     Prober,
     Request,
-    Script,
-    handshake,
     make_prober,
     result,
     running,
@@ -34,133 +32,10 @@ from tests.integration.wire.scripted import (
     trusting,
 )
 
-TOOLS = {"tools": [{"name": "add", "inputSchema": {"type": "object"}}]}
-
 
 def failure_of(exchange: Exchange) -> tuple[Failure, str]:
     assert exchange.transport_error is not None
     return exchange.transport_error.failure, exchange.transport_error.reason
-
-
-async def first_exchange(prober: Prober, script: Script, *, timeout_s: float = 2.0) -> Exchange:
-    """What the very first request to such a server comes to; one request must be enough to stop."""
-    async with running(script) as server, asyncio.timeout(timeout_s + 2):
-        wire = await prober.open(server.url, timeout_s=timeout_s)
-        assert not wire.opening.established
-        assert len(wire.opening.exchanges) == 1
-        await prober.close()
-    return wire.opening.exchanges[0]
-
-
-def sending(*parts: bytes, pause_s: float = 0.0, hang: bool = False) -> Script:
-    """A server that answers everything with these bytes, and closes, or waits until the prober hangs up."""
-
-    async def script(_: Request, out: Out) -> None:
-        for part in parts:
-            await out.raw(part)
-            await asyncio.sleep(pause_s)
-        if hang:
-            await out.reader.read()
-        out.writer.close()
-
-    return script
-
-
-JSON_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-STREAM_HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\n\r\n"
-
-
-@pytest.mark.parametrize(
-    ("script", "expected"),
-    [
-        pytest.param(sending(), (Failure.CONNECTION_LOST, "before-answer"), id="closes at once"),
-        pytest.param(sending(b"HTTP/1.1 200 OK\r\nX-"), (Failure.CONNECTION_LOST, "in-headers"), id="cut in headers"),
-        pytest.param(
-            sending(JSON_HEAD + b'Content-Length: 99\r\n\r\n{"json'),
-            (Failure.CONNECTION_LOST, "in-body"),
-            id="cut in body",
-        ),
-        pytest.param(sending(b"SSH-2.0-OpenSSH_9.2\r\n"), (Failure.PROTOCOL, "malformed-http"), id="not HTTP"),
-        pytest.param(
-            sending(b"HTTP/1.1 200 OK\r\n" + b"A: b\r\n" * 24_001 + b"\r\n"),
-            (Failure.LIMIT, "too-many-headers"),
-            id="header flood",
-        ),
-        pytest.param(
-            sending(b"HTTP/1.1 200 OK\r\nA: " + b"b" * 100_000, hang=True),
-            (Failure.LIMIT, "headers-too-large"),
-            id="endless header",
-        ),
-        pytest.param(
-            sending(b"HTTP/1.1 103 Early Hints\r\n\r\n" * 99, hang=True),
-            (Failure.LIMIT, "too-many-informational"),
-            id="endless interim answers",
-        ),
-        pytest.param(
-            sending(JSON_HEAD + b"Content-Length: 10737418240\r\n\r\n", hang=True),
-            (Failure.LIMIT, "body-too-large"),
-            id="announces 10 GiB",
-        ),
-        pytest.param(
-            sending(JSON_HEAD + b"\r\n", b" " * (1024 * KIB + 1), hang=True),
-            (Failure.LIMIT, "json-too-large"),
-            id="more JSON than is read",
-        ),
-        pytest.param(
-            sending(STREAM_HEAD, b"data: " + b"x" * (1024 * KIB), hang=True),
-            (Failure.LIMIT, "event-too-large"),
-            id="endless event",
-        ),
-        pytest.param(
-            sending(STREAM_HEAD, b"data: {}\n\n" * 1001, hang=True),
-            (Failure.LIMIT, "too-many-events"),
-            id="endless events",
-        ),
-        pytest.param(
-            sending(STREAM_HEAD, b": ping\n" * 5001, hang=True),
-            (Failure.LIMIT, "too-many-comments"),
-            id="endless comments",
-        ),
-        pytest.param(
-            sending(
-                JSON_HEAD + b"Content-Encoding: gzip\r\nContent-Length: 20000\r\n\r\n",
-                gzip.compress(os.urandom(19_000))[:20_000],
-                hang=True,
-            ),
-            (Failure.PROTOCOL, "unexpected-encoding"),
-            id="compressed although asked not to be",
-        ),
-    ],
-)
-async def test_a_broken_or_flooding_server_ends_at_once_with_its_reason(
-    prober: Prober, script: Script, expected: tuple[Failure, str]
-) -> None:
-    exchange = await first_exchange(prober, script)
-    assert failure_of(exchange) == expected
-    assert exchange.timings.total_ms < 1900
-    assert len(exchange.body) <= 64 * KIB
-
-
-@pytest.mark.parametrize(
-    ("script", "reason"),
-    [
-        pytest.param(sending(hang=True), "no-answer", id="silence"),
-        pytest.param(
-            sending(b"HTTP/1.1 200 OK\r\nX: ", *[b"y"] * 99, pause_s=0.03), "incomplete", id="dripping headers"
-        ),
-        pytest.param(
-            sending(JSON_HEAD + b"Content-Length: 99\r\n\r\n", *[b" "] * 99, pause_s=0.03),
-            "incomplete",
-            id="dripping body",
-        ),
-        pytest.param(sending(STREAM_HEAD, *[b": ping\n\n"] * 99, pause_s=0.03), "incomplete", id="only keep-alives"),
-        pytest.param(sending(STREAM_HEAD, hang=True), "incomplete", id="silent stream"),
-    ],
-)
-async def test_a_dripping_or_silent_server_ends_at_the_deadline(prober: Prober, script: Script, reason: str) -> None:
-    exchange = await first_exchange(prober, script, timeout_s=0.4)
-    assert failure_of(exchange) == (Failure.DEADLINE, reason)
-    assert 300 < exchange.timings.total_ms < 1500
 
 
 async def test_a_request_past_the_deadline_is_not_sent(prober: Prober) -> None:
@@ -173,16 +48,6 @@ async def test_a_request_past_the_deadline_is_not_sent(prober: Prober) -> None:
         exchange = await wire.request("tools/list")
     assert failure_of(exchange) == (Failure.DEADLINE, "exhausted")
     assert server.asked == ["server/discover"]
-
-
-async def test_a_redirect_is_shown_and_not_followed(prober: Prober) -> None:
-    async def script(request: Request, out: Out) -> None:
-        await out.reply(307, b"", "Location: http://169.254.169.254/latest/meta-data")
-
-    async with running(script) as server:
-        wire = await prober.open(server.url)
-    assert [each.status for each in wire.opening.exchanges] == [307]
-    assert wire.opening.exchanges[0].header("location") == "http://169.254.169.254/latest/meta-data"
 
 
 @pytest.mark.parametrize("padding", [{"x": "a" * 500_000}, {f"x{number}": {} for number in range(5_000)}])
@@ -445,33 +310,6 @@ async def test_a_tls_handshake_that_hangs_ends_at_its_own_limit(prober: Prober) 
         await hurried.close()
         closing.set()
     assert failure_of(wire.opening.exchanges[0]) == (Failure.TLS, "timeout")
-
-
-async def descriptors_after(prober: Prober, url: str) -> int:
-    await prober.open(url, timeout_s=0.2)
-    await prober.close()
-    await asyncio.sleep(0.05)
-    return count_descriptors()
-
-
-def count_descriptors() -> int:
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="counts descriptors in /proc")
-@pytest.mark.parametrize(
-    "script",
-    [
-        sending(hang=True),
-        sending(STREAM_HEAD, b": ping\n\n", hang=True),
-        sending(JSON_HEAD + b"Content-Length: 9\r\n\r\n"),
-        handshake(sending(hang=True)),
-    ],
-)
-async def test_no_descriptor_is_left_behind(prober: Prober, script: Script) -> None:
-    async with running(script) as server:
-        counts = [await descriptors_after(prober, server.url) for _ in range(5)]
-    assert counts[-1] <= counts[0]
 
 
 async def test_a_cancelled_probe_leaves_no_connection_open(prober: Prober) -> None:
