@@ -16,7 +16,6 @@ import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator, Sequence
 from contextlib import aclosing
 from datetime import datetime
-from time import monotonic
 from typing import Any, Final
 
 import httpx
@@ -70,13 +69,13 @@ class Recorder:
         self.redactor = Redactor(headers, url)
         self.deadline = deadline
         """When the probe is over, on the event loop's clock."""
-        self._began = monotonic()
+        self._began = clock.monotonic()
         self._count = 0
 
     def record(self, outgoing: Outgoing) -> "Recording":
         """Begin an exchange; nothing is sent yet."""
         self._count += 1
-        return Recording(self, outgoing, exchange_id=f"x{self._count}", offset_s=monotonic() - self._began)
+        return Recording(self, outgoing, exchange_id=f"x{self._count}", offset_s=self.clock.monotonic() - self._began)
 
     async def exchange(self, outgoing: Outgoing, *, deadline: float | None = None) -> Exchange:
         """Send one request and read its answer, under the probe's deadline or the given one."""
@@ -96,7 +95,8 @@ class Recording:
         self._id = exchange_id
         self._offset_s = offset_s
         self._started_at: datetime = recorder.clock.now()
-        self._phases = Phases(started=monotonic())
+        self._now = recorder.clock.monotonic
+        self._phases = Phases(started=self._now())
         self._request_headers: Headers = ()
         self._request_body = ""
         self._body = bytearray()
@@ -177,7 +177,7 @@ class Recording:
 
         async def take_up() -> None:
             nonlocal resumed
-            response = await self._send(outgoing, Phases(started=monotonic()))
+            response = await self._send(outgoing, Phases(started=self._now()))
             try:
                 kind = response.headers.get("content-type", "").split(";", 1)[0].strip().lower()
                 resumed = response.status_code == 200 and kind == EVENT_STREAM_TYPE
@@ -205,7 +205,7 @@ class Recording:
 
     def end(self) -> None:
         """What was waited for elsewhere is over."""
-        self._ended_at = monotonic()
+        self._ended_at = self._now()
 
     def fail(self, failure: Failure, reason: str, detail: str) -> None:
         """The exchange did not end with an answer."""
@@ -258,7 +258,7 @@ class Recording:
                 self.error = failed.error
         except (httpx.InvalidURL, UnicodeEncodeError) as invalid:
             self.fail(Failure.OBSERVER, "invalid-request", f"the request cannot be sent: {invalid}")
-        self._ended_at = self._last_byte_at if self._stayed_open else monotonic()
+        self._ended_at = self._last_byte_at if self._stayed_open else self._now()
 
     async def _converse(self, outgoing: Outgoing, on_event: Callable[[Event], None] | None) -> None:
         response = await self._send(outgoing, self._phases)
@@ -389,7 +389,7 @@ class Recording:
 
     def _late(self) -> TransportError:
         """What the deadline cut short."""
-        phases, took = self._phases, monotonic() - self._phases.started
+        phases, took = self._phases, self._now() - self._phases.started
         if phases.sent_at is None:
             failure = _PHASE_FAILURES.get(phases.step)
             if failure is not None and took >= _BLAMES_PHASE_S:
@@ -407,7 +407,7 @@ class Recording:
 
     def _timings(self) -> Timings:
         phases = self._phases
-        ended = self._ended_at or self._last_byte_at or monotonic()
+        ended = self._ended_at or self._last_byte_at or self._now()
         return Timings(
             dns_ms=_ms(phases.dns_s),
             connect_ms=_ms(phases.connect_s),
