@@ -9,8 +9,6 @@ from typing import Any
 import httpx
 import pytest
 
-from checks.model import Endpoint, OnRequest, Outcome, Profile, Verdict
-from prober.app.once import probe_once
 from tests.interop.kinds import ADD, KINDS, Axes, kind_of
 from tests.interop.observing import check
 
@@ -138,15 +136,14 @@ async def test_a_pinned_era_that_the_server_lacks_is_reported_and_the_other_one_
 @pytest.mark.parametrize(
     ("name", "outcome"),
     [
-        ("mcp-2.3", Outcome.PASS),
-        ("ts-2.4", Outcome.PASS),
+        ("mcp-2.3", "pass"),
+        ("ts-2.4", "pass"),
         # Declares no change that it would announce, and need not take a subscription then.
-        ("fastmcp-4.1", Outcome.SKIP),
+        ("fastmcp-4.1", "skip"),
     ],
 )
 async def test_a_subscription_is_acknowledged_by_a_server_that_announces_changes(serve, name, outcome) -> None:
-    endpoint = Endpoint(name=name, url=await serve(name), on_request=(OnRequest.SUBSCRIPTIONS,))
-    report = await probe_once(endpoint, profile=Profile.FULL)
-    (result,) = (each for each in report.results if each.check == "subscriptions")
-    assert (result.outcome, result.findings) == (outcome, ())
-    assert report.verdict is Verdict.UP
+    checked = await check(await serve(name), "--profile", "full", "--ask", "subscriptions")
+    assert checked.report["verdict"] == "up"
+    (result,) = (each for each in checked.report["checks"] if each["id"] == "subscriptions")
+    assert (result["outcome"], result["findings"]) == (outcome, [])
