@@ -53,6 +53,24 @@ class FormOutcome:
     error: TransportError | None = None
 
 
+class _Client(httpx.AsyncClient):
+    """Hands a request to the transport, and nothing else.
+
+    httpx reads the Location of a redirect also where it does not follow it, and raises for one that is no URL.
+    """
+
+    def __init__(self, transport: Transport, **settings: Any) -> None:
+        super().__init__(transport=transport, **settings)
+        self._straight = transport
+
+    async def send(self, request: httpx.Request, *, stream: bool = False, **_: Any) -> httpx.Response:
+        response = await self._straight.handle_async_request(request)
+        response.request = request
+        if not stream:
+            await response.aread()
+        return response
+
+
 class Net:
     """Built once per process: it owns the resolver threads and the TLS contexts."""
 
@@ -75,8 +93,8 @@ class Net:
     def client(self, *, verify: bool = True) -> httpx.AsyncClient:
         """A client for one probe. It keeps one connection per origin, keeps no cookies, follows no redirect, reads no
         proxy settings, and asks for undecoded bodies."""
-        return httpx.AsyncClient(
-            transport=Transport(self._dialer, verify=verify),
+        return _Client(
+            Transport(self._dialer, verify=verify),
             headers={"Accept-Encoding": "identity", "User-Agent": self._user_agent},
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
             trust_env=False,

@@ -55,7 +55,7 @@ class Redactor:
 
     def __init__(self, headers: Iterable[SentHeader], url: str = "") -> None:
         spellings = {text for header in headers if header.is_telling for text in _spellings(header.value)}
-        spellings.update(_of_query(urlsplit(url).query))
+        spellings.update(_of_query(_query(url)))
         self._hold(spellings)
 
     def beside(self, headers: Iterable[SentHeader]) -> "Redactor":
@@ -92,6 +92,14 @@ class Redactor:
         if isinstance(value, list):
             return [self.value(item) for item in value]
         return value
+
+
+def _query(url: str) -> str:
+    """The query of a URL, also of one whose host cannot be read."""
+    try:
+        return urlsplit(url).query
+    except ValueError:
+        return url.partition("?")[2].partition("#")[0]
 
 
 def _of_query(query: str) -> Iterator[str]:

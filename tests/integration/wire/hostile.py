@@ -465,6 +465,7 @@ ELSEWHERE = (
         diagnosis="redirected",
     ),
     Case(id="redirects to metadata", script=redirecting("http://169.254.169.254/x", 308), diagnosis="redirected"),
+    Case(id="redirects to no URL", script=redirecting("http://[::g]/", 302), diagnosis="redirected"),
     Case(id="redirects to a file", script=redirecting("file:///etc/passwd", 302), diagnosis="redirected"),
     Case(id="asks for a token from metadata", script=unauthorized(), diagnosis="auth-required"),
     Case(
