@@ -17,7 +17,6 @@ import uvloop
 from checks.messages import result_of
 from checks.model import Exchange, Failure
 from prober.limits import Limits
-from prober.net.guard import GuardPolicy
 from tests.integration.wire.hostile import TOOLS, sending
 from tests.integration.wire.scripted import (
     DISCOVERED,
@@ -83,37 +82,6 @@ async def test_proxies_of_the_environment_are_not_used(prober: Prober, monkeypat
     async with running(stateless(script)) as server:
         wire = await prober.open(server.url)
     assert wire.opening.established
-
-
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "0x7f.1", "2130706433", "127.1", "[::ffff:127.0.0.1]"])
-async def test_a_loopback_address_is_refused_before_any_connection_in_every_spelling(host: str) -> None:
-    async def script(request: Request, out: Out) -> None:
-        await out.json(result(request, TOOLS))
-
-    prober = make_prober(policy=GuardPolicy())
-    async with running(stateless(script)) as server:
-        wire = await prober.open(server.url.replace("127.0.0.1", host))
-        await prober.close()
-    assert failure_of(wire.opening.exchanges[0]) == (Failure.BLOCKED, "loopback")
-    detail = wire.opening.exchanges[0].transport_error
-    assert detail is not None
-    assert "network.allow_cidrs" in detail.detail
-    assert server.connections == 0
-
-
-async def test_one_bad_address_among_many_refuses_the_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def script(request: Request, out: Out) -> None:
-        await out.json(result(request, TOOLS))
-
-    prober = make_prober(policy=GuardPolicy(allow_private=True))
-    async with running(stateless(script)) as server:
-        port = int(server.url.split(":")[2].split("/")[0])
-        mixed = [(2, 1, 6, "", (address, port)) for address in ("127.0.0.1", "169.254.169.254")]
-        monkeypatch.setattr(prober.net._dialer._resolver, "_lookup", lambda *_, **__: mixed)
-        wire = await prober.open(f"http://rebinding.example:{port}/mcp")
-        await prober.close()
-    assert failure_of(wire.opening.exchanges[0]) == (Failure.BLOCKED, "metadata")
-    assert server.connections == 0
 
 
 async def test_a_server_that_closes_kept_connections_unannounced_is_asked_again(prober: Prober) -> None:
