@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from checks.encode import SHOWN_BODY_LIMIT, SHOWN_MESSAGES, as_json
-from checks.model import CheckResult, Outcome
+from checks.model import CheckResult, Finding, Irregularity, Outcome
 from checks.text import clean, clean_bytes, shown_url, storable
 from tests.unit.checks.conversations import ENDPOINT, NOW, exchange, ok, opened, progress
 
@@ -66,6 +66,34 @@ def test_every_exchange_can_be_stored(body: bytes, data: Any) -> None:
 
     json.dumps(stored).encode("utf-8")
     assert len(stored["body"]) <= SHOWN_BODY_LIMIT
+
+
+@given(anything, anything, json_values)
+def test_every_hostile_string_survives_storage(text: str, other: str, data: Any) -> None:
+    odd = Irregularity(code="bom", detail=text)
+    answer = exchange("tools/list", messages=[ok(data)], headers=((text, other),), irregularities=(odd,))
+    result = CheckResult(
+        check="c",
+        outcome=Outcome.WARN,
+        summary=text,
+        exchanges=(answer,),
+        findings=(Finding(text=other),),
+        facts={text: [other, {other: data}]},
+    )
+
+    stored = json.dumps(as_json(result), ensure_ascii=False)
+
+    stored.encode("utf-8")
+    assert "\\u0000" not in stored.replace("\\\\u0000", "")
+
+
+@pytest.mark.parametrize("text", ["\ufeffa", "a\ud800b", "\udfff", "a\0b", "\U0001f600"])
+def test_what_is_stored_can_be_told_from_what_it_stands_for(text: str) -> None:
+    stored = storable({text: text})
+
+    assert json.loads(json.dumps(stored)) == stored
+    assert all(character not in f"{stored}" for character in "\0\ud800\udfff")
+    assert ("\ufeff" in text) == ("\ufeff" in next(iter(stored)))
 
 
 def test_messages_are_stored_by_kind_and_arrival_without_their_data() -> None:

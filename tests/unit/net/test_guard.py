@@ -1,6 +1,10 @@
 """The address policy, in every spelling in which an address can be written."""
 
+import ipaddress
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from prober.net.guard import SETTING, GuardPolicy, explain, explain_port
 
@@ -129,3 +133,66 @@ def test_ports_of_other_protocols_need_an_explicit_address() -> None:
     assert not PUBLIC_ONLY.refuses_port("93.184.215.14", 8443)
     assert not GuardPolicy(allow_cidrs=("93.184.215.14/32",)).refuses_port("93.184.215.14", 6379)
     assert SETTING in explain_port("93.184.215.14", 6379)
+
+
+policies = st.sampled_from(
+    [
+        PUBLIC_ONLY,
+        LAX,
+        GuardPolicy(allow_private=True),
+        GuardPolicy(allow_cidrs=("10.0.0.0/8", "fd12::/16", "127.0.0.0/30")),
+        GuardPolicy(allow_private=True, own=(("127.0.0.1", 443), ("10.0.0.7", 443))),
+    ]
+)
+telling = st.sampled_from(
+    [
+        int(ipaddress.ip_address(each))
+        for each in (*NEVER, *INSIDE)
+        if each.count(".") == 3 and ":" not in each and not each.startswith("01")
+    ]
+)
+
+
+@given(st.ip_addresses(v=4) | telling.map(ipaddress.IPv4Address), policies, st.sampled_from([443, 6379]))
+def test_every_spelling_of_an_ipv4_address_gets_the_same_verdict(
+    address: ipaddress.IPv4Address, policy: GuardPolicy, port: int
+) -> None:
+    mapped = ipaddress.IPv6Address(b"\0" * 10 + b"\xff\xff" + address.packed)
+    spellings = [
+        str(address),
+        f"::ffff:{address}",
+        str(mapped),
+        mapped.exploded,
+        mapped.exploded.upper(),
+        f"0:0:0:0:0:FFFF:{address}",
+    ]
+
+    def judged(spelling: str) -> tuple[str | None, bool, bool]:
+        return policy.verdict_on(spelling), policy.refuses_port(spelling, port), policy.is_own(spelling, port)
+
+    assert len({judged(spelling) for spelling in spellings}) == 1
+
+
+@given(st.ip_addresses(v=6), policies)
+def test_every_spelling_of_an_ipv6_address_gets_the_same_verdict(
+    address: ipaddress.IPv6Address, policy: GuardPolicy
+) -> None:
+    spellings = [address.compressed, address.exploded, address.exploded.upper()]
+    assert len({policy.verdict_on(spelling) for spelling in spellings}) == 1
+
+
+@given(st.ip_addresses(), policies)
+def test_what_is_not_global_passes_only_where_it_is_allowed(
+    address: ipaddress.IPv4Address | ipaddress.IPv6Address, policy: GuardPolicy
+) -> None:
+    passes = policy.verdict_on(str(address)) is None
+    listed = any(address in ipaddress.ip_network(cidr) for cidr in policy.allow_cidrs)
+    assert not passes or address.is_global or policy.allow_private or listed
+
+
+@given(st.text(max_size=40), policies)
+def test_what_is_no_address_is_never_connected_to(text: str, policy: GuardPolicy) -> None:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        assert policy.verdict_on(text) == "unreadable"
