@@ -33,9 +33,9 @@ class Cost:
 
 COSTS: Final[Mapping[Kind, Mapping[Profile, Cost]]] = {
     Kind.STATELESS: {Profile.QUICK: Cost(2), Profile.STANDARD: Cost(2), Profile.FULL: Cost(15, 12)},
-    Kind.DUAL: {Profile.QUICK: Cost(2), Profile.STANDARD: Cost(2), Profile.FULL: Cost(21, 8)},
+    Kind.DUAL: {Profile.QUICK: Cost(2), Profile.STANDARD: Cost(2), Profile.FULL: Cost(23, 8)},
     Kind.HANDSHAKE: {Profile.QUICK: Cost(3), Profile.STANDARD: Cost(3), Profile.FULL: Cost(16, 4)},
-    Kind.SESSIONS: {Profile.QUICK: Cost(4), Profile.STANDARD: Cost(4), Profile.FULL: Cost(25, 5)},
+    Kind.SESSIONS: {Profile.QUICK: Cost(4), Profile.STANDARD: Cost(4), Profile.FULL: Cost(27, 5)},
     Kind.SSE: {Profile.QUICK: Cost(4), Profile.STANDARD: Cost(4), Profile.FULL: Cost(18, 1)},
 }
 

@@ -11,7 +11,7 @@ import httpx
 
 from checks.messages import result_of
 from checks.model import Endpoint, Exchange, Failure, Opener, Opening, nothing
-from checks.spec import JSON_TYPE, META_SERVER_INFO, Era, Transport
+from checks.spec import JSON_TYPE, META_SERVER_INFO, SESSION_DELETE_SAFE_SINCE, Era, Transport, is_at_least
 from checks.text import shown_url
 from checks.wire import Alteration
 from prober.clock import Clock
@@ -129,7 +129,8 @@ class HttpWire:
             why = "no conversation is open" if opener is None else "this transport has no stateless era"
             return Opening(exchanges=(self._unsent(_opens(era), {}, why),))
         way = Way(opener.transport, era, version)
-        conversation = self._begin(way)
+        newer = is_at_least(opener.protocol_version, SESSION_DELETE_SAFE_SINCE)
+        conversation = self._begin(way, survives_delete=newer)
         try:
             exchanges = [*await conversation.enter(version)]
             step = opened_by(way, exchanges[-1])
@@ -179,12 +180,13 @@ class HttpWire:
         finally:
             await self._client.aclose()
 
-    def _begin(self, way: Way) -> Conversation:
+    def _begin(self, way: Way, *, survives_delete: bool = False) -> Conversation:
         """A conversation that has not said anything yet."""
         if way.transport is Transport.SSE:
             return LegacySse(self._recorder, self._url, self._ids)
-        kind = Stateless if way.era is Era.STATELESS else Handshake
-        return kind(self._recorder, self._url, self._ids)
+        if way.era is Era.STATELESS:
+            return Stateless(self._recorder, self._url, self._ids)
+        return Handshake(self._recorder, self._url, self._ids, survives_delete=survives_delete)
 
     async def _leave(self) -> None:
         conversation, self._conversation = self._conversation, None

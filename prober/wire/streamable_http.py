@@ -125,7 +125,9 @@ class Stateless:
 class Handshake:
     """The era of `initialize`: revision, and a session where the server gives one, hold for the conversation."""
 
-    def __init__(self, recorder: Recorder, url: str, ids: Ids) -> None:
+    def __init__(self, recorder: Recorder, url: str, ids: Ids, *, survives_delete: bool = False) -> None:
+        """`survives_delete`: the server is known to, whatever revision it negotiates here."""
+        self._survives_delete = survives_delete
         self._recorder = recorder
         self._url = url
         self._ids = ids
@@ -178,7 +180,8 @@ class Handshake:
         await self._delete(deadline)
 
     async def _delete(self, deadline: float) -> Exchange | None:
-        if self._ended or self._session is None or not is_at_least(self._version, SESSION_DELETE_SAFE_SINCE):
+        survives = self._survives_delete or is_at_least(self._version, SESSION_DELETE_SAFE_SINCE)
+        if self._ended or self._session is None or not survives:
             return None
         self._ended = True
         outgoing = Outgoing(method="DELETE", url=self._url, headers=self._follow_up_headers())

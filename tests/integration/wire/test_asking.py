@@ -285,6 +285,18 @@ async def test_another_handshake_beside_is_opened_by_its_revision_and_ended_agai
     assert wire.opening.opener.protocol_version == "2025-11-25"
 
 
+async def test_an_old_revision_beside_is_ended_by_delete_where_the_server_speaks_a_newer_one(prober: Prober) -> None:
+    async def script(request: Request, out: Out) -> None:
+        offered = request.json["params"]["protocolVersion"] if request.rpc_method == "initialize" else "2025-11-25"
+        await handshake(list_tools, offered, f"s-{offered}")(request, out)
+
+    async with running(script) as server:
+        wire = await prober.open(server.url, era=Era.HANDSHAKE)
+        await wire.open_beside(Era.HANDSHAKE, "2024-11-05")
+    deleted = [each.headers["mcp-session-id"] for each in server.requests if each.method == "DELETE"]
+    assert deleted == ["s-2024-11-05"]
+
+
 async def test_what_was_negotiated_beside_counts_and_not_what_was_offered(prober: Prober) -> None:
     async with running(handshake(list_tools, "2025-03-26", "s")) as server:
         wire = await prober.open(server.url, era=Era.HANDSHAKE)
