@@ -43,6 +43,7 @@ lock: $(STAMPS)/run ## renew the lock files from pyproject.toml
 	$(LOCK) -c tests/requirements.lock tests/e2e/requirements.in -o tests/e2e/requirements.lock
 	$(LOCK) tests/fuzz/requirements.in -o tests/fuzz/requirements.lock
 	for name in tests/interop/envs/*.in; do $(LOCK) $$name -o $${name%.in}.lock || exit 1; done
+	$(BIN)/python tests/interop/lock_node.py
 
 clean: ## remove the environments and what else was made
 	rm -rf $(VENV) .venv-interop .build

@@ -86,3 +86,33 @@ BOUNDS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
 """The least and the most that a setting may make of each limit, both included. The most keeps every protection on: the
 memory of one answer stays within some ten times `body`, and JSON nested `json_depth` deep stays below the depth at
 which Python's parser gives up. The least keeps out what every healthy server would fail."""
+
+ABOUT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
+    {
+        "dns_s": ("a name lookup", "dns timeout"),
+        "connect_s": ("a TCP connection", "connect timeout"),
+        "tls_s": ("a TLS handshake", "tls timeout"),
+        "close_s": ("ending a session after the probe", ""),
+        "first_event_s": ("the first event of a stream opened only to see what it is", "no-event"),
+        "drain_s": ("reading on after an answer, to notice what trails it", ""),
+        "dns_answers": ("addresses of one name", "too-many-addresses"),
+        "dns_threads": ("name lookups at once", "resolver-starved"),
+        "informational": ("interim 1xx answers", "too-many-informational"),
+        "headers": ("headers of an answer", "too-many-headers"),
+        "header_bytes": ("all headers of an answer", "headers-too-large"),
+        "body": ("a body", "body-too-large"),
+        "received": ("an answer with framing and trailers", "answer-too-large"),
+        "buffered": ("body bytes that wait for the reader; then the socket is read no further", ""),
+        "json": ("a JSON body", "json-too-large"),
+        "json_depth": ("nesting of a JSON value", "json-too-deep"),
+        "json_values": ("parts of a JSON value", "json-too-many-values"),
+        "event": ("one server-sent event", "event-too-large"),
+        "events": ("events of an answer", "too-many-events"),
+        "comments": ("keep-alive comments of an answer", "too-many-comments"),
+        "resumptions": ("times that a broken-off stream is taken up again", "stream truncated"),
+        "pages": ("pages of a list", "too-many-pages"),
+        "items": ("items of a list", "too-many-items"),
+        "evidence_body": ("what a report keeps of a body", ""),
+    }
+)
+"""What each limit bounds, and the reason that a report gives where it is met; empty where meeting it is no fault."""

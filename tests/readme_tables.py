@@ -1,4 +1,4 @@
-"""The README's tables of checks, diagnoses, notifiers and costs, made from ids, docstrings and figures.
+"""The README's tables of checks, diagnoses, notifiers, limits and costs, made from ids, docstrings and figures.
 
 `python tests/readme_tables.py --write` renews them; a contract test compares.
 """
@@ -12,6 +12,7 @@ from pathlib import Path
 from checks.catalog import CHECKS, DETECTORS
 from checks.costs import COSTS
 from checks.model import Profile
+from prober.limits import ABOUT, BOUNDS, KIB, MIB, Limits
 from prober.notifiers.catalog import NOTIFIERS
 
 README = Path(__file__).parent.parent / "README.md"
@@ -31,6 +32,7 @@ def tables() -> dict[str, str]:
                 for kind, each in COSTS.items()
             ),
         ),
+        "limits": table(("limit", "bounds", "default", "least and most", "reason in the report"), limits()),
         "notifiers": table(("kind", "sends"), ((f"`{each.kind}`", first_line(each.__doc__)) for each in NOTIFIERS)),
     }
 
@@ -38,6 +40,23 @@ def tables() -> dict[str, str]:
 def table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def limits() -> Iterable[tuple[str, ...]]:
+    """A row for each limit: sizes in KiB and MiB where they are whole ones, times in seconds."""
+    for name, (about, reason) in ABOUT.items():
+        low, high = (amount(name, bound) for bound in BOUNDS[name])
+        default = amount(name, getattr(Limits(), name))
+        yield f"`{name}`", about, default, f"{low} to {high}", f"`{reason}`" if reason else ""
+
+
+def amount(name: str, value: float) -> str:
+    if name.endswith("_s"):
+        return f"{value:g} s"
+    for unit, size in (("MiB", MIB), ("KiB", KIB)):
+        if value % size == 0 and value >= size:
+            return f"{value // size:g} {unit}"
+    return f"{value:,.0f}"
 
 
 def first_line(docstring: str | None) -> str:

@@ -21,7 +21,7 @@ from pydantic import (
 from checks.model import ClientAuth, OnRequest
 from checks.spec import REVISIONS
 from prober import values
-from prober.limits import BOUNDS, Limits
+from prober.limits import ABOUT, BOUNDS, Limits
 from prober.secrets.allowance import problem_with_pattern
 from prober.secrets.references import SCHEMES
 
@@ -261,7 +261,8 @@ class SecretsSection(Section):
 
 def _limit_field(name: str, default: float) -> tuple[Any, Any]:
     low, high = BOUNDS[name]
-    described = f"{low:g} to {high:g}{' seconds' if name.endswith('_s') else ''}."
+    about, _ = ABOUT[name]
+    described = f"{about[0].upper()}{about[1:]}: {low:g} to {high:g}{' seconds' if name.endswith('_s') else ''}."
     return type(default), Field(default=default, alias=name, ge=low, le=high, description=described)
 
 

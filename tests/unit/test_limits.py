@@ -4,11 +4,11 @@ from dataclasses import fields
 
 import pytest
 
-from prober.limits import BOUNDS, Limits
+from prober.limits import ABOUT, BOUNDS, Limits
 
 
 def test_every_limit_has_bounds_and_a_default_between_them() -> None:
-    assert [field.name for field in fields(Limits)] == list(BOUNDS)
+    assert [field.name for field in fields(Limits)] == list(BOUNDS) == list(ABOUT)
     assert not [name for name, (least, most) in BOUNDS.items() if not least <= getattr(Limits(), name) <= most]
 
 
