@@ -155,24 +155,16 @@ def _check_size(text: bytes, *, depth: int, values: int) -> None:
     if not may_be_deep and not may_be_many:
         return
     unescaped = text.replace(b"\\\\", b"").replace(b'\\"', b"") if b"\\" in text else text
-    outside = b"0".join(unescaped.split(b'"')[::2])
-    if may_be_deep and _is_deeper(outside.translate(_ALIKE, _NO_BRACKETS), depth):
+    outside = b"0".join(unescaped.split(b'"')[::2]).translate(_ALIKE, _WHITESPACE)
+    first = outside.translate(None, _NO_BRACKETS)[: 2 * (values + 1)]  # what is further on is too many values
+    if may_be_deep and _is_deeper(first, depth):
         raise TooMuch("json-too-deep", f"the JSON is nested more than {depth} levels deep")
-    if may_be_many and _parts(outside.translate(_ALIKE, _WHITESPACE)) > values:
+    if may_be_many and _parts(outside) > values:
         raise TooMuch("json-too-many-values", f"the JSON has more than {values:,} values")
 
 
 def _is_deeper(brackets: bytes, depth: int) -> bool:
-    """Whether brackets open more than `depth` levels. Pairs are taken out level by level, which for closed ones is
-    quicker than counting."""
-    left = brackets
-    for _ in range(depth):
-        shorter = left.replace(b"[]", b"")
-        if not shorter:
-            return False
-        if len(shorter) == len(left):
-            break
-        left = shorter
+    """Whether brackets open more than `depth` levels. Counted piece by piece, so that the hostile end early."""
     level = 0
     for start in range(0, len(brackets), _AT_ONCE):
         levels = list(accumulate(map(_STEPS.__getitem__, brackets[start : start + _AT_ONCE]), initial=level))
@@ -183,5 +175,7 @@ def _is_deeper(brackets: bytes, depth: int) -> bool:
 
 
 def _parts(outside: bytes) -> int:
-    """How many members and elements all containers have together: one more than commas, unless it is empty."""
-    return outside.count(b",") + outside.count(b"[") - outside.count(b"[]")
+    """How many members and elements all containers have together: one more than commas, unless it is empty. But never
+    fewer than there are containers within others, whatever stands between them."""
+    opened = outside.count(b"[")
+    return max(outside.count(b",") + opened - outside.count(b"[]"), opened - 1)

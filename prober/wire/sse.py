@@ -5,6 +5,7 @@ once and across chunks, counts and drops comments, drops blank lines that end no
 """
 
 import asyncio
+import re
 from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ from prober.net.failures import NetError
 from prober.net.http1 import Chunk
 
 _BOM: Final = b"\xef\xbb\xbf"
+_BLANK_LINES: Final = re.compile(rb"\n{3,}")
+"""A second blank line ends nothing that the first has not ended."""
 _FIELDS: Final = frozenset({b"event", b"data", b"id", b"retry"})
 _LONGEST_RETRY: Final = 9
 _AT_ONCE: Final = 16 * KIB
@@ -128,7 +131,8 @@ class LineFilter:
             self._after_cr = False
         if data:
             self._after_cr = data.endswith(b"\r")
-        return data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        lines = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return _BLANK_LINES.sub(b"\n\n", lines) if b"\n\n\n" in lines else lines
 
     def _without_bom(self, line: bytes) -> bytes:
         if self._at_start:

@@ -9,6 +9,7 @@ import json
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from tests.integration.wire.scripted import Out, Request, Script, handshake, result, stateless
@@ -215,6 +216,7 @@ def hanging_on_delete() -> Script:
     return script
 
 
+@cache
 def _gzip_bomb() -> bytes:
     return gzip.compress(bytes(64 * MIB), 9) * 16
 
@@ -387,11 +389,7 @@ FLOODS = (
     ),
     Case(
         id="100,000 tools on a page",
-        script=listing(
-            lambda request: json.dumps(
-                result(request, {**COMPLETE, "tools": [{**TOOL, "name": f"tool_{n}"} for n in range(100_000)]})
-            ).encode()
-        ),
+        script=with_tools(f'"tools":[{",".join([json.dumps(TOOL)] * 100_000)}]'),
         error=("limit", "body-too-large"),
         diagnosis="malformed-response",
     ),

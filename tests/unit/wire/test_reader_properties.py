@@ -184,10 +184,9 @@ def test_the_scan_before_the_parser_counts_what_the_parser_would_find(
 ) -> None:
     text = json.dumps(value, indent=indent).encode()
     code, _ = refusal_or_value(text, depth=depth, values=parts)
-    if depth_of(value) > depth:
-        assert code == "json-too-deep"
-    else:
-        assert code == ("json-too-many-values" if parts_of(value) > parts else None)
+    too_deep = {"json-too-deep"} if depth_of(value) > depth else set()
+    too_many = {"json-too-many-values"} if parts_of(value) > parts else set()
+    assert code in (too_deep | too_many or {None})
 
 
 @given(st.floats(allow_nan=False, allow_infinity=False))
