@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from prober.secrets.allowance import AllowList
@@ -24,7 +24,7 @@ AGAIN_S: Final = 15.0
 
 @dataclass(slots=True)
 class _Held:
-    text: str
+    text: str = field(repr=False)
     at: float
     fresh_until: float
 

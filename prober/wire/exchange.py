@@ -382,8 +382,8 @@ class Recording:
 
     def _note_message(self, data: Any, at: float, event_id: str | None = None) -> None:
         self.answered = self.answered or (self._outgoing.rpc_id is not None and jsonrpc.is_response(data))
-        shown = self._redactor.value(data)
-        self._messages.append(Message(data=shown, at_ms=self._since_start(at), event_id=event_id))
+        shown, shown_id = self._redactor.value(data), self._redactor.value(event_id)
+        self._messages.append(Message(data=shown, at_ms=self._since_start(at), event_id=shown_id))
 
     # times
 

@@ -1,12 +1,13 @@
 """Secret header values and queries: what is sent, what is shown instead, and keeping them out of what echoes them."""
 
 import base64
+import html
 import json
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Final
-from urllib.parse import parse_qsl, quote, urlsplit
+from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
 from checks.text import REDACTED
 from prober import values
@@ -104,20 +105,35 @@ def _query(url: str) -> str:
 
 def _of_query(query: str) -> Iterator[str]:
     """The query, each of its parts, and the values whose names say that they are secret: others may be common words."""
-    yield from (part for part in (query, *query.split("&")) if "=" in part or len(part) >= _NO_WORD)
+    for part in (query, *query.split("&")):
+        if "=" in part:
+            yield part
+        elif len(part) >= _NO_WORD:
+            yield from _spellings(part)
     for name, value in parse_qsl(query):
         if values.is_secret_header(name):
             yield from _spellings(value)
 
 
 def _spellings(value: str) -> Iterator[str]:
-    """The value, and its credential without the scheme, each also as JSON, in a URL and in base64."""
+    """The value, and its credential without the scheme, each also as JSON, in a URL or form, in HTML and in base64."""
     for plain in _credentials(value):
         yield plain
-        yield json.dumps(plain)[1:-1]
-        yield quote(plain, safe="")
+        yield from _as_json(plain)
+        for encoded in (quote(plain, safe=""), quote(plain), quote_plus(plain)):
+            yield encoded
+            yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), encoded)
+        yield html.escape(plain)
         yield base64.b64encode(plain.encode()).decode("ascii").rstrip("=")
         yield base64.urlsafe_b64encode(plain.encode()).decode("ascii").rstrip("=")
+
+
+def _as_json(plain: str) -> Iterator[str]:
+    """As most write it, as Go does, and as PHP does."""
+    written = json.dumps(plain)[1:-1]
+    yield written
+    yield written.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+    yield written.replace("/", "\\/")
 
 
 def _credentials(value: str) -> Iterator[str]:

@@ -79,3 +79,21 @@ def test_a_word_as_query_leaves_other_texts_alone() -> None:
 def test_without_headers_and_query_nothing_is_taken_out() -> None:
     redactor = Redactor([], "https://example.com/mcp")
     assert (redactor.longest, redactor.text("https://example.com/mcp?a")) == (0, "https://example.com/mcp?a")
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        'a/"b"&<c>+d=ef', 'a/\\"b\\"&<c>+d=ef', 'a/\\"b\\"\\u0026\\u003cc\\u003e+d=ef', 'a\\/\\"b\\"&<c>+d=ef',
+        "a%2F%22b%22%26%3Cc%3E%2Bd%3Def", "a%2f%22b%22%26%3cc%3e%2bd%3def", "a/%22b%22%26%3Cc%3E%2Bd%3Def",
+        "a/&quot;b&quot;&amp;&lt;c&gt;+d=ef", "YS8iYiImPGM+K2Q9ZWY=", "YS8iYiImPGM-K2Q9ZWY",
+    ],
+)  # fmt: skip
+def test_a_secret_is_known_however_the_other_side_writes_it(written: str) -> None:
+    redactor = Redactor([SentHeader(name="X-Api-Key", value='a/"b"&<c>+d=ef', shown="${env:KEY}")])
+    assert redactor.text(f"<{written}>").rstrip("=>") == "<[redacted]"
+
+
+def test_a_long_part_of_a_query_without_a_name_is_known_in_base64_too() -> None:
+    redactor = Redactor((), "https://a.example/mcp?UnnamedPartOfTheQuery")
+    assert redactor.text("VW5uYW1lZFBhcnRPZlRoZVF1ZXJ5 UnnamedPartOfTheQuery") == "[redacted] [redacted]"
