@@ -1,13 +1,20 @@
 """What is left when no better cause is known: the protocol is broken, refused, or not spoken at all."""
 
+from typing import Final
+
 from checks.detectors.scene import Scene, scene
 from checks.detectors.version import ERA_CODES
+from checks.irregularities import Irregular
 from checks.messages import error_of, has_error, result_of, revision_of, rpc_messages
 from checks.model import Effect, Evidence, Exchange, Failure, Outcome, Proof
 from checks.proofs import answer_line
 from checks.spec import EVENT_STREAM_TYPE, JSON_TYPE, ErrorCode
 from checks.symptoms import Symptom, is_tool_call, troubled
+from checks.text import clean
 from checks.unit import Cause, detector
+
+_UNREADABLE: Final = frozenset({Irregular.NOT_JSON, Irregular.JSON_NON_STANDARD, Irregular.BAD_ENCODING})
+"""Why a body was not kept as a message."""
 
 
 @detector("malformed-response", effect=Effect.DOWN)
@@ -141,5 +148,8 @@ def _defect(exchange: Exchange) -> str:
         if message.get("jsonrpc") != "2.0":
             return 'it does not say "jsonrpc": "2.0"'
     if not exchange.messages:
-        return f"its {exchange.body_size:,} bytes of {exchange.media_type or 'no declared type'} are no complete JSON"
+        unreadable = [each.detail for each in exchange.irregularities if each.code in _UNREADABLE]
+        why = f": {clean(unreadable[0], 120)}" if unreadable else ""
+        kind = exchange.media_type or "no declared type"
+        return f"its {exchange.body_size:,} bytes of {kind} are no complete JSON{why}"
     return "its result is no object"

@@ -1,7 +1,7 @@
 """Reading all pages of a tool list, however the server cuts them, and never for ever."""
 
 from checks.messages import Tool
-from checks.model import Outcome, Sentinel
+from checks.model import Irregularity, Outcome, Sentinel
 from checks.protocol.tools_list import NAME_KEPT, NAMES_KEPT
 from checks.unit import ListCaps
 from tests.unit.checks.conversations import called, endpoint, exchange, judge, ok, opened, tool, tool_page
@@ -68,6 +68,15 @@ def test_entries_that_clients_drop_are_named_and_do_not_hide_the_others() -> Non
         'null has no inputSchema of type "object"',
     ]
     assert judged.verdict == "up"
+
+
+def test_a_list_that_clients_cannot_read_is_named_with_what_is_wrong_with_its_bytes() -> None:
+    odd = Irregularity(code="json-non-standard", detail="NaN is not JSON")
+    body = b'{"jsonrpc":"2.0","id":"1","result":{"tools":[NaN]}}'
+    judged = judge(opened(), exchange("tools/list", body=body, messages=(), irregularities=(odd,)))
+
+    assert judged.ids == ["malformed-response"]
+    assert "no complete JSON: NaN is not JSON" in judged.diagnoses[0].summary
 
 
 def test_a_failure_on_a_later_page_fails_the_list() -> None:
