@@ -226,6 +226,21 @@ async def test_every_edit_counts_once_and_names_what_needs_a_restart(
     assert caplog.text.count("the edit of dashboard counts after a restart") == 2
 
 
+async def test_an_endpoint_of_the_database_has_no_secret_that_the_file_does_not_allow(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOMEBODY_ELSES_TOKEN", "s3cret")
+    stage.write("shop", secrets={"allow": ["env:MCP_*"]}, limits={"connect_s": 2})
+    async with stage.monitor() as worker:
+        assert worker._net.limits.connect_s == 2
+        store = Store(stage.db)
+        await eventually(stage.names)
+        await store.sql("""update endpoint set spec = spec || '{"bearer": "env:SOMEBODY_ELSES_TOKEN"}'""")
+        await eventually(lambda: store.sql("select 1 from report where verdict = 'unknown' and missed = 0"))
+        ((said,),) = await store.sql("select report::text from report where verdict = 'unknown' and missed = 0 limit 1")
+    assert "env:SOMEBODY_ELSES_TOKEN is not among the secrets that may be used here" in said
+
+
 async def test_a_broken_edit_is_named_and_changes_nothing(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     stage.write("before")
     async with stage.monitor():
