@@ -1,0 +1,31 @@
+"""Every transcript, and its replay, which is made once."""
+
+from collections.abc import Callable
+from functools import cache
+
+import pytest
+
+from tests.unit.transcripts.replay import Replayed, replayed
+from tests.unit.transcripts.transcript import Transcript, path_of, read
+
+
+@cache
+def recorded(name: str) -> Transcript:
+    return read(path_of(name).read_text("utf-8"))
+
+
+@cache
+def played(name: str) -> Replayed:
+    return replayed(recorded(name))
+
+
+@pytest.fixture(name="recorded")
+def recorded_fixture() -> Callable[[str], Transcript]:
+    """The transcript of this name."""
+    return recorded
+
+
+@pytest.fixture(name="played")
+def played_fixture() -> Callable[[str], Replayed]:
+    """The replay of the transcript of this name."""
+    return played
