@@ -63,8 +63,8 @@ CHECKS: Final[tuple[Check, ...]] = (
     subscriptions,
     cors,
     auth_challenge,
-    eras,
-    session,  # last: it ends the session
+    session,  # after all that speaks within it, because it ends the session
+    eras,  # after that: some servers hold one session at a time, which a new conversation ends
 )
 
 DETECTORS: Final[tuple[Detector, ...]] = (

@@ -130,6 +130,14 @@ HEALTHY: Final[tuple[Scenario, ...]] = (
         ),
     ),
     Scenario(
+        id="handshake-one-session",
+        title="Handshake server that holds one session at a time: a new client takes the place of the last one",
+        verdict="up",
+        front=Front.HTTP,
+        options=PLAIN,
+        build=lambda: HandshakeServer(one_session=True, streams=False),
+    ),
+    Scenario(
         id="handshake-polling",
         title="Handshake server that closes the stream of a call, to be asked for the answer later; not on Lambda",
         verdict="up",

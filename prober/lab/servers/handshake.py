@@ -29,14 +29,16 @@ class HandshakeServer:
 
     `newest` is the latest revision that it speaks, published or not, `oldest` the first. With `streams`, every answer
     is an event stream that carries progress where it was asked for. With `has_sessions`, requests must carry the id
-    that `initialize` issued. With `polls`, the stream of a tool call ends at once, to be taken up by GET. `declares`
-    takes the place of a truthful declaration. Only scripts of `origins` are let in.
+    that `initialize` issued; with `one_session`, a new one ends those before it. With `polls`, the stream of a tool
+    call ends at once, to be taken up by GET. `declares` takes the place of a truthful declaration. Only scripts of
+    `origins` are let in.
     """
 
     tools: Sequence[toolbox.Tool] = toolbox.STANDARD_TOOLS
     newest: str = VERSIONS[-1]
     oldest: str = VERSIONS[0]
     has_sessions: bool = True
+    one_session: bool = False
     streams: bool = True
     polls: bool = False
     page_size: int | None = None
@@ -94,6 +96,8 @@ class HandshakeServer:
             message, desk=self._desk, name=self.name, newest=self.newest, oldest=self.oldest, declares=self.declares
         )
         headers: tuple[tuple[str, str], ...] = ()
+        if self.one_session:
+            self._sessions.clear()
         if self.has_sessions:
             session = uuid.uuid4().hex
             self._sessions[session] = answer["result"]["protocolVersion"]
