@@ -22,6 +22,7 @@ _OWN_CREDENTIALS: Final = frozenset(
     }
 )  # fmt: skip
 """Error codes by which AWS refuses the caller's credentials ("Common Errors" of its API references)."""
+_QUESTIONS: Final = frozenset({"GetSecretValue", "GetParameter"})
 _GONE: Final = frozenset(
     {"ResourceNotFoundException", "ParameterNotFound", "ParameterVersionNotFound", "InvalidRequestException"}
 )
@@ -64,7 +65,9 @@ class SecretStores:
         try:
             return self._text(source)
         except ClientError as error:
-            raise _refused(source, error.response) from None
+            if error.operation_name in _QUESTIONS:
+                raise _refused(source, error.response) from None
+            raise _without_role(source, error) from None
         except BotoCoreError as error:
             raise _unasked(source, error) from None
 
@@ -117,8 +120,13 @@ def picked(reference: str, text: str) -> str:
     return value
 
 
+def code_of(response: Any) -> str:
+    """The error code in an answer of AWS."""
+    return str(response.get("Error", {}).get("Code", "unknown"))[:80]
+
+
 def _refused(source: str, response: Any) -> SecretError:
-    code = str(response.get("Error", {}).get("Code", "unknown"))[:80]
+    code = code_of(response)
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500))
     if code in _OWN_CREDENTIALS:
         text = f"{source} cannot be read: AWS refuses the prober's own credentials ({code}); renew them"
@@ -132,6 +140,12 @@ def _refused(source: str, response: Any) -> SecretError:
         )
     passing = status >= 500 or code in _TOO_FAST
     return SecretError(f"{source} cannot be read: AWS says {code}", passing=passing)
+
+
+def _without_role(source: str, error: Any) -> SecretError:
+    """The refusal of another service, which was asked for the prober's own credentials before."""
+    said = f"{error.operation_name}: {code_of(error.response)}"
+    return SecretError(f"{source} cannot be read: {NO_CREDENTIALS} ({said})", reason="aws-credentials")
 
 
 def _unasked(source: str, error: Exception) -> SecretError:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote_to_bytes, urlsplit, urlunsplit
 
 from prober import values
-from prober.secrets.aws import NO_CREDENTIALS, silence
+from prober.secrets.aws import NO_CREDENTIALS, code_of, silence
 from prober.secrets.references import SecretError
 from prober.wire.redact import SentHeader
 
@@ -51,12 +51,14 @@ class CredentialChain:
     def keys(self) -> Keys:
         """The credentials as they are now; those of a role are renewed before they expire. Raises SecretError."""
         silence()
-        from botocore.exceptions import BotoCoreError
+        from botocore.exceptions import BotoCoreError, ClientError
 
         try:
             with self._searching:
                 found = self._provider()
             frozen = found.get_frozen_credentials()
+        except ClientError as error:  # of STS, which was asked for a role
+            raise _unavailable(f"{error.operation_name}: {code_of(error.response)}") from None
         except BotoCoreError as error:
             raise _unavailable(type(error).__name__) from None
         if not frozen.access_key or not frozen.secret_key:

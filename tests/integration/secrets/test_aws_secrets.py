@@ -2,8 +2,11 @@
 
 import json
 import logging
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import boto3
@@ -107,3 +110,34 @@ async def test_a_log_at_debug_holds_no_secret(vault: Vault, caplog: pytest.LogCa
     assert await vault.secret(reference) == "s3cret-in-the-log"
     assert "s3cret" not in caplog.text
     assert not [each for each in caplog.records if each.name.startswith(("boto", "urllib3"))]
+
+
+class RefusingSts(BaseHTTPRequestHandler):
+    def do_POST(self) -> None:
+        body = b"<ErrorResponse><Error><Code>AccessDenied</Code><Message>no</Message></Error></ErrorResponse>"
+        self.send_response(403)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+
+async def test_a_role_that_the_prober_may_not_assume_is_not_taken_for_a_refusal_of_the_secret(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    reference = stored("s3cret-of-a-role")
+    identity = tmp_path / "identity"
+    identity.write_text("an identity token")
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("AWS_ROLE_ARN", "arn:aws:iam::123456789012:role/prober")
+    monkeypatch.setenv("AWS_WEB_IDENTITY_TOKEN_FILE", str(identity))
+    with ThreadingHTTPServer(("127.0.0.1", 0), RefusingSts) as sts:
+        threading.Thread(target=sts.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_STS", f"http://127.0.0.1:{sts.server_port}")
+        with pytest.raises(SecretError, match=r"give its task.*AssumeRoleWithWebIdentity: AccessDenied") as refusal:
+            await vault.secret(reference)
+        sts.shutdown()
+    assert refusal.value.reason == "aws-credentials"

@@ -11,6 +11,7 @@ from urllib.parse import quote, unquote, urlsplit
 import httpx
 import pytest
 from botocore.credentials import Credentials
+from botocore.exceptions import ClientError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -232,6 +233,20 @@ def test_a_search_that_found_nothing_is_not_repeated_by_every_probe() -> None:
     assert len(searches) == 1
     now[0] = 60.0
     assert credentials.keys() == Keys("A", "S")
+
+
+class Role:
+    """A role that cannot be assumed any more: botocore hands on what STS says, as it is."""
+
+    def get_frozen_credentials(self) -> Credentials:
+        said = {"Error": {"Code": "AccessDenied", "Message": "not authorized to perform: sts:AssumeRole"}}
+        raise ClientError(said, "AssumeRole")  # type: ignore[arg-type]
+
+
+def test_a_role_that_may_not_be_assumed_gives_no_credentials() -> None:
+    with pytest.raises(SecretError, match=r"AWS credentials are to be had.*AssumeRole: AccessDenied") as caught:
+        CredentialChain(Role).keys()
+    assert caught.value.reason == "aws-credentials"
 
 
 def test_the_host_header_is_the_one_that_is_sent() -> None:
