@@ -12,6 +12,7 @@ from typing import Any, Final
 from prober.clock import Clock, SystemClock
 from prober.lab.http import Handler, Request, Response, close_body, read_body
 from prober.lab.runtime.function import HTTP_INTEGRATION, Answer, Buffered, Context, FunctionFailed, Streamed
+from prober.lab.runtime.http_events import head_of, request_of
 
 TEXT_TYPES: Final = ("text/", "json", "javascript", "xml", "yaml")
 
@@ -80,7 +81,7 @@ class AppInstance:
     async def invoke(self, event: Mapping[str, Any], context: Context) -> Answer:
         date = self._frozen_date or self._date()
         response = await self._app(self._request_of(event))
-        head = {"statusCode": response.status, **_headers_of(response, date)}
+        head = head_of(event, response.status, *_headers_of(response, date))
         if self._mode is AdapterMode.RESPONSE_STREAM:
             return Streamed(HTTP_INTEGRATION, _with_prelude(head, response.body))
         body = await read_body(response.body)
@@ -105,28 +106,14 @@ class AppInstance:
         return email.utils.format_datetime(self._clock.now(), usegmt=True)
 
 
-def request_of(event: Mapping[str, Any]) -> Request:
-    """The HTTP request that an event of payload format 2.0 stands for."""
-    body = event.get("body", "")
-    query = event["rawQueryString"]
-    cookies = event.get("cookies", [])
-    headers = [*event["headers"].items(), *([("cookie", "; ".join(cookies))] if cookies else [])]
-    return Request(
-        method=event["requestContext"]["http"]["method"],
-        target=event["rawPath"] + (f"?{query}" if query else ""),
-        headers=tuple(headers),
-        body=base64.b64decode(body) if event.get("isBase64Encoded") else body.encode(),
-        client=event["requestContext"]["http"]["sourceIp"],
-    )
-
-
-def _headers_of(response: Response, date: str) -> dict[str, Any]:
+def _headers_of(response: Response, date: str) -> tuple[dict[str, str], list[str]]:
+    """The headers of an answer, and its cookies, which may be several."""
     headers = {"server": "lab-app", "date": date}
     headers |= {name: value for name, value in response.headers if name.lower() != "set-cookie"}
     if isinstance(response.body, bytes):
         headers.setdefault("content-length", str(len(response.body)))
     cookies = [value for name, value in response.headers if name.lower() == "set-cookie"]
-    return {"headers": headers, "cookies": cookies}
+    return headers, cookies
 
 
 def _body_of(response: Response, body: bytes) -> dict[str, Any]:

@@ -5,7 +5,8 @@ import pytest
 from prober.lab.front_doors.function_url import Access, FunctionUrl, InvokeMode, event_of
 from prober.lab.http import Request, read_body, text
 from prober.lab.runtime.function import HTTP_INTEGRATION, Buffered, Function, FunctionFailed, Streamed
-from prober.lab.runtime.in_process import AdapterMode, AppInstance, HandlerInstance, request_of
+from prober.lab.runtime.http_events import request_of
+from prober.lab.runtime.in_process import AdapterMode, AppInstance, HandlerInstance
 
 GET = Request(method="GET", target="/")
 
