@@ -25,8 +25,8 @@ BUDGET_S: Final = 5.0
 """How long credentials may take, and never more than half of what is left of the probe's time."""
 
 FUTILE_S: Final = 300.0
-"""Pause between two renewals of credentials that were refused again when they were new: each costs the endpoint one
-more request that it refuses."""
+"""Pause between two renewals of credentials that stay the same, or are refused again when they are new: each costs a
+question to whoever keeps them, and the endpoint one more request that it refuses."""
 
 T = TypeVar("T")
 
@@ -111,8 +111,8 @@ class Credentials:
         access = await self.access(endpoint, deadline=deadline)
         return access if access != refused else None
 
-    def note_refusal(self, endpoint: Endpoint) -> None:
-        """New credentials were refused too: others are not tried for a while."""
+    def note_futility(self, endpoint: Endpoint) -> None:
+        """There were no others, or they were refused too: none are looked for in a while."""
         self._futile_until[_key(endpoint)] = self._clock.monotonic() + FUTILE_S
 
     def _is_kept(self, endpoint: Endpoint) -> bool:

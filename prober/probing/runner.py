@@ -102,12 +102,13 @@ class _Entrance:
             await wire.close()
             raise
         if renewed is None:
+            self.credentials.note_futility(endpoint)
             return wire
         await wire.close()
         log.info("%s refused its credentials, which are renewed", endpoint.name)
         again = await self._connect(renewed)
         if not again.opening.established:
-            self.credentials.note_refusal(endpoint)
+            self.credentials.note_futility(endpoint)
         return again
 
     async def _connect(self, access: Access) -> HttpWire:

@@ -138,7 +138,21 @@ async def test_a_server_that_refuses_every_token_is_down_and_asked_twice_at_most
         tokens = asked(lab, "/token")
     assert {report.verdict for report in reports} == {Verdict.DOWN}
     assert {each.id for report in reports for each in report.diagnoses} == {"auth-rejected"}
-    assert tokens <= 5
+    assert tokens == 2
+
+
+async def test_aws_is_not_asked_by_every_probe_for_a_secret_that_is_refused_and_still_the_same() -> None:
+    questions: list[str] = []
+
+    def fetch(source: str) -> str:
+        questions.append(source)
+        return "refused-t0ken"
+
+    prober = Prober(fetch=fetch)
+    async with serving(Protected(app=StatelessServer())) as (_, url):
+        reports = [await prober.probed(url, bearer="aws-ssm:/mcp/token") for _ in range(4)]
+    assert {report.verdict for report in reports} == {Verdict.DOWN}
+    assert len(questions) == 2
 
 
 async def test_a_secret_that_aws_has_replaced_is_used_within_the_same_probe() -> None:

@@ -223,7 +223,7 @@ async def test_a_refused_token_is_replaced_and_another_refusal_gives_peace_for_a
     found = await renewed(credentials, endpoint, kept)
     assert found is not None
     assert found.headers[0].value == "Bearer token-2"
-    credentials.note_refusal(endpoint)
+    credentials.note_futility(endpoint)
     kept = await access(credentials, endpoint)
     assert not credentials.may_be_outdated(endpoint, kept, refusal())
     world.now = FUTILE_S
