@@ -234,10 +234,10 @@ async def test_a_client_secret_that_was_replaced_is_asked_for_again(world: World
     credentials = world.credentials()
     endpoint = replace(ENDPOINT, oauth=replace(OAUTH, client_secret=PARAMETER, client_auth=ClientAuth.POST))
     await access(credentials, endpoint)
-    world.parameter, world.refused_secrets, world.now = "p-two", {"p-one"}, 290.0
+    world.parameter, world.refused_secrets, world.now = "p-two", {"p-one"}, 200.0
     other = replace(endpoint, url="https://billing.example/mcp")
     found = await access(credentials, other)
-    assert [asked["client_secret"] for asked in world.asked_tokens] == ["p-one", "p-two"]
+    assert [asked["client_secret"] for asked in world.asked_tokens] == ["p-one", "p-one", "p-two"]
     assert found.headers
 
 
