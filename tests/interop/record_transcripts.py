@@ -11,7 +11,7 @@ import os
 import sys
 from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from time import monotonic
 
 import httpx
@@ -212,21 +212,20 @@ def _renewed(kind: Kind) -> bool:
 def _is_written(transcript: Transcript) -> bool:
     path = path_of(transcript.name)
     timed = like_before(transcript, read(path.read_text("utf-8"))) if path.exists() else transcript
-    unlike = _unlike(timed)
-    if unlike and timed is not transcript:
-        timed, unlike = transcript, _unlike(transcript)
+    timed, unlike = _tried(timed)
+    if unlike:
+        timed, unlike = _tried(transcript)
     path.parent.mkdir(exist_ok=True)
     path.write_text(text_of(timed), "utf-8")
     print(f"{transcript.name}: {len(transcript.turns)} requests", *unlike, sep="\n  ")
     return not unlike
 
 
-def _unlike(transcript: Transcript) -> tuple[str, ...]:
-    """In what a replay differs from the transcript."""
+def _tried(transcript: Transcript) -> tuple[Transcript, tuple[str, ...]]:
+    """The transcript with the time that a replay takes, and in what the replay differs."""
     again = replayed(read(text_of(transcript)))
-    outcome = outcome_of(again.report)
-    lines = (str(line) for line in outcome if line not in transcript.expected)
-    return (*again.differences, *lines)
+    lines = (str(line) for line in outcome_of(again.report) if line not in transcript.expected)
+    return replace(transcript, replay_ms=round(again.report.duration_ms, 1)), (*again.differences, *lines)
 
 
 def _ms(seconds: float) -> float:

@@ -56,6 +56,11 @@ def test_the_answers_come_to_what_they_came_to_then(played, recorded, name) -> N
 
 
 @every_transcript
+def test_the_wire_waits_as_long_as_it_waited_then(played, recorded, name) -> None:
+    assert played(name).report.duration_ms == pytest.approx(recorded(name).replay_ms, abs=1.0)
+
+
+@every_transcript
 def test_a_recorded_server_is_up_and_on_its_five_axes(played, recorded, name) -> None:
     report, kind = played(name).report, RECORDED[name]
     axes = axes_of(report)

@@ -120,6 +120,8 @@ class Transcript:
     profile: Profile
     era: Era | None = None
     """The one that the endpoint is pinned to."""
+    replay_ms: float = 0.0
+    """How long a replay takes on its own clock: what the server took, and what the prober waits of its own accord."""
     turns: tuple[Turn, ...]
     expected: tuple[Mapping[str, Any], ...] = field(default=())
     """What came of the probe, line by line, as `outcome_of` tells it."""
@@ -213,6 +215,7 @@ def read(text: str) -> Transcript:
         kind=head["kind"],
         profile=Profile(head["profile"]),
         era=Era(head["era"]) if "era" in head else None,
+        replay_ms=head["replay_ms"],
         turns=turns,
         expected=rest,
     )
@@ -237,7 +240,12 @@ def _of_any_version(value: Any) -> Any:
 
 def _lines(transcript: Transcript) -> Iterator[Mapping[str, Any]]:
     pinned = {} if transcript.era is None else {"era": transcript.era.value}
-    yield {"kind": transcript.kind, "profile": transcript.profile.value, **pinned}
+    yield {
+        "kind": transcript.kind,
+        "profile": transcript.profile.value,
+        **pinned,
+        "replay_ms": transcript.replay_ms,
+    }
     standing = [number for number, turn in enumerate(transcript.turns) if turn.asked.is_standing]
     for number, turn in enumerate(transcript.turns):
         yield from _of_asked(turn)
