@@ -13,6 +13,7 @@ from typing import Any, Final
 
 from checks.irregularities import Irregular
 from checks.messages import answer_of, error_of, has_error, result_of, rpc_messages
+from checks.mirrored import annotation_fault
 from checks.model import Exchange, Finding, Opener
 from checks.proofs import counted, shown_json
 from checks.spec import (
@@ -278,7 +279,7 @@ def of_pages(pages: Sequence[Exchange], revision: str) -> Iterator[Finding]:
 def unusable_tools(pages: Sequence[Exchange], revision: str) -> Iterator[Finding]:
     """Entries for which clients drop a tool, or the whole list: no name, one name twice, no input schema, and in
     2026-07-28 a header annotation that clients must refuse."""
-    rule = section(revision, "server/tools", "tool")
+    rule, annotations = section(revision, "server/tools", "tool"), section(revision, "server/tools", "x-mcp-header")
     entries = list(_entries(pages))
     nameless = sum(1 for entry in entries if not _name(entry))
     if nameless:
@@ -292,7 +293,9 @@ def unusable_tools(pages: Sequence[Exchange], revision: str) -> Iterator[Finding
         if not isinstance(schema, Mapping) or schema.get("type") != "object":
             yield Finding(text=f'{clean(_name(entry), 80)} has no inputSchema of type "object"', rule=rule)
         elif revision == NEWEST_STATELESS:
-            yield from _of_header_annotations(_name(entry), schema)
+            fault = annotation_fault(schema)
+            if fault is not None:
+                yield Finding(text=f"{clean(_name(entry), 80)}: {fault}", rule=annotations)
 
 
 def of_tools(pages: Sequence[Exchange], revision: str) -> Iterator[Finding]:
@@ -339,57 +342,6 @@ def _entries(pages: Iterable[Exchange]) -> Iterator[Any]:
 def _name(entry: Any) -> str:
     name = entry.get("name") if isinstance(entry, Mapping) else None
     return name if isinstance(name, str) else ""
-
-
-# header annotations of 2026-07-28
-
-_TOKEN: Final = frozenset("!#$%&'*+-.^_`|~0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ")
-_HEADER_KEY: Final = "x-mcp-header"
-
-
-def _of_header_annotations(tool: str, schema: Mapping[str, Any]) -> Iterator[Finding]:
-    reached = [holder for holder in _reachable(schema) if _HEADER_KEY in holder]
-    everywhere = sum(1 for _ in _annotated(schema))
-    names = [holder[_HEADER_KEY] for holder in reached]
-    fault = next((fault for holder in reached if (fault := _annotation_fault(holder)) is not None), None)
-    if fault is None and len({str(name).lower() for name in names}) < len(names):
-        fault = "names one header for two parameters"
-    if fault is None and everywhere > len(reached):
-        fault = "stands where a client cannot know the parameter from the schema alone"
-    if fault is not None:
-        rule = section(NEWEST_STATELESS, "server/tools", "x-mcp-header")
-        yield Finding(text=f"{clean(tool, 80)} has an {_HEADER_KEY} annotation that {fault}", rule=rule)
-
-
-def _annotation_fault(holder: Mapping[str, Any]) -> str | None:
-    name = holder[_HEADER_KEY]
-    if not isinstance(name, str) or not name or not _TOKEN.issuperset(name):
-        return f"is no header name ({_shown(name)})"
-    kinds = holder.get("type")
-    plain = set(kinds) if isinstance(kinds, list) and all(isinstance(kind, str) for kind in kinds) else {str(kinds)}
-    return None if plain <= {"string", "integer", "boolean", "null"} else f"is on a parameter of type {_shown(kinds)}"
-
-
-def _reachable(schema: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The property schemas that are reached from the root by `properties` alone."""
-    properties = schema.get("properties")
-    for each in properties.values() if isinstance(properties, Mapping) else ():
-        if isinstance(each, Mapping):
-            yield each
-            yield from _reachable(each)
-
-
-def _annotated(schema: Any) -> Iterator[None]:
-    """Once for every header annotation in a schema, wherever it stands. Its depth is bounded by the reader."""
-    if isinstance(schema, Mapping):
-        if isinstance(schema.get(_HEADER_KEY), str):
-            yield None
-        for name, each in schema.items():
-            if name not in ("default", "examples", "const", "enum"):
-                yield from _annotated(each)
-    elif isinstance(schema, list):
-        for each in schema:
-            yield from _annotated(each)
 
 
 # the result of a tool
