@@ -167,6 +167,10 @@ class Endpoint:
     """Origins of web pages whose scripts use this endpoint. Empty: no browser client is known of."""
     full_every_s: float | None = 86_400.0
     """How often a probe of the full profile takes the place of a standard one. None: never."""
+    client_timeout_s: float | None = None
+    """How long the clients of this endpoint wait for a first answer before they give up. None: not said."""
+    slow_after_s: float | None = None
+    """From which wait for a first answer on the endpoint is slow, cold starts aside. None: its own past decides."""
     verify_tls: bool = True
     enabled: bool = True
 
@@ -331,11 +335,29 @@ class CheckResult:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ColdStart:
+    """A cold start of an earlier probe, suspected or confirmed."""
+
+    at: datetime
+    """The slot of that probe."""
+    answer_ms: float
+    """From the start of its first request, with the connection, to the first byte of the answer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class History:
     """The little of the past that detectors may read; newest last."""
 
     warm_wait_ms: tuple[float, ...] = ()
     """`Timings.wait_ms` of the opening exchange in recent probes that no `cold-start` marked."""
+    usual_wait_ms: tuple[float, ...] = ()
+    """The medians of such waits over half an hour each, of about a day (see `checks.baseline`)."""
+    cold_starts: tuple[ColdStart, ...] = ()
+    """The latest probes that `cold-start` marked."""
+    log_streams: tuple[str, ...] = ()
+    """Log streams of instances that answered lately; only Lambda Web Functions tell them."""
+    answered_at: datetime | None = None
+    """When the endpoint last let us open a conversation, and so when an instance of it was last seen at work."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,6 +1,7 @@
 """Cold starts are suspected from waits alone, and never from a slow network or a slow server."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
@@ -8,6 +9,7 @@ from checks.model import Exchange, History, Timings
 from checks.spec import Era
 from tests.unit.checks.conversations import (
     FUNCTION_URL,
+    NOW,
     Judged,
     discovered,
     error,
@@ -103,3 +105,66 @@ def test_a_conversation_that_does_not_open_says_nothing_about_instances() -> Non
     )
 
     assert judge(refused(crashed), history=WARM).ids == ["function-crash"]
+
+
+DATES = (("Date", "Fri, 20 Nov 2026 12:00:09 GMT"),)
+
+
+def dated(remapped: str) -> tuple[tuple[str, str], ...]:
+    return (*FUNCTION_URL, *DATES, ("x-amzn-Remapped-Date", remapped))
+
+
+def test_an_instance_whose_clock_stood_still_was_there_before() -> None:
+    assert probe(1200.0, 8.0, history=WARM, headers=dated("Fri, 20 Nov 2026 11:57:00 GMT")).ids == []
+
+
+@pytest.mark.parametrize(
+    "remapped",
+    [
+        "Fri, 20 Nov 2026 12:00:09 GMT",
+        "Fri, 20 Nov 2026 12:00:08 GMT",
+        "Fri, 20 Nov 2026 12:00:06 GMT",  # busy since the request came, 1.2 s and the tolerance ago
+        "Tue, 10 Nov 2026 12:00:09 GMT",  # no instance lives that long: a snapshot was restored
+        "yesterday",
+        "Fri, 20 Nov 2026 12:00:09",
+    ],
+)
+def test_a_clock_that_runs_or_says_nothing_keeps_the_suspicion(remapped: str) -> None:
+    assert probe(1200.0, 8.0, history=WARM, headers=dated(remapped)).ids == ["cold-start"]
+
+
+def test_a_clock_that_runs_and_an_idle_gap_make_it_a_little_more_certain() -> None:
+    plain = probe(1200.0, 8.0, history=WARM).diagnoses[0]
+    running = probe(1200.0, 8.0, history=WARM, headers=dated("Fri, 20 Nov 2026 12:00:09 GMT")).diagnoses[0]
+    idle = probe(1200.0, 8.0, history=replace(WARM, answered_at=NOW - timedelta(minutes=31))).diagnoses[0]
+    busy = probe(1200.0, 8.0, history=replace(WARM, answered_at=NOW - timedelta(seconds=60))).diagnoses[0]
+
+    assert running.confidence > plain.confidence
+    assert idle.confidence > plain.confidence == busy.confidence
+    assert "31 minutes after the probe before it" in [proof.text for proof in idle.evidence]
+
+
+WEB = (("lambda-web-request-id", "2b6d1c1e-1111-4222-8333-944444444444"), ("lambda-web-logstream", "2026/11/20/[1]ab"))
+
+
+def test_a_log_stream_that_answered_before_is_no_new_instance() -> None:
+    known = replace(WARM, log_streams=("2026/11/20/[1]cd", "2026/11/20/[1]ab"))
+
+    assert probe(1200.0, 8.0, history=known, headers=WEB).ids == []
+
+
+def test_a_log_stream_that_never_answered_before_makes_it_surer_than_timing_alone() -> None:
+    suspected = probe(1200.0, 8.0, history=WARM, headers=WEB).diagnoses[0]
+    surer = probe(1200.0, 8.0, history=replace(WARM, log_streams=("2026/11/20/[1]cd",)), headers=WEB).diagnoses[0]
+
+    assert surer.confidence > suspected.confidence
+    assert "lambda-web-logstream: 2026/11/20/[1]ab" in [proof.text for proof in surer.evidence]
+    assert surer.confidence < 0.9
+    assert "likely" in surer.summary
+
+
+def test_a_log_stream_means_nothing_on_a_function_url() -> None:
+    told = (*FUNCTION_URL, ("lambda-web-logstream", "2026/11/20/[1]ab"))
+    known = replace(WARM, log_streams=("2026/11/20/[1]ab",))
+
+    assert probe(1200.0, 8.0, history=known, headers=told).ids == ["cold-start"]
