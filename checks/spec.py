@@ -71,6 +71,13 @@ def era_of(revision: str) -> Era | None:
     return REVISIONS.get(revision)
 
 
+def pinned_era(era: Era | None, revision: str | None) -> Era | None:
+    """The era that is pinned by itself or by a revision; an unpublished one belongs to that of its neighbours."""
+    if era is not None or revision is None:
+        return era
+    return era_of(revision) or (Era.HANDSHAKE if revision < NEWEST_STATELESS else Era.STATELESS)
+
+
 def is_at_least(revision: str | None, floor: str) -> bool:
     """Whether a negotiated revision is `floor` or later; revisions are ISO dates, so they sort as text."""
     return revision is not None and revision >= floor

@@ -7,7 +7,7 @@ from checks.detectors.scene import Scene
 from checks.messages import error_of, result_of
 from checks.model import Effect, Endpoint, Evidence, Exchange, Proof
 from checks.proofs import answer_line, answer_proof, request_line
-from checks.spec import REVISIONS, Era, ErrorCode, era_of
+from checks.spec import REVISIONS, Era, ErrorCode, pinned_era
 from checks.symptoms import Symptom, troubled
 from checks.text import clean
 from checks.unit import Cause, detector
@@ -120,7 +120,7 @@ def _offered(exchange: Exchange) -> Iterator[str]:
 @detector("era-unsupported", effect=Effect.DEGRADED)
 def era_unsupported(evidence: Evidence) -> Cause | None:
     """The era that the endpoint's owner pinned is not served, or no longer."""
-    pinned = _pinned_era(evidence.endpoint)
+    pinned = _pinned_era(evidence)
     opener = evidence.opening.opener
     if pinned is None or opener is None or not _pinned_era_is_missed(evidence):
         return None
@@ -147,15 +147,12 @@ def era_unsupported(evidence: Evidence) -> Cause | None:
     )
 
 
-def _pinned_era(endpoint: Endpoint) -> Era | None:
-    """The era that the owner pinned, by itself or by a revision."""
-    if endpoint.era is not None or endpoint.protocol_version is None:
-        return endpoint.era
-    return era_of(endpoint.protocol_version)
+def _pinned_era(evidence: Evidence) -> Era | None:
+    return pinned_era(evidence.endpoint.era, evidence.endpoint.protocol_version)
 
 
 def _pinned_era_is_missed(evidence: Evidence) -> bool:
-    opener, pinned = evidence.opening.opener, _pinned_era(evidence.endpoint)
+    opener, pinned = evidence.opening.opener, _pinned_era(evidence)
     return opener is not None and pinned is not None and opener.era is not pinned
 
 

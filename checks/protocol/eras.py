@@ -10,7 +10,7 @@ from checks.full_profile import opener_of, skipped, unobserved, why_not
 from checks.messages import error_of, result_of, revision_of
 from checks.model import CheckResult, Exchange, Finding, Opening, Outcome, Profile
 from checks.proofs import answer_line, shown_json
-from checks.spec import META_VERSION, NEWEST_STATELESS, REVISIONS, Era, Transport, section
+from checks.spec import META_VERSION, NEWEST_STATELESS, REVISIONS, Era, Transport, pinned_era, section
 from checks.symptoms import Symptom, symptom_of
 from checks.text import clean
 from checks.timing import elapsed_ms
@@ -69,13 +69,14 @@ async def eras(ctx: CheckContext) -> CheckResult:
     if reason is not None:
         return skipped("eras", reason)
     transport = opener_of(ctx).transport
+    pinned = pinned_era(ctx.endpoint.era, ctx.endpoint.protocol_version)
     known = {offer.revision: offer for offer in _already_made(ctx.wire.opening)}
     offers: list[Offer] = []
     beside: list[Exchange] = []
     for revision, era in REVISIONS.items():
         if transport is Transport.SSE and era is Era.STATELESS:
             continue
-        if revision not in known and era is Era.STATELESS and ctx.endpoint.era is Era.HANDSHAKE:
+        if revision not in known and era is Era.STATELESS and pinned is Era.HANDSHAKE:
             known[revision] = Offer(revision, Answer.NOT_OBSERVED, _KEPT_FROM_DISCOVERY)
         elif revision not in known:
             opening = await ctx.wire.open_beside(era, revision)

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from checks.messages import RpcError, answer_of, error_of, result_of, revision_of
 from checks.model import Endpoint, Exchange, Failure, Opener
-from checks.spec import NEWEST_HANDSHAKE, NEWEST_STATELESS, Era, ErrorCode, Transport, era_of
+from checks.spec import NEWEST_HANDSHAKE, NEWEST_STATELESS, Era, ErrorCode, Transport, era_of, pinned_era
 
 CHOOSE_AGAIN_AFTER: Final = timedelta(days=1)
 """A remembered handshake never fails by itself when the server learns the stateless era: servers of both eras still
@@ -73,9 +73,7 @@ class Plan:
     def of(cls, endpoint: Endpoint, remembered: Opener | None, now: datetime) -> "Plan":
         """The plan for a probe at `now`. A memory that contradicts the pins, or is too old, is left out."""
         transport, version = endpoint.transport, endpoint.protocol_version
-        era = endpoint.era or (_era_named_by(version) if version is not None else None)
-        if transport is Transport.SSE:
-            era = Era.HANDSHAKE
+        era = Era.HANDSHAKE if transport is Transport.SSE else pinned_era(endpoint.era, version)
         plan = cls(transport=transport, era=era, version=version)
         if remembered is None or not plan.allows(remembered.transport) or era not in (None, remembered.era):
             return plan
@@ -89,7 +87,7 @@ class Plan:
 
     def offer(self, era: Era, remembered: str | None = None) -> str:
         """The revision to offer: the pinned one, else the newest of the era that we know and the server may know."""
-        if self.version is not None and _era_named_by(self.version) is era:
+        if self.version is not None and pinned_era(None, self.version) is era:
             return self.version
         if era is Era.HANDSHAKE:
             return NEWEST_HANDSHAKE
@@ -191,11 +189,6 @@ def _supported_by(error: RpcError) -> list[str]:
     data: Any = error.data
     supported = data.get("supported") if isinstance(data, dict) else None
     return [version for version in supported if isinstance(version, str)] if isinstance(supported, list) else []
-
-
-def _era_named_by(version: str) -> Era:
-    """The era of a revision; an unknown one belongs to that of its neighbours, as revisions are dates."""
-    return era_of(version) or (Era.HANDSHAKE if version < NEWEST_STATELESS else Era.STATELESS)
 
 
 def _reason(plan: Plan, tries: Tries, version: str) -> str:

@@ -132,8 +132,9 @@ def test_a_modern_server_that_names_what_it_speaks_keeps_the_handshake_out_and_t
     assert said(judged)["2025-11-25"].startswith("refused: JSON-RPC error -32022")
 
 
-def test_a_server_that_its_owner_keeps_from_discovery_is_not_asked_for_it() -> None:
-    judged = ask(eras, by_initialize(), endpoint=endpoint(era=Era.HANDSHAKE), beside=echoing(*HANDSHAKES))
+@pytest.mark.parametrize("pin", [{"era": Era.HANDSHAKE}, {"protocol_version": "2025-11-25"}])
+def test_a_server_that_its_owner_keeps_from_discovery_is_not_asked_for_it(pin: dict[str, str]) -> None:
+    judged = ask(eras, by_initialize(), endpoint=endpoint(**pin), beside=echoing(*HANDSHAKES))
 
     assert (
         said(judged)["2026-07-28"] == "not observed: not asked, because the endpoint's settings pin the handshake era"
