@@ -3,35 +3,29 @@
 Source: AWS Lambda Developer Guide, "Invoking Lambda function URLs" and "Response streaming for Lambda functions".
 """
 
-import base64
-import binascii
 import email.utils
 import json
 import secrets
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from http.cookies import SimpleCookie
 from typing import Any, Final
-from urllib.parse import unquote
 
 from prober.clock import Clock, SystemClock
+from prober.lab.front_doors.answers import Malformed, from_format_2, from_stream, payload_of, relayed
+from prober.lab.front_doors.cors import UrlPolicy
+from prober.lab.front_doors.events import format_2, trace_root
 from prober.lab.front_doors.sigv4 import Verifier, is_signed
-from prober.lab.http import CutShort, Headers, Request, Response, close_body, read_body
-from prober.lab.runtime.function import HTTP_INTEGRATION, Buffered, Function, FunctionFailed, Streamed, Throttled
+from prober.lab.http import CutShort, Headers, Request, Response, read_body
+from prober.lab.runtime.function import HTTP_INTEGRATION, Answer, Buffered, Function, FunctionFailed, Throttled
 
-PRELUDE_END: Final = b"\0" * 8
-MAX_PRELUDE_BYTES: Final = 16 * 1024
-MAX_PAYLOAD_BYTES: Final = 6_291_556
-"""Limit of a buffered return value; a larger one is `Function.ResponseSizeTooLarge`."""
 FORBIDDEN: Final = (
     "Forbidden. For troubleshooting Function URL authorization issues, see: "
     "https://docs.aws.amazon.com/lambda/latest/dg/urls-auth.html"
 )
 REMAPPED: Final = frozenset({"content-length", "date", "server"})
 """Headers of the function's own that arrive as `x-amzn-Remapped-*`, because the front door sets them itself."""
-HOP_BY_HOP: Final = frozenset({"connection", "keep-alive", "transfer-encoding", "upgrade"})
 
 
 class InvokeMode(StrEnum):
@@ -51,22 +45,31 @@ class Access(StrEnum):
     """No URL of this id exists."""
 
 
-class _Malformed(Exception):
-    """The function's answer cannot be turned into an HTTP answer."""
-
-
 @dataclass(kw_only=True)
 class FunctionUrl:
-    """The handler of one URL: call it with a request. With `iam`, its AuthType is AWS_IAM."""
+    """The handler of one URL: call it with a request. With `iam`, its AuthType is AWS_IAM.
+
+    With `cors`, the URL answers preflights itself, without a function, and adds headers to every answer.
+    """
 
     function: Function
     mode: InvokeMode = InvokeMode.BUFFERED
     access: Access = Access.PUBLIC
     iam: Verifier | None = None
+    cors: UrlPolicy | None = None
     clock: Clock = field(default_factory=SystemClock)
 
     async def __call__(self, request: Request) -> Response:
         request_id = str(uuid.uuid4())
+        if self.cors is None:
+            return await self._answer(request, request_id)
+        allowing = self.cors.headers_for(request)
+        if self.cors.is_preflight(request):
+            return Response(headers=(*allowing, ("x-amzn-RequestId", request_id)))
+        response = await self._answer(request, request_id)
+        return replace(response, headers=(*response.headers, *allowing))
+
+    async def _answer(self, request: Request, request_id: str) -> Response:
         if self.access is not Access.PUBLIC:
             return _denied(self.access, request_id)
         refusal = self._unsigned(request, request_id)
@@ -77,13 +80,13 @@ class FunctionUrl:
             ("x-amzn-RequestId", request_id),
             ("X-Amzn-Trace-Id", f"{trace_id};Parent={secrets.token_hex(8)};Sampled=0"),
         )
-        event = event_of(request, request_id=request_id, trace_id=trace_id, clock=self.clock)
+        event = format_2(request, request_id=request_id, trace_id=trace_id, clock=self.clock)
         try:
             answer = await self.function.invoke(event, request_id=request_id, trace_id=trace_id)
-            return await self._translate(answer, stamps)
+            return relayed(await self._translate(answer), stamps, REMAPPED)
         except Throttled as throttled:
             return _throttled(throttled.reason, stamps)
-        except (FunctionFailed, _Malformed, CutShort):
+        except (FunctionFailed, Malformed, CutShort):
             return _failed(stamps)
 
     def _unsigned(self, request: Request, request_id: str) -> Response | None:
@@ -98,173 +101,19 @@ class FunctionUrl:
         date = ("Date", email.utils.format_datetime(self.clock.now(), usegmt=True))
         return _refused(problem.kind, {"message": problem.message}, request_id, date)
 
-    async def _translate(self, answer: Buffered | Streamed, stamps: Headers) -> Response:
+    async def _translate(self, answer: Answer) -> Response:
         if isinstance(answer, Buffered):
-            if len(answer.payload) > MAX_PAYLOAD_BYTES:
-                raise _Malformed("the return value is too large")
+            payload = await payload_of(answer)
             if self.mode is InvokeMode.RESPONSE_STREAM:
                 # A streaming URL passes on what the function sends: nobody reads the proxy envelope.
-                return Response(headers=(("Content-Type", "application/json"), *stamps), body=_once(answer.payload))
-            return _from_payload(answer.payload, stamps)
+                return Response(headers=(("Content-Type", "application/json"),), body=_once(payload))
+            return from_format_2(payload)
         if self.mode is InvokeMode.BUFFERED:
             # The combination is unsupported; the prelude then stays in the body, behind a 200.
-            body = await read_body(answer.chunks)
-            return Response(headers=(("Content-Type", "application/json"), *stamps), body=body)
+            return Response(headers=(("Content-Type", "application/json"),), body=await read_body(answer.chunks))
         if answer.content_type == HTTP_INTEGRATION:
-            return await _from_stream(answer.chunks, stamps)
-        return Response(headers=(("Content-Type", answer.content_type), *stamps), body=answer.chunks)
-
-
-def trace_root(clock: Clock) -> str:
-    """A new trace of AWS X-Ray: the second in which it begins, and 96 random bits."""
-    return f"Root=1-{int(clock.now().timestamp()):08x}-{secrets.token_hex(12)}"
-
-
-def event_of(request: Request, *, request_id: str, trace_id: str, clock: Clock) -> dict[str, Any]:
-    """The request as an event of payload format 2.0."""
-    host = request.header("host") or "localhost"
-    now = clock.now()
-    event: dict[str, Any] = {
-        "version": "2.0",
-        "routeKey": "$default",
-        "rawPath": request.path,
-        "rawQueryString": request.raw_query,
-        "headers": _event_headers(request, trace_id),
-        "requestContext": {
-            "accountId": "anonymous",
-            "apiId": "lab",
-            "domainName": host,
-            "domainPrefix": host.split(".", 1)[0],
-            "http": {
-                "method": request.method,
-                "path": unquote(request.path),
-                "protocol": "HTTP/1.1",
-                "sourceIp": request.client,
-                "userAgent": request.header("user-agent") or "",
-            },
-            "requestId": request_id,
-            "routeKey": "$default",
-            "stage": "$default",
-            "time": now.strftime("%d/%b/%Y:%H:%M:%S +0000"),
-            "timeEpoch": int(now.timestamp() * 1000),
-        },
-        "isBase64Encoded": False,
-    }
-    if request.query:
-        event["queryStringParameters"] = request.query
-    cookies = SimpleCookie(request.header("cookie") or "")
-    if cookies:
-        event["cookies"] = [f"{name}={morsel.coded_value}" for name, morsel in cookies.items()]
-    if request.body:
-        event["body"], event["isBase64Encoded"] = _event_body(request)
-    return event
-
-
-def _event_headers(request: Request, trace_id: str) -> dict[str, str]:
-    headers: dict[str, str] = {}
-    for name, value in request.headers:
-        key = name.lower()
-        if key not in HOP_BY_HOP and key != "cookie":
-            headers[key] = f"{headers[key]},{value}" if key in headers else value
-    return headers | {
-        "x-amzn-tls-cipher-suite": "TLS_AES_128_GCM_SHA256",
-        "x-amzn-tls-version": "TLSv1.3",
-        "x-amzn-trace-id": trace_id,
-        "x-forwarded-for": request.client,
-        "x-forwarded-port": "443",
-        "x-forwarded-proto": "https",
-    }
-
-
-def _event_body(request: Request) -> tuple[str, bool]:
-    media_type = (request.header("content-type") or "").lower()
-    if any(kind in media_type for kind in ("text", "json", "xml")):
-        try:
-            return request.body.decode("utf-8"), False
-        except UnicodeDecodeError:
-            pass
-    return base64.b64encode(request.body).decode("ascii"), True
-
-
-def _from_payload(payload: bytes, stamps: Headers) -> Response:
-    """BUFFERED: a proxy envelope is unpacked; any other JSON value is itself the body of a 200."""
-    try:
-        value = json.loads(payload)
-    except ValueError:
-        raise _Malformed("the return value is not JSON") from None
-    if isinstance(value, dict) and "statusCode" in value:
-        return _from_envelope(value, stamps)
-    body = value.encode() if isinstance(value, str) else payload
-    return Response(headers=(("Content-Type", "application/json"), *stamps), body=body)
-
-
-def _from_envelope(envelope: Mapping[str, Any], stamps: Headers) -> Response:
-    body = envelope.get("body") or ""
-    if not isinstance(body, str):
-        raise _Malformed("the body of a proxy envelope must be text")
-    try:
-        raw = base64.b64decode(body, validate=True) if envelope.get("isBase64Encoded") else body.encode()
-    except binascii.Error:
-        raise _Malformed("the body is not the base64 that it claims to be") from None
-    headers = _front_headers(envelope, default_type="application/json")
-    return Response(status=_status(envelope), headers=(*headers, *stamps), body=raw)
-
-
-async def _from_stream(chunks: AsyncIterator[bytes], stamps: Headers) -> Response:
-    """RESPONSE_STREAM: the prelude gives status and headers, everything after its eight zero bytes is the body."""
-    try:
-        prelude, rest = await _prelude_of(chunks)
-        headers = _front_headers(prelude, default_type="application/octet-stream")
-        status = _status(prelude)
-    except BaseException:
-        await close_body(chunks)
-        raise
-    return Response(status=status, headers=(*headers, *stamps), body=_Resumed(rest, chunks))
-
-
-async def _prelude_of(chunks: AsyncIterator[bytes]) -> tuple[Mapping[str, Any], bytes]:
-    """The prelude, and the part of the body that came with it: chunks keep no boundaries."""
-    head = b""
-    async for chunk in chunks:
-        head += chunk
-        if PRELUDE_END in head or len(head) > MAX_PRELUDE_BYTES:
-            break
-    text, end, rest = head.partition(PRELUDE_END)
-    try:
-        prelude = json.loads(text) if end else None
-    except ValueError:
-        prelude = None
-    if not isinstance(prelude, dict):
-        raise _Malformed("no readable prelude")
-    return prelude, rest
-
-
-def _front_headers(envelope: Mapping[str, Any], *, default_type: str) -> Headers:
-    own = envelope.get("headers") or {}
-    if not isinstance(own, dict):
-        raise _Malformed("headers must be an object")
-    headers: list[tuple[str, str]] = []
-    for name, value in own.items():
-        key = name.lower()
-        if key in REMAPPED:
-            headers.append((f"x-amzn-Remapped-{key}", str(value)))
-        elif key not in HOP_BY_HOP:
-            headers.append((name, str(value)))
-    if not any(name.lower() == "content-type" for name, _ in headers):
-        headers.append(("Content-Type", default_type))
-    headers.extend(("Set-Cookie", str(cookie)) for cookie in envelope.get("cookies") or ())
-    return tuple(headers)
-
-
-def _status(envelope: Mapping[str, Any]) -> int:
-    """AWS accepts the number as text, too."""
-    try:
-        status = int(envelope.get("statusCode", 200))
-    except (TypeError, ValueError):
-        raise _Malformed("statusCode is not a number") from None
-    if not 200 <= status <= 599:
-        raise _Malformed("statusCode is out of range")
-    return status
+            return await from_stream(answer)
+        return Response(headers=(("Content-Type", answer.content_type),), body=answer.chunks)
 
 
 def _denied(access: Access, request_id: str) -> Response:
@@ -300,23 +149,3 @@ def _failed(stamps: Headers) -> Response:
 
 async def _once(data: bytes) -> AsyncIterator[bytes]:
     yield data
-
-
-class _Resumed:
-    """The rest of a stream whose first bytes were read with the prelude."""
-
-    def __init__(self, first: bytes, rest: AsyncIterator[bytes]) -> None:
-        self._first = first
-        self._rest = rest
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self._first:
-            first, self._first = self._first, b""
-            return first
-        return await anext(self._rest)
-
-    async def aclose(self) -> None:
-        await close_body(self._rest)

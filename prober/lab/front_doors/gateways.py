@@ -13,7 +13,7 @@ from typing import Final
 
 from prober.clock import Clock, SystemClock
 from prober.lab.front_doors import sigv4
-from prober.lab.front_doors.function_url import HOP_BY_HOP, trace_root
+from prober.lab.front_doors.events import HOP_BY_HOP, trace_root
 from prober.lab.http import Handler, Headers, Request, Response, read_body
 
 LIMIT_S: Final = 29.0

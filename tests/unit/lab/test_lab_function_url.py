@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from prober.lab.front_doors.function_url import Access, FunctionUrl, InvokeMode, event_of
+from prober.lab.front_doors.events import format_2
+from prober.lab.front_doors.function_url import Access, FunctionUrl, InvokeMode
 from prober.lab.http import Request, read_body, text
 from prober.lab.runtime.function import HTTP_INTEGRATION, Buffered, Function, FunctionFailed, Streamed
 from prober.lab.runtime.http_events import request_of
@@ -156,7 +157,7 @@ def test_the_event_has_the_form_of_payload_version_2(clock) -> None:
         body=b"{}",
         client="203.0.113.9",
     )
-    event = event_of(request, request_id="rid", trace_id="tid", clock=clock)
+    event = format_2(request, request_id="rid", trace_id="tid", clock=clock)
     assert (event["version"], event["rawPath"], event["rawQueryString"]) == ("2.0", "/a%20b", "x=1&y=")
     assert event["queryStringParameters"] == {"x": "1", "y": ""}
     assert event["cookies"] == ["k=v", "l=w"]
@@ -172,14 +173,14 @@ def test_the_event_has_the_form_of_payload_version_2(clock) -> None:
 
 
 def test_an_empty_body_is_left_out_of_the_event(clock) -> None:
-    assert "body" not in event_of(GET, request_id="r", trace_id="t", clock=clock)
+    assert "body" not in format_2(GET, request_id="r", trace_id="t", clock=clock)
 
 
 def test_a_request_survives_the_way_through_the_event(clock) -> None:
     request = Request(
         method="PUT", target="/x?y=1", headers=(("Content-Type", "application/octet-stream"),), body=b"\xff\0"
     )
-    event = event_of(request, request_id="r", trace_id="t", clock=clock)
+    event = format_2(request, request_id="r", trace_id="t", clock=clock)
     assert event["isBase64Encoded"] is True
     back = request_of(event)
     assert (back.method, back.target, back.body) == ("PUT", "/x?y=1", b"\xff\0")
