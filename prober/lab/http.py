@@ -4,10 +4,10 @@ import asyncio
 import email.utils
 import logging
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Final, cast
+from typing import Final, Self, cast
 from urllib.parse import parse_qsl
 
 import h11
@@ -38,6 +38,8 @@ class Request:
     headers: Headers = ()
     body: bytes = b""
     client: str = "127.0.0.1"
+    incoming: "Incoming | None" = None
+    """The body of a request that the server does not read ahead; `body` is then empty."""
 
     @property
     def path(self) -> str:
@@ -96,12 +98,44 @@ async def read_body(body: bytes | AsyncIterator[bytes]) -> bytes:
         await close_body(body)
 
 
-class HttpServer:
-    """Serves one handler on one port until it is closed; a client that leaves cancels its handler."""
+class Incoming:
+    """The body of a request as it arrives. Raises h11.RemoteProtocolError where the client leaves before its end."""
 
-    def __init__(self, handler: Handler, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(self, next_event: Callable[[], Awaitable[h11.Event | type[h11.PAUSED]]]) -> None:
+        self._next_event = next_event
+        self.trailers: Headers = ()
+        """What came behind the last chunk; known at the end."""
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> bytes:
+        event = await self._next_event()
+        if isinstance(event, h11.Data):
+            return bytes(event.data)
+        if isinstance(event, h11.EndOfMessage):
+            self.trailers = _decoded(event.headers.raw_items())
+        raise StopAsyncIteration
+
+
+class HttpServer:
+    """Serves one handler on one port until it is closed; a client that leaves cancels its handler.
+
+    With `chunked_as_it_comes`, a body of unknown length is for the handler to read, to its end.
+    """
+
+    def __init__(
+        self,
+        handler: Handler,
+        *,
+        tls: ssl.SSLContext | None = None,
+        chunked_as_it_comes: bool = False,
+        max_body_bytes: int = MAX_BODY_BYTES,
+    ) -> None:
         self._handler = handler
         self._tls = tls
+        self._chunked_as_it_comes = chunked_as_it_comes
+        self._max_body_bytes = max_body_bytes
         self._server: asyncio.Server | None = None
         self._connections: set[asyncio.Task[None]] = set()
 
@@ -127,7 +161,7 @@ class HttpServer:
         connection.add_done_callback(self._connections.discard)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        connection = _Connection(reader, writer)
+        connection = _Connection(reader, writer, self._chunked_as_it_comes, self._max_body_bytes)
         try:
             while (request := await connection.request()) is not None:
                 await connection.answer(self._handler, request)
@@ -144,35 +178,52 @@ class HttpServer:
 class _Connection:
     """One client connection: h11 holds the state, this moves the bytes."""
 
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self,
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        chunked_as_it_comes: bool,
+        max_body_bytes: int,
+    ) -> None:
         self._reader = reader
         self._writer = writer
+        self._chunked_as_it_comes = chunked_as_it_comes
+        self._max_body_bytes = max_body_bytes
         self._h11 = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
         peer = writer.get_extra_info("peername")
         self._client = str(peer[0]) if peer else "unknown"
 
     async def request(self) -> Request | None:
-        """The next whole request, or None when the client has closed."""
+        """The next request, or None when the client has closed."""
         head = await self._event()
         if not isinstance(head, h11.Request):
             return None
         if self._h11.they_are_waiting_for_100_continue:
             await self._send(h11.InformationalResponse(status_code=100, headers=[]))
-        body = bytearray()
-        while isinstance(event := await self._event(), h11.Data):
-            body += event.data
-            if len(body) > MAX_BODY_BYTES:
-                raise h11.RemoteProtocolError("the request is too large", error_status_hint=413)
+        headers = _decoded(head.headers.raw_items())
+        later = self._chunked_as_it_comes and any(name.lower() == "transfer-encoding" for name, _ in headers)
         return Request(
             method=head.method.decode("ascii"),
             target=head.target.decode("latin-1"),
-            headers=tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in head.headers.raw_items()),
-            body=bytes(body),
+            headers=headers,
+            body=b"" if later else await self._body(),
             client=self._client,
+            incoming=Incoming(self._event) if later else None,
         )
+
+    async def _body(self) -> bytes:
+        body = bytearray()
+        while isinstance(event := await self._event(), h11.Data):
+            body += event.data
+            if len(body) > self._max_body_bytes:
+                raise h11.RemoteProtocolError("the request is too large", error_status_hint=413)
+        return bytes(body)
 
     async def answer(self, handler: Handler, request: Request) -> None:
         """Run the handler and send what it returns, unless the client leaves first."""
+        if request.incoming is not None:  # who reads the body notices that the client has left
+            await self._respond(handler, request)
+            return
         sending = asyncio.ensure_future(self._respond(handler, request))
         leaving = asyncio.ensure_future(self._until_client_leaves())
         try:
@@ -200,7 +251,7 @@ class _Connection:
     async def _respond(self, handler: Handler, request: Request) -> None:
         try:
             response = await handler(request)
-        except (CutShort, ConnectionError):
+        except (CutShort, ConnectionError, h11.RemoteProtocolError):
             raise
         except Exception:  # a bug in one scenario must not take the other scenarios of the process down
             log.exception("the lab failed to answer %s %s", request.method, request.path)
@@ -244,6 +295,10 @@ class _Connection:
         if data:
             self._writer.write(data)
             await self._writer.drain()
+
+
+def _decoded(headers: Iterable[tuple[bytes, bytes]]) -> Headers:
+    return tuple((name.decode("ascii"), value.decode("latin-1")) for name, value in headers)
 
 
 def _head(response: Response) -> list[tuple[str, str]]:

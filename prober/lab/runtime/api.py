@@ -1,6 +1,7 @@
 """Instances that are real processes: each speaks to a Runtime API of its own, as in a Lambda sandbox.
 
-Source: AWS Lambda Developer Guide, "Using the Lambda runtime API for custom runtimes".
+Source: AWS Lambda Developer Guide, "Using the Lambda runtime API for custom runtimes" and "Using the Lambda Extensions
+API to create extensions".
 """
 
 import asyncio
@@ -9,13 +10,16 @@ import json
 import logging
 import os
 import signal
+import uuid
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeVar
 
-from prober.lab.http import HttpServer, Request, Response
-from prober.lab.runtime.function import Answer, Buffered, Context, Function, FunctionFailed
+import h11
+
+from prober.lab.http import HttpServer, Incoming, Request, Response
+from prober.lab.runtime.function import Answer, Buffered, Context, Function, FunctionFailed, Streamed
 from prober.lifeline import tied
 
 log = logging.getLogger(__name__)
@@ -23,6 +27,12 @@ log = logging.getLogger(__name__)
 Value = TypeVar("Value")
 
 API_PREFIX: Final = "/2018-06-01/runtime"
+EXTENSIONS_PREFIX: Final = "/2020-01-01/extension"
+MODE_HEADER: Final = "Lambda-Runtime-Function-Response-Mode"
+ERROR_TRAILER: Final = "Lambda-Runtime-Function-Error-Type"
+DEFAULT_STREAM_TYPE: Final = "application/octet-stream"
+MAX_DELIVERY_BYTES: Final = 64 * 1024 * 1024
+"""Taken from a runtime, so that a payload over Lambda's own limit can be told as such."""
 FUNCTION_ARN: Final = "arn:aws:lambda:eu-west-1:123456789012:function:lab"
 SANDBOX: Final = {
     "AWS_LAMBDA_FUNCTION_NAME": "lab",
@@ -43,15 +53,27 @@ OUTPUT_LINES: Final = 200
 class _Invocation:
     event: bytes
     context: Context
-    outcome: asyncio.Future[bytes]
+    outcome: asyncio.Future[Answer]
 
 
-def process_function(command: Sequence[str], env: Mapping[str, str] | None = None, **settings: Any) -> Function:
+def process_function(
+    command: Sequence[str],
+    env: Mapping[str, str] | Callable[[], Mapping[str, str]] | None = None,
+    *,
+    extensions: Sequence[Sequence[str]] = (),
+    **settings: Any,
+) -> Function:
     """A function whose instances run `command`, such as `python -m awslambdaric module.handler`.
 
-    `settings` are those of `Function`: `timeout_s`, `cold_start_s`, `idle_s`, `concurrency`. Close it in the end.
+    `env` may make an environment for each instance, where instances must not share a port. `extensions` are commands
+    that run beside it. `settings` are those of `Function`: `timeout_s`, `cold_start_s`, `idle_s`, `concurrency` and so
+    on. Close it in the end.
     """
-    return Function(build=lambda: ProcessInstance(command, env or {}), **settings)
+
+    def build() -> ProcessInstance:
+        return ProcessInstance([*extensions, command], (env() if callable(env) else env) or {})
+
+    return Function(build=build, **settings)
 
 
 class RuntimeApi:
@@ -63,22 +85,27 @@ class RuntimeApi:
         self._waiting: asyncio.Queue[_Invocation] = asyncio.Queue()
         self._current: _Invocation | None = None
 
-    async def invoke(self, event: Mapping[str, Any], context: Context) -> bytes:
-        """Hand an event to the process and wait for its result. Raises FunctionFailed for a reported error."""
-        outcome: asyncio.Future[bytes] = asyncio.get_running_loop().create_future()
+    async def invoke(self, event: Mapping[str, Any], context: Context) -> Answer:
+        """Hand an event to the process and wait for its result, or the beginning of a streamed one.
+
+        Raises FunctionFailed for a reported error.
+        """
+        outcome: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         payload = json.dumps(event, separators=(",", ":")).encode()
         self._waiting.put_nowait(_Invocation(payload, context, outcome))
         return await outcome
 
     async def __call__(self, request: Request) -> Response:
+        if request.path.startswith(EXTENSIONS_PREFIX):
+            return await _extension(request)
         step = request.path.removeprefix(API_PREFIX)
         match request.method, step.strip("/").split("/"):
             case "GET", ["invocation", "next"]:
                 return await self._next()
             case "POST", ["invocation", request_id, ("response" | "error") as kind]:
-                return self._deliver(request_id, kind, request.body)
+                return await self._deliver(request_id, kind, request)
             case "POST", ["init", "error"]:
-                return self._init_failed(request.body)
+                return self._init_failed(await _whole(request))
             case _:
                 return _problem(404, "InvalidPath", f"no such operation: {request.method} {request.path}")
 
@@ -96,15 +123,21 @@ class RuntimeApi:
         )
         return Response(headers=headers, body=self._current.event)
 
-    def _deliver(self, request_id: str, kind: str, body: bytes) -> Response:
+    async def _deliver(self, request_id: str, kind: str, request: Request) -> Response:
         current = self._current
         if current is None or current.context.request_id != request_id or current.outcome.done():
             return _problem(400, "InvalidRequestID", f"no invocation {request_id} is under way")
-        self._current = None
-        if kind == "response":
-            current.outcome.set_result(body)
-        else:
+        if kind == "response" and (request.header(MODE_HEADER) or "").lower() == "streaming":
+            stream = _Stream()
+            content_type = request.header("content-type") or DEFAULT_STREAM_TYPE
+            current.outcome.set_result(Streamed(content_type, stream))
+            await stream.fill(request)
+            return _accepted()
+        body = await _whole(request)
+        if kind == "error":
             current.outcome.set_exception(_reported(body))
+            return _accepted()
+        current.outcome.set_result(Buffered(body))
         return _accepted()
 
     def _init_failed(self, body: bytes) -> Response:
@@ -114,69 +147,115 @@ class RuntimeApi:
         return _accepted()
 
 
-class ProcessInstance:
-    """One process and its Runtime API. The process is stopped in its tracks between events, as Lambda freezes it."""
+class _Stream:
+    """What a process streams, from the request that brings it to the reader: chunk by chunk, never ahead of it."""
 
-    def __init__(self, command: Sequence[str], env: Mapping[str, str]) -> None:
-        self._command = tuple(command)
+    def __init__(self) -> None:
+        self._chunks: asyncio.Queue[bytes | FunctionFailed | None] = asyncio.Queue(maxsize=1)
+
+    async def fill(self, request: Request) -> None:
+        """Take over the body of a request, and what it says about its end."""
+        end: FunctionFailed | None = None
+        try:
+            if request.incoming is None:
+                await self._chunks.put(request.body)
+            else:
+                async for chunk in request.incoming:
+                    await self._chunks.put(chunk)
+                end = _failure_in(request.incoming)
+        except (h11.RemoteProtocolError, OSError):
+            end = FunctionFailed("Runtime.ExitError", "the process ended in the middle of an answer", lost=True)
+        await self._chunks.put(end)
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        chunk = await self._chunks.get()
+        if isinstance(chunk, bytes):
+            return chunk
+        self._chunks.put_nowait(chunk)  # whoever asks again is told the same
+        if chunk is None:
+            raise StopAsyncIteration
+        raise chunk
+
+
+class ProcessInstance:
+    """The processes of one sandbox and their Runtime API. They are stopped in their tracks between events, as Lambda
+    freezes them; where one of them ends, so does the sandbox.
+
+    The last of `commands` is the function itself; the others are extensions.
+    """
+
+    def __init__(self, commands: Sequence[Sequence[str]], env: Mapping[str, str]) -> None:
+        self._commands = tuple(tuple(command) for command in commands)
         self._env = dict(env)
-        self._process: asyncio.subprocess.Process | None = None
+        self._processes: list[asyncio.subprocess.Process] = []
         self._api: RuntimeApi | None = None
         self._server: HttpServer | None = None
         self._output: deque[str] = deque(maxlen=OUTPUT_LINES)
-        self._reading: asyncio.Task[None] | None = None
+        self._watching: list[asyncio.Task[Any]] = []
+        self._death: asyncio.Future[str] | None = None
 
     async def start(self) -> None:
-        """Start the process and wait until it asks for its first event."""
+        """Start the processes and wait until one asks for the first event."""
         self._api = RuntimeApi()
-        self._server = HttpServer(self._api)
+        self._death = asyncio.get_running_loop().create_future()
+        self._server = HttpServer(self._api, chunked_as_it_comes=True, max_body_bytes=MAX_DELIVERY_BYTES)
         port = await self._server.start("127.0.0.1")
-        self._process = await asyncio.create_subprocess_exec(
-            *tied(self._command, death_signal=signal.SIGKILL),
-            env=_environment(self._env, port),
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            start_new_session=True,
-        )
-        self._reading = asyncio.create_task(self._read_output(self._process))
+        for command in self._commands:
+            process = await asyncio.create_subprocess_exec(
+                *tied(command, death_signal=signal.SIGKILL),
+                env=_environment(self._env, port),
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=asyncio.subprocess.PIPE,
+                stderr=asyncio.subprocess.STDOUT,
+                start_new_session=True,
+            )
+            self._processes.append(process)
+            self._watching.append(asyncio.create_task(self._read_output(process)))
+            self._watching.append(asyncio.create_task(self._await_death(process)))
         await self._or_death(self._api.ready)
 
     async def invoke(self, event: Mapping[str, Any], context: Context) -> Answer:
         assert self._api is not None
         self._signal(signal.SIGCONT)
-        invocation = asyncio.ensure_future(self._api.invoke(event, context))
-        return Buffered(await self._or_death(invocation))
+        return await self._or_death(asyncio.ensure_future(self._api.invoke(event, context)))
 
     async def freeze(self) -> None:
         self._signal(signal.SIGSTOP)
 
     async def stop(self) -> None:
-        """Kill the process with all that it started, and close its Runtime API."""
+        """Kill the processes with all that they started, and close their Runtime API."""
         self._signal(signal.SIGKILL)
-        if self._process is not None:
-            await self._process.wait()
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+        for process in self._processes:
+            await process.wait()
+        for task in self._watching:
+            task.cancel()
+        await asyncio.gather(*self._watching, return_exceptions=True)
         if self._server is not None:
             await self._server.close()
         if self._api is not None and not self._api.ready.done():
             self._api.ready.cancel()
 
     async def _or_death(self, awaited: asyncio.Future[Value]) -> Value:
-        """The awaited value, unless the process ends first."""
-        assert self._process is not None
-        death = asyncio.ensure_future(self._process.wait())
+        """The awaited value, unless a process ends first."""
+        assert self._death is not None
         try:
-            ends: set[asyncio.Future[Any]] = {awaited, death}
+            ends: set[asyncio.Future[Any]] = {awaited, self._death}
             await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
             if awaited.done():
                 return awaited.result()
-            raise FunctionFailed("Runtime.ExitError", self._last_words(death.result()), lost=True)
+            raise FunctionFailed("Runtime.ExitError", self._death.result(), lost=True)
         finally:
-            death.cancel()
             awaited.cancel()
+
+    async def _await_death(self, process: asyncio.subprocess.Process) -> None:
+        assert self._death is not None
+        status = await process.wait()
+        if not self._death.done():
+            ending = f"exit status {status}" if status >= 0 else f"signal {-status}"
+            self._death.set_result("\n".join([ending, *self._output]))
 
     async def _read_output(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdout is not None
@@ -185,14 +264,37 @@ class ProcessInstance:
                 self._output.append(line.decode("utf-8", "replace").rstrip())
                 log.debug("function: %s", self._output[-1])
 
-    def _last_words(self, status: int) -> str:
-        ending = f"exit status {status}" if status >= 0 else f"signal {-status}"
-        return "\n".join([ending, *self._output])
-
     def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None and self._process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                os.killpg(self._process.pid, number)
+        for process in self._processes:
+            if process.returncode is None:
+                with contextlib.suppress(ProcessLookupError):
+                    os.killpg(process.pid, number)
+
+
+async def _extension(request: Request) -> Response:
+    """What the Extensions API answers. It announces no event: of a sandbox's end an extension learns by its own."""
+    match request.method, request.path.removeprefix(EXTENSIONS_PREFIX):
+        case "POST", "/register":
+            body = json.dumps({"functionName": "lab", "functionVersion": "$LATEST", "handler": "lab"}).encode()
+            headers = (("Content-Type", "application/json"), ("Lambda-Extension-Identifier", str(uuid.uuid4())))
+            return Response(headers=headers, body=body)
+        case "GET", "/event/next":
+            await asyncio.Event().wait()
+        case "POST", "/init/error" | "/exit/error":
+            return _accepted()
+    return _problem(404, "InvalidPath", f"no such operation: {request.method} {request.path}")
+
+
+async def _whole(request: Request) -> bytes:
+    if request.incoming is None:
+        return request.body
+    return b"".join([chunk async for chunk in request.incoming])
+
+
+def _failure_in(delivered: Incoming) -> FunctionFailed | None:
+    """The error that a runtime announces behind the last chunk of a streamed answer."""
+    kinds = [value for name, value in delivered.trailers if name.lower() == ERROR_TRAILER.lower()]
+    return FunctionFailed(kinds[0], "the function failed in the middle of an answer") if kinds else None
 
 
 def _environment(own: Mapping[str, str], port: int) -> dict[str, str]:

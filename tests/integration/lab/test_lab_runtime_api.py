@@ -52,10 +52,10 @@ async def test_a_process_that_dies_fails_the_call_and_is_replaced(deploy, client
 
 
 @pytest.mark.parametrize("how", ["error", "exit"])
-async def test_a_process_that_cannot_start_fails_every_call(deploy, client, how) -> None:
+async def test_a_process_that_cannot_start_fails_every_call_after_another_try(deploy, client, how) -> None:
     url, function = await deploy({"BREAK_INIT": how})
     assert [(await client.get(url)).status_code for _ in range(2)] == [502, 502]
-    assert function.started == 2
+    assert function.started == 3
 
 
 async def test_a_command_that_does_not_exist_fails_every_call(serve, client) -> None:

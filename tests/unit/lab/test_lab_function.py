@@ -22,9 +22,9 @@ async def test_an_overlapping_event_starts_another_instance(build, instances, cl
     first = await invoke(function)
     second = await invoke(function)
     assert len(instances) == 2
-    await close_body(first.chunks)
-    await close_body(second.chunks)
-    await close_body((await invoke(function)).chunks)
+    for answer in (first, second):
+        assert [chunk async for chunk in answer.chunks] == [b"a"]
+    await invoke(function)
     assert len(instances) == 2
 
 
@@ -164,26 +164,137 @@ async def test_closing_ends_what_nobody_waits_for_any_more(clock) -> None:
     assert instance.history == ["stopped"]
 
 
-async def test_a_failed_init_is_repeated_for_every_event(clock) -> None:
-    class Broken:
-        starts = 0
+class Broken:
+    """An instance that cannot start, until it is mended."""
 
-        async def start(self) -> None:
-            Broken.starts += 1
+    def __init__(self, history: list[str], mended: asyncio.Event, *, hangs: bool = False) -> None:
+        self._history, self._mended, self._hangs = history, mended, hangs
+
+    async def start(self) -> None:
+        self._history.append("start")
+        if self._hangs:
+            await self._mended.wait()
+        if not self._mended.is_set():
             raise FunctionFailed("Runtime.ImportModuleError", "No module named 'app'")
 
-        async def invoke(self, event, context):
-            return Buffered(b"null")
+    async def invoke(self, event, context):
+        return Buffered(b"null")
 
-        async def freeze(self) -> None: ...
+    async def freeze(self) -> None: ...
 
-        async def stop(self) -> None: ...
+    async def stop(self) -> None:
+        self._history.append("stop")
 
-    function = Function(build=Broken, clock=clock)
+
+async def test_a_failed_init_is_repeated_by_the_event_itself_and_by_every_later_one(clock) -> None:
+    history: list[str] = []
+    function = Function(build=lambda: Broken(history, asyncio.Event()), clock=clock)
     for _ in range(2):
-        with pytest.raises(FunctionFailed, match="ImportModuleError"):
+        with pytest.raises(FunctionFailed, match=r"^Runtime\.ImportModuleError: No module named 'app'$"):
             await invoke(function)
-    assert Broken.starts == 2
+    assert history == ["start", "stop"] * 3
+
+
+async def test_an_init_over_its_limit_is_repeated_within_the_time_of_the_event(clock) -> None:
+    history: list[str] = []
+    never = asyncio.Event()
+    function = Function(
+        build=lambda: Broken(history, never, hangs=True), clock=clock, init_limit_s=0.01, timeout_s=0.02
+    )
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(FunctionFailed, match=r"Task timed out after 0\.02 seconds"):
+        await invoke(function)
+    assert asyncio.get_running_loop().time() - began >= 0.03
+    assert history == ["start", "stop"] * 2
+
+
+async def test_a_sandbox_whose_init_failed_once_serves_when_the_second_try_succeeds(clock) -> None:
+    history: list[str] = []
+    mended = asyncio.Event()
+
+    def build():
+        if history:
+            mended.set()
+        return Broken(history, mended)
+
+    function = Function(build=build, clock=clock)
+    await invoke(function)
+    await invoke(function)
+    assert history == ["start", "stop", "start"]
+
+
+async def test_an_old_instance_is_recycled_although_it_is_in_use(build, instances, clock) -> None:
+    function = Function(build=build(), clock=clock, age_s=100, idle_s=60)
+    for clock.seconds in (0, 50, 99, 100):
+        await invoke(function)
+    assert [each.history[-1] for each in instances] == ["stop", "freeze"]
+
+
+async def test_provisioned_instances_are_ready_only_some_time_after_the_deploy(build, clock) -> None:
+    function = Function(
+        build=build(), clock=clock, sleep=clock.sleep, cold_start_s=1.0, idle_s=0.5, provisioned=1, warming_s=10.0
+    )
+    waits = []
+    for at in (0.0, 5.0, 12.0, 20.0):
+        clock.seconds = at
+        await invoke(function)
+        waits.append(clock.seconds - at)
+    assert waits == [1.0, 1.0, 0.0, 0.0]
+
+
+async def test_events_beyond_the_provisioned_instances_spill_over_to_cold_ones(build, clock, chunks) -> None:
+    function = Function(
+        build=build(lambda: Streamed("text/plain", chunks(b"a"))), clock=clock, sleep=clock.sleep, cold_start_s=1.0,
+        provisioned=1,
+    )  # fmt: skip
+    await invoke(function)
+    assert clock.seconds == 0.0
+    await invoke(function)
+    assert clock.seconds == 1.0
+
+
+async def test_a_return_value_over_the_limit_fails_and_leaves_the_instance_alone(build, instances, clock) -> None:
+    function = Function(build=build(lambda: Buffered(b"x" * 11)), clock=clock, max_payload_bytes=10)
+    with pytest.raises(FunctionFailed, match=r"Function\.ResponseSizeTooLarge"):
+        await invoke(function)
+    assert instances[0].history[-1] == "freeze"
+
+
+async def test_a_stream_over_the_limit_is_cut_short(build, clock, chunks) -> None:
+    function = Function(
+        build=build(lambda: Streamed("text/plain", chunks(b"123456", b"789012"))), clock=clock, max_stream_bytes=10
+    )
+    answer = await invoke(function)
+    assert await anext(answer.chunks) == b"123456"
+    with pytest.raises(CutShort):
+        await anext(answer.chunks)
+
+
+async def test_a_reader_that_leaves_a_stream_leaves_alone(clock) -> None:
+    written: list[str] = []
+    allowed, finished = asyncio.Event(), asyncio.Event()
+
+    async def stream():
+        yield b"begin"
+        await allowed.wait()
+        written.append("end")
+        yield b"end"
+        finished.set()
+
+    instance = Patient(lambda: Streamed("text/plain", stream()))
+    instance.allowed.set()
+    function = Function(build=lambda: instance, clock=clock, concurrency=1)
+    answer = await invoke(function)
+    assert await anext(answer.chunks) == b"begin"
+    reading = asyncio.ensure_future(anext(answer.chunks))
+    await asyncio.sleep(0)
+    reading.cancel()
+    await close_body(answer.chunks)
+    with pytest.raises(Throttled):
+        await invoke(function)
+    allowed.set()
+    await instance.given_back.wait()
+    assert (written, finished.is_set(), instance.history) == (["end"], True, ["answered", "frozen"])
 
 
 async def test_closing_stops_warm_and_busy_instances(build, instances, clock, chunks) -> None:
