@@ -1,9 +1,11 @@
 """Text that somebody else wrote, made safe to show: bounded, and free of characters that act instead of reading."""
 
+import re
 import unicodedata
 from typing import Any, Final
 from urllib.parse import urlsplit
 
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
 _SHOWN_ANYWAY: Final = frozenset("\n\t")
 _ACTING_CATEGORIES: Final = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 ELLIPSIS: Final = "…"
@@ -42,10 +44,7 @@ def shown_url(url: str, limit: int = 2048) -> str:
 def storable(value: Any) -> Any:
     """A JSON value that PostgreSQL accepts: NUL and lone surrogates in strings and keys become visible escapes."""
     if isinstance(value, str):
-        return "".join(
-            f"\\u{ord(character):04x}" if character == "\x00" or 0xD800 <= ord(character) <= 0xDFFF else character
-            for character in value
-        )
+        return _UNSTORABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", value)
     if isinstance(value, dict):
         return {storable(key): storable(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
