@@ -6,7 +6,7 @@ from checks.detectors.adapter import adapter_missing, host_rejected, invoke_mode
 from checks.detectors.auth import auth_challenge_remapped, auth_rejected, auth_required
 from checks.detectors.browsers import cors_misconfigured
 from checks.detectors.capability import capability_untruthful
-from checks.detectors.cold_start import cold_start
+from checks.detectors.cold_start import cold_start, cold_start_exceeds_timeout
 from checks.detectors.crash import function_crash
 from checks.detectors.empty_tools import tools_empty, tools_list_failed, tools_missing
 from checks.detectors.protocol import accept_rejected, handshake_rejected, headers_stripped, malformed_response, not_mcp
@@ -22,6 +22,7 @@ from checks.detectors.routing import (
 )
 from checks.detectors.sentinel import sentinel_access_denied, sentinel_error, sentinel_failed, sentinel_mismatch
 from checks.detectors.session import session_lost
+from checks.detectors.slow import slow
 from checks.detectors.streaming import stream_truncated, streaming_buffered, streaming_disabled
 from checks.detectors.transport import (
     connect_failure,
@@ -113,6 +114,8 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     sentinel_error,
     sentinel_mismatch,
     # time
+    cold_start_exceeds_timeout,
+    slow,
     cold_start,
     # browsers
     cors_misconfigured,

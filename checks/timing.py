@@ -113,3 +113,8 @@ def held_back(exchanges: Iterable[Exchange], expected: bool | None) -> tuple[Exc
 def first_wait_ms(opening: Opening) -> float | None:
     """How long the server kept the very first request of the probe waiting: the one that a cold start delays."""
     return opening.exchanges[0].timings.wait_ms if opening.exchanges else None
+
+
+def first_answer_ms(opening: Opening) -> float | None:
+    """How long a client would have waited for the first byte of the very first answer, its connection included."""
+    return opening.exchanges[0].timings.first_byte_ms if opening.exchanges else None

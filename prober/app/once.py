@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from checks.model import Endpoint, ProbeReport, Profile
+from checks.model import Endpoint, History, ProbeReport, Profile
 from prober.app.background import DaemonExecutor
 from prober.clock import SystemClock
 from prober.net.client import Net
@@ -15,12 +15,14 @@ THREADS: Final = 2
 """For secrets; none is started where none is needed."""
 
 
-async def probe_once(endpoint: Endpoint, *, profile: Profile = Profile.STANDARD) -> ProbeReport:
+async def probe_once(
+    endpoint: Endpoint, *, profile: Profile = Profile.STANDARD, history: History = History()
+) -> ProbeReport:
     """Probe `endpoint` now. Loopback and private addresses are allowed, because a person names the address;
-    metadata and link-local addresses never are."""
+    metadata and link-local addresses never are. `history` is what the caller knows of earlier probes."""
     clock = SystemClock()
     net = Net(GuardPolicy(allow_private=True), clock=clock)
     executor = DaemonExecutor(THREADS, "secrets")
     credentials = Credentials(Vault(executor), net=net, clock=clock, executor=executor)
-    assignment = Assignment(endpoint=endpoint, slot=clock.now(), profile=profile)
+    assignment = Assignment(endpoint=endpoint, slot=clock.now(), profile=profile, history=history)
     return await probe(assignment, net=net, clock=clock, credentials=credentials)

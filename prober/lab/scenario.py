@@ -66,6 +66,20 @@ class EndpointHints(TypedDict, total=False):
     sigv4: SigV4Hint
     on_request: list[Literal["tasks", "subscriptions"]]
     browser_origins: list[str]
+    client_timeout: float
+    """Seconds that clients wait."""
+    slow_after: float
+    """Seconds from which on a warm answer is slow."""
+
+
+class HistoryHint(TypedDict, total=False):
+    """What earlier probes of such a server would have seen, in milliseconds, newest last."""
+
+    warm_wait_ms: list[float]
+    usual_wait_ms: list[float]
+    """Medians of half hours."""
+    cold_answer_ms: list[float]
+    """First answers of cold starts within the last day."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,6 +99,8 @@ class Scenario:
     profile: Literal["standard", "full"] = "standard"
     """How much a probe must ask to see the fault."""
     options: EndpointHints = field(default_factory=EndpointHints)
+    history: HistoryHint = field(default_factory=HistoryHint)
+    """Needed where one probe does not show the fault."""
     build: Callable[[], Handler] | None = None
     """None where nothing of the lab listens."""
     path: str = "/mcp"
@@ -106,9 +122,10 @@ class Scenario:
     def in_demo(self) -> bool:
         """Whether a standard probe shows what the scenario is, with credentials that the demo can configure.
 
-        It can configure neither AWS keys, which its environment may hold already, nor a token endpoint without TLS.
+        It can configure neither AWS keys, which its environment may hold already, nor a token endpoint without TLS; and
+        it has no past.
         """
-        return self.profile == "standard" and not {"sigv4", "oauth"} & self.options.keys()
+        return self.profile == "standard" and not self.history and not {"sigv4", "oauth"} & self.options.keys()
 
     def options_at(self, url: str) -> EndpointHints:
         """The options for the scenario as it is served at `url`, with whole addresses."""

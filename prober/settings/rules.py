@@ -29,6 +29,7 @@ def broken_rules(data: Mapping[str, Any]) -> Iterator[Broken]:
         yield from _era(path, endpoint)
         if "interval" in endpoint or "timeout" in endpoint:
             yield from _pace(path, {**defaults, **endpoint})
+        yield from _patience(path, {**defaults, **endpoint})
         yield from _labels((*path, "labels"), mapping_of(endpoint, "labels"))
         yield from _json_arguments(path, endpoint)
     yield from _twins(data, "endpoints", lambda entry: entry.get("name"))
@@ -69,6 +70,24 @@ def _pace(path: Path, section: Mapping[str, Any]) -> Iterator[Broken]:
             f"a probe may take {timeout:g} s, but the next one is due after {interval:g} s",
             "give a timeout of at most the interval",
         )
+
+
+def _patience(path: Path, section: Mapping[str, Any]) -> Iterator[Broken]:
+    """A wait that the probe itself gives up before it is over can never be seen."""
+    try:
+        interval = values.duration_s(section.get("interval") or DEFAULT_INTERVAL_S)
+        given = section.get("timeout")
+        timeout = timeout_s(None if given is None else values.duration_s(given), None, interval)
+        waits = {key: values.duration_s(section.get(key) or 0) for key in ("client_timeout", "slow_after")}
+    except values.Refused:
+        return
+    for key, wait in waits.items():
+        if 0 < timeout <= wait:
+            yield Broken(
+                (*path, key),
+                f"no wait of {wait:g} s is ever seen: the probe gives up after {timeout:g} s",
+                f"give a timeout that is longer than {key}",
+            )
 
 
 def _labels(path: Path, labels: Mapping[str, Any]) -> Iterator[Broken]:

@@ -205,6 +205,12 @@ class EndpointSection(Section):
     full_every: FullEvery | None = Field(
         default=None, description="Time between two probes of the full profile, or never; 24h by default."
     )
+    client_timeout: Timeout | None = Field(
+        default=None, description="How long clients wait for a first answer; less than the timeout."
+    )
+    slow_after: Timeout | None = Field(
+        default=None, description="From which wait on a warm answer is slow; by default its own past decides."
+    )
     verify_tls: bool | None = Field(default=None, description="Whether the certificate must be valid; true by default.")
     enabled: bool = Field(default=True, description="Whether it is probed.")
 

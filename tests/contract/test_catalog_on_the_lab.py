@@ -2,15 +2,18 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import pytest
 
 from checks.catalog import CHECKS
 from checks.model import (
+    ColdStart,
     Effect,
     Endpoint,
     Expectation,
+    History,
     OAuth,
     OnRequest,
     Outcome,
@@ -131,7 +134,7 @@ async def _probe(scenarios: Sequence[Scenario], profile: Callable[[Scenario], Pr
 
     async def one(scenario: Scenario, url: str) -> ProbeReport:
         async with turns:
-            return await probe_once(_endpoint(scenario, url), profile=profile(scenario))
+            return await probe_once(_endpoint(scenario, url), profile=profile(scenario), history=_history(scenario))
 
     async with Lab(scenarios) as lab:
         reports = await asyncio.gather(*(one(scenario, lab.url(scenario.id)) for scenario in scenarios))
@@ -167,6 +170,20 @@ def _endpoint(scenario: Scenario, url: str) -> Endpoint:
         oauth=OAuth(**hints["oauth"]) if "oauth" in hints else None,
         sigv4=SigV4(**hints["sigv4"]) if "sigv4" in hints else None,
         token_header=hints.get("token_header", "Authorization"),
+        client_timeout_s=hints.get("client_timeout"),
+        slow_after_s=hints.get("slow_after"),
+    )
+
+
+def _history(scenario: Scenario) -> History:
+    """What a monitor would remember of such a server."""
+    hints, now = scenario.history, datetime.now(UTC)
+    return History(
+        warm_wait_ms=tuple(hints.get("warm_wait_ms", ())),
+        usual_wait_ms=tuple(hints.get("usual_wait_ms", ())),
+        cold_starts=tuple(
+            ColdStart(at=now - timedelta(hours=6), answer_ms=each) for each in hints.get("cold_answer_ms", ())
+        ),
     )
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from prober.lab import misbehaviour as bad
-from prober.lab.faults.parts import PLAIN, behind_url, returning, streaming
+from prober.lab.faults.parts import PLAIN, behind_url, buffered, returning, streaming
 from prober.lab.front_doors.function_url import Access, FunctionUrl, InvokeMode
 from prober.lab.http import Handler
 from prober.lab.runtime.function import Function
@@ -30,6 +30,47 @@ LAMBDA_FAULTS: Final[tuple[Scenario, ...]] = (
         front=Front.FUNCTION_URL_STREAMING,
         options=PLAIN,
         build=streaming(StatelessServer, cold_start_s=1.2, idle_s=1.0),
+    ),
+    Scenario(
+        id="cold-start-exceeds-timeout",
+        title="Cold starts take longer than clients wait",
+        verdict="degraded",
+        diagnosis="cold-start-exceeds-timeout",
+        beside=("cold-start",),
+        front=Front.FUNCTION_URL_STREAMING,
+        options={**PLAIN, "client_timeout": 1.0},
+        history={"cold_answer_ms": [1240.0]},
+        build=streaming(StatelessServer, cold_start_s=1.2, idle_s=1.0),
+    ),
+    Scenario(
+        id="cold-start-exceeded-timeout",
+        title="Cold starts took longer than clients wait; this instance is warm",
+        verdict="degraded",
+        diagnosis="cold-start-exceeds-timeout",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options={**PLAIN, "client_timeout": 1.0},
+        history={"warm_wait_ms": [400.0] * 6, "cold_answer_ms": [700.0, 1310.0, 1240.0]},
+        build=buffered(StatelessServer),
+    ),
+    Scenario(
+        id="slow",
+        title="Warm, and slower than its owner accepts",
+        verdict="degraded",
+        diagnosis="slow",
+        front=Front.FUNCTION_URL_STREAMING,
+        options={**PLAIN, "slow_after": 0.3},
+        history={"warm_wait_ms": [410.0, 420.0, 415.0, 405.0, 430.0]},
+        build=streaming(lambda: bad.slowly(StatelessServer(), 0.4)),
+    ),
+    Scenario(
+        id="slow-against-its-past",
+        title="Warm, and much slower than it used to be",
+        verdict="degraded",
+        diagnosis="slow",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options=PLAIN,
+        history={"warm_wait_ms": [410.0, 420.0, 415.0, 405.0, 430.0], "usual_wait_ms": [24.0, 22.0, 26.0, 23.0, 25.0]},
+        build=buffered(lambda: bad.slowly(StatelessServer(streams=False), 0.4)),
     ),
     Scenario(
         id="adapter-missing",

@@ -98,6 +98,19 @@ HEALTHY: Final[tuple[Scenario, ...]] = (
         build=streaming(lambda: bad.slowly(StatelessServer(), 0.4)),
     ),
     Scenario(
+        id="slow-as-ever",
+        title="Every answer takes its time, as it always did, and cold starts take less than clients wait",
+        verdict="up",
+        front=Front.FUNCTION_URL_STREAMING,
+        options={**PLAIN, "client_timeout": 5.0, "slow_after": 2.0},
+        history={
+            "warm_wait_ms": [410.0, 420.0, 415.0, 405.0, 430.0],
+            "usual_wait_ms": [415.0, 410.0, 425.0, 412.0, 409.0],
+            "cold_answer_ms": [1310.0, 1240.0],
+        },
+        build=streaming(lambda: bad.slowly(StatelessServer(), 0.4)),
+    ),
+    Scenario(
         id="stateless-everything",
         title="Stateless server with prompts, resources, tasks, subscriptions and arguments in headers",
         verdict="up",

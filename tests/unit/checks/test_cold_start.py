@@ -5,13 +5,14 @@ from datetime import timedelta
 
 import pytest
 
-from checks.model import Exchange, History, Timings
+from checks.model import ColdStart, Exchange, History, Timings
 from checks.spec import Era
 from tests.unit.checks.conversations import (
     FUNCTION_URL,
     NOW,
     Judged,
     discovered,
+    endpoint,
     error,
     exchange,
     initialized,
@@ -25,9 +26,17 @@ from tests.unit.checks.conversations import (
 WARM = History(warm_wait_ms=(20.0, 22.0, 19.0, 25.0, 21.0, 20.0))
 
 
-def probe(first_ms: float, next_ms: float, *, history: History = History(), headers: object = FUNCTION_URL) -> Judged:
+def probe(
+    first_ms: float,
+    next_ms: float,
+    *,
+    history: History = History(),
+    headers: object = FUNCTION_URL,
+    patience_s: float | None = None,
+) -> Judged:
     first = discovered(wait_ms=first_ms, headers=headers, reused=False)
-    return judge(opened(first), tool_page("a", wait_ms=next_ms), history=history)
+    watched = endpoint(client_timeout_s=patience_s)
+    return judge(opened(first), tool_page("a", wait_ms=next_ms), history=history, endpoint=watched)
 
 
 def test_a_first_wait_far_above_the_next_is_a_suspected_cold_start() -> None:
@@ -168,3 +177,41 @@ def test_a_log_stream_means_nothing_on_a_function_url() -> None:
     known = replace(WARM, log_streams=("2026/11/20/[1]ab",))
 
     assert probe(1200.0, 8.0, history=known, headers=told).ids == ["cold-start"]
+
+
+def cold(*answers_ms: float, hours_ago: float = 2.0) -> tuple[ColdStart, ...]:
+    return tuple(ColdStart(at=NOW - timedelta(hours=hours_ago), answer_ms=each) for each in answers_ms)
+
+
+def test_cold_starts_that_outlast_clients_degrade_the_endpoint_also_between_them() -> None:
+    judged = probe(20.0, 8.0, history=replace(WARM, cold_starts=cold(1400.0, 11_000.0, 12_500.0)), patience_s=10.0)
+
+    (found,) = judged.diagnoses
+    assert (found.id, judged.verdict) == ("cold-start-exceeds-timeout", "degraded")
+    assert "2 of the last 3 cold starts" in found.summary
+    assert "12.5 s" in found.summary
+
+
+def test_the_cold_start_of_this_probe_counts_too() -> None:
+    assert probe(1200.0, 8.0, history=replace(WARM, cold_starts=cold(1300.0)), patience_s=1.0).ids == [
+        "cold-start-exceeds-timeout",
+        "cold-start",
+    ]
+
+
+@pytest.mark.parametrize(
+    "earlier",
+    [
+        (),
+        cold(12_500.0),
+        cold(1400.0, 11_000.0, 1200.0, 12_500.0, 1100.0),
+        cold(11_000.0, 12_500.0, 1200.0, 1300.0, 1100.0, 1000.0),
+        cold(11_000.0, 12_500.0, hours_ago=25.0),
+    ],
+)
+def test_one_blip_and_what_is_mended_or_long_ago_do_not_count(earlier: tuple[ColdStart, ...]) -> None:
+    assert probe(20.0, 8.0, history=replace(WARM, cold_starts=earlier), patience_s=10.0).ids == []
+
+
+def test_without_a_word_of_the_owner_no_cold_start_is_too_long() -> None:
+    assert probe(20.0, 8.0, history=replace(WARM, cold_starts=cold(11_000.0, 12_500.0))).ids == []

@@ -300,6 +300,8 @@ def test_the_tables_and_the_tests_beside_them_speak_of_every_detector() -> None:
     beside = {"tools-missing", "auth-rejected", "auth-challenge-remapped", "streaming-buffered", "cold-start"}
     # Each of these has a file of tests for its check.
     beside |= {"session-lost", "capability-untruthful", "era-unsupported", "cors-misconfigured"}
+    # These need a past.
+    beside |= {"cold-start-exceeds-timeout", "slow"}
 
     assert in_tables | beside == {detector.id for detector in DETECTORS}
 

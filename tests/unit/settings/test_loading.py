@@ -68,6 +68,8 @@ endpoints:
     streaming: true
     headers: {x-tenant: own, X-Api-Key: env:KEY}
     auth: {bearer: env:TOKEN}
+    client_timeout: 10s
+    slow_after: 800ms
     verify_tls: false
     enabled: false
   - name: plain
@@ -98,6 +100,8 @@ def test_every_key_of_an_endpoint_arrives() -> None:
         streaming=True,
         headers={"X-Trace": "on", "x-tenant": "own", "X-Api-Key": "env:KEY"},
         bearer="env:TOKEN",
+        client_timeout_s=10,
+        slow_after_s=0.8,
         verify_tls=False,
         enabled=False,
     )
@@ -214,6 +218,12 @@ ONE = "endpoints: [{name: a, url: 'https://a.example/', %s}]"
         ("interval: 8d", "endpoints[0].interval: is out of range: 1 second to 7 days"),
         ("timeout: 0", "endpoints[0].timeout: is out of range: 0.1 seconds to 15 minutes"),
         ("interval: 1s, timeout: 2s", "endpoints[0].timeout: a probe may take 2 s, but the next one is due after 1 s"),
+        (
+            "timeout: 20s, client_timeout: 30s",
+            "endpoints[0].client_timeout: no wait of 30 s is ever seen: the probe gives up after 20 s",
+        ),
+        ("slow_after: 10", "endpoints[0].slow_after: no wait of 10 s is ever seen: the probe gives up after 10 s"),
+        ("slow_after: 0", "endpoints[0].slow_after: is out of range: 0.1 seconds to 15 minutes"),
         ("expected_tools: find", "endpoints[0].expected_tools: is not a list"),
         ("expected_tools: ['']", "endpoints[0].expected_tools[0]: is not the name of a tool"),
         ("auth: {bearer: hunter2}", "endpoints[0].auth.bearer: is not a reference to a secret"),

@@ -35,6 +35,8 @@ def test_every_credential_of_an_endpoint_comes_back_equal() -> None:
         on_request=(OnRequest.TASKS,),
         browser_origins=("https://app.example",),
         full_every_s=None,
+        client_timeout_s=10.0,
+        slow_after_s=0.8,
     )
     assert endpoint_of(json.loads(json.dumps(spec_of(endpoint)))) == endpoint
     assert endpoint_of(spec_of(ENDPOINT)) == ENDPOINT
