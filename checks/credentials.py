@@ -1,12 +1,15 @@
 """By what an endpoint lets its prober in, as its settings say; the secrets themselves are out of sight here."""
 
+import re
 from enum import StrEnum
 from typing import Final
 
 from checks.model import Endpoint
 
-_WORDS: Final = ("authorization", "api-key", "apikey", "token", "auth")
-"""What the names of headers that carry credentials have in them."""
+_NAME: Final = re.compile(
+    r"authorization|cookie|(?:^|[-_])(?:api[-_]?key|auth|token|secret|password|passwd|credentials?|signature)(?:$|[-_])",
+    re.IGNORECASE,
+)
 
 
 class Credential(StrEnum):
@@ -34,4 +37,9 @@ def credentials_of(endpoint: Endpoint) -> frozenset[Credential]:
 
 def credential_headers(endpoint: Endpoint) -> tuple[str, ...]:
     """The names of the owner's headers that carry credentials, by the look of them."""
-    return tuple(name for name in endpoint.headers if any(word in name.lower() for word in _WORDS))
+    return tuple(name for name in endpoint.headers if names_credential(name))
+
+
+def names_credential(header: str) -> bool:
+    """Whether a header, or a parameter, of that name usually carries a credential."""
+    return _NAME.search(header) is not None

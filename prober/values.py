@@ -8,6 +8,7 @@ from enum import Enum, auto
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
+from checks.credentials import names_credential
 from prober.secrets.references import SPELLINGS, is_reference, problem_with
 
 
@@ -36,10 +37,6 @@ _OWN_HEADERS: Final = frozenset(
         "te", "trailer", "transfer-encoding", "upgrade",
     }
 )  # fmt: skip
-_SECRET_HEADER: Final = re.compile(
-    r"authorization|cookie|(?:^|[-_])(?:api[-_]?key|auth|token|secret|password|passwd|credentials?|signature)(?:$|[-_])",
-    re.IGNORECASE,
-)
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}
 _SCOPE: Final = re.compile(r"[\x21\x23-\x5b\x5d-\x7e]+(?: [\x21\x23-\x5b\x5d-\x7e]+)*")  # RFC 6749 section 3.3
 _CLIENT_ID: Final = re.compile(r"[\x20-\x7e]{1,1024}")  # RFC 6749 appendix A.1
@@ -196,11 +193,6 @@ def tool_name(text: str) -> str:
     return text
 
 
-def is_secret_header(header: str) -> bool:
-    """Whether a header of that name usually carries a credential."""
-    return _SECRET_HEADER.search(header) is not None
-
-
 def header_name(text: str) -> str:
     """The name of a request header that an owner may add."""
     if len(text) > 100 or not _TOKEN.fullmatch(text):
@@ -214,7 +206,7 @@ def header_value(header: str, value: str) -> str:
     """The value of a request header, or the reference to it; a credential must be a reference."""
     if is_reference(value):
         return reference(value)
-    if is_secret_header(header):
+    if names_credential(header):
         raise Refused("is a secret written out", f"give it by reference: {SPELLINGS}")
     if len(value) > MAX_HEADER_VALUE:
         raise Refused(f"is longer than {MAX_HEADER_VALUE} characters", "shorten it")

@@ -12,7 +12,7 @@ from typing import Any, Final
 import yaml
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from prober import values
+from checks.credentials import names_credential
 from prober.app.children import Child
 from prober.app.up import Running, UpOptions, platform_data_dir, up
 from prober.clock import Clock
@@ -159,7 +159,7 @@ def _by_reference(name: str, headers: Mapping[str, str], directory: Path) -> dic
     """The headers with each credential in a file of its own, as the configuration demands it."""
     referred = {}
     for header, value in headers.items():
-        is_bare = values.is_secret_header(header) and not is_reference(value)
+        is_bare = names_credential(header) and not is_reference(value)
         referred[header] = _stored(f"{name}-{header.lower()}", value, directory) if is_bare else value
     return referred
 

@@ -6,9 +6,9 @@ from typing import Any, Final, Protocol
 
 import httpx
 
+from checks.credentials import names_credential
 from prober.net.phases import Phases
 from prober.net.transport import FRESH, PHASES, REPEATABLE
-from prober.values import is_secret_header
 from prober.wire import jsonrpc
 from prober.wire.redact import Redactor, SentHeader
 
@@ -92,7 +92,7 @@ class Composer:
     def is_credential(self, name: str) -> bool:
         """Whether a header of that name carries, or usually carries, what proves who we are."""
         lower = name.lower()
-        return lower in self._secret or is_secret_header(lower) or lower.startswith(_SIGNING_HEADERS)
+        return lower in self._secret or names_credential(lower) or lower.startswith(_SIGNING_HEADERS)
 
     def compose(self, outgoing: Outgoing, phases: Phases) -> Composed:
         """The request, signed over the very bytes that go out.

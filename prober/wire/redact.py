@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, Final
 from urllib.parse import parse_qsl, quote, quote_plus, urlsplit
 
+from checks.credentials import names_credential
 from checks.text import REDACTED
-from prober import values
 
 _SHORTEST: Final = 4
 """Shorter values are no secrets, and taking them out would garble everything else."""
@@ -41,7 +41,7 @@ class SentHeader:
     @property
     def is_telling(self) -> bool:
         """Whether the value must not be shown where a server repeats it."""
-        shortest = _SHORTEST if values.is_secret_header(self.name) else _SHORTEST_UNNAMED
+        shortest = _SHORTEST if names_credential(self.name) else _SHORTEST_UNNAMED
         return self.is_secret and len(self.value) >= shortest
 
     def __repr__(self) -> str:
@@ -111,7 +111,7 @@ def _of_query(query: str) -> Iterator[str]:
         elif len(part) >= _NO_WORD:
             yield from _spellings(part)
     for name, value in parse_qsl(query):
-        if values.is_secret_header(name):
+        if names_credential(name):
             yield from _spellings(value)
 
 

@@ -305,7 +305,7 @@ def test_a_document_that_could_not_be_fetched_says_nothing(answer: Exchange) -> 
 
 def test_nothing_is_asked_without_a_reason_to() -> None:
     closed, _ = asked(opening=refused(exchange("initialize", status=500, media="text/plain", body=b"")))
-    without, _ = asked(watched=endpoint(headers={"X-Stage": "beta"}))
+    without, _ = asked(watched=endpoint(headers={"X-Stage": "beta", "X-Author": "shop", "X-Tokens-Per-Day": "9"}))
 
     assert closed.summary == "not asked: no conversation is open"
     assert without.summary == "not asked: no credentials are configured"
