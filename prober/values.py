@@ -260,9 +260,9 @@ def header_problems(headers: Mapping[str, str]) -> list[tuple[str, Refused]]:
 def _is_host(host: str) -> bool:
     if ":" in host:
         try:
-            ipaddress.IPv6Address(host.partition("%")[0])
+            address = ipaddress.IPv6Address(host)
         except ValueError:
             return False
-        return True
+        return address.scope_id is None  # only link-local addresses have zones, and those are never probed
     labels = host.removesuffix(".").split(".")
     return len(host) <= 253 and all(_HOST_LABEL.fullmatch(label) for label in labels)

@@ -42,7 +42,8 @@ def test_addresses_of_endpoints(url: str) -> None:
     [
         "", "example.com/mcp", "/mcp", "ftp://example.com", "file:///etc/passwd", "http://", "http:///mcp",
         "http://exa mple.com", "http://exa\nmple.com", "http://example.com:99999/", "http://example.com:0/",
-        "http://[::1/", "http://[nonsense]/", "http://-a.com/", "http://a..b/", "https://ex\u00e4mple.com/",
+        "http://[::1/", "http://[nonsense]/", "http://[fe80::1%25eth0]/mcp", "http://[fe80::1%eth0]/mcp",
+        "http://-a.com/", "http://a..b/", "https://ex\u00e4mple.com/",
         "http://example.com/#part", "http://example.com/" + "a" * 3000,
     ],
 )  # fmt: skip
