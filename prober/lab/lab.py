@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Final, Self
 
 from prober.lab.faults import SCENARIOS
-from prober.lab.http import Headers, HttpServer, Request, Response
+from prober.lab.http import Handler, Headers, HttpServer, Request, Response
 from prober.lab.scenario import Front, Scenario
 from prober.lab.servers.rpc import peek_method
 
@@ -121,6 +121,7 @@ class Lab:
 
         server = HttpServer(recorded, tls=_certificate() if scenario.front is Front.HTTPS else None)
         bound = await server.start(self._host, port)
+        self._running.push_async_callback(_close, handler)
         self._running.push_async_callback(server.close)
         return bound
 
@@ -156,6 +157,13 @@ def list_text() -> str:
     rows += [(each.id, each.verdict, ", ".join(each.diagnoses) or "-", each.title) for each in SCENARIOS]
     widths = [max(len(row[column]) for row in rows) for column in range(3)]
     return "\n".join("  ".join([*(f"{row[i]:<{widths[i]}}" for i in range(3)), row[3]]) for row in rows)
+
+
+async def _close(handler: Handler) -> None:
+    """End what a handler has started, where it starts anything that does not end with its requests."""
+    close = getattr(handler, "close", None)
+    if close is not None:
+        await close()
 
 
 def _reason(error: OSError) -> str | None:

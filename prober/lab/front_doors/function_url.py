@@ -18,7 +18,7 @@ from prober.lab.front_doors.cors import UrlPolicy
 from prober.lab.front_doors.events import format_2, trace_root
 from prober.lab.front_doors.sigv4 import Verifier, is_signed
 from prober.lab.http import CutShort, Headers, Request, Response, read_body
-from prober.lab.runtime.function import HTTP_INTEGRATION, Answer, Buffered, Function, FunctionFailed, Throttled
+from prober.lab.runtime.function import HTTP_INTEGRATION, Answer, Buffered, Deployed, FunctionFailed, Throttled
 
 FORBIDDEN: Final = (
     "Forbidden. For troubleshooting Function URL authorization issues, see: "
@@ -52,7 +52,7 @@ class FunctionUrl:
     With `cors`, the URL answers preflights itself, without a function, and adds headers to every answer.
     """
 
-    function: Function
+    function: Deployed
     mode: InvokeMode = InvokeMode.BUFFERED
     access: Access = Access.PUBLIC
     iam: Verifier | None = None
@@ -68,6 +68,10 @@ class FunctionUrl:
             return Response(headers=(*allowing, ("x-amzn-RequestId", request_id)))
         response = await self._answer(request, request_id)
         return replace(response, headers=(*response.headers, *allowing))
+
+    async def close(self) -> None:
+        """End the function, with every process of it."""
+        await self.function.close()
 
     async def _answer(self, request: Request, request_id: str) -> Response:
         if self.access is not Access.PUBLIC:

@@ -87,7 +87,7 @@ def status_codes(text: str) -> frozenset[int]:
 
 
 def without_base_path(path: str, base_path: str) -> str:
-    """The path that the server is asked for. The base path is cut off as often as it stands there, of longer names too."""
+    """The path that the server is asked for: the base path is cut off as often as the path begins with its letters."""
     while base_path and path.startswith(base_path):
         path = path.removeprefix(base_path)
     return path if path.startswith("/") else f"/{path}"

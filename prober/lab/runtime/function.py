@@ -121,7 +121,7 @@ class _Sandbox:
     provisioned: bool = False
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Function:
     """Hands events to instances that `build` makes.
 
