@@ -6,14 +6,16 @@ from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Insert, Text, case, cast, func, select, text, update
-from sqlalchemy.dialects.postgresql import ARRAY, REAL, insert
+from sqlalchemy.dialects.postgresql import JSONB, JSONPATH, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.axes import axes_of
+from checks.baseline import with_wait
 from checks.encode import as_json
-from checks.model import ProbeReport, Profile, Timings, Verdict
+from checks.instances import log_stream
+from checks.model import ColdStart, ProbeReport, Profile, Timings, Verdict
 from checks.text import clean, storable
-from checks.timing import first_wait_ms
+from checks.timing import first_answer_ms, first_wait_ms
 from prober.storage.identity import report_id
 from prober.storage.marks import MARKS_KEPT, mark_of
 from prober.storage.schedule import Claim
@@ -24,6 +26,8 @@ CHANNEL: Final = "prober_report"
 
 SPARK_KEPT: Final = 30
 WARM_WAITS_KEPT: Final = 30
+COLD_STARTS_KEPT: Final = 10
+LOG_STREAMS_KEPT: Final = 5
 
 COLD_START: Final = "cold-start"
 """The diagnosis whose presence marks a report as one of a cold start."""
@@ -143,29 +147,53 @@ def _new_state(found: ProbeReport, claim: Claim, identity: UUID) -> Insert:
         warm_wait_ms=[] if warm is None else [warm],
         opener=as_json(opening.opener) if opening.opener else None,
         **_shape(found),
+        **_past(found, claim, warm),
     )
     old, new = endpoint_state.c, fresh.excluded
-    seen_again = ("server_name", "server_version", "opener", "era", "protocol_version", "transport", "tool_count")
+    seen_again = (
+        "server_name", "server_version", "opener", "era", "protocol_version", "transport", "tool_count", "answered_at",
+    )  # fmt: skip
     return fresh.on_conflict_do_update(
         index_elements=["endpoint_id"],
         set_={
-            **{name: new[name] for name in ("verdict", "cause", "cause_summary", "report_id", "slot")},
+            **{name: new[name] for name in ("verdict", "cause", "cause_summary", "report_id", "slot", "baseline")},
             # A full probe asks several times as much: its duration compares with no other.
             **({} if is_full else {"latency_ms": new.latency_ms}),
             **{name: func.coalesce(new[name], old[name]) for name in seen_again},
             "since": case((old.verdict == new.verdict, old.since), else_=new.since),
             "spark": _newest(old.spark, new.spark, SPARK_KEPT),
             "warm_wait_ms": _newest(old.warm_wait_ms, new.warm_wait_ms, WARM_WAITS_KEPT),
+            "log_streams": _newest(old.log_streams, new.log_streams, LOG_STREAMS_KEPT),
+            "cold_starts": _newest_json(old.cold_starts, new.cold_starts, COLD_STARTS_KEPT),
             "marks": func.right(cast(old.marks + new.marks, Text), MARKS_KEPT),
             "updated_at": func.now(),
         },
     )
 
 
+def _past(found: ProbeReport, claim: Claim, warm: float | None) -> dict[str, Any]:
+    """The columns, beside the warm waits, by which the next probe of the endpoint is judged."""
+    opening, answer = found.opening, first_answer_ms(found.opening)
+    stream = log_stream(opening.exchanges[0]) if opening.exchanges else None
+    return {
+        "baseline": as_json(claim.baseline if warm is None else with_wait(claim.baseline, claim.slot, warm)),
+        "cold_starts": [as_json(ColdStart(at=claim.slot, answer_ms=answer))]
+        if _is_cold(found) and answer is not None
+        else [],
+        "log_streams": [] if stream is None or stream in claim.history.log_streams else [stream],
+        "answered_at": found.started_at if opening.established else None,
+    }
+
+
 def _newest(old: Any, new: Any, kept: int) -> Any:
     """SQL for the last `kept` elements of two arrays put together. A slice may begin below the first element."""
-    both = func.array_cat(old, new, type_=ARRAY(REAL))
+    both = func.array_cat(old, new, type_=old.type)
     return both[func.cardinality(both) - kept + 1 : func.cardinality(both)]
+
+
+def _newest_json(old: Any, new: Any, kept: int) -> Any:
+    """SQL for the last `kept` elements of two JSON arrays put together; subscripts below the first are left out."""
+    return func.jsonb_path_query_array(old + new, cast(f"lax $[last - {kept - 1} to last]", JSONPATH), type_=JSONB)
 
 
 def _is_cold(found: ProbeReport) -> bool:

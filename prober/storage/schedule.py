@@ -18,10 +18,11 @@ from uuid import UUID
 from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from checks.baseline import Baseline
 from checks.model import Endpoint, History, Opener, Profile
 from checks.standing import FullDue, FullFindings
 from prober.storage.missed import Missed, MissedReason, save_missed
-from prober.storage.specs import endpoint_of, findings_of, opener_of
+from prober.storage.specs import baseline_of, cold_starts_of, endpoint_of, findings_of, opener_of
 
 FIRST_WITHIN_S: Final = 30.0
 """A new endpoint with a longer interval is first probed within this time, and from then on at its phase."""
@@ -33,6 +34,8 @@ a restart after a long stop does not start all probes at once."""
 
 LONGEST_TURN_S: Final = 3600.0
 """Turns for a full probe lie this far apart, or a little less, so that `full_every_s` is a multiple of it."""
+
+_NO_BASELINE: Final = Baseline()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,6 +54,8 @@ class Claim:
     """Which profile is due at this slot."""
     remembered: Opener | None = None
     history: History = History()
+    baseline: Baseline = _NO_BASELINE
+    """From which the `usual_wait_ms` of the history are."""
     findings: FullFindings = FullFindings()
     """What full probes found before."""
 
@@ -142,12 +147,14 @@ _CLAIM: Final = text(
               due.next_due as first_missed, due.earlier_owner, due.earlier_slot,
               floor(extract(epoch from due.slot - due.next_due)::double precision / due.interval_s + 1e-6)::integer
                   as missed,
-              kind.is_full, state.opener, state.warm_wait_ms, state.full_findings
+              kind.is_full, state.opener, state.warm_wait_ms, state.full_findings,
+              state.baseline, state.cold_starts, state.log_streams, state.answered_at
     """
 )
 
 
 def _claim_of(row: RowMapping) -> Claim:
+    baseline = baseline_of(row["baseline"])
     return Claim(
         endpoint_id=row["id"],
         endpoint=endpoint_of(row["spec"]),
@@ -157,7 +164,14 @@ def _claim_of(row: RowMapping) -> Claim:
         missed=tuple(_missed(row)),
         profile=Profile.FULL if row["is_full"] else Profile.STANDARD,
         remembered=opener_of(row["opener"]),
-        history=History(warm_wait_ms=tuple(row["warm_wait_ms"] or ())),
+        history=History(
+            warm_wait_ms=tuple(row["warm_wait_ms"] or ()),
+            usual_wait_ms=baseline.medians,
+            cold_starts=cold_starts_of(row["cold_starts"]),
+            log_streams=tuple(row["log_streams"] or ()),
+            answered_at=row["answered_at"],
+        ),
+        baseline=baseline,
         findings=findings_of(row["full_findings"]),
     )
 

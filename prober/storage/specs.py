@@ -1,17 +1,20 @@
-"""Endpoints, openers and the findings of full probes as JSON columns, and back."""
+"""Endpoints, openers, the findings of full probes and what is usual as JSON columns, and back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from checks.baseline import Baseline
 from checks.encode import as_json
-from checks.model import Endpoint, Opener
+from checks.model import ColdStart, Endpoint, Opener
 from checks.standing import FullFindings
 
 _ENDPOINT: Final = TypeAdapter(Endpoint)
 _OPENER: Final = TypeAdapter(Opener)
 _FINDINGS: Final = TypeAdapter(FullFindings)
+_BASELINE: Final = TypeAdapter(Baseline)
+_COLD_STARTS: Final = TypeAdapter(tuple[ColdStart, ...])
 
 
 def spec_of(endpoint: Endpoint) -> dict[str, Any]:
@@ -37,3 +40,19 @@ def findings_of(value: Mapping[str, Any] | None) -> FullFindings:
         return FullFindings() if value is None else _FINDINGS.validate_python(dict(value))
     except ValueError:
         return FullFindings()
+
+
+def baseline_of(value: Mapping[str, Any] | None) -> Baseline:
+    """What is usual for an endpoint. What cannot be read is forgotten: a few hours of probes bring it back."""
+    try:
+        return Baseline() if value is None else _BASELINE.validate_python(dict(value))
+    except ValueError:
+        return Baseline()
+
+
+def cold_starts_of(value: Sequence[Any] | None) -> tuple[ColdStart, ...]:
+    """The latest cold starts; none where they cannot be read."""
+    try:
+        return _COLD_STARTS.validate_python(tuple(value or ()))
+    except ValueError:
+        return ()

@@ -97,13 +97,18 @@ endpoint_state = Table(
     Column("full_due", Text, nullable=False, server_default=text("'in-time'")),
     Column("full_findings", JSONB(none_as_null=True)),
     Column("full_report_id", Uuid),
+    Column("baseline", JSONB(none_as_null=True)),
+    Column("cold_starts", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("log_streams", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("answered_at", _INSTANT),
     CheckConstraint(_VERDICTS, name="verdict"),
     CheckConstraint("full_due in ('next-slot', 'next-turn', 'in-time')", name="full_due"),
 )
 """The newest of every endpoint in one row, so that the fleet page never reads reports.
 
 `full_at` is when the last full probe that could look was saved, as `full_report_id`; `full_due` and `full_findings` are
-what `checks.standing` remembers.
+what `checks.standing` remembers. `warm_wait_ms`, `baseline`, `cold_starts`, `log_streams` and `answered_at` make the
+`History` of the next probe.
 """
 
 report = Table(
@@ -137,12 +142,22 @@ report = Table(
     Column("last_event_ms", REAL),
     Column("detail", JSONB(none_as_null=True)),
     Column("profile", Text, nullable=False, server_default=text("'standard'")),
+    Column("cold_confirmed", Boolean),
+    Column("init_ms", REAL),
+    Column("restore_ms", REAL),
+    Column("function_ms", REAL),
+    Column("memory_mb", REAL),
+    Column("burst_ms", ARRAY(REAL)),
     PrimaryKeyConstraint("id", "slot"),
     UniqueConstraint("endpoint_id", "slot", "location"),
     CheckConstraint(_VERDICTS, name="verdict"),
     postgresql_partition_by="RANGE (slot)",
 )
-"""One wide row per probe. A row with `missed` above zero stands for that many slots, from `slot` on, without one."""
+"""One wide row per probe. A row with `missed` above zero stands for that many slots, from `slot` on, without one.
+
+`cold` is what the probe suspected; `cold_confirmed` and the four columns after it are what the function's log says of
+its first request, null where nobody asked. `burst_ms` are the first answers of new instances that a burst woke.
+"""
 
 incident = Table(
     "incident",

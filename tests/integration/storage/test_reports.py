@@ -6,7 +6,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from checks.model import CheckResult, Effect, Exchange, Opening, Outcome, Profile, Timings, Verdict
+from checks.model import CheckResult, ColdStart, Effect, Exchange, Opening, Outcome, Profile, Timings, Verdict
 from prober.storage import queries, reports
 from prober.storage.database import listening
 from prober.storage.reports import CHANNEL, StaleClaim
@@ -130,6 +130,62 @@ async def test_only_warm_openings_become_history(watched: Store) -> None:
     page = await queries.probe_page(watched.db, saved.report_id)
     assert page is not None
     assert page.report.cold
+
+
+async def test_a_cold_start_is_remembered_with_its_slot_and_the_clients_wait(watched: Store) -> None:
+    cold = diagnosis("cold-start", Effect.INFORMATION)
+    await watched.probe(opening=opened(30))
+    first, _ = await watched.probe(opening=opened(3000), diagnoses=(cold,))
+    second, _ = await watched.probe(opening=opened(2000), diagnoses=(cold,))
+    await watched.probe(opening=opened(31))
+    answers = [opened(each).exchanges[0].timings.first_byte_ms for each in (3000, 2000)]
+    history = (await watched.claim_one()).history
+    assert history.cold_starts == (
+        ColdStart(at=first.slot, answer_ms=answers[0]),
+        ColdStart(at=second.slot, answer_ms=answers[1]),
+    )
+
+
+async def test_only_the_latest_cold_starts_are_remembered(watched: Store) -> None:
+    cold = diagnosis("cold-start", Effect.INFORMATION)
+    for _ in range(reports.COLD_STARTS_KEPT + 2):
+        newest, _ = await watched.probe(opening=opened(3000), diagnoses=(cold,))
+    history = (await watched.claim_one()).history
+    assert len(history.cold_starts) == reports.COLD_STARTS_KEPT
+    assert history.cold_starts[-1].at == newest.slot
+
+
+async def test_the_usual_wait_grows_by_a_median_for_each_half_hour(watched: Store) -> None:
+    await watched.probe(opening=opened(30))
+    assert (await watched.claim_one()).history.usual_wait_ms == ()
+    await watched.sql(
+        "update endpoint_state set baseline = jsonb_set(baseline, '{span}', to_jsonb((baseline->>'span')::int - 1))"
+    )
+    await watched.sql("update endpoint set lease_owner = null, lease_until = null")
+    await watched.probe(opening=opened(40))
+    claim = await watched.claim_one()
+    assert (claim.history.usual_wait_ms, claim.baseline.waits) == ((30,), (40,))
+
+
+async def test_what_another_release_wrote_of_the_past_is_forgotten(watched: Store) -> None:
+    await watched.probe(opening=opened(30))
+    await watched.sql("""update endpoint_state set baseline = '{"span": "x"}', cold_starts = '["x"]'""")
+    history = (await watched.claim_one()).history
+    assert (history.usual_wait_ms, history.cold_starts, history.warm_wait_ms) == ((), (), (30,))
+
+
+async def test_the_log_streams_of_instances_are_remembered_once_each(watched: Store) -> None:
+    for stream in ("one", "two", "one", "three", "four", "five", "six", "six"):
+        opening = opened(30)
+        told = (("lambda-web-request-id", "r"), ("lambda-web-logstream", stream))
+        await watched.probe(opening=replace(opening, exchanges=(replace(opening.exchanges[0], headers=told),)))
+    assert (await watched.claim_one()).history.log_streams == ("two", "three", "four", "five", "six")
+
+
+async def test_when_the_endpoint_last_let_us_in_is_remembered(watched: Store) -> None:
+    claim, _ = await watched.probe(opening=opened(30))
+    await watched.probe(verdict=Verdict.DOWN)
+    assert (await watched.claim_one()).history.answered_at == claim.slot
 
 
 async def test_the_remembered_past_is_bounded(watched: Store) -> None:
