@@ -7,7 +7,7 @@ from checks.detectors.auth import auth_challenge_remapped, auth_rejected, auth_r
 from checks.detectors.browsers import cors_misconfigured
 from checks.detectors.capability import capability_untruthful
 from checks.detectors.cold_start import cold_start, cold_start_exceeds_timeout
-from checks.detectors.crash import function_crash
+from checks.detectors.crash import function_crash, function_timeout, warm_request_crash
 from checks.detectors.empty_tools import tools_empty, tools_list_failed, tools_missing
 from checks.detectors.protocol import accept_rejected, handshake_rejected, headers_stripped, malformed_response, not_mcp
 from checks.detectors.routing import (
@@ -90,6 +90,8 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     auth_challenge_remapped,
     # the function and its adapter
     function_crash,
+    function_timeout,
+    warm_request_crash,
     adapter_missing,
     invoke_mode_mismatch,
     host_rejected,

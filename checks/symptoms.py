@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from checks.front_door import LAMBDA_DOORS, FrontDoor, front_door_of
 from checks.messages import error_of, has_error, result_of, rpc_messages
-from checks.model import Evidence, Exchange, Failure, Outcome
+from checks.model import CheckResult, Evidence, Exchange, Failure, Outcome
 from checks.spec import EVENT_STREAM_TYPE
 from checks.text import clean
 
@@ -70,6 +70,25 @@ PRELUDE_END: Final = b"\0" * 8
 STREAM_ERROR_MARK: Final = b"Lambda-Runtime-Function-Error-Type"
 """Written into the body by Rust runtimes, and so by the Lambda Web Adapter, when the application dies mid-stream."""
 
+_PLATFORM_ERRORS: Final = (
+    "CodeArtifactUser",
+    "EC2",
+    "EFS",
+    "ENI",
+    "InvalidRuntime",
+    "InvalidSecurityGroupID",
+    "InvalidSubnetID",
+    "InvalidZipFile",
+    "KMS",
+    "ResourceConflict",
+    "ResourceNotReady",
+    "RuntimeAliasDeleted",
+    "RuntimeVersionDeleted",
+    "SnapStart",
+    "SubnetIPAddressLimitReached",
+)
+"""How the error types begin by which Lambda says that it could not start the function."""
+
 _ENVELOPE_START: Final = re.compile(rb'\s*\{\s*"statusCode"\s*:\s*"?\d{3}')
 _ENVELOPE_KEYS: Final = frozenset({"headers", "body", "isBase64Encoded", "cookies", "multiValueHeaders"})
 _DATA_LINE: Final = re.compile(rb"^data:[ \t]*\S", re.MULTILINE)
@@ -109,7 +128,7 @@ def troubled(evidence: Evidence) -> Iterator[tuple[Exchange, Symptom]]:
             exchange
             for result in evidence.results
             if result.check in _SERVING and result.outcome in (Outcome.FAIL, Outcome.WARN)
-            for exchange in result.exchanges
+            for exchange in first_asked(result)
         ]
     else:
         tried = evidence.opening.exchanges
@@ -118,6 +137,12 @@ def troubled(evidence: Evidence) -> Iterator[tuple[Exchange, Symptom]]:
         symptom = symptom_of(exchange)
         if symptom not in (Symptom.ANSWERED, Symptom.NOT_ASKED):
             yield exchange, symptom
+
+
+def first_asked(result: CheckResult) -> tuple[Exchange, ...]:
+    """The exchanges of a check without those of a second look at a failure (`checks.second_look`)."""
+    again = result.facts.get("asked_again", ())
+    return tuple(each for each in result.exchanges if each.id not in again)
 
 
 def is_tool_call(exchange: Exchange) -> bool:
@@ -136,6 +161,18 @@ def body_json(exchange: Exchange) -> Any:
 def error_type(exchange: Exchange) -> str:
     """The AWS error type that a front door names in a header, without what follows a colon."""
     return clean((exchange.header("x-amzn-errortype") or "").split(":", 1)[0].strip(), 80)
+
+
+def platform_error(exchange: Exchange) -> str | None:
+    """Lambda's own name for why it could not run the function, where the front door tells it, or None.
+
+    Source: the errors of the Invoke action (Lambda API reference), and of Web Functions (`lambda-web-error-type`).
+    """
+    named = exchange.header("lambda-web-error-type")
+    if named is not None:
+        return clean(named, 80)
+    kind = error_type(exchange)
+    return kind if kind.startswith(_PLATFORM_ERRORS) else None
 
 
 def error_message(exchange: Exchange) -> str | None:
@@ -210,6 +247,8 @@ def _of_answer(exchange: Exchange) -> Symptom:
     status = exchange.status or 0
     if error_of(exchange) is not None:
         return Symptom.RPC_ERROR
+    if status >= 400 and platform_error(exchange) is not None:
+        return Symptom.CRASH
     if exchange.rpc_id is None and 200 <= status < 300 and exchange.media_type in ("", EVENT_STREAM_TYPE):
         return Symptom.NOT_ASKED
     if status >= 500:
@@ -230,7 +269,7 @@ def _of_server_error(exchange: Exchange) -> Symptom:
     gateway_gave_up = exchange.status == 503 and message == "Service Unavailable"
     if exchange.status == 504 or gateway_gave_up or message == "Endpoint request timed out":
         return Symptom.GATEWAY_TIMEOUT
-    by_function_url = exchange.status == 502 and exchange.body.strip() == b"Internal Server Error"
+    by_function_url = exchange.status == 502 and exchange.body.strip().lower() == b"internal server error"
     by_gateway = (message or "").lower() == "internal server error"
     if by_function_url or by_gateway or door in LAMBDA_DOORS or door is FrontDoor.ALB:
         return Symptom.CRASH

@@ -6,7 +6,7 @@ from checks.messages import all_tools_of, error_of, result_of
 from checks.model import CheckResult, Effect, Evidence, Outcome, Proof
 from checks.proofs import answer_line, answer_proof, counted
 from checks.reproduce import curl
-from checks.symptoms import Symptom
+from checks.symptoms import Symptom, first_asked
 from checks.text import clean
 from checks.unit import Cause, detector
 
@@ -17,7 +17,7 @@ def tools_empty(evidence: Evidence) -> Cause | None:
     listing = _failed_listing(evidence)
     if listing is None or not listing.facts.get("complete") or listing.facts.get("tool_count"):
         return None
-    found = Scene(evidence, listing.exchanges[-1])
+    found = Scene(evidence, first_asked(listing)[-1])
     unusable = [Proof(text=clean(text, 200), exchange=found.exchange.id) for text in listing.facts["invalid"][:5]]
     pages = counted(listing.facts["pages"], "page")
     what = "entries that no client can use" if unusable else "an empty list of tools"
@@ -62,7 +62,7 @@ def tools_missing(evidence: Evidence) -> Cause | None:
     missing = [name for name in wanted if name not in listed]
     if not missing:
         return None
-    last = listing.exchanges[-1]
+    last = first_asked(listing)[-1]
     names = ", ".join(clean(name, 60) for name in missing[:10])
     there = ", ".join(clean(name, 60) for name in listed[:10])
     return Cause(
@@ -83,7 +83,7 @@ def _failed_listing(evidence: Evidence) -> CheckResult | None:
 
 def _unreadable_page(evidence: Evidence, listing: CheckResult) -> Scene | None:
     """The page that could not be read, where the answer itself says why and no front door or network does."""
-    last = listing.exchanges[-1]
+    last = first_asked(listing)[-1]
     if result_of(last) is not None:
         return Scene(evidence, last)
     found = scene(evidence, Symptom.RPC_ERROR, Symptom.NOT_MCP, Symptom.ROUTE_MISSING)

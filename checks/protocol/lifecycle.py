@@ -5,6 +5,7 @@ from typing import Final
 
 from checks.model import CheckResult, Exchange, Finding, Opening, Outcome
 from checks.proofs import answer_line, request_line
+from checks.second_look import after_failed_opening
 from checks.shapes import of_opening, rulebook
 from checks.spec import NEWEST_HANDSHAKE, REVISIONS, Era, section
 from checks.symptoms import Symptom, symptom_of
@@ -19,10 +20,13 @@ _OPENS: Final = {Era.HANDSHAKE: "initialize", Era.STATELESS: "server/discover"}
 async def lifecycle(ctx: CheckContext) -> CheckResult:
     """Does the server open a conversation as one of the published revisions says?
 
-    Makes no request of its own: the wire has opened the conversation, or failed to, before the first check.
-    Facts: `server_name`, `server_version` (what the server calls itself, or None), `has_session`.
+    The wire has opened the conversation, or failed to, before the first check. A request of its own is made only where
+    a front door answered for a function that failed.
+    Facts: `server_name`, `server_version` (what the server calls itself, or None), `has_session`, `asked_again` (ids
+    of the exchanges of a second look).
     """
     opening = ctx.wire.opening
+    again = () if opening.established else await after_failed_opening(ctx)
     findings = tuple(_violations(opening))
     if not opening.established:
         outcome, summary = Outcome.FAIL, _failure(opening)
@@ -33,12 +37,13 @@ async def lifecycle(ctx: CheckContext) -> CheckResult:
         outcome=outcome,
         summary=summary,
         ms=elapsed_ms(opening.exchanges),
-        exchanges=opening.exchanges,
+        exchanges=(*opening.exchanges, *again),
         findings=findings,
         facts={
             "server_name": opening.server_name,
             "server_version": opening.server_version,
             "has_session": opening.has_session,
+            "asked_again": [each.id for each in again],
         },
     )
 

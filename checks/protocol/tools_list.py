@@ -5,9 +5,11 @@ from enum import StrEnum
 from itertools import islice
 from typing import Final
 
+from checks.inventory import inventory_of
 from checks.messages import all_tools_of, error_of, next_cursor_of, result_of, tools_of
 from checks.model import CheckResult, Exchange, Finding, Outcome
 from checks.proofs import answer_line, counted
+from checks.second_look import after_failed_listing
 from checks.shapes import of_page, of_pages, of_tools, rulebook, unusable_tools
 from checks.spec import ErrorCode, section
 from checks.symptoms import Symptom, symptom_of
@@ -40,14 +42,16 @@ async def tools_list(ctx: CheckContext) -> CheckResult:
 
     The limits of pages and items bound the reading, and a cursor that comes back ends it.
     Facts: `tools` (the first `NAMES_KEPT` names, each cut at `NAME_KEPT`, for reading; who judges reads the
-    exchanges), `tool_count` (of all), `pages`, `complete` (every page was read), `stopped` (a value of `Stop`, or None
-    where the reading came to an end or a page failed), `invalid` (entries for which clients drop a tool or the list,
-    each with the reason), `missing` (expected but not listed).
+    exchanges), `tool_count` (of all), `fingerprint` (of the whole list, whatever its order, see `checks.inventory`),
+    `pages`, `complete` (every page was read), `stopped` (a value of `Stop`, or None where the reading came to an end or a page failed), `invalid` (entries for which clients drop a tool or the list,
+    each with the reason), `missing` (expected but not listed), `asked_again` (ids of the exchanges of a second look at
+    a page for which a front door answered in the function's place).
     """
     if not ctx.wire.opening.established:
         return CheckResult(check="tools_list", outcome=Outcome.SKIP, summary="not asked: no conversation is open")
     pages, stopped = await read_pages(ctx.wire, ctx.caps)
     last = pages[-1]
+    again = await after_failed_listing(ctx, last)
     revision = _rulebook(ctx)
     unusable = tuple(islice(unusable_tools(pages, revision), _FINDINGS_KEPT))
     invalid = [finding.text for finding in unusable]
@@ -68,16 +72,18 @@ async def tools_list(ctx: CheckContext) -> CheckResult:
         outcome=outcome,
         summary=summary,
         ms=elapsed_ms(pages),
-        exchanges=tuple(pages),
+        exchanges=(*pages, *again),
         findings=findings,
         facts={
             "tools": [name[:NAME_KEPT] for name in names[:NAMES_KEPT]],
             "tool_count": len(names),
+            "fingerprint": inventory_of(tool.raw for tool in all_tools_of(pages)).fingerprint,
             "pages": len(pages),
             "complete": readable and stopped is None,
             "stopped": None if stopped is None else stopped.value,
             "invalid": invalid,
             "missing": missing,
+            "asked_again": [each.id for each in again],
         },
     )
 

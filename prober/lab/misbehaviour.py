@@ -326,6 +326,20 @@ def redirects(app: Handler, *, from_path: str, to_path: str) -> Handler:
     return handler
 
 
+def once(app: Handler) -> Handler:
+    """The application, which survives no second request: what it has built at its start cannot be used twice."""
+    used = False
+
+    async def handler(request: Request) -> Response:
+        nonlocal used
+        if used:
+            raise FunctionFailed("RuntimeError", "run() can only be called once per instance")
+        used = True
+        return await app(request)
+
+    return handler
+
+
 def flapping(app: Handler, *, down: range, period: int) -> Handler:
     """The application, dead for the openings whose number, modulo `period`, lies in `down`."""
     served = 0

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from prober.lab import misbehaviour as bad
-from prober.lab.faults.parts import PLAIN, behind_url, buffered, returning, streaming
+from prober.lab.faults.parts import PLAIN, apart, behind_url, buffered, returning, streaming
 from prober.lab.front_doors.function_url import Access, FunctionUrl, InvokeMode
 from prober.lab.http import Handler
 from prober.lab.runtime.function import Function
@@ -127,6 +127,23 @@ LAMBDA_FAULTS: Final[tuple[Scenario, ...]] = (
         diagnosis="function-crash",
         front=Front.FUNCTION_URL_BUFFERED,
         build=returning(bad.crashes),
+    ),
+    Scenario(
+        id="function-timeout",
+        title="Every request runs into the function's time limit",
+        verdict="down",
+        diagnosis="function-timeout",
+        front=Front.FUNCTION_URL_BUFFERED,
+        build=buffered(lambda: bad.never, timeout_s=1.0),
+    ),
+    Scenario(
+        id="warm-request-crash",
+        title="An instance serves its first request and fails at every later one",
+        verdict="down",
+        diagnosis="warm-request-crash",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options=PLAIN,
+        build=apart(lambda: bad.once(StatelessServer())),
     ),
     Scenario(
         id="throttled",

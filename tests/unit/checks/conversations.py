@@ -27,6 +27,7 @@ from checks.model import (
     Verdict,
 )
 from checks.spec import META_SERVER_INFO, Era, Transport
+from checks.symptoms import Symptom, symptom_of
 from checks.unit import CheckContext
 from checks.wire import Alteration
 
@@ -187,7 +188,8 @@ class ScriptedWire:
 
     `answers` are those to requests, of whatever kind. What a check asks otherwise is answered by what is given for it:
     `crowd` at once, `ended` for the end of the session, `beside` for other openings by revision, and `others` in order
-    for streams, preflights and documents. `patience` is how many pauses there is time for.
+    for streams, preflights and documents. `patience` is how many pauses there is time for. Where the script ends
+    with a function that failed, what is asked after it fails alike, but of the requests only the same one.
     """
 
     def __init__(
@@ -212,6 +214,8 @@ class ScriptedWire:
         self._beside = dict(beside or {})
         self._others = list(others)
         self._patience = patience
+        asked = [each for each in (*opening.exchanges, *answers) if each.rpc_id is not None] or opening.exchanges
+        self._last = asked[-1] if asked else None
 
     async def request(
         self,
@@ -223,6 +227,8 @@ class ScriptedWire:
     ) -> Exchange:
         self.asked.append((method, params, progress))
         self.alterations.append(altered)
+        if not self._answers and self._has_failed():
+            return self._failing_on(method) if method == self._last.rpc_method else exchange(method, messages=[ok({})])
         assert self._answers, f"the script has no answer left for {method} {params}"
         answer = self._answers.pop(0)
         assert answer.rpc_method == method, f"asked {method}, the script answers {answer.rpc_method}"
@@ -256,8 +262,20 @@ class ScriptedWire:
 
     def _other(self, *question: Any) -> Exchange:
         self.asked_otherwise.append(question)
+        if not self._others and self._has_failed():
+            return self._failing_on("GET" if question[0] == "fetch" else "OPTIONS")
         assert self._others, f"the script has no answer left for {question}"
         return self._others.pop(0)
+
+    def _has_failed(self) -> bool:
+        return self._last is not None and symptom_of(self._last) is Symptom.CRASH
+
+    def _failing_on(self, method: str) -> Exchange:
+        assert self._last is not None
+        number = next(_numbers)
+        if "/" in method:
+            return replace(self._last, id=f"x{number}")
+        return replace(self._last, id=f"x{number}", method=method, rpc_method=None, rpc_id=None, request_body="")
 
 
 @dataclass(frozen=True)
@@ -286,9 +304,10 @@ def judge(
     endpoint: Endpoint = ENDPOINT,
     history: History = History(),
     profile: Profile = Profile.STANDARD,
+    others: Sequence[Exchange] = (),
 ) -> Judged:
     """Run every check of the profile over the script and every detector over the results."""
-    wire = ScriptedWire(opening, answers)
+    wire = ScriptedWire(opening, answers, others=others)
     results: tuple[CheckResult, ...] = ()
     for check in CHECKS:
         if profile in check.profiles:

@@ -110,7 +110,7 @@ def test_a_slow_tool_does_not_hide_a_cold_start_nor_make_one() -> None:
 
 def test_a_conversation_that_does_not_open_says_nothing_about_instances() -> None:
     crashed = exchange(
-        "server/discover", status=502, body=b"Internal Server Error", wait_ms=2000.0, headers=FUNCTION_URL
+        "server/discover", status=502, body=b"Internal Server Error", wait_ms=700.0, headers=FUNCTION_URL
     )
 
     assert judge(refused(crashed), history=WARM).ids == ["function-crash"]

@@ -24,7 +24,12 @@ def test_what_the_server_calls_itself_stands_in_summary_and_facts() -> None:
     result = judge(opening, tool_page("add")).result("lifecycle")
 
     assert result.summary == "orders 1.4.2 speaks 2026-07-28 over streamable-http, stateless era"
-    assert result.facts == {"server_name": "orders", "server_version": "1.4.2", "has_session": False}
+    assert result.facts == {
+        "server_name": "orders",
+        "server_version": "1.4.2",
+        "has_session": False,
+        "asked_again": [],
+    }
 
 
 def test_the_time_spans_all_exchanges_of_the_opening() -> None:
