@@ -68,7 +68,6 @@ TEXT: Final = Kind(lambda value: isinstance(value, str), "a string")
 OBJECT: Final = Kind(lambda value: isinstance(value, Mapping), "an object")
 ARRAY: Final = Kind(lambda value: isinstance(value, list), "an array")
 FLAG: Final = Kind(lambda value: isinstance(value, bool), "a boolean")
-INTEGER: Final = Kind(_is_integer, "an integer")
 NATURAL: Final = Kind(lambda value: _is_integer(value) and value >= 0, "an integer from 0 on")
 TEXTS: Final = Kind(
     lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value), "an array of strings"
