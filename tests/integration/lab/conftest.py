@@ -9,7 +9,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from prober.lab.front_doors.function_url import FunctionUrl
+from prober.lab.front_doors.function_url import FunctionUrl, InvokeMode
 from prober.lab.http import Handler, HttpServer
 from prober.lab.runtime.api import process_function
 from prober.lab.runtime.function import Function
@@ -41,10 +41,12 @@ async def deploy(serve) -> AsyncIterator[Callable[..., Awaitable[tuple[str, Func
     """Deploys the worker script as a function behind a Function URL; returns the URL and the function."""
     async with AsyncExitStack() as stack:
 
-        async def start(env: dict[str, str] | None = None, **settings: float) -> tuple[str, Function]:
+        async def start(
+            env: dict[str, str] | None = None, mode: InvokeMode = InvokeMode.BUFFERED, **settings: float
+        ) -> tuple[str, Function]:
             function = process_function([sys.executable, str(WORKER)], env, **settings)
             stack.push_async_callback(function.close)
-            return f"http://127.0.0.1:{await serve(FunctionUrl(function=function))}", function
+            return f"http://127.0.0.1:{await serve(FunctionUrl(function=function, mode=mode))}", function
 
         yield start
 

@@ -1,11 +1,15 @@
 import asyncio
 import os
+import sys
 from pathlib import Path
 
+import httpx
 import pytest
 
-from prober.lab.front_doors.function_url import FunctionUrl
+from prober.lab.front_doors.function_url import FunctionUrl, InvokeMode
 from prober.lab.runtime.api import process_function
+
+STREAMS = InvokeMode.RESPONSE_STREAM
 
 
 def is_alive(pid: int) -> bool:
@@ -92,3 +96,94 @@ async def test_closing_the_function_leaves_no_process_behind(deploy, client) -> 
     pid = (await client.get(url)).json()["pid"]
     await function.close()
     assert not is_alive(pid)
+
+
+async def test_what_a_process_streams_arrives_as_it_is_written(deploy, client) -> None:
+    url, function = await deploy(mode=STREAMS)
+    loop = asyncio.get_running_loop()
+    for _ in range(2):
+        async with client.stream("GET", f"{url}/stream-slowly") as response:
+            pieces = [(piece, loop.time()) async for piece in response.aiter_raw()]
+        assert (response.status_code, response.headers["content-type"]) == (201, "text/event-stream")
+        assert [piece for piece, _ in pieces] == [b"first,", b"last"]
+        assert pieces[1][1] - pieces[0][1] > 0.2
+    assert function.started == 1
+
+
+async def test_a_stream_much_larger_than_any_buffer_passes(deploy, client) -> None:
+    url, _ = await deploy(mode=STREAMS)
+    assert len((await client.get(f"{url}/stream-at-length")).content) == 5_000_010
+
+
+@pytest.mark.parametrize(("how", "processes"), [("and-die", 2), ("and-fail", 1)])
+async def test_a_process_that_fails_in_mid_stream_breaks_the_connection(deploy, client, how, processes) -> None:
+    url, function = await deploy(mode=STREAMS)
+    with pytest.raises(httpx.RemoteProtocolError):
+        await client.get(f"{url}/stream-{how}")
+    assert (await client.get(f"{url}/stream-slowly")).text == "first,last"
+    assert function.started == processes
+
+
+async def test_the_time_limit_cuts_a_stream_and_kills_its_process(deploy, client, eventually) -> None:
+    url, _ = await deploy(mode=STREAMS, timeout_s=1.0)
+    async with client.stream("GET", f"{url}/stream-and-hang") as response:
+        with pytest.raises(httpx.RemoteProtocolError):
+            await response.aread()
+    await eventually(lambda: not is_alive(int(response.headers["x-pid"])))
+
+
+async def test_a_client_that_leaves_a_stream_leaves_the_process_at_work(deploy, client, eventually) -> None:
+    url, _ = await deploy(mode=STREAMS, concurrency=1)
+    async with client.stream("GET", f"{url}/stream-slowly") as response:
+        await anext(response.aiter_raw())
+    assert (await client.get(url)).status_code == 429
+    pid = int(response.headers["x-pid"])
+    await eventually(lambda: state_of(pid) == "T")
+    assert (await client.get(f"{url}/stream-slowly")).headers["x-pid"] == str(pid)
+
+
+async def test_a_return_value_over_lambda_s_limit_is_an_internal_error(deploy, client) -> None:
+    url, function = await deploy()
+    assert (await client.get(f"{url}/large")).text == "Internal Server Error"
+    assert (await client.get(url)).status_code == 200
+    assert function.started == 1
+
+
+async def test_an_init_over_its_limit_starts_again_within_the_event(serve, client) -> None:
+    function = process_function([sys.executable, "-c", "import time; time.sleep(60)"], init_limit_s=0.3, timeout_s=0.5)
+    address = f"http://127.0.0.1:{await serve(FunctionUrl(function=function))}/"
+    loop = asyncio.get_running_loop()
+    waits = []
+    for _ in range(2):
+        began = loop.time()
+        assert (await client.get(address)).status_code == 502
+        waits.append(loop.time() - began)
+    await function.close()
+    assert 0.8 <= waits[0] < 1.3
+    assert 0.5 <= waits[1] < 0.8
+    assert function.started == 3
+
+
+async def test_the_end_of_an_extension_is_the_end_of_the_sandbox(serve, client) -> None:
+    worker = [sys.executable, str(Path(__file__).with_name("worker.py"))]
+    crashing = [sys.executable, "-c", "raise SystemExit(1)"]
+    function = process_function(worker, extensions=[crashing])
+    port = await serve(FunctionUrl(function=function))
+    assert (await client.get(f"http://127.0.0.1:{port}/")).status_code == 502
+    await function.close()
+
+
+async def test_an_extension_registers_and_then_waits(serve, client) -> None:
+    program = (
+        "import os, urllib.request as u;"
+        "api = f\"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2020-01-01/extension\";"
+        "answer = u.urlopen(u.Request(api + '/register', b'{}', {'Lambda-Extension-Name': 'e'}));"
+        "assert answer.headers['Lambda-Extension-Identifier'];"
+        "u.urlopen(api + '/event/next')"
+    )
+    worker = [sys.executable, str(Path(__file__).with_name("worker.py"))]
+    function = process_function(worker, extensions=[[sys.executable, "-c", program]])
+    url = f"http://127.0.0.1:{await serve(FunctionUrl(function=function))}/"
+    assert [(await client.get(url)).status_code for _ in range(3)] == [200, 200, 200]
+    assert function.started == 1
+    await function.close()
