@@ -12,7 +12,9 @@ from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
+from checks.inventory import Inventory
 from checks.spec import Era, Transport
+from checks.tool_memory import ToolMemory
 
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -358,6 +360,15 @@ class History:
     """Log streams of instances that answered lately; only Lambda Web Functions tell them."""
     answered_at: datetime | None = None
     """When the endpoint last let us open a conversation, and so when an instance of it was last seen at work."""
+    tools: ToolMemory = field(default_factory=ToolMemory)
+    """The lists of tools that earlier probes read, and the deploys that they saw."""
+    accepted: Inventory | None = None
+    """The list of tools that changes are measured by. None until there is one."""
+
+    @property
+    def deployed_at(self) -> datetime | None:
+        """When an earlier probe last saw that another version answers."""
+        return self.tools.deploys[-1].at if self.tools.deploys else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -402,6 +413,8 @@ class Diagnosis:
     """A shell line that shows the fault without this tool, with secrets as placeholders."""
     alternatives: tuple[str, ...] = ()
     """Other causes that look the same from outside, each with what would tell it apart."""
+    facts: Mapping[str, Any] = field(default_factory=nothing)
+    """The same for machines, JSON-able and bounded; the keys are documented in the detector."""
     seen_at: datetime | None = None
     """Set where the report only carries it on: the slot of the full probe that saw it last (see `checks.standing`)."""
 

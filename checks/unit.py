@@ -1,9 +1,10 @@
 """How a check and a detector are declared: an id, and a function whose docstring is the public description."""
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
 
-from checks.model import CheckResult, Diagnosis, Effect, Endpoint, Evidence, Profile, Proof
+from checks.model import CheckResult, Diagnosis, Effect, Endpoint, Evidence, Profile, Proof, nothing
 from checks.wire import Wire
 
 
@@ -48,6 +49,7 @@ class Cause:
     fix: str
     reproduce: str = ""
     alternatives: tuple[str, ...] = ()
+    facts: Mapping[str, Any] = field(default_factory=nothing)
     effect: Effect | None = None
     """Set where this finding weighs other than the diagnosis usually does."""
 
@@ -76,6 +78,7 @@ class Detector:
             fix=cause.fix,
             reproduce=cause.reproduce,
             alternatives=cause.alternatives,
+            facts=cause.facts,
         )
 
 

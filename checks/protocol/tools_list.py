@@ -43,8 +43,9 @@ async def tools_list(ctx: CheckContext) -> CheckResult:
     The limits of pages and items bound the reading, and a cursor that comes back ends it.
     Facts: `tools` (the first `NAMES_KEPT` names, each cut at `NAME_KEPT`, for reading; who judges reads the
     exchanges), `tool_count` (of all), `fingerprint` (of the whole list, whatever its order, see `checks.inventory`),
-    `pages`, `complete` (every page was read), `stopped` (a value of `Stop`, or None where the reading came to an end or a page failed), `invalid` (entries for which clients drop a tool or the list,
-    each with the reason), `missing` (expected but not listed), `asked_again` (ids of the exchanges of a second look at
+    `pages`, `complete` (every page was read), `stopped` (a value of `Stop`, or None where the reading came to an end or
+    a page failed), `invalid` (entries for which clients drop a tool or the list, each with the reason), `missing`
+    (expected but not listed), `asked_again` (ids of the exchanges of a second look at
     a page for which a front door answered in the function's place).
     """
     if not ctx.wire.opening.established:
