@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from checks.model import OAuth, SigV4
+from checks.model import ClientAuth, OAuth, SigV4
 from prober import values
 from prober.cli.errors import CommandError
 from prober.secrets.references import SPELLINGS, SecretError, is_reference, is_remote, resolve
@@ -51,6 +51,11 @@ def add_credential_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--oauth-client-id", metavar="ID", help="identifier of the client")
     parser.add_argument("--oauth-client-secret", metavar="REF", help="the client's secret by reference")
     parser.add_argument("--oauth-scope", metavar="S", help="scopes to ask for, separated by spaces")
+    parser.add_argument(
+        "--oauth-client-auth",
+        choices=[each.value for each in ClientAuth],
+        help="how the secret is shown: by HTTP Basic, or in the form (default: basic)",
+    )
     parser.add_argument("--oauth-resource", metavar="URL", help="resource to ask for (default: the endpoint's address)")
 
 
@@ -112,7 +117,7 @@ class _SigningAction(argparse.Action):
 
 
 def _oauth(options: argparse.Namespace) -> OAuth | None:
-    given = {name: getattr(options, f"oauth_{name}") for name in (*_OAUTH, "scope", "resource")}
+    given = {name: getattr(options, f"oauth_{name}") for name in (*_OAUTH, "scope", "resource", "client_auth")}
     if all(value is None for value in given.values()):
         return None
     for name in _OAUTH:
@@ -125,11 +130,12 @@ def _oauth(options: argparse.Namespace) -> OAuth | None:
         "client_secret": values.reference,
         "scope": values.oauth_scope,
         "resource": values.url,
+        "client_auth": ClientAuth,
     }
-    for name, value in given.items():
-        if value is not None:
-            checked(f"--oauth-{name.replace('_', '-')}", rules[name], value)
-    return OAuth(**given)
+    kept = {name: value for name, value in given.items() if value is not None}
+    return OAuth(
+        **{name: checked(f"--oauth-{name.replace('_', '-')}", rules[name], value) for name, value in kept.items()}
+    )
 
 
 def _sigv4(written: str | None, url: str) -> SigV4 | None:

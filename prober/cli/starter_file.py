@@ -10,7 +10,7 @@ from typing import Any, Final
 import yaml
 
 from checks.messages import Tool, all_tools_of
-from checks.model import Endpoint, ProbeReport
+from checks.model import ClientAuth, Endpoint, ProbeReport
 from checks.text import clean
 from prober import values
 
@@ -91,6 +91,8 @@ def _auth(endpoint: Endpoint) -> Iterator[str]:
         yield "      oauth:"
         given = ("token_url", "client_id", "client_secret", "scope", "resource")
         yield from (f"        {name}: {scalar(value)}" for name in given if (value := getattr(oauth, name)) is not None)
+        if oauth.client_auth is not ClientAuth.BASIC:
+            yield f"        client_auth: {oauth.client_auth.value}"
     if sigv4 is not None and sigv4.service is not None and sigv4.region is not None:
         yield "      sigv4:"
         yield f"        service: {scalar(sigv4.service)}"

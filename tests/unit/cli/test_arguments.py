@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from checks.costs import COSTS
-from checks.model import Endpoint, OAuth, OnRequest, Profile, Sentinel, SigV4
+from checks.model import ClientAuth, Endpoint, OAuth, OnRequest, Profile, Sentinel, SigV4
 from checks.spec import Era, Transport
 from prober.cli import check
 from prober.cli.arguments import add_endpoint_arguments, endpoint_from
@@ -87,6 +87,7 @@ def test_every_credential_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
         options(
             "--oauth-token-url", "https://login.example.com/token", "--oauth-client-id", "prober",
             "--oauth-client-secret", "env:SECRET", "--oauth-scope", "a b", "--oauth-resource", "https://a.example/",
+            "--oauth-client-auth", "post",
             "--sigv4", "lambda/eu-west-1", "--token-header", "X-App-Token", "--header", "X-Api-Key=aws-ssm:/mcp/key",
             "--profile", "full", "--ask", "tasks", "--ask", "subscriptions", "--origin", "https://App.example.com",
         )
@@ -101,6 +102,7 @@ def test_every_credential_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
             client_secret="env:SECRET",
             scope="a b",
             resource="https://a.example/",
+            client_auth=ClientAuth.POST,
         ),
         sigv4=SigV4(service="lambda", region="eu-west-1"),
         token_header="X-App-Token",
@@ -145,6 +147,7 @@ def test_a_function_url_tells_what_to_sign_for_and_the_url_stands_before_the_opt
         (["--token-header", "Host", "--bearer", "env:A"], "--token-header: is a header that the prober sets itself"),
         (["--oauth-token-url", "https://l.example/"], "--oauth-client-id is missing"),
         (["--oauth-scope", "read"], "--oauth-token-url is missing"),
+        (["--oauth-client-auth", "post"], "--oauth-token-url is missing"),
         ([*OAUTH[:-1], "hunter2"], "--oauth-client-secret: is not a reference to a secret"),
         ([*OAUTH], "env:PROBER_TEST_GONE is not set"),
         ([*OAUTH, "--bearer", "env:A"], "--bearer and --oauth-token-url both give the token"),

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from checks.model import Endpoint, OAuth, ProbeReport, SigV4
+from checks.model import ClientAuth, Endpoint, OAuth, ProbeReport, SigV4
 from checks.spec import Transport
 from prober.cli.starter_file import scalar, starter_file
 from prober.settings import Settings, parse
@@ -72,6 +72,7 @@ def test_what_the_command_line_pinned_is_written(lists_tools: Listed, endpoint: 
         {"sigv4": SigV4(service="lambda", region="eu-west-1"), "bearer": "env:T", "token_header": "X-App-Token"},
         {"oauth": OAuth(token_url="https://l.example/t", client_id="a: b", client_secret="aws-sm:" + ARN, scope="a b")},
         {"oauth": OAuth(token_url="http://l.example/t", client_id="a", client_secret="env:S", resource="https://r/")},
+        {"oauth": OAuth(token_url="https://l/t", client_id="a", client_secret="env:S", client_auth=ClientAuth.POST)},
     ],
 )
 def test_the_credentials_of_the_command_line_are_written(
