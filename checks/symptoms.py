@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 from typing import Any, Final
 
-from checks.front_door import LAMBDA_DOORS, FrontDoor, front_door_of
+from checks.front_door import LAMBDA_DOORS, FrontDoor, front_door_of, is_own_page
 from checks.messages import error_of, has_error, result_of, rpc_messages
 from checks.model import CheckResult, Evidence, Exchange, Failure, Outcome
 from checks.spec import EVENT_STREAM_TYPE
@@ -104,6 +104,9 @@ _FAILURES: Final = {
 }
 
 
+_SIGNATURE_TYPES: Final = frozenset({"InvalidSignatureException", "ExpiredTokenException"})
+_REFUSAL_TYPES: Final = frozenset({"ForbiddenException", "AccessDeniedException"})
+
 _SERVING: Final = frozenset({"tools_list", "sentinel_call", "streaming"})
 """Checks that do what clients do. The others provoke refusals or look beside what clients need: what comes back to
 them is for their own detectors."""
@@ -180,7 +183,7 @@ def error_message(exchange: Exchange) -> str | None:
     body = body_json(exchange)
     if not isinstance(body, dict):
         return None
-    message = body.get("Message", body.get("message"))
+    message = next((value for name, value in body.items() if name.lower() == "message"), None)
     return message if isinstance(message, str) else None
 
 
@@ -229,18 +232,46 @@ def _of_refusal(exchange: Exchange) -> Symptom | None:
 
 
 def _of_forbidden(exchange: Exchange) -> Symptom:
-    kind, message, body = error_type(exchange), error_message(exchange), body_json(exchange)
-    if kind in ("InvalidSignatureException", "ExpiredTokenException"):
+    """Who refused, and why: by the error type first, then by who writes bodies of that form.
+
+    The words of a message count only where nothing else splits two causes: AWS does change them.
+    """
+    kind, door = error_type(exchange), front_door_of(exchange)
+    message = (error_message(exchange) or "").strip().lower()
+    if kind in _SIGNATURE_TYPES or message.startswith("the request signature"):
         return Symptom.SIGNATURE_REJECTED
-    if kind == "MissingAuthenticationTokenException" or message == "Missing Authentication Token":
+    if kind == "MissingAuthenticationTokenException" or message == "missing authentication token":
         return Symptom.ROUTE_MISSING
-    if isinstance(body, dict) and "Message" in body:
-        return Symptom.URL_GONE if body["Message"] is None else Symptom.URL_FORBIDDEN
-    by_gateway = kind in ("ForbiddenException", "AccessDeniedException")
-    by_edge = front_door_of(exchange) is FrontDoor.CLOUDFRONT and exchange.media_type == "text/html"
-    if by_gateway or by_edge or message == "Forbidden":
-        return Symptom.GATEWAY_REFUSED
-    return Symptom.FORBIDDEN
+    if door is FrontDoor.REST_API and kind == "IncompleteSignatureException":
+        # What a missing route makes of an Authorization header that is no AWS signature.
+        return Symptom.ROUTE_MISSING
+    if is_own_page(exchange):
+        return Symptom.ROUTE_MISSING if b"http request method" in exchange.body.lower() else Symptom.GATEWAY_REFUSED
+    if door in (FrontDoor.REST_API, FrontDoor.HTTP_API):
+        # A REST API gives a trace to what reached its integration: then the application may say what it likes.
+        reached = door is FrontDoor.REST_API and exchange.header("x-amzn-trace-id") is not None
+        worded = not reached and (message == "forbidden" or "not authorized to" in message)
+        return Symptom.GATEWAY_REFUSED if worded or kind in _REFUSAL_TYPES else Symptom.FORBIDDEN
+    return _of_url_forbidden(exchange, kind, message)
+
+
+def _of_url_forbidden(exchange: Exchange, kind: str, message: str) -> Symptom:
+    """A 403 of a Function URL, or of what we do not recognise: only the URL's own refusals say `Message` with an M.
+
+    An application may say so, too; its answers have a trace, which the URL's own refusals lack, and no error type.
+    """
+    body = body_json(exchange)
+    key = next((name for name in body if name.lower() == "message"), None) if isinstance(body, dict) else None
+    by_url = kind == "AccessDeniedException" or key == "Message"
+    if key is not None and by_url:
+        if body[key] is None:
+            return Symptom.URL_GONE
+        traced = exchange.header("x-amzn-trace-id") is not None and not kind
+        if not traced or "function url" in message or message.startswith("forbidden."):
+            return Symptom.GATEWAY_REFUSED if "execute-api:" in message else Symptom.URL_FORBIDDEN
+    unknown = front_door_of(exchange) is FrontDoor.UNKNOWN
+    by_gateway = kind in _REFUSAL_TYPES or (unknown and message == "forbidden" and len(body) == 1)
+    return Symptom.GATEWAY_REFUSED if by_gateway else Symptom.FORBIDDEN
 
 
 def _of_answer(exchange: Exchange) -> Symptom:
@@ -265,12 +296,12 @@ def _of_answer(exchange: Exchange) -> Symptom:
 
 
 def _of_server_error(exchange: Exchange) -> Symptom:
-    message, door = error_message(exchange), front_door_of(exchange)
-    gateway_gave_up = exchange.status == 503 and message == "Service Unavailable"
-    if exchange.status == 504 or gateway_gave_up or message == "Endpoint request timed out":
+    message, door = (error_message(exchange) or "").strip().lower(), front_door_of(exchange)
+    gateway_gave_up = exchange.status == 503 and message == "service unavailable"
+    if exchange.status == 504 or gateway_gave_up or message == "endpoint request timed out":
         return Symptom.GATEWAY_TIMEOUT
     by_function_url = exchange.status == 502 and exchange.body.strip().lower() == b"internal server error"
-    by_gateway = (message or "").lower() == "internal server error"
+    by_gateway = message == "internal server error" or is_own_page(exchange)
     if by_function_url or by_gateway or door in LAMBDA_DOORS or door is FrontDoor.ALB:
         return Symptom.CRASH
     return Symptom.NOT_MCP
