@@ -8,7 +8,7 @@ from checks.detectors.browsers import cors_misconfigured
 from checks.detectors.capability import capability_untruthful
 from checks.detectors.cold_start import cold_start, cold_start_exceeds_timeout
 from checks.detectors.crash import function_crash, function_timeout, warm_request_crash
-from checks.detectors.empty_tools import tools_empty, tools_list_failed, tools_missing
+from checks.detectors.empty_tools import tools_empty, tools_invalid, tools_list_failed, tools_missing
 from checks.detectors.protocol import accept_rejected, handshake_rejected, headers_stripped, malformed_response, not_mcp
 from checks.detectors.routing import (
     blocked_by_waf,
@@ -111,6 +111,7 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     tools_empty,
     tools_list_failed,
     tools_missing,
+    tools_invalid,
     sentinel_failed,
     sentinel_access_denied,
     sentinel_error,

@@ -1,9 +1,9 @@
-"""Causes around the tool list: empty, not to be had, incomplete."""
+"""Causes around the tool list: empty, not to be had, incomplete, unfit for clients."""
 
 from checks.detectors.scene import Scene, scene
 from checks.detectors.session import is_lost_session
 from checks.messages import all_tools_of, error_of, result_of
-from checks.model import CheckResult, Effect, Evidence, Outcome, Proof
+from checks.model import CheckResult, Effect, Evidence, Exchange, Outcome, Proof
 from checks.proofs import answer_line, answer_proof, counted
 from checks.reproduce import curl
 from checks.symptoms import Symptom, first_asked
@@ -74,6 +74,47 @@ def tools_missing(evidence: Evidence) -> Cause | None:
         reproduce=curl(last, insecure=not evidence.endpoint.verify_tls),
         alternatives=("The tools depend on the caller: then other credentials see them.",),
     )
+
+
+@detector("tools-invalid", effect=Effect.DEGRADED)
+def tools_invalid(evidence: Evidence) -> Cause | None:
+    """A listed tool breaks the rules so that clients drop it, or the list never ends: tools are there and out of reach.
+
+    Some clients drop the tool, others the whole list; a list that is merely longer than what is read is no fault.
+    """
+    listing = evidence.result("tools_list")
+    if listing is None or not listing.facts.get("tool_count"):
+        return None
+    invalid, endless = listing.facts["invalid"], _endless_page(listing)
+    if not invalid and endless is None:
+        return None
+    pages = first_asked(listing)
+    shown = endless or pages[0]
+    what = counted(len(invalid), "fault") + " for which clients drop a tool or the whole list"
+    first = f"{what}, first: {clean(invalid[0], 200)}" if invalid else ""
+    never = f"it never ends ({counted(len(pages), 'page')} read)" if endless is not None else ""
+    return Scene(evidence, shown).cause(
+        0.9 if invalid or listing.facts["stopped"] == "cursor-cycle" else 0.7,
+        f"The list of {counted(listing.facts['tool_count'], 'tool')} is not fit for clients: "
+        f"{'; '.join(each for each in (never, first) if each)}.",
+        "Give every tool a name of its own and an inputSchema that is a valid JSON schema of type object: "
+        '{"type": "object", "properties": {}} where it takes no arguments. Let the last page have no nextCursor, and '
+        "every other page a cursor of its own.",
+        proofs=tuple(Proof(text=clean(text, 200)) for text in invalid[:5]),
+        alternatives=(
+            "A proxy or a registry that joins several servers brings it in: then each server's own list is right.",
+        ),
+    )
+
+
+def _endless_page(listing: CheckResult) -> Exchange | None:
+    """The last page that was read of a list without end: its cursor came before, or it brings no new tool."""
+    if listing.facts["stopped"] is None:
+        return None
+    *before, last = first_asked(listing)
+    known = {tool.name for tool in all_tools_of(before)}
+    brings_new = any(tool.name not in known for tool in all_tools_of([last]))
+    return last if listing.facts["stopped"] == "cursor-cycle" or not brings_new else None
 
 
 def _failed_listing(evidence: Evidence) -> CheckResult | None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from enum import StrEnum
-from itertools import islice
+from itertools import chain, islice
 from typing import Final
 
 from checks.inventory import inventory_of
@@ -15,6 +15,7 @@ from checks.spec import ErrorCode, section
 from checks.symptoms import Symptom, symptom_of
 from checks.text import clean
 from checks.timing import elapsed_ms
+from checks.tool_schemas import broken_schemas
 from checks.unit import CheckContext, ListCaps, check
 from checks.wire import Wire
 
@@ -54,7 +55,8 @@ async def tools_list(ctx: CheckContext) -> CheckResult:
     last = pages[-1]
     again = await after_failed_listing(ctx, last)
     revision = _rulebook(ctx)
-    unusable = tuple(islice(unusable_tools(pages, revision), _FINDINGS_KEPT))
+    broken = broken_schemas((tool.raw for tool in all_tools_of(pages)), revision)
+    unusable = tuple(islice(chain(unusable_tools(pages, revision), broken), _FINDINGS_KEPT))
     invalid = [finding.text for finding in unusable]
     findings = (*_of_stop(stopped, pages, revision), *unusable, *_of_shapes(pages, revision))[:_FINDINGS_KEPT]
     names = list(dict.fromkeys(tool.name for tool in all_tools_of(pages)))

@@ -27,15 +27,6 @@ def _surrogate(body: bytes) -> bytes:
     return body.replace(b"Add two numbers.", rb"Add two numbers. \ud83d")
 
 
-def _schemaless(result: rpc.Json) -> rpc.Json:
-    first, *others = result["tools"]
-    return {**result, "tools": [{name: value for name, value in first.items() if name != "inputSchema"}, *others]}
-
-
-def _repeating(result: rpc.Json) -> rpc.Json:
-    return {**result, "tools": [*result["tools"], result["tools"][-1]]}
-
-
 def _uncached(result: rpc.Json) -> rpc.Json:
     return {name: value for name, value in result.items() if name not in ("ttlMs", "cacheScope")}
 
@@ -71,24 +62,6 @@ STRICTNESS: Final[tuple[Scenario, ...]] = (
         front=Front.FUNCTION_URL_BUFFERED,
         options=PLAIN,
         build=_respelled("tools/list", _surrogate),
-    ),
-    Scenario(
-        id="tool-without-schema",
-        title="A tool has no inputSchema, so that clients drop it",
-        verdict="up",
-        warns=("tools_list",),
-        front=Front.FUNCTION_URL_BUFFERED,
-        options=PLAIN,
-        build=_relisted(_schemaless),
-    ),
-    Scenario(
-        id="tool-listed-twice",
-        title="Two tools have the same name",
-        verdict="up",
-        warns=("tools_list",),
-        front=Front.FUNCTION_URL_BUFFERED,
-        options=PLAIN,
-        build=_relisted(_repeating),
     ),
     Scenario(
         id="caching-hints-missing",

@@ -1,9 +1,11 @@
 """Faults of tools, and of the list of them."""
 
-from typing import Final
+from collections.abc import Callable
+from typing import Any, Final
 
 from prober.lab import misbehaviour as bad
-from prober.lab.faults.parts import ADD, ALL_TOOLS, PLAIN, stateless_offering, stateless_with, streaming
+from prober.lab.faults.parts import ADD, ALL_TOOLS, PLAIN, buffered, stateless_offering, stateless_with, streaming
+from prober.lab.http import Handler
 from prober.lab.scenario import Front, Scenario, SentinelHint
 from prober.lab.servers import rpc, toolbox
 from prober.lab.servers.stateless import StatelessServer
@@ -15,6 +17,31 @@ DENIED: Final = (
     "because no identity-based policy allows the dynamodb:GetItem action"
 )
 LOOKUP: Final[SentinelHint] = {"tool": "lookup", "arguments": {}, "expect": {}}
+
+
+def _relisted(change: bad.Change) -> Callable[[], Handler]:
+    return buffered(lambda: bad.rewritten(StatelessServer(streams=False), {"tools/list": change}))
+
+
+def _first_with(result: rpc.Json, **members: Any) -> rpc.Json:
+    """The list, whose first tool has these members instead of its own; what is given as None is left out."""
+    first, *others = result["tools"]
+    changed = {name: value for name, value in {**first, **members}.items() if value is not None}
+    return {**result, "tools": [changed, *others]}
+
+
+def _repeating(result: rpc.Json) -> rpc.Json:
+    return {**result, "tools": [*result["tools"], result["tools"][-1]]}
+
+
+def _circling(result: rpc.Json) -> rpc.Json:
+    return {**result, "nextCursor": "0"}
+
+
+def _annotated(result: rpc.Json) -> rpc.Json:
+    schema = {"type": "object", "properties": {"a": {"type": "number", "x-mcp-header": "Summand"}}}
+    return _first_with(result, inputSchema=schema)
+
 
 TOOL_FAULTS: Final[tuple[Scenario, ...]] = (
     Scenario(
@@ -41,6 +68,64 @@ TOOL_FAULTS: Final[tuple[Scenario, ...]] = (
         front=Front.FUNCTION_URL_STREAMING,
         options={"sentinels": [ADD], "expected_tools": [*ALL_TOOLS, "refund"]},
         build=streaming(StatelessServer),
+    ),
+    Scenario(
+        id="tools-invalid",
+        title="A tool has no inputSchema, so that clients drop it",
+        verdict="degraded",
+        diagnosis="tools-invalid",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options=PLAIN,
+        build=_relisted(lambda result: _first_with(result, inputSchema=None)),
+    ),
+    Scenario(
+        id="tools-invalid-twice",
+        title="Two tools have the same name",
+        verdict="degraded",
+        diagnosis="tools-invalid",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options=PLAIN,
+        build=_relisted(_repeating),
+    ),
+    Scenario(
+        id="tools-invalid-schema",
+        title="A tool's inputSchema is no JSON schema",
+        verdict="degraded",
+        diagnosis="tools-invalid",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options=PLAIN,
+        build=_relisted(lambda result: _first_with(result, inputSchema={"type": "object", "properties": []})),
+    ),
+    Scenario(
+        id="tools-invalid-output-schema",
+        title="A tool's outputSchema refers to what is not there",
+        verdict="degraded",
+        diagnosis="tools-invalid",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options=PLAIN,
+        build=_relisted(
+            lambda result: _first_with(
+                result, outputSchema={"type": "object", "properties": {"sum": {"$ref": "#/$defs/Sum"}}}
+            )
+        ),
+    ),
+    Scenario(
+        id="tools-invalid-header",
+        title="A tool wants an argument in a header that no header can hold",
+        verdict="degraded",
+        diagnosis="tools-invalid",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options={"expected_tools": ALL_TOOLS},
+        build=_relisted(_annotated),
+    ),
+    Scenario(
+        id="tools-invalid-endless",
+        title="The last page of the tool list leads back to the first",
+        verdict="degraded",
+        diagnosis="tools-invalid",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options=PLAIN,
+        build=_relisted(_circling),
     ),
     Scenario(
         id="sentinel-failed",

@@ -299,7 +299,7 @@ def test_the_tables_and_the_tests_beside_them_speak_of_every_detector() -> None:
     in_tables = {diagnosis for table in (OPENINGS, LISTINGS, CALLS) for diagnosis, _, _ in table}
     beside = {"tools-missing", "auth-rejected", "auth-challenge-remapped", "streaming-buffered", "cold-start"}
     # Each of these has a file of tests for its check.
-    beside |= {"session-lost", "capability-untruthful", "era-unsupported", "cors-misconfigured"}
+    beside |= {"session-lost", "capability-untruthful", "era-unsupported", "cors-misconfigured", "tools-invalid"}
     # These need a second look.
     beside |= {"function-timeout", "warm-request-crash"}
     # These need a past.

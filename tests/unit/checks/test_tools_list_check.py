@@ -67,7 +67,9 @@ def test_entries_that_clients_drop_are_named_and_do_not_hide_the_others() -> Non
         'bare has no inputSchema of type "object"',
         'null has no inputSchema of type "object"',
     ]
-    assert judged.verdict == "up"
+    assert judged.ids == ["tools-invalid"]
+    assert judged.verdict == "degraded"
+    assert "4 faults" in judged.diagnoses[0].summary
 
 
 def test_a_list_that_clients_cannot_read_is_named_with_what_is_wrong_with_its_bytes() -> None:
