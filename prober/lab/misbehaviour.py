@@ -84,6 +84,13 @@ def abandoned_stream(request: Request) -> Response:
     return rpc.event_stream(_pieces(rpc.event(step)))
 
 
+def hushed_stream(request: Request) -> Response:
+    """An event stream that tells of progress once and then says nothing more."""
+    token = rpc.progress_token(json.loads(request.body))
+    step = toolbox.notification("lab" if token is None else token, toolbox.Progress(1, 3, "1 of 3"))
+    return rpc.event_stream(_then_silence(rpc.event(step)))
+
+
 def dying_stream(request: Request) -> Response:
     """An event stream whose application dies in the middle of an event, behind an adapter in Rust."""
     begun = rpc.event(rpc.result(json.loads(request.body).get("id"), {"tools": []}))
@@ -385,6 +392,11 @@ async def _pieces(*pieces: bytes) -> AsyncIterator[bytes]:
 async def _silence() -> AsyncIterator[bytes]:
     await asyncio.Event().wait()
     yield b""
+
+
+async def _then_silence(piece: bytes) -> AsyncIterator[bytes]:
+    yield piece
+    await asyncio.Event().wait()
 
 
 async def _half(body: bytes) -> AsyncIterator[bytes]:

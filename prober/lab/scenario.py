@@ -15,7 +15,11 @@ class Front(StrEnum):
     FUNCTION_URL_BUFFERED = "function-url buffered"
     FUNCTION_URL_STREAMING = "function-url streaming"
     REST_API = "rest-api buffered"
+    REST_API_STREAMING = "rest-api streaming"
+    HTTP_API = "http-api"
+    LOAD_BALANCER = "load balancer"
     CLOUDFRONT = "cloudfront"
+    WEB_FUNCTION = "web function"
     HTTP = "plain http"
     HTTPS = "plain https, self-signed"
     CLOSED = "closed port"
@@ -80,6 +84,11 @@ class HistoryHint(TypedDict, total=False):
     """Medians of half hours."""
     cold_answer_ms: list[float]
     """First answers of cold starts within the last day."""
+    accepted_tools: list[Any]
+    """The list of tools that was accepted, as a server lists them."""
+    read_tools: list[list[Any]]
+    """The lists that earlier probes read."""
+    deployed_s_ago: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,9 +6,9 @@ from typing import Final
 
 from prober.clock import SystemClock
 from prober.lab import credentials
-from prober.lab.faults.parts import CLIENT, PLAIN, SIGNED, TOKEN, signed, streaming
-from prober.lab.front_doors.gateways import RestApi
+from prober.lab.faults.parts import CLIENT, PLAIN, SIGNED, TOKEN, behind, signed, streaming
 from prober.lab.front_doors.oauth import RESOURCE_DOCUMENT, Protected
+from prober.lab.front_doors.rest_api import RestApi
 from prober.lab.scenario import Front, Scenario
 from prober.lab.servers.stateless import StatelessServer
 
@@ -48,7 +48,7 @@ ACCESS_FAULTS: Final[tuple[Scenario, ...]] = (
         diagnosis="auth-required",
         beside=("auth-challenge-remapped",),
         front=Front.REST_API,
-        build=lambda: RestApi(integration=Protected(app=StatelessServer(streams=False))),
+        build=behind(RestApi, lambda: Protected(app=StatelessServer(streams=False))),
     ),
     Scenario(
         id="auth-challenge-remapped-for-others",
@@ -58,7 +58,7 @@ ACCESS_FAULTS: Final[tuple[Scenario, ...]] = (
         profile="full",
         front=Front.REST_API,
         options=TOKEN,
-        build=lambda: RestApi(integration=Protected(app=StatelessServer(streams=False))),
+        build=behind(RestApi, lambda: Protected(app=StatelessServer(streams=False))),
     ),
     Scenario(
         id="auth-challenge-missing",

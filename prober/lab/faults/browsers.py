@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any, Final
 
-from prober.lab.faults.parts import BROWSERS, PAGES, streaming
-from prober.lab.front_doors.cors import CLIENT_HEADERS, Cors
+from prober.lab.faults.parts import BROWSERS, PAGES, behind, json_only, streaming
+from prober.lab.front_doors.cors import CLIENT_HEADERS, Cors, UrlPolicy
+from prober.lab.front_doors.function_url import FunctionUrl
 from prober.lab.http import Handler
 from prober.lab.scenario import Front, Scenario
 from prober.lab.servers.handshake import HandshakeServer
@@ -60,6 +61,16 @@ BROWSER_FAULTS: Final[tuple[Scenario, ...]] = (
         front=Front.FUNCTION_URL_STREAMING,
         options=BROWSERS,
         build=_twice,
+    ),
+    Scenario(
+        id="cors-function-url-doubled",
+        title="The application and the Function URL's own setting both allow the origin",
+        verdict="degraded",
+        diagnosis="cors-misconfigured",
+        profile="full",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options=BROWSERS,
+        build=behind(FunctionUrl, lambda: Cors(app=json_only(), origins=PAGES), cors=UrlPolicy(origins=PAGES)),
     ),
     Scenario(
         id="cors-headers-refused",

@@ -3,8 +3,10 @@
 from typing import Final
 
 from prober.lab import misbehaviour as bad
-from prober.lab.faults.parts import buffered, streaming
-from prober.lab.front_doors.gateways import CloudFront, RestApi
+from prober.lab.faults.parts import behind, buffered, json_only, streaming
+from prober.lab.front_doors import refusals
+from prober.lab.front_doors.cloudfront import CloudFront
+from prober.lab.front_doors.rest_api import RestApi
 from prober.lab.scenario import Front, Scenario
 from prober.lab.servers.stateless import StatelessServer
 
@@ -23,7 +25,7 @@ DOOR_FAULTS: Final[tuple[Scenario, ...]] = (
         verdict="down",
         diagnosis="route-missing",
         front=Front.REST_API,
-        build=lambda: RestApi(integration=StatelessServer(streams=False), path="/prod/mcp"),
+        build=behind(RestApi, json_only, resource="/orders/mcp"),
     ),
     Scenario(
         id="route-missing-application",
@@ -40,7 +42,7 @@ DOOR_FAULTS: Final[tuple[Scenario, ...]] = (
         verdict="down",
         diagnosis="gateway-timeout",
         front=Front.REST_API,
-        build=lambda: RestApi(integration=bad.never, limit_s=1.0),
+        build=behind(RestApi, lambda: bad.never, limit_s=1.0),
     ),
     Scenario(
         id="blocked-by-waf",
@@ -48,7 +50,7 @@ DOOR_FAULTS: Final[tuple[Scenario, ...]] = (
         verdict="down",
         diagnosis="blocked-by-waf",
         front=Front.REST_API,
-        build=lambda: RestApi(integration=StatelessServer(streams=False), blocked=True),
+        build=behind(RestApi, json_only, refusal=refusals.FIREWALL),
     ),
     Scenario(
         id="host-rejected",

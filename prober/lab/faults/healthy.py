@@ -17,11 +17,13 @@ from prober.lab.faults.parts import (
     SIGNED,
     STREAMING,
     TOKEN,
+    behind,
     buffered,
     signed,
     streaming,
 )
-from prober.lab.front_doors.cors import Cors
+from prober.lab.front_doors.cors import Cors, UrlPolicy
+from prober.lab.front_doors.function_url import FunctionUrl
 from prober.lab.front_doors.oauth import Protected
 from prober.lab.scenario import Front, Scenario
 from prober.lab.servers.dual import DualServer
@@ -205,6 +207,14 @@ HEALTHY: Final[tuple[Scenario, ...]] = (
         front=Front.FUNCTION_URL_STREAMING,
         options=BROWSERS,
         build=lambda: Cors(app=streaming(lambda: HandshakeServer(origins=PAGES))(), origins=PAGES),
+    ),
+    Scenario(
+        id="browser-clients-function-url",
+        title="Open to scripts of one web page by the Function URL's own setting",
+        verdict="up",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options=BROWSERS,
+        build=behind(FunctionUrl, lambda: StatelessServer(streams=False, origins=PAGES), cors=UrlPolicy(origins=PAGES)),
     ),
     Scenario(
         id="browser-clients-bearer",

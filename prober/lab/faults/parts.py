@@ -14,6 +14,7 @@ from prober.lab.runtime.function import Context, Function
 from prober.lab.runtime.in_process import AdapterMode, AppInstance, HandlerInstance
 from prober.lab.scenario import EndpointHints, SentinelHint
 from prober.lab.servers import toolbox
+from prober.lab.servers.handshake import HandshakeServer
 from prober.lab.servers.stateless import StatelessServer
 
 ALL_TOOLS: Final = ["add", "slow_count", "whoami"]
@@ -50,6 +51,16 @@ PAGES: Final = frozenset({PAGE})
 BROWSERS: Final[EndpointHints] = {**PLAIN, "browser_origins": [PAGE]}
 
 
+def json_only() -> Handler:
+    """A stateless server that answers with JSON: all that most front doors let through as it is."""
+    return StatelessServer(streams=False)
+
+
+def json_handshake() -> Handler:
+    """A server of the handshake era, with sessions, that answers with JSON."""
+    return HandshakeServer(streams=False)
+
+
 def streaming(app: Callable[[], Handler], **settings: Any) -> Callable[[], Handler]:
     """The application behind an adapter and a Function URL that both stream; settings are those of the function."""
     return behind_url(app, InvokeMode.RESPONSE_STREAM, AdapterMode.RESPONSE_STREAM, settings)
@@ -69,6 +80,26 @@ def behind_url(
         # One application for all instances: its sessions live outside of them, as in a session table.
         served = app()
         return FunctionUrl(function=Function(build=lambda: AppInstance(served, adapter), **settings), mode=mode)
+
+    return build
+
+
+def behind(
+    door: Callable[..., Handler],
+    app: Callable[[], Handler],
+    *,
+    adapter: AdapterMode = AdapterMode.BUFFERED,
+    running: Mapping[str, Any] | None = None,
+    **settings: Any,
+) -> Callable[[], Handler]:
+    """The application behind an adapter and any front door.
+
+    `running` holds the function's own settings, `settings` are those of the door.
+    """
+
+    def build() -> Handler:
+        served = app()
+        return door(function=Function(build=lambda: AppInstance(served, adapter), **running or {}), **settings)
 
     return build
 
@@ -101,9 +132,11 @@ def signed(
     return build
 
 
-def returning(handler: Callable[[Mapping[str, Any], Context], Any]) -> Callable[[], Handler]:
-    """A function without any adapter behind a buffered Function URL."""
-    return lambda: FunctionUrl(function=Function(build=lambda: HandlerInstance(handler)))
+def returning(
+    handler: Callable[[Mapping[str, Any], Context], Any], door: Callable[..., Handler] = FunctionUrl
+) -> Callable[[], Handler]:
+    """A function without any adapter, behind a Function URL or another front door that buffers."""
+    return lambda: door(function=Function(build=lambda: HandlerInstance(handler)))
 
 
 def stateless_with(**replies: bad.Reply) -> Callable[[], Handler]:

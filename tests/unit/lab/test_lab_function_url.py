@@ -2,6 +2,7 @@ import json
 
 import pytest
 
+from prober.lab.front_doors.cors import UrlPolicy
 from prober.lab.front_doors.events import format_2
 from prober.lab.front_doors.function_url import Access, FunctionUrl, InvokeMode
 from prober.lab.http import Request, read_body, text
@@ -206,3 +207,33 @@ async def test_an_application_that_dies_takes_its_instance_with_it() -> None:
     url = FunctionUrl(function=function, mode=InvokeMode.RESPONSE_STREAM)
     assert [(await url(GET)).status for _ in range(2)] == [502, 502]
     assert function.started == 2
+
+
+async def test_a_preflight_that_a_url_answers_itself_wakes_no_function(build, instances) -> None:
+    policy = UrlPolicy(origins=frozenset({"https://a.example"}))
+    asked = Request(
+        method="OPTIONS",
+        target="/",
+        headers=(("Origin", "https://a.example"), ("Access-Control-Request-Method", "POST")),
+    )
+    response = await FunctionUrl(function=Function(build=build()), cors=policy)(asked)
+    assert (response.status, response.header("access-control-allow-origin")) == (200, "https://a.example")
+    assert "mcp-protocol-version" in (response.header("access-control-allow-headers") or "")
+    assert instances == []
+
+
+async def test_a_url_and_its_application_may_both_allow_an_origin() -> None:
+    async def app(request):
+        return text(200, "ok", ("Access-Control-Allow-Origin", "https://a.example"))
+
+    function = Function(build=lambda: AppInstance(app, AdapterMode.BUFFERED))
+    url = FunctionUrl(function=function, cors=UrlPolicy(origins=frozenset({"https://a.example"})))
+    known, stranger = [
+        [
+            value
+            for name, value in (await url(Request(method="GET", target="/", headers=(("Origin", origin),)))).headers
+            if name.lower() == "access-control-allow-origin"
+        ]
+        for origin in ("https://a.example", "https://b.example")
+    ]
+    assert (known, stranger) == (["https://a.example"] * 2, ["https://a.example"])
