@@ -8,6 +8,7 @@ from checks.detectors.browsers import cors_misconfigured
 from checks.detectors.capability import capability_untruthful
 from checks.detectors.cold_start import cold_start, cold_start_exceeds_timeout
 from checks.detectors.crash import function_crash, function_timeout, warm_request_crash
+from checks.detectors.drift import deploy_warming, tools_drift
 from checks.detectors.empty_tools import tools_empty, tools_invalid, tools_list_failed, tools_missing
 from checks.detectors.protocol import accept_rejected, handshake_rejected, headers_stripped, malformed_response, not_mcp
 from checks.detectors.routing import (
@@ -112,6 +113,7 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     tools_list_failed,
     tools_missing,
     tools_invalid,
+    tools_drift,
     sentinel_failed,
     sentinel_access_denied,
     sentinel_error,
@@ -119,6 +121,7 @@ DETECTORS: Final[tuple[Detector, ...]] = (
     # time
     cold_start_exceeds_timeout,
     slow,
+    deploy_warming,
     cold_start,
     # browsers
     cors_misconfigured,

@@ -8,6 +8,8 @@ from checks.model import Effect, Evidence, Proof
 from checks.proofs import counted, milliseconds
 from checks.reproduce import curl
 from checks.timing import first_answer_ms
+from checks.tool_lists import latest_deploy
+from checks.tool_memory import WARMING
 from checks.unit import Cause, detector
 
 KEEP_WARM: Final = (
@@ -85,8 +87,16 @@ def cold_start_exceeds_timeout(evidence: Evidence) -> Cause | None:
 
 
 def _cold_answers_ms(evidence: Evidence) -> list[float]:
-    """How long the recent cold starts kept a client waiting, oldest first, that of this probe among them."""
-    first = evidence.opening.exchanges[0]
-    recent = [each.answer_ms for each in evidence.history.cold_starts if first.started_at - each.at <= RECENT]
+    """How long the recent cold starts kept a client waiting, oldest first, that of this probe among them.
+
+    Those soon after a deploy are no measure: every instance is new then, and provisioned ones are on their way.
+    """
+    at, deploys = evidence.opening.exchanges[0].started_at, evidence.history.tools.deploys
+    recent = [
+        each.answer_ms
+        for each in evidence.history.cold_starts
+        if at - each.at <= RECENT and not any(timedelta() <= each.at - deploy.at <= WARMING for deploy in deploys)
+    ]
     now = first_answer_ms(evidence.opening)
-    return recent if now is None or woken(evidence) is None else [*recent, now]
+    counts = now is not None and woken(evidence) is not None and latest_deploy(evidence) is None
+    return [*recent, now] if now is not None and counts else recent

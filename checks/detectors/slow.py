@@ -9,6 +9,7 @@ from checks.model import Effect, Evidence, Exchange, Failure, Proof
 from checks.proofs import milliseconds
 from checks.reproduce import curl
 from checks.timing import first_wait_ms
+from checks.tool_lists import latest_deploy
 from checks.unit import Cause, detector
 
 RECENT: Final = 5
@@ -55,13 +56,15 @@ def slow(evidence: Evidence) -> Cause | None:
     """
     measure = _measure(evidence)
     wait = first_wait_ms(evidence.opening)
-    if measure is None or wait is None or not _is_observed(evidence) or woken(evidence) is not None:
+    if measure is None or wait is None or not is_observed(evidence) or woken(evidence) is not None:
         return None
     first = evidence.opening.exchanges[0]
     recent = (*evidence.history.warm_wait_ms, wait)[-RECENT:]
     beyond = sum(each > measure.limit_ms for each in recent)
     if len(recent) < RECENT or beyond < SLOW_AMONG_RECENT or _own_share_ms(first, wait) <= measure.limit_ms:
         return None
+    if latest_deploy(evidence) is not None:
+        return None  # `deploy-warming` says it, as information
     return Cause(
         confidence=measure.confidence,
         summary=f"Slow while warm: {beyond} of the last {RECENT} probes waited longer than {measure.text}, "
@@ -90,7 +93,7 @@ def _measure(evidence: Evidence) -> _Measure | None:
     return _Measure(limit, f"{milliseconds(limit)}, against {milliseconds(middle)} usually", 0.7)
 
 
-def _is_observed(evidence: Evidence) -> bool:
+def is_observed(evidence: Evidence) -> bool:
     """Whether we could look well enough: a prober in trouble finds everything slow."""
     return evidence.opening.established and not any(
         each.transport_error is not None and each.transport_error.failure is Failure.OBSERVER

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 import pytest
 
 from checks.catalog import CHECKS
+from checks.inventory import Inventory, inventory_of
 from checks.model import (
     ColdStart,
     Effect,
@@ -23,12 +25,13 @@ from checks.model import (
     SigV4,
 )
 from checks.spec import Era, Transport
+from checks.tool_memory import Deploy, Reading, ToolMemory, after_probe
 from checks.unit import Check
 from prober.app.once import probe_once
 from prober.lab.credentials import AWS_ENVIRONMENT, ENVIRONMENT
 from prober.lab.faults import SCENARIOS
 from prober.lab.lab import Lab
-from prober.lab.scenario import Scenario
+from prober.lab.scenario import HistoryHint, Scenario
 
 AT_ONCE: Final = 4
 """Few enough that arrival times mean something on a small machine."""
@@ -178,13 +181,27 @@ def _endpoint(scenario: Scenario, url: str) -> Endpoint:
 def _history(scenario: Scenario) -> History:
     """What a monitor would remember of such a server."""
     hints, now = scenario.history, datetime.now(UTC)
+    accepted = inventory_of(hints["accepted_tools"]) if "accepted_tools" in hints else None
     return History(
         warm_wait_ms=tuple(hints.get("warm_wait_ms", ())),
         usual_wait_ms=tuple(hints.get("usual_wait_ms", ())),
         cold_starts=tuple(
             ColdStart(at=now - timedelta(hours=6), answer_ms=each) for each in hints.get("cold_answer_ms", ())
         ),
+        tools=_tools(hints, accepted, now),
+        accepted=accepted,
     )
+
+
+def _tools(hints: HistoryHint, accepted: Inventory | None, now: datetime) -> ToolMemory:
+    memory = ToolMemory()
+    for tools in hints.get("read_tools", ()):
+        found = inventory_of(tools)
+        reading = Reading(at=now, version=None, fingerprint=found.fingerprint, inventory=found)
+        memory = after_probe(memory, reading, accepted=accepted.fingerprint if accepted else None)
+    ago = hints.get("deployed_s_ago")
+    deploys = () if ago is None else (Deploy(at=now - timedelta(seconds=ago), what="version 1 → 2"),)
+    return replace(memory, deploys=deploys)
 
 
 def _outcome(report: ProbeReport, check: Check) -> Outcome | None:
