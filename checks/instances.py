@@ -9,7 +9,7 @@ from statistics import median
 from typing import Final
 
 from checks.front_door import LAMBDA_DOORS, FrontDoor, front_door_of
-from checks.model import Evidence, Exchange, Proof
+from checks.model import Evidence, Exchange, History, Proof
 from checks.proofs import header_proof, milliseconds
 from checks.symptoms import is_tool_call
 from checks.text import clean
@@ -30,6 +30,10 @@ ALONE_RATIO: Final = 3.0
 
 IDLE_AFTER_S: Final = 300.0
 """Lambda says nowhere how long an idle instance lives; after so long it may well be gone."""
+
+TOO_OFTEN: Final = 5
+OFTEN_WITHIN: Final = 8
+"""So many cold starts among so many probes, of an endpoint that is kept awake, are none."""
 
 STALE_AFTER_S: Final = 2.0
 """Web servers refresh their Date every second. An older one was made before the instance was frozen."""
@@ -95,7 +99,7 @@ def woken(evidence: Evidence) -> Woken | None:
     if front_door_of(first) not in LAMBDA_DOORS:
         return None
     age = age_of(first, evidence.history.log_streams)
-    if age is Age.THAWED:
+    if age is Age.THAWED or _comes_every_time(evidence, first):
         return None
     warm, nexts = evidence.history.warm_wait_ms, _next_waits(evidence, first)
     measure = _by_history(wait, warm, nexts) if len(warm) >= ENOUGH_HISTORY else _by_next(wait, nexts)
@@ -176,13 +180,29 @@ def _age_proofs(first: Exchange, age: Age) -> tuple[Proof, ...]:
     return header_proof(first, _REMAPPED_DATE) if age is Age.FRESH else ()
 
 
+def idle_s(history: History, first: Exchange) -> float | None:
+    """For how long nobody of us had kept an instance at work when the request went out; None where that is unknown."""
+    return None if history.answered_at is None else (first.started_at - history.answered_at).total_seconds()
+
+
 def _idle_proofs(evidence: Evidence, first: Exchange) -> tuple[Proof, ...]:
-    """That nobody of us kept an instance warm before this probe, where it is so."""
-    before = evidence.history.answered_at
-    idle_s = 0.0 if before is None else (first.started_at - before).total_seconds()
-    if idle_s < IDLE_AFTER_S:
+    idle = idle_s(evidence.history, first)
+    if idle is None or idle < IDLE_AFTER_S:
         return ()
-    return (Proof(text=f"{idle_s / 60:,.0f} minutes after the probe before it"),)
+    return (Proof(text=f"{idle / 60:,.0f} minutes after the probe before it"),)
+
+
+def _comes_every_time(evidence: Evidence, first: Exchange) -> bool:
+    """Whether probe after probe was taken for a cold start: no instance is gone again so soon and so often.
+
+    Then opening a conversation is what costs the time, and counts as this server's usual wait from now on.
+    """
+    idle = idle_s(evidence.history, first)
+    if idle is None or idle >= IDLE_AFTER_S:
+        return False
+    span_s = OFTEN_WITHIN * evidence.endpoint.interval_s
+    lately = [each for each in evidence.history.cold_starts if (first.started_at - each.at).total_seconds() <= span_s]
+    return len(lately) >= TOO_OFTEN
 
 
 _REMAPPED_DATE: Final = "x-amzn-remapped-date"

@@ -173,6 +173,8 @@ class Endpoint:
     """How long the clients of this endpoint wait for a first answer before they give up. None: not said."""
     slow_after_s: float | None = None
     """From which wait for a first answer on the endpoint is slow, cold starts aside. None: its own past decides."""
+    function: str | None = None
+    """Name or ARN of the Lambda function behind it, in whose log cold starts are confirmed. None: nobody looks."""
     verify_tls: bool = True
     enabled: bool = True
 

@@ -53,6 +53,13 @@ _SIGNING_HOSTS: Final = (
     ),
 )
 
+_FUNCTION_NAME: Final = r"[A-Za-z0-9_-]{1,64}"
+# AWS Lambda API reference, GetFunction, parameter FunctionName: a name or a whole ARN, with or without a qualifier
+_FUNCTION: Final = re.compile(
+    rf"(?:arn:aws[a-z-]*:lambda:(?P<region>[a-z0-9-]+):[0-9]{{12}}:function:)?"
+    rf"(?P<name>{_FUNCTION_NAME})(?::(?:\$LATEST|[A-Za-z0-9_-]{{1,128}}))?"
+)
+
 AUTHORIZATION: Final = "Authorization"
 _SIGNATURE_HEADERS: Final = frozenset({"authorization", "x-amz-date", "x-amz-security-token"})
 
@@ -130,6 +137,30 @@ def signing_scope(address: str, service: str | None = None, region: str | None =
     if "+" in parts.query:
         raise Refused("cannot be signed: a + in a query is read in two ways", "write %20 for a space, %2B for a plus")
     return service, region
+
+
+def function(text: str) -> str:
+    """The Lambda function behind an endpoint."""
+    if not _FUNCTION.fullmatch(text):
+        raise Refused(
+            "is neither name nor ARN of a Lambda function",
+            "such as orders, or arn:aws:lambda:eu-central-1:123456789012:function:orders",
+        )
+    return text
+
+
+def log_group(text: str, address: str) -> tuple[str, str | None]:
+    """The log group of a function that `function` has taken, and its region, by its ARN or the endpoint's host name.
+
+    Lambda developer guide, "Sending Lambda function logs to CloudWatch Logs": the group that it makes by default. The
+    region is None where neither tells it.
+    """
+    named = _FUNCTION.fullmatch(text)
+    assert named is not None
+    host = (urlsplit(address).hostname or "").removesuffix(".")
+    hosts = (pattern.fullmatch(host) for _, pattern in _SIGNING_HOSTS)
+    region = named["region"] or next((found["region"] for found in hosts if found), None)
+    return f"/aws/lambda/{named['name']}", region
 
 
 def aws_name(text: str) -> str:

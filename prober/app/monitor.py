@@ -15,9 +15,11 @@ from checks.model import ProbeReport
 from checks.text import clean
 from prober.app import channels, references
 from prober.app.background import DaemonExecutor
+from prober.app.confirming import Confirming
 from prober.app.delivering import Delivery
 from prober.clock import Clock
 from prober.endpoints.config_file import ConfigFileWatcher
+from prober.function_logs.cloudwatch_logs import FunctionLogs
 from prober.incidents.rules import Rules
 from prober.metrics.cloudwatch import CloudWatch, monthly_price_usd, open_client
 from prober.net.client import Net
@@ -105,6 +107,7 @@ class Monitor:
         self._grant_access(settings)
         self._delivery = Delivery(db, self._channels(settings), worker=worker, clock=clock)
         self._metrics: CloudWatch | None = None
+        self._confirming = Confirming(db, FunctionLogs(self._executor))
         cycle = Cycle(db=db, clock=clock, policy=self._policy, published=self._published)
         self._scheduler: Scheduler[Claim] = Scheduler(
             claim=self._claim, run=cycle.run, release=self._release, capacity=CAPACITY
@@ -134,7 +137,7 @@ class Monitor:
             await stop.wait()
             timer.pause()
             await self._scheduler.stop(PROBES_END_WITHIN_S)
-            await asyncio.gather(self._delivery.stop(), self._flush_last())
+            await asyncio.gather(self._delivery.stop(), self._confirming.stop(), self._flush_last())
 
     async def _flush_last(self) -> None:
         """Publish what is left, within a short time: whoever stops a worker does not wait for AWS."""
@@ -167,9 +170,10 @@ class Monitor:
     async def _release(self, claim: Claim) -> None:
         await schedule.release(self._db, claim)
 
-    def _published(self, report: ProbeReport) -> None:
+    def _published(self, claim: Claim, report: ProbeReport) -> None:
         if self._metrics is not None:
             self._metrics.add(report)
+        self._confirming.follow(claim, report)
 
     def _policy(self) -> Policy:
         incidents = self._settings.incidents

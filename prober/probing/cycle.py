@@ -43,12 +43,12 @@ class Policy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cycle:
-    """Runs claimed slots. `published` hears of every report that was saved, after the commit."""
+    """Runs claimed slots. `published` hears of every report that was saved and its claim, after the commit."""
 
     db: AsyncEngine
     clock: Clock
     policy: Callable[[], Policy]
-    published: Callable[[ProbeReport], None]
+    published: Callable[[Claim, ProbeReport], None]
     save_pauses_s: tuple[float, ...] = SAVE_PAUSES_S
 
     async def run(self, claim: Claim) -> None:
@@ -70,7 +70,7 @@ class Cycle:
         )
         told = _told(report, claim)
         if await self._save_patiently(told, claim):
-            self.published(told.report)
+            self.published(claim, told.report)
 
     async def _save_patiently(self, told: Told, claim: Claim) -> bool:
         for pause in (*self.save_pauses_s, None):

@@ -210,6 +210,7 @@ def _endpoint(section: schema.EndpointSection, defaults: schema.DefaultsSection)
         full_every_s=full_every_s if math.isfinite(full_every_s) else None,
         client_timeout_s=section.client_timeout,
         slow_after_s=section.slow_after,
+        function=section.function,
         verify_tls=verify_tls,
         enabled=section.enabled,
     )

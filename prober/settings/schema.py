@@ -99,6 +99,7 @@ Url = Annotated[str, AfterValidator(values.url), Field(json_schema_extra={"forma
 Origin = Annotated[str, AfterValidator(values.origin), Field(json_schema_extra={"format": "uri"})]
 HeaderName = Annotated[str, AfterValidator(values.header_name)]
 AwsName = Annotated[str, AfterValidator(values.aws_name)]
+FunctionName = Annotated[str, AfterValidator(values.function)]
 _REFERENCE_SCHEMA: Final[dict[str, Any]] = {"pattern": f"^({'|'.join(SCHEMES)})"}
 Reference = Annotated[str, AfterValidator(values.reference), Field(json_schema_extra=_REFERENCE_SCHEMA)]
 Pattern = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra=_REFERENCE_SCHEMA)]
@@ -210,6 +211,9 @@ class EndpointSection(Section):
     )
     slow_after: Timeout | None = Field(
         default=None, description="From which wait on a warm answer is slow; by default its own past decides."
+    )
+    function: FunctionName | None = Field(
+        default=None, description="Name or ARN of the Lambda function: its log then confirms cold starts."
     )
     verify_tls: bool | None = Field(default=None, description="Whether the certificate must be valid; true by default.")
     enabled: bool = Field(default=True, description="Whether it is probed.")

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Insert, Text, case, cast, func, select, text, update
+from sqlalchemy import Insert, Text, Update, case, cast, func, literal, select, text, update
 from sqlalchemy.dialects.postgresql import JSONB, JSONPATH, insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -69,10 +69,64 @@ async def save(connection: AsyncConnection, found: ProbeReport, *, claim: Claim)
     is_new = await connection.scalar(row) is not None
     if is_new:
         await connection.execute(_new_state(found, claim, identity))
-        await connection.execute(
-            text("select pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": str(claim.endpoint_id)}
-        )
+        await _announce(connection, claim.endpoint_id)
     return Saved(report_id=identity, is_new=is_new)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEntry:
+    """What the function's log says of the first request of a probe."""
+
+    cold: bool
+    """Whether the client waited for an instance to start."""
+    init_ms: float | None = None
+    restore_ms: float | None = None
+    function_ms: float | None = None
+    memory_mb: float | None = None
+
+
+async def complete(connection: AsyncConnection, endpoint_id: UUID, found: ProbeReport, entry: LogEntry) -> None:
+    """Add to a saved report what the function's log says, inside the caller's transaction.
+
+    The endpoint's memory of cold starts follows: a suspicion that the log refutes goes, one that nobody had comes.
+    """
+    identity, slot = report_id(endpoint_id, found.slot, found.location), found.slot
+    await connection.execute(
+        update(report)
+        .where(report.c.id == identity, report.c.slot == slot)
+        .values(
+            cold_confirmed=entry.cold,
+            init_ms=entry.init_ms,
+            restore_ms=entry.restore_ms,
+            function_ms=entry.function_ms,
+            memory_mb=entry.memory_mb,
+        )
+    )
+    state, answer = endpoint_state.c, first_answer_ms(found.opening)
+    if _is_cold(found) and not entry.cold:
+        others = func.jsonb_path_query_array(
+            state.cold_starts, cast("$[*] ? (@.at != $at)", JSONPATH), _json({"at": as_json(slot)}), type_=JSONB
+        )
+        await connection.execute(_of_state(endpoint_id).values(cold_starts=others))
+    elif entry.cold and not _is_cold(found) and answer is not None:
+        more = _json([as_json(ColdStart(at=slot, answer_ms=answer))])
+        added = _newest_json(state.cold_starts, more, COLD_STARTS_KEPT)
+        await connection.execute(_of_state(endpoint_id).values(cold_starts=added))
+    await _announce(connection, endpoint_id)
+
+
+def _of_state(endpoint_id: UUID) -> Update:
+    return update(endpoint_state).where(endpoint_state.c.endpoint_id == endpoint_id)
+
+
+def _json(value: Any) -> Any:
+    return literal(value, JSONB)
+
+
+async def _announce(connection: AsyncConnection, endpoint_id: UUID) -> None:
+    await connection.execute(
+        text("select pg_notify(:channel, :payload)"), {"channel": CHANNEL, "payload": str(endpoint_id)}
+    )
 
 
 def _row(found: ProbeReport, claim: Claim) -> dict[str, Any]:

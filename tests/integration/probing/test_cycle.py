@@ -37,7 +37,7 @@ class Stage:
             db=self.store.db,
             clock=SystemClock(),
             policy=lambda: self.policy,
-            published=self.published.append,
+            published=lambda _, report: self.published.append(report),
             save_pauses_s=save_pauses_s,
         )
 

@@ -61,7 +61,9 @@ async def stage(db: AsyncEngine) -> AsyncIterator[Stage]:
         net=Net(GuardPolicy(allow_private=True), clock=SystemClock()),
     )
     published: list[ProbeReport] = []
-    cycle = Cycle(db=db, clock=SystemClock(), policy=lambda: policy, published=published.append)
+    cycle = Cycle(
+        db=db, clock=SystemClock(), policy=lambda: policy, published=lambda _, report: published.append(report)
+    )
     async with serving(server) as (_, url):
         await store.watch(Endpoint(name="shop", url=url, timeout_s=10.0))
         yield Stage(store, server, cycle, published)

@@ -9,7 +9,7 @@ import pytest
 from checks.model import CheckResult, ColdStart, Effect, Exchange, Opening, Outcome, Profile, Timings, Verdict
 from prober.storage import queries, reports
 from prober.storage.database import listening
-from prober.storage.reports import CHANNEL, StaleClaim
+from prober.storage.reports import CHANNEL, LogEntry, StaleClaim
 from tests.integration.storage.builders import NOON, OPENER, Store, diagnosis, endpoint, report_on
 
 
@@ -144,6 +144,38 @@ async def test_a_cold_start_is_remembered_with_its_slot_and_the_clients_wait(wat
         ColdStart(at=first.slot, answer_ms=answers[0]),
         ColdStart(at=second.slot, answer_ms=answers[1]),
     )
+
+
+async def test_the_log_confirms_a_cold_start_beside_the_probe(watched: Store) -> None:
+    cold = diagnosis("cold-start", Effect.INFORMATION)
+    claim = await watched.claim_one()
+    found = report_on(claim, opening=opened(3000), diagnoses=(cold,))
+    await watched.save(found, claim)
+    entry = LogEntry(cold=True, init_ms=2600.0, function_ms=40.0, memory_mb=91.0)
+    async with watched.db.begin() as connection:
+        await reports.complete(connection, claim.endpoint_id, found, entry)
+    columns = "cold, cold_confirmed, init_ms, restore_ms, function_ms, memory_mb"
+    assert await watched.sql(f"select {columns} from report") == [(True, True, 2600, None, 40, 91)]
+    assert [each.at for each in (await watched.claim_one()).history.cold_starts] == [claim.slot]
+
+
+async def test_the_log_refutes_one_suspicion_and_brings_another_cold_start(watched: Store) -> None:
+    cold = diagnosis("cold-start", Effect.INFORMATION)
+    await watched.probe(opening=opened(3000), diagnoses=(cold,))
+    claim = await watched.claim_one()
+    refuted = report_on(claim, opening=opened(2000), diagnoses=(cold,))
+    await watched.save(refuted, claim)
+    async with watched.db.begin() as connection:
+        await reports.complete(connection, claim.endpoint_id, refuted, LogEntry(cold=False, function_ms=1990.0))
+    assert [each.answer_ms for each in (await watched.claim_one()).history.cold_starts] == [3007]
+
+    await watched.sql("update endpoint set lease_owner = null, lease_until = null")
+    claim = await watched.claim_one()
+    unnoticed = report_on(claim, opening=opened(90))
+    await watched.save(unnoticed, claim)
+    async with watched.db.begin() as connection:
+        await reports.complete(connection, claim.endpoint_id, unnoticed, LogEntry(cold=True, init_ms=60.0))
+    assert [each.answer_ms for each in (await watched.claim_one()).history.cold_starts] == [3007, 97]
 
 
 async def test_only_the_latest_cold_starts_are_remembered(watched: Store) -> None:

@@ -215,3 +215,12 @@ def test_one_blip_and_what_is_mended_or_long_ago_do_not_count(earlier: tuple[Col
 
 def test_without_a_word_of_the_owner_no_cold_start_is_too_long() -> None:
     assert probe(20.0, 8.0, history=replace(WARM, cold_starts=cold(11_000.0, 12_500.0))).ids == []
+
+
+def test_what_comes_in_probe_after_probe_a_minute_apart_is_what_opening_costs() -> None:
+    each_minute = tuple(ColdStart(at=NOW - timedelta(minutes=ago), answer_ms=1200.0) for ago in (6, 5, 4, 3, 2, 1))
+    awake = replace(WARM, cold_starts=each_minute, answered_at=NOW - timedelta(minutes=1))
+
+    assert probe(1200.0, 8.0, history=awake).ids == []
+    assert probe(1200.0, 8.0, history=replace(awake, cold_starts=each_minute[-4:])).ids == ["cold-start"]
+    assert probe(1200.0, 8.0, history=replace(awake, answered_at=NOW - timedelta(hours=1))).ids == ["cold-start"]

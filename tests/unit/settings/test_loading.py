@@ -70,6 +70,7 @@ endpoints:
     auth: {bearer: env:TOKEN}
     client_timeout: 10s
     slow_after: 800ms
+    function: orders
     verify_tls: false
     enabled: false
   - name: plain
@@ -102,6 +103,7 @@ def test_every_key_of_an_endpoint_arrives() -> None:
         bearer="env:TOKEN",
         client_timeout_s=10,
         slow_after_s=0.8,
+        function="orders",
         verify_tls=False,
         enabled=False,
     )
@@ -223,6 +225,7 @@ ONE = "endpoints: [{name: a, url: 'https://a.example/', %s}]"
             "endpoints[0].client_timeout: no wait of 30 s is ever seen: the probe gives up after 20 s",
         ),
         ("slow_after: 10", "endpoints[0].slow_after: no wait of 10 s is ever seen: the probe gives up after 10 s"),
+        ("function: 'a b'", "endpoints[0].function: is neither name nor ARN of a Lambda function"),
         ("slow_after: 0", "endpoints[0].slow_after: is out of range: 0.1 seconds to 15 minutes"),
         ("expected_tools: find", "endpoints[0].expected_tools: is not a list"),
         ("expected_tools: ['']", "endpoints[0].expected_tools[0]: is not the name of a tool"),

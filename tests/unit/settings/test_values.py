@@ -160,3 +160,28 @@ def test_other_hosts_tell_no_scope(url: str) -> None:
 def test_a_plus_in_a_query_cannot_be_signed() -> None:
     with pytest.raises(Refused, match="is read in two ways"):
         values.signing_scope("https://a.lambda-url.eu-west-1.on.aws/?q=a+b")
+
+
+ARN = "arn:aws:lambda:eu-west-1:123456789012:function:orders"
+
+
+@pytest.mark.parametrize(
+    ("function", "url", "source"),
+    [
+        ("orders", "https://mcp.example.com/mcp", ("/aws/lambda/orders", None)),
+        ("orders:live", "https://abc.lambda-url.eu-central-1.on.aws/mcp", ("/aws/lambda/orders", "eu-central-1")),
+        (ARN, "https://mcp.example.com/mcp", ("/aws/lambda/orders", "eu-west-1")),
+        (f"{ARN}:7", "https://abc.lambda-url.eu-central-1.on.aws/mcp", ("/aws/lambda/orders", "eu-west-1")),
+        (f"{ARN}:$LATEST", "https://mcp.example.com/mcp", ("/aws/lambda/orders", "eu-west-1")),
+    ],
+)
+def test_a_function_has_its_log_group_and_its_region(function: str, url: str, source: tuple[str, str | None]) -> None:
+    assert values.log_group(values.function(function), url) == source
+
+
+@pytest.mark.parametrize(
+    "text", ["", "a b", "../x", "x" * 65, "arn:aws:s3:::bucket", f"{ARN}:a:b", "orders\n", "/aws/lambda/orders"]
+)
+def test_what_is_no_function_is_refused(text: str) -> None:
+    with pytest.raises(Refused, match="neither name nor ARN"):
+        values.function(text)

@@ -37,6 +37,7 @@ def test_every_credential_of_an_endpoint_comes_back_equal() -> None:
         full_every_s=None,
         client_timeout_s=10.0,
         slow_after_s=0.8,
+        function="orders",
     )
     assert endpoint_of(json.loads(json.dumps(spec_of(endpoint)))) == endpoint
     assert endpoint_of(spec_of(ENDPOINT)) == ENDPOINT
