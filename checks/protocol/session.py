@@ -55,18 +55,23 @@ async def session(ctx: CheckContext) -> CheckResult:
     """Is the session honoured on every connection, and refused once it has ended?
 
     Asks `AT_ONCE` times at once, each time over a connection of its own, then ends the session and asks once more.
+    Where every one of them is refused, the connection that the session was opened over is asked instead: a session
+    that is refused there too is over for everybody, by an idle timeout or a deploy, and says nothing about instances.
     Facts: `asked` (connections at once), of which `honoured`, `refused`, `throttled` (HTTP 429) and `failed` (in
-    another way, which says nothing about sessions); `refusals`, one `{"exchange", "status", "said"}` per refusal;
-    `after_end`, a value of `Ended`.
+    another way, which says nothing about sessions); `refusals`, one `{"exchange", "status", "said"}` per refusal that
+    blames the connection; `after_end`, a value of `Ended`.
     """
     reason = why_not(ctx) or _without_session(ctx)
     if reason is not None:
         return skipped("session", reason)
     method = harmless_method(ctx)
     crowd = _sorted(await ctx.wire.at_once(method, AT_ONCE))
+    control = (await ctx.wire.request(method),) if crowd.refused and not crowd.honoured else ()
+    if control and result_of(control[0]) is None:
+        return _for_everybody(crowd, control[0])
     ended, after = (Ended.NOT_ASKED, ()) if crowd.refused else await _end(ctx, method)
     findings = tuple(_findings(ctx, ended, after))
-    exchanges = (*crowd.exchanges, *after)
+    exchanges = (*crowd.exchanges, *control, *after)
     return CheckResult(
         check="session",
         outcome=_outcome(crowd, findings),
@@ -75,6 +80,22 @@ async def session(ctx: CheckContext) -> CheckResult:
         exchanges=exchanges,
         findings=findings,
         facts=_facts(crowd, ended),
+    )
+
+
+def _for_everybody(crowd: _Crowd, control: Exchange) -> CheckResult:
+    """The result where nobody is served, so that nothing can be laid on the connections."""
+    over = (
+        "the session is over, whoever asks" if refuses_session(control) else "whether the session is over was not seen"
+    )
+    exchanges = (*crowd.exchanges, control)
+    return CheckResult(
+        check="session",
+        outcome=Outcome.SKIP,
+        summary=f"{over}: {_of_crowd(crowd)}; over the connection that it was opened over: {answer_line(control)}",
+        ms=elapsed_ms(exchanges),
+        exchanges=exchanges,
+        facts={**_facts(crowd, Ended.NOT_ASKED), "refusals": []},
     )
 
 

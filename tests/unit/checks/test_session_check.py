@@ -112,11 +112,31 @@ def test_a_session_that_only_some_connections_honour_is_lost_now_and_then(refuse
 
 
 def test_a_session_that_no_further_connection_honours_is_degraded_and_not_ended_on_top() -> None:
-    judged = ask(session, in_session(), crowd=(PYTHON, PYTHON), ended=DELETED)
+    judged = ask(session, in_session(), tool_page("add"), crowd=(PYTHON, PYTHON), ended=DELETED)
 
     assert judged.verdict is Verdict.DEGRADED
     assert "all of 2 connections" in judged.diagnosis("session-lost").summary
     assert judged.wire.asked_otherwise == [("at_once", "tools/list", AT_ONCE)]
+
+
+@pytest.mark.parametrize(
+    ("control", "said"),
+    [
+        (PYTHON, "the session is over, whoever asks: 0 of 2 connections at once honour the session"),
+        (OLD_PYTHON, "the session is over, whoever asks"),
+        (CRASHED, "whether the session is over was not seen"),
+        (THROTTLED, "whether the session is over was not seen"),
+        (failed(Failure.DEADLINE, "exhausted", "tools/list"), "whether the session is over was not seen"),
+    ],
+)
+def test_a_session_that_nobody_honours_any_more_is_laid_on_no_connection(control: Exchange, said: str) -> None:
+    judged = ask(session, in_session(), control, crowd=(PYTHON, PYTHON), ended=DELETED)
+
+    result = judged.results[-1]
+    assert (result.outcome, judged.ids, judged.verdict) == (Outcome.SKIP, [], Verdict.UP)
+    assert result.summary.startswith(said)
+    assert (result.facts["refused"], result.facts["refusals"]) == (2, [])
+    assert result.exchanges[-1] == control
 
 
 def test_the_request_ids_of_both_answers_stand_in_the_evidence() -> None:
