@@ -1,7 +1,8 @@
 """Environments of third-party servers: one per lock file, made once and reused while the lock is the same.
 
 A Python environment is described by `envs/<name>.lock`, a Node one by `envs/<name>/package-lock.json`. Both name every
-package by version and hash; neither says where it is to be had from, which is for pip's and npm's configuration.
+package by version and hash; neither says where it is to be had from, which is for pip's and npm's configuration. The
+Lambda Web Adapter is one crate of one version, whose authors have locked what it is built from.
 """
 
 import fcntl
@@ -19,6 +20,10 @@ from pathlib import Path
 HERE = Path(__file__).parent
 ROOT = HERE.parents[1] / ".venv-interop"
 INSTALL_TIMEOUT_S = 300
+BUILD_TIMEOUT_S = 500
+"""For the adapter: two minutes on two cores."""
+ADAPTER = ("lambda_web_adapter", "1.0.0-rc1")
+"""The newest on crates.io, where the release itself is not."""
 OLDEST_NODE = 20
 """What the engines of the newest of the packages ask for."""
 
@@ -65,6 +70,23 @@ def modules_of(name: str) -> Path:
     return home / "node_modules"
 
 
+def web_adapter() -> Path:
+    """The Lambda Web Adapter's program, built from its crate. Raises NotOnThisMachine where cargo is not to be had."""
+    cargo = shutil.which("cargo")
+    if cargo is None:
+        raise NotOnThisMachine("no cargo on PATH: it builds the Lambda Web Adapter")
+    crate, version = ADAPTER
+    home = ROOT / "web-adapter"
+    with _alone(home):
+        if not _is_made(home, version):
+            home.mkdir()
+            build = [cargo, "install", "--quiet", crate, "--version", version, "--locked", "--root", home]
+            _install([*build, "--target-dir", home / "target"], Path(crate), home, BUILD_TIMEOUT_S)
+            shutil.rmtree(home / "target")
+            _stamp(home).write_text(version)
+    return home / "bin" / "lambda-adapter"
+
+
 @cache
 def node_version() -> int:
     """Major version of the Node on PATH. Raises NotOnThisMachine where there is none, or one too old."""
@@ -95,8 +117,8 @@ def _is_made(home: Path, fingerprint: str) -> bool:
     return False
 
 
-def _install(command: Sequence[str | Path], source: Path, home: Path) -> None:
-    done = subprocess.run(command, cwd=home, capture_output=True, text=True, timeout=INSTALL_TIMEOUT_S, check=False)
+def _install(command: Sequence[str | Path], source: Path, home: Path, timeout_s: float = INSTALL_TIMEOUT_S) -> None:
+    done = subprocess.run(command, cwd=home, capture_output=True, text=True, timeout=timeout_s, check=False)
     if done.returncode != 0:
         raise RuntimeError(f"{source.name} cannot be installed:\n{done.stderr[:2000]}")
 

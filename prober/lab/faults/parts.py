@@ -10,6 +10,7 @@ from prober.lab.front_doors.function_url import FunctionUrl, InvokeMode
 from prober.lab.front_doors.oauth import TOKEN_PATH
 from prober.lab.front_doors.sigv4 import Verifier
 from prober.lab.http import Handler
+from prober.lab.runtime.adapter import AdaptedInstance, AdapterSettings, Program
 from prober.lab.runtime.function import Context, Function
 from prober.lab.runtime.in_process import AdapterMode, AppInstance, HandlerInstance
 from prober.lab.scenario import EndpointHints, SentinelHint
@@ -119,14 +120,15 @@ def signed(
 ) -> Callable[[], Handler]:
     """The application behind a buffered Function URL whose AuthType is AWS_IAM; settings are those of the URL.
 
-    `authorization_source` is the Lambda Web Adapter's setting of that name.
+    `authorization_source` is the Lambda Web Adapter's setting of that name: the header in which a token for the
+    application comes, where signatures need the other one.
     """
     iam = Verifier(access_key_id=access_key_id, secret_access_key=secret_access_key, region=credentials.REGION)
 
     def build() -> Handler:
         served = app()
-        source = authorization_source
-        function = Function(build=lambda: AppInstance(served, AdapterMode.BUFFERED, authorization_source=source))
+        adapter = AdapterSettings(authorization_source=authorization_source)
+        function = Function(build=lambda: AdaptedInstance(Program(handler=served), adapter))
         return FunctionUrl(function=function, iam=iam, **settings)
 
     return build

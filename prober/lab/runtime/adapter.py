@@ -186,17 +186,24 @@ class AdaptedInstance:
 
     async def _forward(self, request: Request) -> Response:
         """The server's answer to what an event asks. Raises FunctionFailed."""
+        streams = self._settings.mode is AdapterMode.RESPONSE_STREAM
         try:
             response = await self._ask(self._settings.port, self._rewritten(request))
-            if self._settings.mode is AdapterMode.BUFFERED or response.status in self._settings.error_status:
-                response = replace(response, body=await read_body(response.body))
+            body = response.body if streams and not self._is_error(response) else await _read(response.body)
         except (ConnectionError, CutShort) as error:
             raise FunctionFailed("hyper_util::client::legacy::Error", str(error)) from error
-        if response.status in self._settings.error_status:
+        if self._is_error(response):
             raise FunctionFailed("lambda_http::Error", f"statusCode {response.status}")
-        if self._settings.mode is AdapterMode.RESPONSE_STREAM:
-            return replace(response, body=self._streamed(response.body))
-        return _compressed(request, response) if self._settings.compresses else response
+        headers = tuple((name.lower(), value) for name, value in response.headers)
+        if streams:
+            untyped = response.header("content-type") is None
+            typed = (*headers, ("content-type", "application/octet-stream")) if untyped else headers
+            return replace(response, headers=typed, body=self._streamed(body))
+        response = replace(response, headers=headers, body=body)
+        return await _compressed(request, response) if self._settings.compresses else response
+
+    def _is_error(self, response: Response) -> bool:
+        return response.status in self._settings.error_status
 
     def _rewritten(self, request: Request) -> Request:
         path = without_base_path(request.path, self._settings.base_path)
@@ -232,17 +239,22 @@ async def _never_ending() -> AsyncIterator[bytes]:
     yield b""
 
 
-def _compressed(request: Request, response: Response) -> Response:
-    body = response.body
+async def _read(body: bytes | AsyncIterator[bytes]) -> bytes | AsyncIterator[bytes]:
+    """The body, read to its end; still without a length where its server sent none."""
+    return body if isinstance(body, bytes) else _once(await read_body(body))
+
+
+async def _once(data: bytes) -> AsyncIterator[bytes]:
+    yield data
+
+
+async def _compressed(request: Request, response: Response) -> Response:
     media_type = (response.header("content-type") or "").lower()
-    if (
-        "gzip" not in (request.header("accept-encoding") or "").lower()
-        or not isinstance(body, bytes)
-        or len(body) < SMALLEST_COMPRESSED
-        or media_type.startswith(NEVER_COMPRESSED)
-        or response.header("content-encoding") is not None
-    ):
+    encoded = response.header("content-encoding") is not None or media_type.startswith(NEVER_COMPRESSED)
+    if encoded or "gzip" not in (request.header("accept-encoding") or "").lower():
         return response
-    kept = [(name, value) for name, value in response.headers if name.lower() != "content-length"]
+    if isinstance(response.body, bytes) and len(response.body) < SMALLEST_COMPRESSED:
+        return response
+    kept = [(name, value) for name, value in response.headers if name != "content-length"]
     headers = (*kept, ("content-encoding", "gzip"), ("vary", "accept-encoding"))
-    return replace(response, headers=headers, body=gzip.compress(body))
+    return replace(response, headers=headers, body=_once(gzip.compress(await read_body(response.body))))

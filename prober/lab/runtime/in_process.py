@@ -5,12 +5,11 @@ import email.utils
 import inspect
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import replace
 from enum import StrEnum
 from typing import Any, Final
 
 from prober.clock import Clock, SystemClock
-from prober.lab.http import Handler, Request, Response, close_body, read_body
+from prober.lab.http import Handler, Response, close_body, read_body
 from prober.lab.runtime.function import HTTP_INTEGRATION, Answer, Buffered, Context, FunctionFailed, Streamed
 from prober.lab.runtime.http_events import head_of, request_of
 
@@ -52,26 +51,15 @@ class HandlerInstance:
 
 
 class AppInstance:
-    """A web application behind an adapter that turns events into requests and answers into return values.
+    """A web application, with what turns events into requests to it and its answers into return values.
 
     As with a real one, the application's `Date` stands still while the instance is frozen: web servers refresh it
     from a timer, and no timer runs between events.
-
-    `authorization_source` names the header that the application gets as its Authorization, where signatures need that
-    one (AWS_LWA_AUTHORIZATION_SOURCE of the Lambda Web Adapter).
     """
 
-    def __init__(
-        self,
-        app: Handler,
-        mode: AdapterMode,
-        *,
-        authorization_source: str | None = None,
-        clock: Clock | None = None,
-    ) -> None:
+    def __init__(self, app: Handler, mode: AdapterMode, *, clock: Clock | None = None) -> None:
         self._app = app
         self._mode = mode
-        self._authorization_source = authorization_source
         self._clock = clock or SystemClock()
         self._frozen_date: str | None = None
 
@@ -80,7 +68,7 @@ class AppInstance:
 
     async def invoke(self, event: Mapping[str, Any], context: Context) -> Answer:
         date = self._frozen_date or self._date()
-        response = await self._app(self._request_of(event))
+        response = await self._app(request_of(event))
         head = head_of(event, response.status, *_headers_of(response, date))
         if self._mode is AdapterMode.RESPONSE_STREAM:
             return Streamed(HTTP_INTEGRATION, _with_prelude(head, response.body))
@@ -92,15 +80,6 @@ class AppInstance:
 
     async def stop(self) -> None:
         """The application holds nothing that outlives it."""
-
-    def _request_of(self, event: Mapping[str, Any]) -> Request:
-        request = request_of(event)
-        if self._authorization_source is None:
-            return request
-        token = request.header(self._authorization_source)
-        moved = [] if token is None else [("authorization", token)]
-        kept = [(name, value) for name, value in request.headers if name != "authorization"]
-        return replace(request, headers=(*kept, *moved))
 
     def _date(self) -> str:
         return email.utils.format_datetime(self._clock.now(), usegmt=True)
@@ -118,7 +97,7 @@ def _headers_of(response: Response, date: str) -> tuple[dict[str, str], list[str
 
 def _body_of(response: Response, body: bytes) -> dict[str, Any]:
     media_type = (response.header("content-type") or "text/plain").lower()
-    if any(kind in media_type for kind in TEXT_TYPES):
+    if response.header("content-encoding") is None and any(kind in media_type for kind in TEXT_TYPES):
         return {"body": body.decode("utf-8"), "isBase64Encoded": False}
     return {"body": base64.b64encode(body).decode("ascii"), "isBase64Encoded": True}
 
