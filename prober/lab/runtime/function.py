@@ -219,11 +219,8 @@ class Function:
         async def release(reusable: bool) -> None:
             await self._release(sandbox, reusable=reusable)
 
-        def leave(rest: AsyncIterator[bytes]) -> None:
-            self._keep(_drained(rest))
-
         limit = self.max_stream_bytes
-        return Streamed(answer.content_type, _Metered(answer.chunks, give_up_at, limit, release, leave))
+        return Streamed(answer.content_type, _Metered(answer.chunks, give_up_at, limit, release, self._keep))
 
     async def _take(self) -> _Sandbox:
         """A sandbox for one event: one that waits for events, or a new one whose init phase has been tried."""
@@ -314,7 +311,7 @@ async def _drained(chunks: AsyncIterator[bytes]) -> None:
 class _Metered:
     """The chunks of a streamed answer, under the limits of time and size; the instance is released with the last.
 
-    A client that leaves early does not end the instance: `leave` is given what is still to come.
+    A client that leaves early does not end the instance: `keep` makes a task that reads what is still to come.
     """
 
     def __init__(
@@ -323,13 +320,14 @@ class _Metered:
         give_up_at: float,
         max_bytes: int,
         release: Callable[[bool], Awaitable[None]],
-        leave: Callable[[AsyncIterator[bytes]], None],
+        keep: Callable[[Coroutine[Any, Any, Any]], asyncio.Task[Any]],
     ) -> None:
         self._chunks = chunks
         self._give_up_at = give_up_at
         self._left_bytes = max_bytes
         self._release: Callable[[bool], Awaitable[None]] | None = release
-        self._leave: Callable[[AsyncIterator[bytes]], None] | None = leave
+        self._keep = keep
+        self._is_left = False
         self._step: asyncio.Task[bytes | None] | None = None
 
     def __aiter__(self) -> AsyncIterator[bytes]:
@@ -337,7 +335,7 @@ class _Metered:
 
     async def __anext__(self) -> bytes:
         # A step outlives a reader that is cancelled: whoever reads the rest takes it up.
-        self._step = self._step or asyncio.ensure_future(self._next())
+        self._step = self._step or self._keep(self._next())
         try:
             async with asyncio.timeout_at(self._give_up_at):
                 chunk = await asyncio.shield(self._step)
@@ -364,9 +362,9 @@ class _Metered:
         return await anext(self._chunks, None)
 
     async def aclose(self) -> None:
-        leave, self._leave = self._leave, None
-        if leave is not None and self._release is not None:
-            leave(self)
+        if self._release is not None and not self._is_left:
+            self._is_left = True
+            self._keep(_drained(self))
 
     async def _end(self, *, reusable: bool) -> None:
         release, self._release = self._release, None
