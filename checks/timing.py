@@ -15,6 +15,12 @@ BURST_SPREAD_MS: Final = 50.0
 BURST_SPREAD_SHARE: Final = 0.1
 """Events that lie closer together than this share of the time taken (but at least 50 ms) arrived in one burst."""
 
+JOINED_BYTES: Final = 100_000
+"""The Node.js runtime of Lambda holds smaller chunks back and sends them with what is written next."""
+
+HEADERS_EARLY_SHARE: Final = 0.8
+"""Headers that come before this share of the wait for the first event were not held back with it."""
+
 ONE_BODY_TOOK_MS: Final = 1000.0
 """A tool that takes longer than this and is expected to stream should not answer in one JSON body."""
 
@@ -25,8 +31,13 @@ class Pace(Enum):
     STREAMED = auto()
     BURST = auto()
     """Several events, all together, although the server took its time."""
+    SIZED = auto()
+    """An event stream with a Content-Length: nobody knows the length of a stream before its end."""
     ONE_BODY = auto()
     """A JSON body, late, where events were expected."""
+    JOINED = auto()
+    """A few events, all together, but behind headers that came at once: so nothing on the way held the answer back.
+    The server wrote them so, or its runtime joined them."""
     UNMEASURED = auto()
     """Too fast or too small to tell."""
 
@@ -36,6 +47,7 @@ class Cadence:
     """When the messages of one answer arrived; offsets count from the start of the exchange."""
 
     events: int
+    headers_ms: float | None
     first_ms: float
     last_ms: float
     taken_ms: float
@@ -44,6 +56,16 @@ class Cadence:
     @property
     def spread_ms(self) -> float:
         return self.last_ms - self.first_ms
+
+    @property
+    def share(self) -> float:
+        """How much of the time taken lies between the first message and the last: near 0 in a burst, near 1 where the
+        first came at once."""
+        return self.spread_ms / self.taken_ms if self.taken_ms > 0 else 0.0
+
+    @property
+    def has_early_headers(self) -> bool:
+        return self.headers_ms is not None and self.headers_ms < HEADERS_EARLY_SHARE * self.first_ms
 
     @property
     def is_burst(self) -> bool:
@@ -65,6 +87,7 @@ def cadence_of(exchange: Exchange) -> Cadence | None:
     first, last = exchange.messages[0].at_ms, exchange.messages[-1].at_ms
     return Cadence(
         events=len(exchange.messages),
+        headers_ms=exchange.timings.first_byte_ms,
         first_ms=first,
         last_ms=last,
         taken_ms=last - (exchange.timings.sent_ms or 0.0),
@@ -79,9 +102,9 @@ def came_as_events(exchange: Exchange) -> bool:
 def pace_of(exchange: Exchange, expected: bool | None) -> Pace:
     """How an answer arrived, given what the owner says about streaming.
 
-    Where he expects it, the clock alone decides. Where he says nothing, a burst counts only with a Content-Length:
-    nobody can know the length of a stream before its end, so something held the answer back. Where he says that events
-    need not stream, nothing counts against the endpoint.
+    Where he expects it, the clock decides, and a Content-Length does. Where he says nothing, a burst counts only with a
+    Content-Length, so that something certainly held the answer back. Where he says that events need not stream, nothing
+    counts against the endpoint.
     """
     cadence = cadence_of(exchange)
     if cadence is None:
@@ -89,21 +112,31 @@ def pace_of(exchange: Exchange, expected: bool | None) -> Pace:
     if exchange.media_type == JSON_TYPE:
         late = expected is True and cadence.taken_ms >= ONE_BODY_TOOK_MS
         return Pace.ONE_BODY if late else Pace.UNMEASURED
-    if not came_as_events(exchange) or cadence.events < 2:
+    if not came_as_events(exchange):
         return Pace.UNMEASURED
+    sized = exchange.media_type == EVENT_STREAM_TYPE and exchange.header("content-length") is not None
     if cadence.is_burst:
-        sized = exchange.media_type == EVENT_STREAM_TYPE and exchange.header("content-length") is not None
-        return Pace.BURST if expected is True or (expected is None and sized) else Pace.UNMEASURED
+        return _pace_of_burst(exchange, cadence, expected, sized=sized)
+    if sized and expected is True:
+        return Pace.SIZED
     return Pace.STREAMED if cadence.spread_ms > BURST_SPREAD_MS else Pace.UNMEASURED
 
 
+def _pace_of_burst(exchange: Exchange, cadence: Cadence, expected: bool | None, *, sized: bool) -> Pace:
+    if expected is not True:
+        return Pace.BURST if expected is None and sized else Pace.UNMEASURED
+    own = exchange.media_type == EVENT_STREAM_TYPE
+    joined = own and not sized and cadence.has_early_headers and exchange.body_size < JOINED_BYTES
+    return Pace.JOINED if joined else Pace.BURST
+
+
 def held_back(exchanges: Iterable[Exchange], expected: bool | None) -> tuple[Exchange, Pace] | None:
-    """The answer that shows best that something held the events back: a burst of events before a single body.
+    """The answer that shows best that events did not come one by one: a burst before a length, and that before a body.
 
     Where streaming is expected, only tool calls count, because only they were asked to report progress.
     """
     counted = [each for each in exchanges if expected is None or each.rpc_method == "tools/call"]
-    for pace in (Pace.BURST, Pace.ONE_BODY):
+    for pace in (Pace.BURST, Pace.SIZED, Pace.ONE_BODY, Pace.JOINED):
         for exchange in counted:
             if pace_of(exchange, expected) is pace:
                 return exchange, pace

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
 
+from checks.cuts import cut_at_limit
 from checks.detectors.scene import Scene
 from checks.front_door import FrontDoor, front_door_of
 from checks.model import CheckResult, Effect, Evidence, Exchange, Proof
 from checks.plateaus import LEAST_LIMIT_MS, is_at_whole_seconds, round_trip_ms, server_wait_ms
-from checks.proofs import answer_line, header_proof, milliseconds, request_line
+from checks.proofs import answer_line, counted, header_proof, milliseconds, request_line
 from checks.second_look import comes_from_function
 from checks.symptoms import Symptom, error_message, first_asked, platform_error, symptom_of
 from checks.text import clean
@@ -119,7 +120,7 @@ def function_timeout(evidence: Evidence) -> Cause | None:
     failures = failures_of(evidence)
     confidence = None if failures is None else _limit_of(failures)
     if failures is None or confidence is None:
-        return None
+        return _cut_stream(evidence)
     exchange, waits = failures.first, [milliseconds(each) for each in failures.waits]
     limit = max(1, round(min(failures.waits) / 1000))
     often = f" after {waits[0]}" if len(waits) == 1 else f", {len(waits)} times, after {' and '.join(waits)}"
@@ -128,13 +129,46 @@ def function_timeout(evidence: Evidence) -> Cause | None:
         confidence,
         f"{failures.found.asked} ends with HTTP {exchange.status}{often}: the function runs into a time limit of about "
         f"{limit} s{each}.",
-        "Find out what the function waits for, in its log before `Task timed out`; if it only needs longer:\n"
-        f"  aws lambda update-function-configuration --function-name NAME --timeout {max(30, 2 * limit)}\n"
-        f"  # SAM: Timeout: {max(30, 2 * limit)}\n"
-        f"  # CDK: new lambda.Function(…, {{ timeout: Duration.seconds({max(30, 2 * limit)}) }})\n"
-        f"The line of this request says which it was:\n{_log(exchange)}",
+        _longer(limit, exchange),
         proofs=_proofs(failures),
         alternatives=_timeout_alternatives(failures),
+    )
+
+
+def _cut_stream(evidence: Evidence) -> Cause | None:
+    """The same limit in the middle of a stream, where no error page can come any more."""
+    cut = cut_at_limit(evidence)
+    if cut is None:
+        return None
+    found, limit = Scene(evidence, cut.exchanges[-1]), max(1, round(cut.after_ms / 1000))
+    return found.cause(
+        cut.confidence,
+        f"The event stream that answers {found.asked} is cut off after {milliseconds(cut.after_ms)}: the function runs "
+        f"into a time limit of about {limit} s.",
+        _longer(limit, found.exchange),
+        proofs=tuple(
+            Proof(
+                text=f"{request_line(each)} was cut off after {counted(len(each.messages), 'message')}",
+                exchange=each.id,
+            )
+            for each in cut.exchanges
+        ),
+        alternatives=(
+            "The application died just then (stream-truncated): the log has an exception or Runtime.ExitError instead "
+            "of `Task timed out`, and the next stream ends after another time.",
+            "A gateway's limit for idle or long streams: then a Function URL of the same function streams on.",
+        ),
+    )
+
+
+def _longer(limit: int, exchange: Exchange) -> str:
+    wanted = max(30, 2 * limit)
+    return (
+        "Find out what the function waits for, in its log before `Task timed out`; if it only needs longer:\n"
+        f"  aws lambda update-function-configuration --function-name NAME --timeout {wanted}\n"
+        f"  # SAM: Timeout: {wanted}\n"
+        f"  # CDK: new lambda.Function(…, {{ timeout: Duration.seconds({wanted}) }})\n"
+        f"The line of this request says which it was:\n{_log(exchange)}"
     )
 
 

@@ -1,13 +1,19 @@
 """Causes around event streams: empty, held back until the end, cut off."""
 
+import base64
+import binascii
+import json
+import re
 from collections.abc import Mapping
 from typing import Final
 
+from checks.cuts import cut_at_limit
 from checks.detectors.scene import Scene, scene
 from checks.front_door import FrontDoor, front_door_of
 from checks.model import Effect, Evidence, Exchange, Failure, Proof
 from checks.proofs import counted, header_proof, milliseconds
 from checks.symptoms import STREAM_ERROR_MARK, Symptom, is_tool_call
+from checks.text import clean, clean_bytes
 from checks.timing import Cadence, Pace, cadence_of, held_back
 from checks.unit import Cause, detector
 
@@ -26,6 +32,9 @@ _FIXES: Final[Mapping[FrontDoor, str]] = {
     "with responseTransferMode: STREAM.",
     FrontDoor.ALB: "A load balancer cannot stream from a function. Use a Function URL with InvokeMode RESPONSE_STREAM.",
 }
+_ERROR_TYPE: Final = re.compile(STREAM_ERROR_MARK + rb":[ \t]*([^\r\n]+)")
+_ERROR_BODY: Final = re.compile(rb"Lambda-Runtime-Function-Error-Body:[ \t]*([^\r\n]+)")
+
 _OTHER_FIX: Final = (
     "Switch buffering off in every proxy on the way (nginx: `proxy_buffering off`, or let the server send "
     "`X-Accel-Buffering: no`), and compression middleware for text/event-stream. On Lambda, InvokeMode and the "
@@ -70,17 +79,12 @@ def streaming_buffered(evidence: Evidence) -> Cause | None:
     assert cadence is not None
     found = Scene(evidence, exchange)
     return found.cause(
-        _confidence(exchange, pace, cadence),
+        _confidence(pace, cadence),
         _summary(found, pace, cadence),
         _FIXES.get(front_door_of(exchange), _OTHER_FIX),
-        proofs=(
-            *(
-                Proof(text=f"message {number} after {milliseconds(message.at_ms)}", exchange=exchange.id)
-                for number, message in enumerate(exchange.messages[:5], start=1)
-            ),
-            *header_proof(exchange, "content-length"),
-        ),
+        proofs=_measures(exchange, cadence),
         alternatives=_otherwise(pace),
+        effect=Effect.INFORMATION if pace is Pace.JOINED else Effect.DEGRADED,
     )
 
 
@@ -88,21 +92,25 @@ def streaming_buffered(evidence: Evidence) -> Cause | None:
 def stream_truncated(evidence: Evidence) -> Cause | None:
     """An event stream ends before the answer, or in the middle of an event."""
     found = scene(evidence, Symptom.STREAM_TRUNCATED, tool_calls=True)
-    if found is None:
+    if found is None or cut_at_limit(evidence) is not None:
         return None
     exchange = found.exchange
-    died = STREAM_ERROR_MARK in exchange.body
+    died = runtime_error_of(exchange)
     after = f"after {counted(len(exchange.messages), 'message')} and {milliseconds(exchange.timings.total_ms)}"
     where = " in the middle of an event" if exchange.unterminated else ""
-    why = " The runtime wrote its error into the body: the application died in mid-stream." if died else ""
+    why = "" if died is None else f" The runtime wrote its error into the body: {died}."
     return found.cause(
-        0.95 if died else 0.75,
+        0.75 if died is None else 0.95,
         f"The event stream that answers {found.asked} ends{where} without the answer, {after}.{why}",
-        "Look in the function's log for `Task timed out` or a crash at this time; raise the function's timeout if the "
-        "stream is meant to last longer.",
+        "Look in the function's log for a crash at this time, or for `Task timed out`; raise the function's timeout if "
+        "the stream is meant to last longer.",
         alternatives=(
-            "The function's timeout: then the stream ends after the same time on every call.",
-            "A size or idle limit of a gateway on the way.",
+            *(
+                ("The function's timeout: then the stream ends after the same whole seconds on every call.",)
+                if died is None
+                else ()
+            ),
+            "A size or idle limit of a gateway on the way: then the stream ends after the same size or silence.",
             *(
                 ("The server closes early and means the client to resume with Last-Event-ID.",)
                 if _resumes(exchange)
@@ -112,21 +120,77 @@ def stream_truncated(evidence: Evidence) -> Cause | None:
     )
 
 
-def _confidence(exchange: Exchange, pace: Pace, cadence: Cadence) -> float:
-    """Headers that come early show that nobody held the whole answer back; then only the events were joined."""
-    if pace is Pace.ONE_BODY:
-        return 0.7
-    first_byte = exchange.timings.first_byte_ms
-    return 0.9 if first_byte is None or first_byte >= 0.8 * cadence.first_ms else 0.65
+def runtime_error_of(exchange: Exchange) -> str | None:
+    """What a Rust runtime, and so the Lambda Web Adapter, wrote about its end into the body, in one line, or None.
+
+    What is meant as trailers comes as text: an error type, and the error itself in base64.
+    """
+    if STREAM_ERROR_MARK not in exchange.body:
+        return None
+    kind, body = _ERROR_TYPE.search(exchange.body), _ERROR_BODY.search(exchange.body)
+    said = _decoded(body[1]) if body is not None else ""
+    named = clean_bytes(kind[1], 80) if kind is not None else "an error"
+    return f"{named}: {said}" if said else named
+
+
+def _decoded(coded: bytes) -> str:
+    """The error, which is text or JSON with a message."""
+    whole = coded[: len(coded) // 4 * 4]
+    try:
+        text = base64.b64decode(whole, validate=True)
+    except binascii.Error:
+        return clean_bytes(coded, 160)
+    try:
+        parsed = json.loads(text)
+    except (ValueError, RecursionError):
+        return clean_bytes(text, 160)
+    message = parsed.get("errorMessage") if isinstance(parsed, dict) else None
+    return clean(message, 160) if isinstance(message, str) else clean_bytes(text, 160)
+
+
+def _confidence(pace: Pace, cadence: Cadence) -> float:
+    if pace is Pace.BURST:
+        return 0.65 if cadence.has_early_headers else 0.9
+    return {Pace.SIZED: 0.8, Pace.JOINED: 0.5}.get(pace, 0.7)
 
 
 def _summary(found: Scene, pace: Pace, cadence: Cadence) -> str:
     took = milliseconds(cadence.taken_ms)
     if pace is Pace.ONE_BODY:
         return f"{found.asked} is answered with one JSON body after {took}, although events are expected to stream."
-    return (
+    if pace is Pace.SIZED:
+        return f"The event stream that answers {found.asked} has a Content-Length: it was collected before it was sent."
+    together = (
         f"{cadence.events} events of {found.asked} arrive within {milliseconds(cadence.spread_ms)} of each other, "
-        f"{took} after the request: they were held back."
+        f"{took} after the request"
+    )
+    if pace is Pace.JOINED:
+        return f"{together}, behind headers that came at once: the server or its runtime joined them."
+    return f"{together}: {_holder(found.door)}."
+
+
+def _holder(door: FrontDoor) -> str:
+    never = {
+        FrontDoor.HTTP_API: "an API Gateway HTTP API collects every answer",
+        FrontDoor.ALB: "a load balancer collects every answer of a function",
+    }
+    return never.get(door, "they were held back")
+
+
+def _measures(exchange: Exchange, cadence: Cadence) -> tuple[Proof, ...]:
+    """Headers, first and last event against the time that the server took."""
+    headers = "" if cadence.headers_ms is None else f"headers after {milliseconds(cadence.headers_ms)}, "
+    text = (
+        f"{headers}first event after {milliseconds(cadence.first_ms)}, last after {milliseconds(cadence.last_ms)}: "
+        f"the events span {cadence.share:.0%} of the time that the server took"
+    )
+    return (
+        Proof(text=text, exchange=exchange.id),
+        *(
+            Proof(text=f"message {number} after {milliseconds(message.at_ms)}", exchange=exchange.id)
+            for number, message in enumerate(exchange.messages[:5], start=1)
+        ),
+        *header_proof(exchange, "content-length"),
     )
 
 
@@ -136,6 +200,8 @@ def _otherwise(pace: Pace) -> tuple[str, ...]:
             "The server is set to answer with JSON only (json_response in the Python SDK), or the tool reports no "
             "progress: then a local run of the server answers the same way.",
         )
+    if pace is Pace.SIZED:
+        return ("The server itself makes the whole stream before it sends it: then a local run has the length, too.",)
     return (
         "The tool itself reports all its progress at the end: then a local run shows the same times.",
         "The Node.js runtime joins chunks below about 100 KB: then larger events arrive one by one.",

@@ -1,7 +1,7 @@
 """Streaming, read off the clock of the exchanges that the earlier checks made."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from checks.model import CheckResult, Exchange, Outcome, Profile
 from checks.proofs import counted, milliseconds, request_line
@@ -9,13 +9,16 @@ from checks.symptoms import Symptom, is_tool_call, symptom_of
 from checks.timing import Pace, cadence_of, came_as_events, held_back, pace_of
 from checks.unit import CheckContext, check
 
+_FACTS: Final = ("headers_ms", "first_event_ms", "last_event_ms", "events", "spread_ms", "share", "exchange")
+
 
 @check("streaming", profiles=frozenset({Profile.STANDARD, Profile.FULL}))
 async def streaming(ctx: CheckContext) -> CheckResult:
     """Do events arrive one by one, as the server writes them, and not in one burst at the end?
 
-    Makes no request of its own. Facts, of the answer that decides: `first_event_ms`, `last_event_ms` (from the start
-    of its exchange), `events`, `spread_ms`, `exchange`; all None where no event stream came.
+    Makes no request of its own. Facts, of the answer that decides: `headers_ms`, `first_event_ms`, `last_event_ms`
+    (from the start of its exchange), `events`, `spread_ms`, `share` (of the time that the server took, what lies
+    between the first event and the last), `exchange`; all None where no event stream came.
     """
     asked = [exchange for result in ctx.results for exchange in result.exchanges if exchange.rpc_id is not None]
     empty = next((each for each in _that_count(ctx) if symptom_of(each) is Symptom.STREAM_EMPTY), None)
@@ -26,12 +29,14 @@ async def streaming(ctx: CheckContext) -> CheckResult:
     if expected is False:
         return _result(Outcome.SKIP, "not measured: the owner says that events need not stream", _longest(asked))
     late = held_back(asked, expected)
-    if late is not None:
+    if late is not None and late[1] is not Pace.JOINED:
         return _held_back(*late, expected)
     calls = [exchange for exchange in asked if is_tool_call(exchange)] if expected else asked
     streamed = next((each for each in calls if pace_of(each, expected) is Pace.STREAMED), None)
     if streamed is not None:
         return _result(Outcome.PASS, f"{_measured(streamed)}: the events arrive one by one", streamed)
+    if late is not None:
+        return _joined(late[0])
     return _result(Outcome.SKIP, _inconclusive(calls, expected), _longest(asked))
 
 
@@ -43,10 +48,17 @@ def _that_count(ctx: CheckContext) -> list[Exchange]:
 
 def _held_back(exchange: Exchange, pace: Pace, expected: bool | None) -> CheckResult:
     outcome = Outcome.FAIL if expected else Outcome.WARN
+    if pace is Pace.SIZED:
+        return _result(outcome, "the event stream has a Content-Length: it was collected before it was sent", exchange)
     if pace is Pace.ONE_BODY:
         took = milliseconds(exchange.messages[-1].at_ms)
         return _result(outcome, f"one JSON body after {took} although events are expected to stream", exchange)
     return _result(outcome, f"{_measured(exchange)}: the events arrive in one burst", exchange)
+
+
+def _joined(exchange: Exchange) -> CheckResult:
+    how = "together, behind headers that came at once: the server or its runtime joined them"
+    return _result(Outcome.SKIP, f"too little to judge by: {_measured(exchange)}, {how}", exchange)
 
 
 def _inconclusive(calls: Sequence[Exchange], expected: bool | None) -> str:
@@ -78,11 +90,13 @@ def _result(outcome: Outcome, summary: str, exchange: Exchange | None) -> CheckR
 def _facts(exchange: Exchange | None) -> Mapping[str, Any]:
     cadence = None if exchange is None else cadence_of(exchange)
     if exchange is None or cadence is None:
-        return {"first_event_ms": None, "last_event_ms": None, "events": None, "spread_ms": None, "exchange": None}
+        return dict.fromkeys(_FACTS)
     return {
+        "headers_ms": cadence.headers_ms,
         "first_event_ms": cadence.first_ms,
         "last_event_ms": cadence.last_ms,
         "events": cadence.events,
         "spread_ms": cadence.spread_ms,
+        "share": round(cadence.share, 3),
         "exchange": exchange.id,
     }

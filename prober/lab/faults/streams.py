@@ -3,7 +3,7 @@
 from typing import Final
 
 from prober.lab import misbehaviour as bad
-from prober.lab.faults.parts import STREAMING, buffered, stateless_with, streaming
+from prober.lab.faults.parts import ADD, COUNT, STREAMING, buffered, stateless_with, streaming
 from prober.lab.scenario import Front, Scenario
 from prober.lab.servers.handshake import HandshakeServer
 from prober.lab.servers.stateless import StatelessServer
@@ -44,6 +44,33 @@ STREAM_FAULTS: Final[tuple[Scenario, ...]] = (
         front=Front.FUNCTION_URL_BUFFERED,
         options=STREAMING,
         build=buffered(StatelessServer),
+    ),
+    Scenario(
+        id="streaming-buffered-quick",
+        title="An event stream has a Content-Length, although the tool is too quick for the clock",
+        verdict="degraded",
+        diagnosis="streaming-buffered",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options={**STREAMING, "sentinels": [ADD]},
+        build=buffered(StatelessServer),
+    ),
+    Scenario(
+        id="streaming-joined",
+        title="Headers come at once, and small events all together at the end",
+        verdict="up",
+        diagnosis="streaming-buffered",
+        front=Front.FUNCTION_URL_STREAMING,
+        options=STREAMING,
+        build=streaming(lambda: bad.joined(StatelessServer())),
+    ),
+    Scenario(
+        id="function-timeout-in-mid-stream",
+        title="The function's time limit cuts a tool's event stream off",
+        verdict="degraded",
+        diagnosis="function-timeout",
+        front=Front.FUNCTION_URL_STREAMING,
+        options={**STREAMING, "sentinels": [{**COUNT, "arguments": {"n": 6, "seconds": 3.0}}]},
+        build=streaming(StatelessServer, timeout_s=1.0),
     ),
     Scenario(
         id="stream-truncated",

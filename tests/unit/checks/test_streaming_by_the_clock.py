@@ -1,10 +1,12 @@
 """Streaming is judged by arrival times: the check and the detector agree, and neither cries over a fast tool."""
 
+import base64
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from checks.model import Exchange, Outcome, Sentinel
+from checks.model import Effect, Exchange, Failure, Outcome, Sentinel
 from tests.unit.checks.conversations import (
     FUNCTION_URL,
     Judged,
@@ -13,6 +15,7 @@ from tests.unit.checks.conversations import (
     exchange,
     judge,
     opened,
+    progress,
     streamed,
     tool_page,
 )
@@ -86,11 +89,131 @@ def test_the_measured_numbers_stand_in_summary_facts_and_proof() -> None:
     assert any("message 3 after 1,802 ms" in proof.text for proof in diagnosis.evidence)
 
 
+@pytest.mark.parametrize(
+    ("more", "known"),
+    [
+        ({}, False),
+        ({"headers": FUNCTION_URL}, False),
+        ({"headers": (LENGTH,)}, True),
+        ({"body_size": 200_000}, True),
+        ({"wait_ms": 1799.0}, True),
+    ],
+)
+def test_few_events_behind_early_headers_are_joined_by_the_server_and_no_fault(
+    more: dict[str, Any], known: bool
+) -> None:
+    judged = after(streamed(1800.0, 1801.0, **{"wait_ms": 20.0, **more}), True)
+
+    assert judged.ids == ["streaming-buffered"]
+    assert judged.diagnoses[0].effect is (Effect.DEGRADED if known else Effect.INFORMATION)
+    assert judged.verdict == ("degraded" if known else "up")
+    assert judged.result("streaming").outcome is (Outcome.FAIL if known else Outcome.SKIP)
+
+
 def test_headers_that_come_early_lower_the_confidence() -> None:
     held = after(streamed(1800.0, 1801.0), True).diagnoses[0]
-    joined = after(streamed(1800.0, 1801.0, wait_ms=20.0), True).diagnoses[0]
+    joined = after(streamed(1800.0, 1801.0, wait_ms=20.0, body_size=200_000), True).diagnoses[0]
 
     assert joined.confidence < held.confidence
+
+
+@pytest.mark.parametrize(("streaming", "ids"), [(True, ["streaming-buffered"]), (None, []), (False, [])])
+@pytest.mark.parametrize("times", [(40.0,), (40.0, 41.0), (600.0,), (100.0, 300.0, 500.0)])
+def test_a_length_of_an_expected_stream_shows_that_it_was_collected(
+    times: tuple[float, ...], streaming: bool | None, ids: list[str]
+) -> None:
+    assert after(streamed(*times, headers=(LENGTH,)), streaming).ids == ids
+    assert after(streamed(*times, headers=(("content-length", "7"),)), streaming).ids == ids
+
+
+def test_the_proof_holds_the_ratio_of_the_events_to_the_time_taken() -> None:
+    diagnosis = after(streamed(1800.0, 1818.0), True).diagnoses[0]
+
+    assert any("the events span 1% of the time" in proof.text for proof in diagnosis.evidence)
+    assert any("headers after 1,800 ms" in proof.text for proof in diagnosis.evidence)
+
+
+@pytest.mark.parametrize(
+    ("headers", "holder"),
+    [
+        ((("Apigw-Requestid", "g"),), "HTTP API collects"),
+        ((("server", "awselb/2.0"),), "load balancer collects"),
+        (FUNCTION_URL, "held back"),
+    ],
+)
+def test_a_door_that_cannot_stream_is_named(headers: tuple[tuple[str, str], ...], holder: str) -> None:
+    assert holder in after(streamed(1800.0, 1801.0, headers=headers), True).diagnoses[0].summary
+
+
+# streams that end too soon
+
+TRAILER = b"Lambda-Runtime-Function-Error-Type: Runtime.StreamError\r\nLambda-Runtime-Function-Error-Body: "
+DIED = b"connection closed before message completed"
+
+
+@pytest.mark.parametrize(
+    ("written", "said"),
+    [
+        (TRAILER + base64.b64encode(DIED) + b"\r\n", "Runtime.StreamError: connection closed before message completed"),
+        (TRAILER + base64.b64encode(b'{"errorMessage":"out of memory"}'), "Runtime.StreamError: out of memory"),
+        (TRAILER + base64.b64encode(b"\x1b[31mred\x00")[:-2], "Runtime.StreamError: "),
+        (TRAILER + b"!!! not base64 !!!\r\n", "Runtime.StreamError: !!! not base64 !!!"),
+        (b"Lambda-Runtime-Function-Error-Type: Own.Kind\n", "Own.Kind"),
+    ],
+)
+def test_the_error_that_a_runtime_writes_into_the_body_is_decoded_and_cleaned(written: bytes, said: str) -> None:
+    cut = exchange("tools/call", media="text/event-stream", body=b'data: {"jsonrpc"' + written)
+
+    diagnosis = after(cut, None).diagnosis("stream-truncated")
+
+    assert f"wrote its error into the body: {said}" in diagnosis.summary
+    assert not set(diagnosis.summary) & set("\x1b\x00")
+    assert diagnosis.confidence > 0.9
+    assert not any("function's timeout" in each for each in diagnosis.alternatives)
+
+
+def cut_off(total_ms: float, failure: Failure | None = Failure.CONNECTION_LOST, **more: Any) -> Exchange:
+    return exchange(
+        "tools/call",
+        media="text/event-stream",
+        messages=[progress(1)],
+        total_ms=total_ms,
+        failure=failure,
+        **more,
+    )
+
+
+@pytest.mark.parametrize(
+    ("cut", "diagnosis"),
+    [
+        (cut_off(1012.0), "function-timeout"),
+        (cut_off(3049.0), "function-timeout"),
+        (cut_off(15_100.0, Failure.PROTOCOL), "function-timeout"),
+        (cut_off(1500.0), "stream-truncated"),
+        (cut_off(120.0), "stream-truncated"),
+        (cut_off(3049.0, None), "stream-truncated"),
+        (cut_off(3049.0, body=b'data: {"x"' + TRAILER), "stream-truncated"),
+    ],
+)
+def test_a_stream_that_breaks_off_at_whole_seconds_ran_into_the_limit(cut: Exchange, diagnosis: str) -> None:
+    judged = after(cut, True)
+
+    assert judged.ids == [diagnosis]
+    assert judged.verdict == "degraded"
+    assert any(
+        other in " ".join(judged.diagnoses[0].alternatives) for other in ("stream-truncated", "timeout", "limit")
+    )
+
+
+def test_two_streams_cut_after_the_same_time_are_surer_and_different_times_are_no_limit() -> None:
+    watched = endpoint(sentinels=(Sentinel(tool="a"), Sentinel(tool="b")), streaming=True)
+
+    def two(first: float, second: float) -> Judged:
+        return judge(opened(), tool_page("a", "b"), cut_off(first), cut_off(second), endpoint=watched)
+
+    assert two(3030.0, 3041.0).ids == ["function-timeout"]
+    assert two(3030.0, 3041.0).diagnoses[0].confidence > after(cut_off(3030.0), True).diagnoses[0].confidence
+    assert two(3030.0, 2041.0).ids == ["stream-truncated"]
 
 
 @pytest.mark.parametrize(
