@@ -1,5 +1,6 @@
 """The same facts as JSON, to read only. Field names follow the report's vocabulary."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any, Self
 from uuid import UUID
@@ -8,10 +9,12 @@ from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 from starlette.exceptions import HTTPException
 
+from checks.likelihood import likelihoods, percentile
 from checks.model import Verdict
 from checks.text import shown_url
 from dashboard.services import WithServices
 from dashboard.views import endpoint_href, probe_href
+from prober.storage import cold_starts as storage
 from prober.storage import queries
 
 router = APIRouter(prefix="/api", tags=["read"])
@@ -90,6 +93,9 @@ class ProbeSummary(BaseModel):
     cause: str | None
     cause_summary: str
     cold: bool
+    cold_confirmed: bool | None
+    init_ms: float | None
+    restore_ms: float | None
     missed: int
     tool_count: int | None
     duration_ms: float | None
@@ -109,8 +115,66 @@ class EndpointList(BaseModel):
     endpoints: list[EndpointSummary]
 
 
+class Exceeded(BaseModel):
+    """How likely a cold start is to take longer than `limit_s`: the share of those seen, and its 95 % interval."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    limit_s: float
+    exceeded: int
+    of: int
+    share: float
+    low: float
+    high: float
+
+
+class Percentiles(BaseModel):
+    """Milliseconds; null where there is nothing to rank."""
+
+    count: int
+    p50: float | None
+    p95: float | None
+    p99: float | None
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Self:
+        p50, p95, p99 = (percentile(values, share) for share in (0.5, 0.95, 0.99))
+        return cls(count=len(values), p50=p50, p95=p95, p99=p99)
+
+
+class FirstAnswers(BaseModel):
+    """First answers since `since`, from connecting to the first byte, cold and warm apart.
+
+    `cold` has those that bursts forced, beside the `probes_cold` that probes met; `confirmed` of these the function's
+    log confirmed. `start` is how long instances took to start, by the log. `exceeds` says nothing of limits that lie
+    beyond the endpoint's `timeout`.
+    """
+
+    since: datetime
+    cold: Percentiles
+    warm: Percentiles
+    start: Percentiles
+    probes_cold: int
+    confirmed: int
+    exceeds: list[Exceeded]
+
+    @classmethod
+    def seen(cls, answers: storage.FirstAnswers, timeout_s: float) -> Self:
+        p50, p95, p99 = answers.warm_ms or (None, None, None)
+        return cls(
+            since=answers.since,
+            cold=Percentiles.of(answers.cold_ms),
+            warm=Percentiles(count=answers.warm, p50=p50, p95=p95, p99=p99),
+            start=Percentiles.of(answers.start_ms),
+            probes_cold=answers.probes_cold,
+            confirmed=answers.confirmed,
+            exceeds=[Exceeded.model_validate(each) for each in likelihoods(answers.cold_ms, seen_up_to_s=timeout_s)],
+        )
+
+
 class EndpointDetail(BaseModel):
     endpoint: EndpointSummary
+    first_answers: FirstAnswers
     probes: list[ProbeSummary]
     """Newest first."""
     incidents: list[Incident]
@@ -151,6 +215,7 @@ async def endpoint(services: WithServices, name: str) -> EndpointDetail:
         raise HTTPException(404, "No endpoint of that name is watched.")
     return EndpointDetail(
         endpoint=EndpointSummary.of(found.fleet),
+        first_answers=FirstAnswers.seen(found.answers, found.endpoint.timeout_s),
         probes=[ProbeSummary.model_validate(each) for each in found.reports],
         incidents=[Incident.model_validate(each) for each in found.incidents],
     )

@@ -16,6 +16,7 @@ from checks.model import Endpoint, Profile, Verdict
 from checks.spec import Era, Transport, era_of
 from checks.text import clean, shown_url
 from dashboard.charts import PHASES, Bar, Column, LatencyChart, Sparkline, bars, latency_chart, sparkline
+from dashboard.cold_starts import ColdView, cold_view
 from dashboard.evidence import ReportView, report_view, transport_name
 from dashboard.wording import absolute, ago, counted, listed, milliseconds, short, span
 from prober.storage.queries import EndpointPage, FleetRow, IncidentRow, NoticeRow, ProbePage, ReportRow
@@ -184,6 +185,7 @@ class EndpointView:
     no_report: str
     facts: tuple[tuple[str, str], ...]
     incidents: tuple[IncidentView, ...]
+    cold: ColdView
     probes: tuple[ProbeRowView, ...]
 
 
@@ -270,6 +272,7 @@ def endpoint_view(page: EndpointPage, questions: Mapping[str, str], now: datetim
         no_report=_no_report(row),
         facts=_endpoint_facts(page, report),
         incidents=tuple(_incident(each, now) for each in page.incidents),
+        cold=cold_view(page.answers, page.endpoint),
         probes=probes[:LISTED_PROBES],
     )
 
@@ -433,13 +436,20 @@ def _bars_label(verdicts: Sequence[Verdict]) -> str:
     return f"last {counted(len(verdicts), 'probe')}: {listed(found)}"
 
 
+def _cold_word(report: ReportRow) -> str:
+    if not report.was_cold:
+        return ""
+    start = report.init_ms if report.restore_ms is None else report.restore_ms
+    return "cold start" if start is None else f"cold start, by the log: {milliseconds(start)} to start the instance"
+
+
 def _probe_row(report: ReportRow, now: datetime) -> ProbeRowView:
     summary = clean(report.cause_summary, 300)
     if report.missed:
         summary = f"{counted(report.missed, 'slot')} without a probe: {summary}"
     took = milliseconds(report.duration_ms)
     is_full = report.profile == Profile.FULL
-    marks = ["full profile" if is_full else "", "cold start" if report.cold else ""]
+    marks = ["full profile" if is_full else "", _cold_word(report)]
     words = [absolute(report.slot), report.verdict.value, took, *marks, summary]
     return ProbeRowView(
         href=None if report.missed else probe_href(report.id),
@@ -447,7 +457,7 @@ def _probe_row(report: ReportRow, now: datetime) -> ProbeRowView:
         verdict=report.verdict,
         cause=clean(report.cause or ""),
         summary=summary,
-        cold=report.cold,
+        cold=report.was_cold,
         full=is_full,
         took=took,
         wait=milliseconds(report.wait_ms),
@@ -470,7 +480,7 @@ def _history(newest_first: Sequence[tuple[ReportRow, ProbeRowView]], without_pro
         chart_label=_chart_label(reports),
         columns=tuple(zip(chart.columns, rows, strict=True)) if chart else (),
         phases=_phases_present(chart),
-        any_cold=any(report.cold for report in reports),
+        any_cold=any(report.was_cold for report in reports),
         any_cut=any(column.cut for column in chart.columns if column) if chart else False,
         time_marks=_time_marks([report.slot for report in reports], chart),
     )
@@ -494,7 +504,7 @@ def _chart_label(reports: Sequence[ReportRow]) -> str:
     if not waits:
         return ""
     middle = milliseconds(waits[len(waits) // 2])
-    cold = counted(sum(report.cold for report in reports), "cold start")
+    cold = counted(sum(report.was_cold for report in reports), "cold start")
     return f"wait for the first answer: middle value {middle}, longest {milliseconds(waits[-1])}, {cold}"
 
 

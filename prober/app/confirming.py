@@ -28,7 +28,7 @@ DELAYS_S: Final = (4.0, 8.0, 16.0, 32.0, 60.0)
 """Waits before each search. A report is there some seconds after the invocation; after two minutes it will not come."""
 
 MOST_AT_ONCE: Final = 200
-"""Probes that wait for their report. Beyond it the log is asked no more, which says something about AWS, not us."""
+"""Probes that wait for their report. Those beyond it stay without one, so that a slow AWS does not fill the memory."""
 
 REQUEST_ID: Final = "x-amzn-requestid"
 

@@ -1,4 +1,4 @@
-"""What the dashboard and the commands read: frozen values, each from one or two queries that never scan reports."""
+"""What the dashboard and the commands read: frozen values, each from a few queries; none reads all reports of a day."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,8 +11,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.model import Endpoint, Verdict
 from prober.storage import tables
+from prober.storage.cold_starts import FirstAnswers, first_answers
 from prober.storage.marks import verdicts_of
 from prober.storage.specs import endpoint_of
+
+ANSWERS_DAYS: Final = 7.0
+"""Cold starts are rare: of fewer days there is little to say."""
 
 MOST_ROWS: Final = 1000
 """No list is longer than this, whatever a caller asks for."""
@@ -68,6 +72,10 @@ class ReportRow:
     cause: str | None
     cause_summary: str
     cold: bool
+    cold_confirmed: bool | None
+    """What the function's log says about it; None where nobody asked."""
+    init_ms: float | None
+    restore_ms: float | None
     missed: int
     missed_reason: str | None
     tool_count: int | None
@@ -82,6 +90,11 @@ class ReportRow:
     sentinel_ms: float | None
     first_event_ms: float | None
     last_event_ms: float | None
+
+    @property
+    def was_cold(self) -> bool:
+        """Whether it met a cold start, as far as is known: the function's log knows better than the probe."""
+        return self.cold if self.cold_confirmed is None else self.cold_confirmed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -152,6 +165,8 @@ class EndpointPage:
     """The report of the last full probe, which may be the newest one; None once it is no longer kept."""
     incidents: tuple[IncidentRow, ...]
     """Newest first."""
+    answers: FirstAnswers
+    """Cold and warm, of the last `ANSWERS_DAYS` days."""
 
 
 async def fleet(db: AsyncEngine) -> tuple[FleetRow, ...]:
@@ -179,6 +194,7 @@ async def endpoint_page(db: AsyncEngine, name: str, *, reports: int = 100) -> En
             _incidents().where(tables.incident.c.endpoint_id == row["id"]).limit(_ENDPOINT_INCIDENTS)
         )
         incidents_seen = tuple(_incident_row(each) for each in past.mappings())
+        answers = await first_answers(connection, row["id"], ANSWERS_DAYS)
     newest, full = next((report.id for report in made if not report.missed), None), row["full_report_id"]
     latest = None if newest is None else await probe_page(db, newest)
     return EndpointPage(
@@ -188,6 +204,7 @@ async def endpoint_page(db: AsyncEngine, name: str, *, reports: int = 100) -> En
         latest=latest,
         full=latest if full == newest else await probe_page(db, full) if full is not None else None,
         incidents=incidents_seen,
+        answers=answers,
     )
 
 

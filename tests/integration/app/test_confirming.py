@@ -1,4 +1,4 @@
-"""After a probe that may have met a cold start, the function's log completes its report, and never changes a verdict."""
+"""After a probe that may have met a cold start, the function's log completes its report, and no verdict changes."""
 
 import asyncio
 import logging
@@ -25,7 +25,7 @@ URL = "https://abc.lambda-url.eu-west-1.on.aws/mcp"
 class FakeLog:
     """Answers in turn; remembers what was asked."""
 
-    answers: Sequence[InvocationReport | None | LogsUnavailable]
+    answers: Sequence[InvocationReport | LogsUnavailable | None]
     asked: list[Invocation] = field(default_factory=list)
 
     async def report(self, invocation: Invocation) -> InvocationReport | None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from checks.encode import as_json
 from checks.model import Endpoint, Verdict
+from prober.storage.cold_starts import FirstAnswers
 from prober.storage.queries import EndpointPage, FleetRow, IncidentRow, NoticeRow, ProbePage, ReportRow
 from tests.integration.dashboard.stories import FLEET, report_of
 
@@ -83,6 +84,9 @@ def report_row(say: Say = as_is, **changes: Any) -> ReportRow:
             "cause": say(""),
             "cause_summary": say(""),
             "cold": False,
+            "cold_confirmed": None,
+            "init_ms": None,
+            "restore_ms": None,
             "missed": 0,
             "missed_reason": None,
             "tool_count": 4,
@@ -133,6 +137,21 @@ def full_page(say: Say = as_is) -> ProbePage:
     return probe_page(say, report=report, detail=everywhere(detail, say))
 
 
+def first_answers(**changes: Any) -> FirstAnswers:
+    return FirstAnswers(
+        **{
+            "since": NOW - timedelta(days=7),
+            "warm": 9_000,
+            "warm_ms": (40.0, 90.0, 140.0),
+            "cold_ms": (1400.0, 6200.0, 1800.0),
+            "probes_cold": 3,
+            "confirmed": 1,
+            "start_ms": (1290.0,),
+            **changes,
+        }
+    )
+
+
 def endpoint_page(say: Say = as_is, **changes: Any) -> EndpointPage:
     return EndpointPage(
         **{
@@ -142,6 +161,7 @@ def endpoint_page(say: Say = as_is, **changes: Any) -> EndpointPage:
             "latest": probe_page(say),
             "full": full_page(say),
             "incidents": (incident(say),),
+            "answers": first_answers(),
             **changes,
         }
     )
