@@ -21,7 +21,7 @@ class Limits:
     connect_s: float = 3.0
     tls_s: float = 3.0
     close_s: float = 1.0
-    """For ending an MCP session after the probe, whatever is left of its deadline."""
+    """For cancelling what was left and ending an MCP session; 0.3 s at most once the probe's time is used up."""
     first_event_s: float = 5.0
     """For the first event of a stream that is opened only to see what it is."""
     drain_s: float = 0.05
@@ -92,7 +92,7 @@ ABOUT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "dns_s": ("a name lookup", "dns timeout"),
         "connect_s": ("a TCP connection", "connect timeout"),
         "tls_s": ("a TLS handshake", "tls timeout"),
-        "close_s": ("ending a session after the probe", ""),
+        "close_s": ("ending a session; 0.3 s at most once the probe's time is up", ""),
         "first_event_s": ("the first event of a stream opened only to see what it is", "no-event"),
         "drain_s": ("reading on after an answer, to notice what trails it", ""),
         "dns_answers": ("addresses of one name", "too-many-addresses"),

@@ -91,8 +91,8 @@ class LeftCalls:
                 self._ids.append(envelope["id"])
 
     async def cancel(self, url: str, headers: Headers) -> None:
-        """Tell the server. This takes no more than half of what ending the session after it may take."""
-        deadline = asyncio.get_running_loop().time() + self._recorder.limits.close_s / 2
+        """Tell the server. This takes no more than half of the time for leaving it, so that a session can be ended."""
+        deadline = (asyncio.get_running_loop().time() + self._recorder.leave_by()) / 2
         while self._ids:
             params = {"requestId": self._ids.pop(0), "reason": "the answer came too late"}
             envelope = {**jsonrpc.notification("notifications/cancelled"), "params": params}

@@ -174,7 +174,7 @@ class HttpWire:
         return True
 
     async def close(self) -> None:
-        """End the session where that is safe, within its own short budget, and close every connection."""
+        """End the session where that is safe, within a short time of its own, and close every connection."""
         try:
             await self._leave()
         finally:

@@ -39,6 +39,9 @@ _DETAIL: Final = 300
 _BLAMES_PHASE_S: Final = 1.0
 """A phase that used up at least this much is to blame for a missed deadline; with less left, the deadline is."""
 
+OVERTIME_S: Final = 0.3
+"""For taking leave of a server that has used up the probe's time: enough to connect across an ocean and ask."""
+
 _NOT_AFTER: Final = "not_after"
 _ENDLESS: Final = frozenset({"too-many-events", "too-many-comments"})
 _NO_AUTH: Final = httpx.Auth()
@@ -71,6 +74,11 @@ class Recorder:
         """When the probe is over, on the event loop's clock."""
         self._began = clock.monotonic()
         self._count = 0
+
+    def leave_by(self) -> float:
+        """When a leave that begins now must be over, on the event loop's clock: after `Limits.close_s`, and no later
+        than `OVERTIME_S` after the end of the probe."""
+        return min(asyncio.get_running_loop().time() + self.limits.close_s, self.deadline + OVERTIME_S)
 
     def record(self, outgoing: Outgoing) -> "Recording":
         """Begin an exchange; nothing is sent yet."""

@@ -171,11 +171,11 @@ class Handshake:
         return tuple(await asyncio.gather(*(self._apart(method) for _ in range(count))))
 
     async def end_session(self) -> Exchange | None:
-        return await self._delete(asyncio.get_running_loop().time() + self._recorder.limits.close_s)
+        return await self._delete(self._recorder.leave_by())
 
     async def close(self) -> None:
         """Cancel what was left, and end the session."""
-        deadline = asyncio.get_running_loop().time() + self._recorder.limits.close_s
+        deadline = self._recorder.leave_by()
         await self._left.cancel(self._url, (*POST_HEADERS, *self._follow_up_headers()))
         await self._delete(deadline)
 

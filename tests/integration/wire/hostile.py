@@ -203,12 +203,14 @@ def interrupted(fields: Callable[[int], bytes]) -> Script:
     return script
 
 
-def hanging_on_delete() -> Script:
+def hanging_on(*methods: str) -> Script:
+    """Opens a session, lists its tools, and never answers these methods."""
+
     async def then(request: Request, out: Out) -> None:
         await out.json(result(request, TOOLS))
 
     async def script(request: Request, out: Out) -> None:
-        if request.method == "DELETE":
+        if request.rpc_method in methods:
             await out.reader.read()
         else:
             await handshake(then)(request, out)
@@ -446,7 +448,20 @@ SLOW = (
         diagnosis="stream-truncated",
         timeout_s=2.0,
     ),
-    Case(id="hangs on the end of its session", script=hanging_on_delete(), verdict="up", timeout_s=1.0),
+    Case(id="hangs on the end of its session", script=hanging_on("DELETE"), verdict="up", timeout_s=1.0),
+    Case(
+        id="hangs on the list and on the end of its session",
+        script=hanging_on("tools/list", "DELETE"),
+        error=("deadline", "no-answer"),
+        timeout_s=0.6,
+    ),
+    Case(
+        id="hangs on a call, on its cancellation and on the end of its session",
+        script=hanging_on("tools/call", "notifications/cancelled", "DELETE"),
+        timeout_s=0.6,
+        verdict="degraded",
+        settings={"sentinels": [{"tool": "add"}]},
+    ),
     Case(
         id="a legacy stream that names no endpoint",
         script=legacy(b": hello\n\n"),

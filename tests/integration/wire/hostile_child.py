@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from checks.encode import as_json
-from checks.model import Endpoint, ProbeReport
+from checks.model import Endpoint, ProbeReport, Sentinel
 from checks.spec import Transport
 from prober.clock import SystemClock
 from prober.net.client import Net
@@ -30,6 +30,7 @@ async def probed(task: dict[str, Any]) -> tuple[ProbeReport, float, int]:
     settings = dict(task["settings"])
     if "transport" in settings:
         settings["transport"] = Transport(settings["transport"])
+    settings["sentinels"] = tuple(Sentinel(**each) for each in settings.get("sentinels", ()))
     clock = SystemClock()
     endpoint = Endpoint(name="hostile", url=task["url"], timeout_s=task["timeout_s"], **settings)
     net = Net(GuardPolicy(allow_private=True), clock=clock)
