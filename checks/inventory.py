@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from checks.text import storable
@@ -45,7 +45,7 @@ class ListedTool:
 
     name: str
     fingerprint: str
-    definition: Mapping[str, Any] | None
+    definition: Mapping[str, Any] | None = field(compare=False)
     """The canonical definition, or None where it is too large to be kept."""
 
 
@@ -101,7 +101,10 @@ def _schema(value: Any) -> Any:
         return [_schema(each) for each in value]
     if not isinstance(value, Mapping):
         return value
-    return {key: _keyword(key, each) for key, each in value.items()}
+    found = {}
+    for key, each in value.items():  # a comprehension would cost a frame for each level of a deep schema
+        found[key] = _keyword(key, each)
+    return found
 
 
 def _keyword(key: str, value: Any) -> Any:

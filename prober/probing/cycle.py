@@ -12,13 +12,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.catalog import CHECKS, DETECTORS
 from checks.model import Evidence, ProbeReport, Profile
 from checks.standing import Told, tell
+from checks.tool_lists import remembered
+from checks.tool_memory import ToolMemory
 from prober.clock import Clock
 from prober.incidents.lifecycle import seen_of, step
 from prober.incidents.rules import Rules
 from prober.net.client import Net
 from prober.probing.credentials import Credentials
 from prober.probing.runner import Assignment, probe
-from prober.storage import incidents, reports, standing
+from prober.storage import accepted_tools, incidents, reports, standing
 from prober.storage.schedule import Claim
 
 log = logging.getLogger(__name__)
@@ -68,14 +70,15 @@ class Cycle:
             clock=self.clock,
             credentials=policy.credentials,
         )
-        told = _told(report, claim)
-        if await self._save_patiently(told, claim):
+        evidence = _evidence(report, claim)
+        told = tell(report, evidence, claim.findings, CHECKS, DETECTORS)
+        if await self._save_patiently(told, remembered(evidence, claim.slot), claim):
             self.published(claim, told.report)
 
-    async def _save_patiently(self, told: Told, claim: Claim) -> bool:
+    async def _save_patiently(self, told: Told, tools: ToolMemory, claim: Claim) -> bool:
         for pause in (*self.save_pauses_s, None):
             try:
-                return await self._save(told, claim)
+                return await self._save(told, tools, claim)
             except (SQLAlchemyError, OSError) as failure:
                 # The driver's text may quote the report, and with it what a server sent: the kind says enough.
                 log.warning("a report on %s could not be saved: %s", claim.endpoint.name, type(failure).__name__)
@@ -84,7 +87,7 @@ class Cycle:
         log.error("a report on %s is lost; its slot will be recorded as interrupted", claim.endpoint.name)
         return False
 
-    async def _save(self, told: Told, claim: Claim) -> bool:
+    async def _save(self, told: Told, tools: ToolMemory, claim: Claim) -> bool:
         """Save the report, the endpoint's new state and the notices of its change, all or nothing.
 
         False when the claim has gone to another worker meanwhile: then nothing is written.
@@ -104,6 +107,7 @@ class Cycle:
                         report_id=saved.report_id,
                         is_full=told.is_full,
                     )
+                await accepted_tools.remember(connection, claim.endpoint_id, tools, claim.history)
                 before = await incidents.load_state(connection, claim.endpoint_id)
                 after, changes = step(before, seen_of(report, saved.report_id), policy.rules, self.clock.now())
                 await incidents.save_step(connection, claim.endpoint_id, name, after, changes, channels=policy.channels)
@@ -115,6 +119,6 @@ class Cycle:
         return True
 
 
-def _told(report: ProbeReport, claim: Claim) -> Told:
-    evidence = Evidence(endpoint=claim.endpoint, opening=report.opening, results=report.results, history=claim.history)
-    return tell(report, evidence, claim.findings, CHECKS, DETECTORS)
+def _evidence(report: ProbeReport, claim: Claim) -> Evidence:
+    """What the report was judged by."""
+    return Evidence(endpoint=claim.endpoint, opening=report.opening, results=report.results, history=claim.history)

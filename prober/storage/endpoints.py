@@ -116,7 +116,7 @@ def _first_slot(phase: float, interval_s: float) -> Any:
 
 
 async def _forget(connection: AsyncConnection, endpoint: UUID, values: Mapping[str, Any]) -> None:
-    """Drop what was learnt about a server that is not watched any more, and write `values` to its endpoint.
+    """Drop what was learnt and accepted of a server that is not watched any more, and write `values` to its endpoint.
 
     A higher fence makes the result of a probe that still runs worthless.
     """
@@ -128,6 +128,7 @@ async def _forget(connection: AsyncConnection, endpoint: UUID, values: Mapping[s
     )
     await _end_incident(connection, endpoint)
     await connection.execute(delete(state).where(state.c.endpoint_id == endpoint))
+    await connection.execute(delete(tables.accepted_tools).where(tables.accepted_tools.c.endpoint_id == endpoint))
 
 
 async def _end_incident(connection: AsyncConnection, endpoint: UUID) -> None:

@@ -22,7 +22,15 @@ from checks.baseline import Baseline
 from checks.model import Endpoint, History, Opener, Profile
 from checks.standing import FullDue, FullFindings
 from prober.storage.missed import Missed, MissedReason, save_missed
-from prober.storage.specs import baseline_of, cold_starts_of, endpoint_of, findings_of, opener_of
+from prober.storage.specs import (
+    baseline_of,
+    cold_starts_of,
+    endpoint_of,
+    findings_of,
+    inventory_of,
+    opener_of,
+    tool_memory_of,
+)
 
 FIRST_WITHIN_S: Final = 30.0
 """A new endpoint with a longer interval is first probed within this time, and from then on at its phase."""
@@ -134,6 +142,7 @@ _CLAIM: Final = text(
         claimed_slot = due.slot,
         fence = endpoint.fence + 1
     from due left join endpoint_state as state on state.endpoint_id = due.id
+    left join accepted_tools as accepted on accepted.endpoint_id = due.id
     cross join lateral (select extract(epoch from due.slot)::double precision / due.turn_s
         - due.phase_s / due.interval_s as middle, due.interval_s / due.turn_s / 2 as half) as place
     cross join lateral (select floor(place.middle + place.half) > floor(place.middle - place.half) as is_mine) as turn
@@ -148,7 +157,8 @@ _CLAIM: Final = text(
               floor(extract(epoch from due.slot - due.next_due)::double precision / due.interval_s + 1e-6)::integer
                   as missed,
               kind.is_full, state.opener, state.warm_wait_ms, state.full_findings,
-              state.baseline, state.cold_starts, state.log_streams, state.answered_at
+              state.baseline, state.cold_starts, state.log_streams, state.answered_at,
+              state.tool_memory, accepted.fingerprint as accepted_fingerprint, accepted.tools as accepted_tools
     """
 )
 
@@ -170,6 +180,8 @@ def _claim_of(row: RowMapping) -> Claim:
             cold_starts=cold_starts_of(row["cold_starts"]),
             log_streams=tuple(row["log_streams"] or ()),
             answered_at=row["answered_at"],
+            tools=tool_memory_of(row["tool_memory"]),
+            accepted=inventory_of(row["accepted_fingerprint"], row["accepted_tools"]),
         ),
         baseline=baseline,
         findings=findings_of(row["full_findings"]),

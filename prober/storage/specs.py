@@ -7,14 +7,18 @@ from pydantic import TypeAdapter
 
 from checks.baseline import Baseline
 from checks.encode import as_json
+from checks.inventory import Inventory, ListedTool
 from checks.model import ColdStart, Endpoint, Opener
 from checks.standing import FullFindings
+from checks.tool_memory import ToolMemory
 
 _ENDPOINT: Final = TypeAdapter(Endpoint)
 _OPENER: Final = TypeAdapter(Opener)
 _FINDINGS: Final = TypeAdapter(FullFindings)
 _BASELINE: Final = TypeAdapter(Baseline)
 _COLD_STARTS: Final = TypeAdapter(tuple[ColdStart, ...])
+_TOOLS: Final = TypeAdapter(tuple[ListedTool, ...])
+_TOOL_MEMORY: Final = TypeAdapter(ToolMemory)
 
 
 def spec_of(endpoint: Endpoint) -> dict[str, Any]:
@@ -56,3 +60,22 @@ def cold_starts_of(value: Sequence[Any] | None) -> tuple[ColdStart, ...]:
         return _COLD_STARTS.validate_python(tuple(value or ()))
     except ValueError:
         return ()
+
+
+def inventory_of(fingerprint: str | None, tools: Sequence[Any] | None) -> Inventory | None:
+    """An accepted list of tools, or None. One that this release cannot read is none: nothing is measured by it until
+    somebody accepts a list anew."""
+    try:
+        if fingerprint is None or tools is None:
+            return None
+        return Inventory(fingerprint=fingerprint, tools=_TOOLS.validate_python(tuple(tools)))
+    except ValueError:
+        return None
+
+
+def tool_memory_of(value: Mapping[str, Any] | None) -> ToolMemory:
+    """What is remembered of lists of tools. What cannot be read is forgotten: a few probes bring it back."""
+    try:
+        return ToolMemory() if value is None else _TOOL_MEMORY.validate_python(dict(value))
+    except ValueError:
+        return ToolMemory()

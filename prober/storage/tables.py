@@ -101,15 +101,27 @@ endpoint_state = Table(
     Column("cold_starts", JSONB, nullable=False, server_default=text("'[]'")),
     Column("log_streams", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("answered_at", _INSTANT),
+    Column("tool_memory", JSONB(none_as_null=True)),
     CheckConstraint(_VERDICTS, name="verdict"),
     CheckConstraint("full_due in ('next-slot', 'next-turn', 'in-time')", name="full_due"),
 )
 """The newest of every endpoint in one row, so that the fleet page never reads reports.
 
 `full_at` is when the last full probe that could look was saved, as `full_report_id`; `full_due` and `full_findings` are
-what `checks.standing` remembers. `warm_wait_ms`, `baseline`, `cold_starts`, `log_streams` and `answered_at` make the
-`History` of the next probe.
+what `checks.standing` remembers. `warm_wait_ms`, `baseline`, `cold_starts`, `log_streams`, `answered_at` and
+`tool_memory` make the `History` of the next probe.
 """
+
+accepted_tools = Table(
+    "accepted_tools",
+    METADATA,
+    Column("endpoint_id", Uuid, ForeignKey("endpoint.id", ondelete="CASCADE"), primary_key=True),
+    Column("fingerprint", Text, nullable=False),
+    Column("tools", JSONB, nullable=False),
+    Column("accepted_at", _INSTANT, nullable=False, server_default=func.now()),
+    Column("accepted_by", Text, nullable=False),
+)
+"""The list of tools that changes of an endpoint are measured by, as `checks.inventory` writes it."""
 
 report = Table(
     "report",

@@ -1,0 +1,161 @@
+"""The list of tools that an endpoint's changes are measured by, and who accepted it."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from uuid import UUID
+
+from sqlalchemy import RowMapping, Select, func, select, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from checks.encode import as_json
+from checks.inventory import Inventory
+from checks.model import History
+from checks.text import clean
+from checks.tool_memory import ToolMemory
+from prober.storage import tables
+from prober.storage.specs import inventory_of, tool_memory_of
+
+FIRST_SEEN: Final = "first seen"
+"""Stands for whoever accepted the first list of an endpoint: nobody did."""
+
+_BY_KEPT: Final = 100
+
+
+class NotAccepted(Exception):
+    """There is no such endpoint, or nothing of it that could be accepted. The text says which."""
+
+
+class NoSuchEndpoint(NotAccepted):
+    """No endpoint of that name is watched."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ToolLists:
+    """What is known of the tools of one endpoint."""
+
+    accepted: Inventory | None = None
+    accepted_at: datetime | None = None
+    accepted_by: str = ""
+    memory: ToolMemory = ToolMemory()  # noqa: RUF009 - frozen
+
+    @property
+    def latest(self) -> Inventory | None:
+        """The list that the server now has: the one that probes agree on, else the one that was read last."""
+        known = self.memory.settled or next(reversed(self.memory.fingerprints), None)
+        if self.accepted is not None and known in (None, self.accepted.fingerprint):
+            return self.accepted
+        return self.memory.inventory(known)
+
+    @property
+    def candidate(self) -> Inventory | None:
+        """The list that could be accepted in place of the one that is."""
+        accepted = None if self.accepted is None else self.accepted.fingerprint
+        newest = (self.memory.settled, next(reversed(self.memory.fingerprints), None))
+        return next((self.memory.inventory(each) for each in newest if each not in (None, accepted)), None)
+
+    def chosen(self, fingerprint: str | None) -> Inventory | None:
+        """The list with that fingerprint, or without one the candidate; the accepted one where there is no other."""
+        if fingerprint is None:
+            return self.candidate or self.accepted
+        is_accepted = self.accepted is not None and self.accepted.fingerprint == fingerprint
+        return self.accepted if is_accepted else self.memory.inventory(fingerprint)
+
+
+async def remember(connection: AsyncConnection, endpoint: UUID, tools: ToolMemory, before: History) -> None:
+    """Keep what a probe read, inside the transaction that saved its report.
+
+    The first list that probes agree on is accepted: there is nothing else to measure by.
+    """
+    if tools != before.tools:
+        state = tables.endpoint_state
+        await connection.execute(
+            update(state).where(state.c.endpoint_id == endpoint).values(tool_memory=as_json(tools))
+        )
+    first = tools.inventory(tools.settled) if before.accepted is None else None
+    if first is not None:
+        table = tables.accepted_tools
+        row = insert(table).values(endpoint_id=endpoint, **_values(first, FIRST_SEEN))
+        await connection.execute(row.on_conflict_do_nothing())
+
+
+async def known(db: AsyncEngine, name: str) -> ToolLists:
+    """The lists of the endpoint of that name. Raises NoSuchEndpoint."""
+    async with db.connect() as connection:
+        return tool_lists_of(await _row(connection, _known(name), name))
+
+
+async def accept(db: AsyncEngine, name: str, *, by: str, fingerprint: str | None = None) -> Inventory:
+    """Measure changes by the list that the endpoint has now, or by the one with that fingerprint.
+
+    Raises NoSuchEndpoint, or NotAccepted where there is no such list.
+    """
+    async with db.begin() as connection:
+        # The row of the endpoint is locked, so that nobody forgets the server while its list is accepted.
+        row = await _row(connection, _known(name).with_for_update(of=tables.endpoint), name)
+        lists = tool_lists_of(row)
+        chosen = lists.chosen(fingerprint)
+        if chosen is None:
+            raise NotAccepted(_why_not(lists, fingerprint))
+        if chosen == lists.accepted:
+            return chosen
+        values = _values(chosen, by)
+        await connection.execute(
+            insert(tables.accepted_tools)
+            .values(endpoint_id=row["id"], **values)
+            .on_conflict_do_update(index_elements=["endpoint_id"], set_={**values, "accepted_at": func.now()})
+        )
+        return chosen
+
+
+def tool_lists_of(row: RowMapping) -> ToolLists:
+    """The lists of a row with the columns `COLUMNS`."""
+    return ToolLists(
+        accepted=inventory_of(row["accepted_fingerprint"], row["accepted_list"]),
+        accepted_at=row["accepted_at"],
+        accepted_by=row["accepted_by"] or "",
+        memory=tool_memory_of(row["tool_memory"]),
+    )
+
+
+COLUMNS: Final = (
+    tables.endpoint_state.c.tool_memory,
+    tables.accepted_tools.c.fingerprint.label("accepted_fingerprint"),
+    tables.accepted_tools.c.tools.label("accepted_list"),
+    tables.accepted_tools.c.accepted_at,
+    tables.accepted_tools.c.accepted_by,
+)
+
+
+def _known(name: str) -> Select[tuple[UUID]]:
+    endpoint, state, accepted = tables.endpoint, tables.endpoint_state, tables.accepted_tools
+    return (
+        select(endpoint.c.id, *COLUMNS)
+        .outerjoin(state, state.c.endpoint_id == endpoint.c.id)
+        .outerjoin(accepted, accepted.c.endpoint_id == endpoint.c.id)
+        .where(endpoint.c.name == name, endpoint.c.removed_at.is_(None))
+    )
+
+
+async def _row(connection: AsyncConnection, wanted: Select[tuple[UUID]], name: str) -> RowMapping:
+    row = (await connection.execute(wanted)).mappings().first()
+    if row is None:
+        raise NoSuchEndpoint(f"no endpoint of the name {clean(name, 60)} is watched")
+    return row
+
+
+def _values(inventory: Inventory, by: str) -> dict[str, object]:
+    return {
+        "fingerprint": inventory.fingerprint,
+        "tools": as_json(inventory.tools),
+        "accepted_by": clean(by, _BY_KEPT),
+    }
+
+
+def _why_not(lists: ToolLists, fingerprint: str | None) -> str:
+    if fingerprint is None:
+        return "no list of its tools has been read yet"
+    newer = lists.candidate or lists.accepted
+    found = f"; the newest is {newer.fingerprint}" if newer is not None else ""
+    return f"no recent probe read a list with the fingerprint {clean(fingerprint, 40)}{found}"
