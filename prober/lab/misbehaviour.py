@@ -97,6 +97,11 @@ def dying_stream(request: Request) -> Response:
     return rpc.event_stream(_pieces(begun[: len(begun) // 2], STREAM_ERROR))
 
 
+def broken_stream(request: Request) -> Response:
+    """An event stream whose application dies in the middle of an event; nobody has written anything about it."""
+    return rpc.event_stream(_half(rpc.event(rpc.result(json.loads(request.body).get("id"), {"tools": []}))))
+
+
 def rewritten(app: Handler, changes: Mapping[str, Change]) -> Handler:
     """The application, whose JSON results of these methods are changed before they go out."""
 
@@ -359,6 +364,27 @@ def once(app: Handler) -> Handler:
             raise FunctionFailed("RuntimeError", "run() can only be called once per instance")
         used = True
         return await app(request)
+
+    return handler
+
+
+async def exits(request: Request) -> Response:
+    """A server that calls it a day at every request."""
+    raise FunctionFailed("Runtime.ExitError", "RequestId: … Error: Runtime exited with error: exit status 1", lost=True)
+
+
+async def unprepared(request: Request) -> Response:
+    """What the MCP Python SDK makes of a request where nobody has started its session manager."""
+    return text(500, "Internal Server Error")
+
+
+def gone_but_for(path: str) -> Handler:
+    """A server that answers at one path, and is gone when it is asked at another."""
+
+    async def handler(request: Request) -> Response:
+        if request.path == path:
+            return text(200, "ok")
+        raise ConnectionRefusedError("nobody listens any more")
 
     return handler
 

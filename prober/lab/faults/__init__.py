@@ -3,6 +3,7 @@
 from typing import Final
 
 from prober.lab.faults.access import ACCESS_FAULTS
+from prober.lab.faults.adapters import ADAPTER_FAULTS, ADAPTER_HEALTHY
 from prober.lab.faults.browsers import BROWSER_FAULTS
 from prober.lab.faults.cloudfront import CLOUDFRONT_FAULTS, CLOUDFRONT_HEALTHY
 from prober.lab.faults.deploys import DEPLOY_FAULTS, DEPLOYS_HEALTHY
@@ -15,6 +16,7 @@ from prober.lab.faults.network import NETWORK_FAULTS
 from prober.lab.faults.on_request import REQUEST_FAULTS
 from prober.lab.faults.protocol import PROTOCOL_FAULTS
 from prober.lab.faults.rest_api import REST_API_FAULTS, REST_API_HEALTHY
+from prober.lab.faults.runtimes import RUNTIME_FAULTS, RUNTIME_HEALTHY
 from prober.lab.faults.sessions import SESSION_FAULTS
 from prober.lab.faults.streams import STREAM_FAULTS
 from prober.lab.faults.strictness import STRICTNESS
@@ -30,7 +32,11 @@ SCENARIOS: Final[tuple[Scenario, ...]] = (
     *LOAD_BALANCER_HEALTHY,
     *CLOUDFRONT_HEALTHY,
     *WEB_FUNCTION_HEALTHY,
+    *ADAPTER_HEALTHY,
+    *RUNTIME_HEALTHY,
     *LAMBDA_FAULTS,
+    *RUNTIME_FAULTS,
+    *ADAPTER_FAULTS,
     *DOOR_FAULTS,
     *REST_API_FAULTS,
     *HTTP_API_FAULTS,
