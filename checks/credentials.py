@@ -6,6 +6,9 @@ from typing import Final
 
 from checks.model import Endpoint
 
+REFERENCE_SCHEMES: Final = ("env:", "file:", "aws-sm:", "aws-ssm:")
+"""What a reference to a secret begins with, where a secret cannot stand itself."""
+
 _NAME: Final = re.compile(
     r"authorization|cookie|(?:^|[-_])(?:api[-_]?key|auth|token|secret|password|passwd|credentials?|signature)(?:$|[-_])",
     re.IGNORECASE,
@@ -36,8 +39,9 @@ def credentials_of(endpoint: Endpoint) -> frozenset[Credential]:
 
 
 def credential_headers(endpoint: Endpoint) -> tuple[str, ...]:
-    """The names of the owner's headers that carry credentials, by the look of them."""
-    return tuple(name for name in endpoint.headers if names_credential(name))
+    """The names of the owner's headers that carry credentials: what has to be kept secret, or is named like it."""
+    headers = endpoint.headers.items()
+    return tuple(name for name, value in headers if value.startswith(REFERENCE_SCHEMES) or names_credential(name))
 
 
 def names_credential(header: str) -> bool:

@@ -8,7 +8,8 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from prober.secrets.references import SCHEMES, SPELLINGS, problem_with
+from checks.credentials import REFERENCE_SCHEMES
+from prober.secrets.references import SPELLINGS, problem_with
 
 SETTING: Final = "secrets.allow"
 
@@ -52,7 +53,7 @@ class AllowList:
 
 def problem_with_pattern(pattern: str) -> str | None:
     """What is wrong with the spelling of an entry's pattern, or None."""
-    if not pattern.startswith(SCHEMES):
+    if not pattern.startswith(REFERENCE_SCHEMES):
         return f"begins with none of the references {SPELLINGS}"
     if "*" not in pattern:
         return problem_with(pattern)

@@ -13,9 +13,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal
 
+from checks.credentials import REFERENCE_SCHEMES
+
 MAX_SECRET_BYTES: Final = 64 * 1024
 
-SCHEMES: Final = ("env:", "file:", "aws-sm:", "aws-ssm:")
 REMOTE_SCHEMES: Final = ("aws-sm:", "aws-ssm:")
 SPELLINGS: Final = "env:NAME, file:/path, aws-sm:ARN#key or aws-ssm:/path"
 
@@ -47,7 +48,7 @@ class SecretError(Exception):
 
 def is_reference(text: str) -> bool:
     """Whether `text` means a reference; it may still be one that `problem_with` finds fault with."""
-    return text.startswith(SCHEMES)
+    return text.startswith(REFERENCE_SCHEMES)
 
 
 def is_remote(reference: str) -> bool:

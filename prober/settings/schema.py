@@ -18,12 +18,12 @@ from pydantic import (
     model_validator,
 )
 
+from checks.credentials import REFERENCE_SCHEMES
 from checks.model import ClientAuth, OnRequest
 from checks.spec import REVISIONS
 from prober import values
 from prober.limits import ABOUT, BOUNDS, Limits
 from prober.secrets.allowance import problem_with_pattern
-from prober.secrets.references import SCHEMES
 
 MAX_ENDPOINTS: Final = 10_000
 AUTO: Final = "auto"
@@ -100,7 +100,7 @@ Origin = Annotated[str, AfterValidator(values.origin), Field(json_schema_extra={
 HeaderName = Annotated[str, AfterValidator(values.header_name)]
 AwsName = Annotated[str, AfterValidator(values.aws_name)]
 FunctionName = Annotated[str, AfterValidator(values.function)]
-_REFERENCE_SCHEMA: Final[dict[str, Any]] = {"pattern": f"^({'|'.join(SCHEMES)})"}
+_REFERENCE_SCHEMA: Final[dict[str, Any]] = {"pattern": f"^({'|'.join(REFERENCE_SCHEMES)})"}
 Reference = Annotated[str, AfterValidator(values.reference), Field(json_schema_extra=_REFERENCE_SCHEMA)]
 Pattern = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra=_REFERENCE_SCHEMA)]
 Tool = Annotated[str, AfterValidator(values.tool_name)]

@@ -49,6 +49,7 @@ OAUTH = endpoint(
     )
 )
 KEY = endpoint(headers={"X-Api-Key": "env:KEY"})
+UNNAMED_KEY = endpoint(headers={"X-Code": "aws-ssm:/code"})
 SIGNED = endpoint(sigv4=SigV4())
 
 ORIGIN = "https://orders.example.com"
@@ -225,7 +226,7 @@ def test_the_first_revision_knows_no_document() -> None:
     assert wire.asked_otherwise == []
 
 
-@pytest.mark.parametrize("watched", [BEARER, OAUTH, KEY, SIGNED])
+@pytest.mark.parametrize("watched", [BEARER, OAUTH, KEY, UNNAMED_KEY, SIGNED])
 def test_an_endpoint_that_answers_without_its_credentials_is_a_warning(watched: Endpoint) -> None:
     result, _ = asked(tool_page("add"), watched=watched)
 
@@ -374,7 +375,7 @@ def test_a_missing_scope_is_named() -> None:
     assert diagnosis.confidence == 0.9
 
 
-@pytest.mark.parametrize("watched", [OAUTH, SIGNED])
+@pytest.mark.parametrize("watched", [OAUTH, SIGNED, UNNAMED_KEY])
 def test_every_kind_of_credential_turns_a_401_into_a_rejection(watched: Endpoint) -> None:
     assert judge(refused(denied(401, method="initialize")), endpoint=watched).ids == ["auth-rejected"]
 

@@ -89,6 +89,7 @@ def test_an_endpoint_that_lets_the_page_in_passes() -> None:
         (WITH_TOKEN, opened(), ("authorization", *STATELESS_HEADERS)),
         (endpoint(sigv4=SigV4()), opened(), ("authorization", *STATELESS_HEADERS, "x-amz-date")),
         (endpoint(headers={"X-Api-Key": "env:KEY", "X-Stage": "a"}), opened(), (*STATELESS_HEADERS, "x-api-key")),
+        (endpoint(headers={"X-Code": "file:/run/code"}), opened(), (*STATELESS_HEADERS, "x-code")),
         (
             endpoint(sigv4=SigV4(), bearer="env:T", token_header="X-App-Token"),
             opened(),
