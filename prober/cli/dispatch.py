@@ -19,6 +19,7 @@ COMMANDS: Final[dict[str, str]] = {
     "serve": "the dashboard alone",
     "config": "check a configuration file, or print its JSON Schema",
     "endpoints": "list the registered endpoints with their verdicts",
+    "baseline": "show or accept the list of tools that changes are measured by",
     "lab": "local MCP servers that are broken on purpose",
     "migrate": "bring the database to this version's schema",
 }
