@@ -12,13 +12,12 @@ depends_on = None
 
 def upgrade() -> None:
     op.add_column("endpoint", sa.Column("full_every_s", sa.Double))
-    op.add_column("endpoint", sa.Column("full_timeout_s", sa.Double))
+    op.add_column("endpoint", sa.Column("full_timeout_s", sa.Double, nullable=False, server_default=sa.text("30")))
     # As the release that brings this has it by default; the first read of the configuration writes what it says.
     op.execute(
         "update endpoint set full_every_s = 86400,"
         " full_timeout_s = greatest(timeout_s, least(3 * timeout_s, interval_s))"
     )
-    op.alter_column("endpoint", "full_timeout_s", nullable=False)
     op.drop_constraint(op.f("endpoint_positive_check"), "endpoint")
     op.create_check_constraint(
         op.f("endpoint_positive_check"),

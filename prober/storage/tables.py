@@ -54,7 +54,7 @@ endpoint = Table(
     Column("interval_s", Double, nullable=False),
     Column("timeout_s", Double, nullable=False),
     Column("full_every_s", Double),
-    Column("full_timeout_s", Double, nullable=False),
+    Column("full_timeout_s", Double, nullable=False, server_default=text("30")),
     Column("labels", JSONB, nullable=False),
     Column("phase_s", Double, nullable=False),
     Column("next_due", _INSTANT, nullable=False),

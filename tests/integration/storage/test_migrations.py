@@ -93,10 +93,8 @@ def test_a_database_that_does_not_exist_on_its_server_is_named(postgres_url: str
         migrations.current(elsewhere)
 
 
-def test_a_database_of_the_first_schema_keeps_its_rows(empty_database_url: str) -> None:
-    migrations.upgrade(empty_database_url)
-    migrations.downgrade(empty_database_url, "0001")
-    with psycopg.connect(empty_database_url) as connection:
+def write_as_the_first_release_does(database_url: str) -> None:
+    with psycopg.connect(database_url) as connection:
         connection.execute(
             "insert into endpoint (id, name, spec, source, enabled, interval_s, timeout_s, labels, phase_s, next_due)"
             " select gen_random_uuid(), name, '{}', 'file', true, 60, timeout, '{}', 0, now()"
@@ -110,6 +108,16 @@ def test_a_database_of_the_first_schema_keeps_its_rows(empty_database_url: str) 
             "insert into report (id, endpoint_id, slot, location, verdict)"
             " select gen_random_uuid(), id, now(), 'local', 'up' from endpoint"
         )
+
+
+def test_an_older_process_goes_on_writing_while_processes_are_replaced_one_by_one(database_url: str) -> None:
+    write_as_the_first_release_does(database_url)
+
+
+def test_a_database_of_the_first_schema_keeps_its_rows(empty_database_url: str) -> None:
+    migrations.upgrade(empty_database_url)
+    migrations.downgrade(empty_database_url, "0001")
+    write_as_the_first_release_does(empty_database_url)
     migrations.upgrade(empty_database_url)
     with psycopg.connect(empty_database_url) as connection:
         found = connection.execute("select name, full_every_s, full_timeout_s from endpoint order by name").fetchall()
