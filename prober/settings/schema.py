@@ -240,9 +240,16 @@ class NetworkSection(Section):
     allow_private: bool = Field(default=False, description="Whether every private address may be probed.")
 
 
+_REF: Final = "A reference, or a pattern of references in which * stands for any text."
+_BOUND_TO: Final = (
+    "The only origin that the secret may be sent to. The client secret of an endpoint with OAuth needs an entry for the "
+    "endpoint's origin and one for the token endpoint's."
+)
+
+
 class AllowedSection(Section):
-    ref: Pattern = Field(description="A reference, or a pattern of references in which * stands for any text.")
-    origin: Origin | None = Field(default=None, description="The only origin that the secret may be sent to.")
+    ref: Pattern = Field(description=_REF)
+    origin: Origin | None = Field(default=None, description=_BOUND_TO)
 
 
 _ALLOWED_SCHEMA: Final = WithJsonSchema(
@@ -252,8 +259,8 @@ _ALLOWED_SCHEMA: Final = WithJsonSchema(
             {
                 "type": "object",
                 "properties": {
-                    "ref": {"type": "string", **_REFERENCE_SCHEMA},
-                    "origin": {"type": "string", "format": "uri"},
+                    "ref": {"type": "string", **_REFERENCE_SCHEMA, "description": _REF},
+                    "origin": {"type": "string", "format": "uri", "description": _BOUND_TO},
                 },
                 "required": ["ref"],
                 "additionalProperties": False,
