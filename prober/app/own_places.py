@@ -3,10 +3,11 @@
 import ipaddress
 import socket
 from collections.abc import Iterator
+from typing import Final
 
 from sqlalchemy.engine import make_url
 
-_POSTGRES_PORT = 5432
+_POSTGRES_PORT: Final = 5432
 
 
 def own_places(database_url: str, listener: socket.socket | None = None) -> tuple[tuple[str, int], ...]:
