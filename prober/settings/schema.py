@@ -242,8 +242,8 @@ class NetworkSection(Section):
 
 _REF: Final = "A reference, or a pattern of references in which * stands for any text."
 _BOUND_TO: Final = (
-    "The only origin that the secret may be sent to. The client secret of an endpoint with OAuth needs an entry for the "
-    "endpoint's origin and one for the token endpoint's."
+    "The only origin that the secret may be sent to. A client secret of OAuth needs an entry for its endpoint's origin "
+    "and one for its token endpoint's."
 )
 
 
