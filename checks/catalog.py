@@ -2,8 +2,10 @@
 
 from typing import Final
 
+from checks.detectors.access import function_url_forbidden, function_url_gone, signature_rejected
 from checks.detectors.adapter import adapter_missing, host_rejected, invoke_mode_mismatch
 from checks.detectors.auth import auth_challenge_remapped, auth_rejected, auth_required
+from checks.detectors.blocking import blocked_by_waf
 from checks.detectors.browsers import cors_misconfigured
 from checks.detectors.capability import capability_untruthful
 from checks.detectors.cold_start import cold_start, cold_start_exceeds_timeout
@@ -11,20 +13,13 @@ from checks.detectors.crash import function_crash, function_timeout, warm_reques
 from checks.detectors.drift import deploy_warming, tools_drift
 from checks.detectors.empty_tools import tools_empty, tools_invalid, tools_list_failed, tools_missing
 from checks.detectors.protocol import accept_rejected, handshake_rejected, headers_stripped, malformed_response, not_mcp
-from checks.detectors.routing import (
-    blocked_by_waf,
-    function_url_forbidden,
-    function_url_gone,
-    gateway_timeout,
-    redirected,
-    route_missing,
-    signature_rejected,
-    throttled,
-)
+from checks.detectors.routing import redirected, route_missing
 from checks.detectors.sentinel import sentinel_access_denied, sentinel_error, sentinel_failed, sentinel_mismatch
 from checks.detectors.session import session_lost
 from checks.detectors.slow import slow
 from checks.detectors.streaming import stream_truncated, streaming_buffered, streaming_disabled
+from checks.detectors.throttling import throttled
+from checks.detectors.timeout import gateway_timeout
 from checks.detectors.transport import (
     connect_failure,
     connection_lost,

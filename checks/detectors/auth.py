@@ -5,15 +5,23 @@ from typing import Final
 from checks.challenges import HEADER_REMAPPED, challenges_of
 from checks.credentials import credentials_of
 from checks.detectors.scene import Scene, scene
+from checks.front_door import FrontDoor
 from checks.model import Effect, Evidence, Exchange, Outcome, Proof
 from checks.proofs import header_proof, quote
 from checks.protocol.auth_challenge import Metadata
 from checks.spec import section
-from checks.symptoms import Symptom
+from checks.symptoms import Symptom, error_message
 from checks.text import clean
 from checks.unit import Cause, detector
 
 _DISCOVERY: Final = section("2025-11-25", "basic/authorization")
+
+_CHALLENGE_FIX: Final = """
+Clients cannot tell from this 401 where to log in. Let the gateway say it (AWS::Serverless::Api):
+  GatewayResponses:
+    UNAUTHORIZED:
+      ResponseParameters: { Headers: { WWW-Authenticate: "'Bearer resource_metadata=\\"URL\\"'" } }
+or let the application judge tokens, behind no authorizer."""
 
 
 @detector("auth-required", effect=Effect.DOWN)
@@ -25,13 +33,15 @@ def auth_required(evidence: Evidence) -> Cause | None:
     challenged = found.exchange.header("www-authenticate") is not None
     status = found.exchange.status
     how = "with a challenge" if challenged else "without a challenge that a client could follow"
+    authorizer = _by_authorizer(found)
+    who = f" by an authorizer of the {found.door.value}," if authorizer else ""
     return found.cause(
         0.9 if status == 401 else 0.5,
-        f"HTTP {status} to {found.asked} {how}, and no credentials are configured.",
+        f"HTTP {status} to {found.asked}{who} {how}, and no credentials are configured.",
         "Give the prober a token by reference, never by value:\n"
         "  bearer: env:MCP_TOKEN           # in the endpoint's configuration\n"
         "or a client of its own at the authorization server with `oauth:`, or, for another scheme, `headers:` with a "
-        "reference as the value.",
+        f"reference as the value.{'' if challenged or not authorizer else _CHALLENGE_FIX}",
         proofs=(*_challenge_proofs(found), *_discovery_proof(evidence)),
         alternatives=_otherwise(found),
         effect=Effect.DOWN,
@@ -131,8 +141,20 @@ def _refused(evidence: Evidence) -> Scene | None:
     return scene(evidence, Symptom.UNAUTHENTICATED) or scene(evidence, Symptom.FORBIDDEN)
 
 
+def _by_authorizer(found: Scene) -> bool:
+    """Whether the gateway refused, not the application: nothing was traced, or nothing but the gateway's word came."""
+    if found.exchange.status != 401:
+        return False
+    if found.door is FrontDoor.REST_API:
+        return found.exchange.header("x-amzn-trace-id") is None
+    said = (error_message(found.exchange) or "").strip().lower()
+    return found.door is FrontDoor.HTTP_API and said == "unauthorized"
+
+
 def _otherwise(found: Scene) -> tuple[str, ...]:
     if found.exchange.status == 401:
+        if _by_authorizer(found):
+            return ("The application's own refusal: then the function's log shows the request.",)
         return ("An authorizer of the gateway: then the function's log shows no request.",)
     return (
         "A firewall or proxy before the server: then the server's log shows no request.",

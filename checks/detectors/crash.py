@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Final
 
 from checks.cuts import cut_at_limit
+from checks.detectors.not_run import NotRun, not_run
 from checks.detectors.scene import Scene
 from checks.front_door import FrontDoor, front_door_of
 from checks.model import CheckResult, Effect, Evidence, Exchange, Proof
@@ -96,6 +97,9 @@ def function_crash(evidence: Evidence) -> Cause | None:
     if failures is None or _limit_of(failures) is not None or _spared(failures) is not None:
         return None
     found, exchange = failures.found, failures.first
+    instead = not_run(found)
+    if instead is not None:
+        return _around(failures, instead)
     named = platform_error(exchange)
     door = "platform" if found.door is FrontDoor.UNKNOWN else found.door.value
     answered = f"answers {found.asked} with HTTP {exchange.status} after {milliseconds(server_wait_ms(exchange))}"
@@ -111,6 +115,18 @@ def function_crash(evidence: Evidence) -> Cause | None:
         _fix_of_platform(named) if named is not None else f"The reason stands in the function's log:\n{_log(exchange)}",
         proofs=_proofs(failures),
         alternatives=_crash_alternatives(failures),
+    )
+
+
+def _around(failures: Failures, instead: NotRun) -> Cause:
+    """Something around the function failed, so that it did not run at all."""
+    found = failures.found
+    return found.cause(
+        instead.confidence,
+        f"{found.who} answers {found.asked} with HTTP {found.exchange.status}, and no function ran: {instead.what}.",
+        instead.fix,
+        proofs=_proofs(failures),
+        alternatives=instead.others,
     )
 
 

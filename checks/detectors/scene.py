@@ -33,6 +33,13 @@ class Scene:
         return front_door_of(self.exchange)
 
     @property
+    def who(self) -> str:
+        """The front door at the beginning of a sentence."""
+        if self.door is FrontDoor.CLOUDFRONT:
+            return self.door.value
+        return "The gateway" if self.door is FrontDoor.UNKNOWN else f"The {self.door.value}"
+
+    @property
     def asked(self) -> str:
         return request_line(self.exchange)
 
