@@ -378,6 +378,20 @@ async def unprepared(request: Request) -> Response:
     return text(500, "Internal Server Error")
 
 
+def leaking(app: Handler, requests: int) -> Handler:
+    """The application, for which the memory of an instance lasts so many requests; the last of them costs its life."""
+    served = 0
+
+    async def handler(request: Request) -> Response:
+        nonlocal served
+        served += 1
+        if served >= requests:
+            raise FunctionFailed("Runtime.ExitError", "Runtime exited with error: signal: killed", lost=True)
+        return await app(request)
+
+    return handler
+
+
 def gone_but_for(path: str) -> Handler:
     """A server that answers at one path, and is gone when it is asked at another."""
 

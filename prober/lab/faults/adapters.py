@@ -173,12 +173,12 @@ ADAPTER_FAULTS: Final[tuple[Scenario, ...]] = (
         ),
     ),
     Scenario(
-        id="response-timeout-empty-body",
+        id="invoke-mode-mismatch-empty-body",
         title="An old adapter that streams never ends an empty body, such as that of a notification's 202",
-        verdict="down",
-        diagnosis="response-timeout",
+        verdict="degraded",
+        diagnosis="invoke-mode-mismatch",
         front=Front.FUNCTION_URL_STREAMING,
-        options={**PLAIN, "timeout_s": 1.5},
+        options={**PLAIN, "timeout_s": 2.0},
         build=adapted(HandshakeServer, STREAMS, InvokeMode.RESPONSE_STREAM, hangs_on_empty=True, timeout_s=30.0),
     ),
 )

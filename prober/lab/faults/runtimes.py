@@ -88,6 +88,15 @@ RUNTIME_FAULTS: Final[tuple[Scenario, ...]] = (
         build=buffered(lambda: HandshakeServer(streams=False), max_payload_bytes=1000),
     ),
     Scenario(
+        id="sentinel-error-memory",
+        title="Every third request of an instance takes the last of its memory",
+        verdict="degraded",
+        diagnosis="sentinel-error",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options=PLAIN,
+        build=apart(lambda: bad.leaking(StatelessServer(streams=False), 3)),
+    ),
+    Scenario(
         id="function-timeout-streaming",
         title="Every request runs into the time limit before a streaming function has begun to answer",
         verdict="down",

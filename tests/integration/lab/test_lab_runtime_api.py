@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from prober.lab import Front, Lab, Scenario
 from prober.lab.front_doors.function_url import FunctionUrl, InvokeMode
 from prober.lab.runtime.api import process_function
 
@@ -95,6 +96,21 @@ async def test_closing_the_function_leaves_no_process_behind(deploy, client) -> 
     url, function = await deploy()
     pid = (await client.get(url)).json()["pid"]
     await function.close()
+    assert not is_alive(pid)
+
+
+async def test_a_lab_that_closes_leaves_no_process_of_its_scenarios_behind(client) -> None:
+    worker = [sys.executable, str(Path(__file__).with_name("worker.py"))]
+    scenario = Scenario(
+        id="process",
+        title="A real process",
+        verdict="up",
+        front=Front.FUNCTION_URL_BUFFERED,
+        build=lambda: FunctionUrl(function=process_function(worker)),
+    )
+    async with Lab([scenario]) as lab:
+        pid = (await client.get(lab.url("process"))).json()["pid"]
+        assert is_alive(pid)
     assert not is_alive(pid)
 
 

@@ -6,7 +6,8 @@ import pytest
 
 from prober.lab import misbehaviour as bad
 from prober.lab.faults.parts import apart
-from prober.lab.http import Request, Response
+from prober.lab.http import CutShort, Request, Response
+from prober.lab.runtime.function import FunctionFailed
 from prober.lab.servers.handshake import HandshakeServer
 from prober.lab.servers.stateless import StatelessServer
 from tests.unit.lab.messages import META, VERSION, events_of, handshake, json_of, stateless
@@ -128,3 +129,28 @@ async def test_instances_that_stand_apart_share_no_memory() -> None:
     warm, fresh = apart(app)(), apart(app, idle_s=0.0)()
     assert [(await warm(request)).body for _ in range(3)] == [b"0", b"1", b"2"]
     assert [(await fresh(request)).body for _ in range(3)] == [b"0"] * 3
+
+
+async def test_an_instance_that_leaks_dies_of_its_last_request() -> None:
+    app = bad.leaking(StatelessServer(), 3)
+    asked = Request(method="GET", target="/")
+    assert [(await app(asked)).status for _ in range(2)] == [405, 405]
+    for _ in range(2):
+        with pytest.raises(FunctionFailed, match="signal: killed") as ended:
+            await app(asked)
+        assert ended.value.lost
+
+
+async def test_a_server_that_is_gone_still_answers_at_the_one_path() -> None:
+    app = bad.gone_but_for("/")
+    assert (await app(Request(method="GET", target="/"))).status == 200
+    with pytest.raises(ConnectionRefusedError):
+        await app(Request(method="POST", target="/mcp"))
+
+
+async def test_a_broken_stream_ends_within_an_event_and_says_nothing_about_it() -> None:
+    request = Request(method="POST", target="/mcp", body=b'{"id":1}')
+    body = bad.broken_stream(request).body
+    assert b"\n\n" not in await anext(body)
+    with pytest.raises(CutShort):
+        await anext(body)
