@@ -45,7 +45,8 @@ class Origin:
         return self.scheme == "https"
 
     def __str__(self) -> str:
-        return f"{self.host}:{self.port}"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
 
 
 class Dialer:
