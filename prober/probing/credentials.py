@@ -113,7 +113,9 @@ class Credentials:
 
     def note_futility(self, endpoint: Endpoint) -> None:
         """There were no others, or they were refused too: none are looked for in a while."""
-        self._futile_until[_key(endpoint)] = self._clock.monotonic() + FUTILE_S
+        now = self._clock.monotonic()
+        waiting = {key: until for key, until in self._futile_until.items() if now < until}
+        self._futile_until = waiting | {_key(endpoint): now + FUTILE_S}
 
     def _is_kept(self, endpoint: Endpoint) -> bool:
         grant = None if endpoint.oauth is None else Grant.of(endpoint.oauth, endpoint.url)

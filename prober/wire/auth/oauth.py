@@ -111,8 +111,9 @@ class Tokens:
         secret = await secret_of()
         form, headers = request_of(grant, secret)
         outcome = await self._net.post_form(grant.oauth.token_url, form, timeout_s=TIMEOUT_S, headers=headers)
-        token = token_of(outcome, grant, secret, self._monotonic())
-        self._held[grant] = token
+        now = self._monotonic()
+        token = token_of(outcome, grant, secret, now)
+        self._held = {other: held for other, held in self._held.items() if now < held.expires_at} | {grant: token}
         return token
 
 

@@ -130,6 +130,18 @@ async def test_a_refused_token_is_replaced_once_by_whoever_is_first(server: Serv
     assert await tokens.token(GRANT, secret) == "t2"
 
 
+async def test_what_was_granted_to_an_endpoint_that_is_gone_is_dropped_once_it_has_expired(server: Server) -> None:
+    tokens, other = server.tokens(), Grant.of(OAUTH, "https://stock.example.com/mcp")
+    await tokens.token(GRANT, secret)
+    server.now = 599
+    await tokens.token(other, secret)
+    assert tokens.holds(GRANT)
+    server.now = 1198
+    await tokens.token(other, secret)
+    assert not tokens.holds(GRANT)
+    assert tokens.holds(other)
+
+
 async def test_a_token_that_is_still_valid_outlives_a_token_endpoint_that_is_away(server: Server) -> None:
     tokens = server.tokens()
     await tokens.token(GRANT, secret)
