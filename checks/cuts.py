@@ -1,4 +1,4 @@
-"""Event streams that a function's time limit cut off, as far as the clock shows it.
+"""Answers that end too soon or never, as far as the clock shows it: a function's time limit cuts streams off.
 
 Lambda has sent status and headers by then, so that all a client sees is a stream that breaks off after a whole number
 of seconds: no error page, no last event.
@@ -48,3 +48,14 @@ def _was_cut(exchange: Exchange) -> bool:
 
 def _lasted_ms(exchange: Exchange) -> float:
     return exchange.timings.total_ms - (exchange.timings.sent_ms or 0.0)
+
+
+def never_ends(exchange: Exchange) -> bool:
+    """Whether a notification was taken, and its answer, which has no body, has not ended as long as we waited.
+
+    Source: aws-lambda-web-adapter and the Node.js runtime client, whose older releases never end an empty stream.
+    """
+    late = exchange.transport_error is not None and exchange.transport_error.failure is Failure.DEADLINE
+    taken = exchange.status is not None and 200 <= exchange.status < 300
+    is_notification = exchange.rpc_method is not None and exchange.rpc_id is None
+    return late and taken and is_notification and not exchange.body_size

@@ -3,10 +3,12 @@
 from typing import Final
 from urllib.parse import urlsplit
 
+from checks.cuts import never_ends
 from checks.detectors.scene import Scene, scene
 from checks.front_door import FrontDoor
+from checks.messages import result_of
 from checks.model import Effect, Evidence, Proof
-from checks.proofs import header_proof
+from checks.proofs import header_proof, milliseconds, request_line
 from checks.symptoms import PRELUDE_END, Symptom, inner_status
 from checks.text import clean
 from checks.unit import Cause, detector
@@ -35,6 +37,16 @@ Or let both buffer, if nothing needs to stream:
 and no AWS_LWA_INVOKE_MODE in the function's environment."""
 
 
+_OLD_RUST: Final = (
+    "A Rust runtime that streams over a buffered application sends an empty body (older lambda_http): then the "
+    "function's log shows a normal request, and an update of the crate or the adapter mends it."
+)
+_REST_DIFFERS: Final = (
+    "An HTTP API takes a value without statusCode for the body, a REST API and a load balancer take the same function "
+    "for a crashed one: where the function was moved from one to the other, only the door has changed."
+)
+
+
 @detector("adapter-missing", effect=Effect.DOWN)
 def adapter_missing(evidence: Evidence) -> Cause | None:
     """A Lambda function answers with a value of its own that is not MCP: nothing translates for the server."""
@@ -49,10 +61,10 @@ def adapter_missing(evidence: Evidence) -> Cause | None:
         _ADD_ADAPTER,
         proofs=header_proof(exchange, "x-amzn-requestid"),
         alternatives=(
+            *((_OLD_RUST,) if not exchange.body.strip() else ()),
             "The server is there, but at another path: then a request to /mcp or /mcp/ of the same host is answered "
             "with JSON-RPC.",
-            "A Rust runtime that streams over a buffered application sends an empty body: then the function's log "
-            "shows a normal request.",
+            *((_REST_DIFFERS,) if found.door is FrontDoor.HTTP_API else ()),
         ),
         effect=Effect.DOWN,
     )
@@ -60,10 +72,13 @@ def adapter_missing(evidence: Evidence) -> Cause | None:
 
 @detector("invoke-mode-mismatch", effect=Effect.DOWN)
 def invoke_mode_mismatch(evidence: Evidence) -> Cause | None:
-    """The proxy envelope or the streaming prelude leaks into the body: InvokeMode and the function's mode differ."""
+    """The proxy envelope or the streaming prelude leaks into the body: InvokeMode and the function's mode differ.
+
+    Or they agree on streaming, and the function cannot stream an answer without a body: such an answer never ends.
+    """
     found = scene(evidence, Symptom.ENVELOPE, Symptom.PRELUDE, Symptom.GO_STREAM, tool_calls=True)
     if found is None:
-        return None
+        return _endless_empty_body(evidence)
     exchange = found.exchange
     meant = inner_status(exchange)
     hidden = (
@@ -94,6 +109,29 @@ def invoke_mode_mismatch(evidence: Evidence) -> Cause | None:
         proofs=(Proof(text=f"eight zero bytes end the prelude at byte {at}", exchange=exchange.id),),
         alternatives=("A proxy that calls the function with the Invoke API and does not read the prelude.",),
         effect=Effect.DOWN,
+    )
+
+
+def _endless_empty_body(evidence: Evidence) -> Cause | None:
+    """A notification whose answer has no body and never ends, while requests are answered."""
+    hanging = [each for each in evidence.opening.exchanges if never_ends(each)]
+    answered = [each for each in evidence.exchanges if result_of(each) is not None]
+    if not hanging or not answered:
+        return None
+    found = Scene(evidence, hanging[0])
+    held = milliseconds(found.exchange.timings.total_ms)
+    return found.cause(
+        0.8,
+        f"The answer to {found.asked}, HTTP {found.exchange.status} without a body, has not ended after {held}, while "
+        "requests are answered: the function streams, and never ends an answer that has no body.",
+        "Update the Lambda Web Adapter and the runtime: in older ones an answer without a body never ends under "
+        "response streaming, and each costs an invocation up to the function's timeout. In a streamifyResponse handler "
+        'of your own, write an empty string before the end: stream.write(""); stream.end().\n' + _BUFFER_BOTH,
+        proofs=(Proof(text=f"{request_line(answered[-1])} is answered on the same server", exchange=answered[-1].id),),
+        alternatives=(
+            "The application keeps the answer open on purpose: then a local run without Lambda hangs as well.",
+        ),
+        effect=Effect.DEGRADED,
     )
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from checks.cuts import never_ends
 from checks.model import CheckResult, Exchange, Finding, Opening, Outcome
 from checks.proofs import answer_line, request_line
 from checks.second_look import after_failed_opening
@@ -79,6 +80,9 @@ def _violations(opening: Opening) -> Iterator[Finding]:
 
 def _of_notification(exchange: Exchange, revision: str) -> Iterator[Finding]:
     status = exchange.status
+    if never_ends(exchange):
+        rule = section(max(revision, "2025-03-26"), "basic/transports", "sending-messages-to-the-server")
+        yield Finding(text="takes a notification and never ends its answer, which has no body", rule=rule)
     if status is not None and status != 202 and status != 204 and revision >= "2025-03-26":
         rule = section(revision, "basic/transports", "sending-messages-to-the-server")
         yield Finding(text=f"answers a notification with HTTP {status} instead of 202", rule=rule)

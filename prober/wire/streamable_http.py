@@ -154,8 +154,15 @@ class Handshake:
         return [exchange]
 
     async def settle(self) -> Sequence[Exchange]:
-        """Tell the server that the handshake is over."""
-        return [await self._recorder.exchange(self._post(jsonrpc.notification("notifications/initialized")))]
+        """Tell the server that the handshake is over, and wait for its answer no longer than clients do.
+
+        A function that streams may never end an answer without a body. Clients do not read on to its end, so no more
+        than half of the probe is spent on it.
+        """
+        now = asyncio.get_running_loop().time()
+        patience = min(self._recorder.limits.first_event_s, (self._recorder.deadline - now) / 2)
+        told = self._post(jsonrpc.notification("notifications/initialized"))
+        return [await self._recorder.exchange(told, deadline=now + patience)]
 
     async def request(
         self, method: str, params: Mapping[str, Any], *, progress: bool, altered: Alteration | None = None
