@@ -32,6 +32,7 @@ from checks.detectors.transport import (
 from checks.detectors.version import era_unsupported, protocol_version_mismatch
 from checks.protocol.auth_challenge import auth_challenge
 from checks.protocol.capabilities import capabilities
+from checks.protocol.cold_starts import cold_starts
 from checks.protocol.cors import cors
 from checks.protocol.eras import eras
 from checks.protocol.headers import headers
@@ -60,6 +61,7 @@ CHECKS: Final[tuple[Check, ...]] = (
     subscriptions,
     cors,
     auth_challenge,
+    cold_starts,  # before the next, whose requests at once would find the instances that these started
     session,  # after all that speaks within it, because it ends the session
     eras,  # after that: some servers hold one session at a time, which a new conversation ends
 )

@@ -1,6 +1,6 @@
 """What a probe shows about the instance that answered it: woken, new, or one that had answered before."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from email.utils import parsedate_to_datetime
@@ -101,7 +101,8 @@ def woken(evidence: Evidence) -> Woken | None:
     age = age_of(first, evidence.history.log_streams)
     if age is Age.THAWED or _comes_every_time(evidence, first):
         return None
-    warm, nexts = evidence.history.warm_wait_ms, _next_waits(evidence, first)
+    warm = evidence.history.warm_wait_ms
+    nexts = waits_when_warm(each for each in evidence.exchanges if each.id != first.id)
     measure = _by_history(wait, warm, nexts) if len(warm) >= ENOUGH_HISTORY else _by_next(wait, nexts)
     if measure is None:
         return None
@@ -158,12 +159,13 @@ def _by_next(wait: float, nexts: Sequence[float]) -> _Measure | None:
     return f"against {milliseconds(fastest)} right after it", _said(nexts), 0.5
 
 
-def _next_waits(evidence: Evidence, first: Exchange) -> tuple[float, ...]:
-    """The waits of later requests on the kept connection. A tool's own work is no measure of the instance."""
+def waits_when_warm(exchanges: Iterable[Exchange]) -> tuple[float, ...]:
+    """The waits of requests on a kept connection, which an instance had answered before. A tool's own work is no
+    measure of the instance."""
     return tuple(
         wait
-        for exchange in evidence.exchanges
-        if exchange.id != first.id and exchange.reused_connection and not is_tool_call(exchange)
+        for exchange in exchanges
+        if exchange.reused_connection and not is_tool_call(exchange)
         if (wait := exchange.timings.wait_ms) is not None
     )
 

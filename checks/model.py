@@ -71,6 +71,8 @@ class OnRequest(StrEnum):
     """A sentinel as a task, polled to its end."""
     SUBSCRIPTIONS = "subscriptions"
     """`subscriptions/listen`, up to its acknowledgement."""
+    COLD_STARTS = "cold-starts"
+    """Requests at once, for which the function has to start new instances."""
 
 
 class Failure(StrEnum):

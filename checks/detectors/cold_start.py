@@ -87,7 +87,7 @@ def cold_start_exceeds_timeout(evidence: Evidence) -> Cause | None:
 
 
 def _cold_answers_ms(evidence: Evidence) -> list[float]:
-    """How long the recent cold starts kept a client waiting, oldest first, that of this probe among them.
+    """How long the recent cold starts kept a client waiting, oldest first, those of this probe and its burst last.
 
     Those soon after a deploy are no measure: every instance is new then, and provisioned ones are on their way.
     """
@@ -97,6 +97,8 @@ def _cold_answers_ms(evidence: Evidence) -> list[float]:
         for each in evidence.history.cold_starts
         if at - each.at <= RECENT and not any(timedelta() <= each.at - deploy.at <= WARMING for deploy in deploys)
     ]
-    now = first_answer_ms(evidence.opening)
-    counts = now is not None and woken(evidence) is not None and latest_deploy(evidence) is None
-    return [*recent, now] if now is not None and counts else recent
+    if latest_deploy(evidence) is not None:
+        return recent
+    now, burst = first_answer_ms(evidence.opening), evidence.result("cold_starts")
+    met = [] if now is None or woken(evidence) is None else [now]
+    return [*recent, *met, *(() if burst is None else burst.facts.get("cold_ms", ()))]

@@ -68,7 +68,7 @@ class EndpointHints(TypedDict, total=False):
     oauth: OAuthHint
     token_header: str
     sigv4: SigV4Hint
-    on_request: list[Literal["tasks", "subscriptions"]]
+    on_request: list[Literal["tasks", "subscriptions", "cold-starts"]]
     browser_origins: list[str]
     client_timeout: float
     """Seconds that clients wait."""

@@ -153,6 +153,7 @@ def _row(found: ProbeReport, claim: Claim) -> dict[str, Any]:
         "sentinel_ms": _ms(found, "sentinel_call"),
         "first_event_ms": _number(streaming.get("first_event_ms")),
         "last_event_ms": _number(streaming.get("last_event_ms")),
+        "burst_ms": _facts(found, "cold_starts").get("cold_ms") or None,
         "detail": _detail(found),
         **_shape(found),
     }

@@ -53,6 +53,17 @@ LAMBDA_FAULTS: Final[tuple[Scenario, ...]] = (
         build=buffered(StatelessServer),
     ),
     Scenario(
+        id="cold-starts-exceed-timeout",
+        title="Whoever comes at the same time as others waits for a new instance, longer than clients do",
+        verdict="degraded",
+        diagnosis="cold-start-exceeds-timeout",
+        beside=("cold-start",),
+        profile="full",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options={**PLAIN, "client_timeout": 1.0, "on_request": ["cold-starts"]},
+        build=buffered(lambda: bad.slowly(StatelessServer(), 0.1), cold_start_s=1.2),
+    ),
+    Scenario(
         id="slow",
         title="Warm, and slower than its owner accepts",
         verdict="degraded",

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from checks.model import Effect, Exchange, Opening, Timings, Verdict
+from checks.model import CheckResult, Effect, Exchange, Opening, Outcome, Timings, Verdict
 from prober.storage import reports
 from prober.storage.cold_starts import FirstAnswers, first_answers
 from prober.storage.reports import LogEntry
@@ -60,8 +60,9 @@ async def test_the_log_decides_where_it_was_asked(watched: Store) -> None:
 
 
 async def test_bursts_are_cold_starts_that_no_probe_met_by_chance(watched: Store) -> None:
-    await probe(watched, 14)
-    await watched.sql("update report set burst_ms = '{1200, 1300}'")
+    burst = CheckResult(check="cold_starts", outcome=Outcome.PASS, summary="", facts={"cold_ms": [1200.0, 1300.0]})
+    claim = await watched.claim_one()
+    await watched.save(report_on(claim, opening=opened(14), results=(burst,)), claim)
     found = await seen(watched)
 
     assert (sorted(found.cold_ms), found.probes_cold, found.warm) == ([1200, 1300], 0, 1)

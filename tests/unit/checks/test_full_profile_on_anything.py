@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 
 from checks.catalog import DETECTORS
 from checks.judgement import diagnose, verdict_of
-from checks.model import Evidence, Exchange, Failure, Opening, Outcome, Verdict
+from checks.model import Evidence, Exchange, Failure, OnRequest, Opening, Outcome, Verdict
 from checks.protocol.capabilities import capabilities
+from checks.protocol.cold_starts import cold_starts
 from checks.protocol.eras import eras
 from checks.protocol.headers import headers
 from checks.protocol.lifecycle import lifecycle
@@ -34,7 +35,7 @@ from tests.unit.checks.conversations import (
     tool_page,
 )
 
-OURS = (order, capabilities, versions, headers, eras, session)
+OURS = (order, capabilities, versions, headers, cold_starts, eras, session)
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=20)
 TELLING = st.sampled_from(
@@ -155,8 +156,9 @@ def opening_of(draw: Any) -> Opening:
 def test_no_answer_makes_a_check_or_a_detector_raise(check: Check, data: st.DataObject) -> None:
     opening = opening_of(data.draw)
     wire = AnyWire(data.draw, opening)
+    curious = endpoint(on_request=(OnRequest.COLD_STARTS,), client_timeout_s=0.001)
     pinned = data.draw(
-        st.sampled_from([ENDPOINT, endpoint(era=Era.STATELESS), endpoint(protocol_version="2025-03-26")])
+        st.sampled_from([ENDPOINT, endpoint(era=Era.STATELESS), endpoint(protocol_version="2025-03-26"), curious])
     )
     results = (asyncio.run(lifecycle.run(CheckContext(endpoint=pinned, wire=wire))),)
     if data.draw(st.booleans()):

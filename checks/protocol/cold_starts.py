@@ -1,0 +1,126 @@
+"""A burst of requests at once: how long do new instances of the function take to answer?"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from checks.front_door import LAMBDA_DOORS, front_door_of
+from checks.full_profile import harmless_method, skipped, why_not
+from checks.instances import ALONE_EXCESS_MS, ALONE_RATIO, Age, age_of, waits_when_warm
+from checks.messages import result_of
+from checks.model import CheckResult, Exchange, Finding, OnRequest, Outcome, Profile
+from checks.proofs import counted, milliseconds
+from checks.symptoms import Symptom, symptom_of
+from checks.timing import elapsed_ms
+from checks.unit import CheckContext, check
+
+BURST: Final = 6
+"""Requests at once. An instance serves one at a time, so that all but one of them need another instance, unless these
+exist already or are free again before the last request comes."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Burst:
+    """What came back."""
+
+    exchanges: tuple[Exchange, ...]
+    answered: tuple[Exchange, ...]
+    cold: tuple[Exchange, ...]
+    """Those answered that likely woke an instance."""
+    throttled: int
+
+    @property
+    def cold_ms(self) -> list[float]:
+        """From connecting to the first byte, as a client waits."""
+        return [each.timings.first_byte_ms for each in self.cold if each.timings.first_byte_ms is not None]
+
+
+@check("cold_starts", profiles=frozenset({Profile.FULL}))
+async def cold_starts(ctx: CheckContext) -> CheckResult:
+    """Do new instances of the function answer within the time that clients wait?
+
+    Asked on request only: sends `BURST` requests at once, each over a connection of its own, which may start as many
+    instances, and takes as much of the function's concurrency. A cold start is suspected where a request waited far
+    longer than those before it, which met a warm instance.
+    Facts: `asked`, `answered`, `throttled` (HTTP 429), and `cold_ms`, the first answers of suspected cold starts.
+    """
+    if OnRequest.COLD_STARTS not in ctx.endpoint.on_request:
+        return skipped("cold_starts", "not asked: only on request")
+    reason = why_not(ctx) or _without_function(ctx)
+    if reason is not None:
+        return skipped("cold_starts", reason)
+    warm = waits_when_warm(_earlier(ctx))
+    if not warm:
+        return skipped("cold_starts", "not asked: no warm answer was measured that it could be compared with")
+    burst = _sorted(await ctx.wire.at_once(harmless_method(ctx), BURST), min(warm))
+    findings = tuple(_findings(burst, ctx.endpoint.client_timeout_s))
+    return CheckResult(
+        check="cold_starts",
+        outcome=_outcome(burst, findings),
+        summary=_summary(burst),
+        ms=elapsed_ms(burst.exchanges),
+        exchanges=burst.exchanges,
+        findings=findings,
+        facts={
+            "asked": len(burst.exchanges),
+            "answered": len(burst.answered),
+            "throttled": burst.throttled,
+            "cold_ms": burst.cold_ms,
+        },
+    )
+
+
+def _earlier(ctx: CheckContext) -> tuple[Exchange, ...]:
+    return tuple(exchange for result in ctx.results for exchange in result.exchanges)
+
+
+def _without_function(ctx: CheckContext) -> str | None:
+    """Elsewhere than on Lambda, requests at once wait for each other, and no new instance comes."""
+    known = front_door_of(ctx.wire.opening.exchanges[0]) in LAMBDA_DOORS
+    return None if known else "not asked: no Lambda function is known to stand behind it"
+
+
+def _sorted(exchanges: Sequence[Exchange], warm_ms: float) -> _Burst:
+    answered = tuple(each for each in exchanges if result_of(each) is not None)
+    return _Burst(
+        exchanges=tuple(exchanges),
+        answered=answered,
+        cold=tuple(each for each in answered if _is_cold(each, warm_ms)),
+        throttled=sum(symptom_of(each) is Symptom.THROTTLED for each in exchanges),
+    )
+
+
+def _is_cold(exchange: Exchange, warm_ms: float) -> bool:
+    wait = exchange.timings.wait_ms
+    if wait is None or age_of(exchange) is Age.THAWED:
+        return False
+    return wait >= warm_ms + ALONE_EXCESS_MS and wait >= warm_ms * ALONE_RATIO
+
+
+def _findings(burst: _Burst, patience_s: float | None) -> Iterator[Finding]:
+    late = [] if patience_s is None else [each for each in burst.cold_ms if each > patience_s * 1000]
+    if late:
+        yield Finding(
+            text=f"{counted(len(late), 'new instance')} answered later than the {patience_s:g} s that clients wait, "
+            f"the last after {milliseconds(max(late))}"
+        )
+
+
+def _outcome(burst: _Burst, findings: Sequence[Finding]) -> Outcome:
+    if findings:
+        return Outcome.WARN
+    return Outcome.PASS if len(burst.answered) > 1 else Outcome.SKIP
+
+
+def _summary(burst: _Burst) -> str:
+    if not burst.exchanges:
+        return "not asked over several connections at once"
+    parts = [f"{len(burst.answered)} of {counted(len(burst.exchanges), 'request')} at once were answered"]
+    if burst.cold_ms:
+        slowest = milliseconds(max(burst.cold_ms))
+        parts.append(f"{len(burst.cold_ms)} likely woke a new instance, the slowest after {slowest}")
+    elif burst.answered:
+        parts.append("none waited for a new instance")
+    if burst.throttled:
+        parts.append(f"{burst.throttled} were throttled (HTTP 429): so far reaches the function's concurrency")
+    return ", ".join(parts)
