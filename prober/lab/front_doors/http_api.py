@@ -14,7 +14,7 @@ from prober.lab.front_doors.answers import Malformed, from_format_2, payload_of,
 from prober.lab.front_doors.events import DEFAULT_STAGE, format_2, trace_root
 from prober.lab.front_doors.refusals import Refusal, of_http_api
 from prober.lab.http import CutShort, Request, Response
-from prober.lab.runtime.function import Function, FunctionFailed, Throttled
+from prober.lab.runtime.function import Deployed, FunctionFailed, Throttled
 
 LIMIT_S: Final = 30.0
 """How long an integration is waited for; nobody can have it raised."""
@@ -32,7 +32,7 @@ UNAUTHORIZED: Final = Refusal(
 class HttpApi:
     """The handler of one stage. A stage with a name is part of the path, for the client and for the function."""
 
-    function: Function
+    function: Deployed
     path: str = "/mcp"
     stage: str = DEFAULT_STAGE
     limit_s: float = LIMIT_S
@@ -57,3 +57,7 @@ class HttpApi:
             return of_http_api(TIMED_OUT, stamps)
         except (Throttled, FunctionFailed, Malformed, CutShort):
             return of_http_api(FAILED, stamps)
+
+    async def close(self) -> None:
+        """End the function, with every process of it."""
+        await self.function.close()

@@ -13,7 +13,7 @@ from prober.clock import Clock, SystemClock
 from prober.lab.front_doors.answers import Malformed, from_balancer_format, payload_of
 from prober.lab.front_doors.events import HOP_BY_HOP, balancer_format, trace_root
 from prober.lab.http import CutShort, Request, Response
-from prober.lab.runtime.function import Function, FunctionFailed, Throttled
+from prober.lab.runtime.function import Deployed, FunctionFailed, Throttled
 
 SERVER: Final = ("Server", "awselb/2.0")
 LIMIT_S: Final = 60.0
@@ -25,7 +25,7 @@ MAX_BODY_BYTES: Final = 1024 * 1024
 class LoadBalancer:
     """The handler of one listener. Without a target there is nobody to ask; with `blocked`, AWS WAF refuses."""
 
-    function: Function
+    function: Deployed
     limit_s: float = LIMIT_S
     has_target: bool = True
     blocked: bool = False
@@ -56,6 +56,10 @@ class LoadBalancer:
             return page(502)
         own = [(name, value) for name, value in response.headers if name.lower() not in _ITS_OWN]
         return Response(status=response.status, headers=(*own, SERVER), body=response.body)
+
+    async def close(self) -> None:
+        """End the function, with every process of it."""
+        await self.function.close()
 
 
 _ITS_OWN: Final = HOP_BY_HOP | {"content-length", "date", "server"}

@@ -15,7 +15,7 @@ from prober.lab.front_doors.events import format_1, trace_root
 from prober.lab.front_doors.refusals import Refusal, of_rest_api, rest_stamps
 from prober.lab.front_doors.sigv4 import Verifier, is_signed
 from prober.lab.http import CutShort, Request, Response
-from prober.lab.runtime.function import Function, FunctionFailed, Throttled
+from prober.lab.runtime.function import Deployed, FunctionFailed, Throttled
 
 LIMIT_S: Final = 29.0
 """How long a buffering integration is waited for, unless the owner has had the quota raised."""
@@ -35,7 +35,7 @@ class RestApi:
     may keep after that. `refusal` is said to everybody; with `iam`, the method wants a signature.
     """
 
-    function: Function
+    function: Deployed
     resource: str = "/mcp"
     methods: Collection[str] = METHODS
     stage: str | None = None
@@ -72,6 +72,10 @@ class RestApi:
             return of_rest_api(refusals.NOT_INVOKED, stamps)
         except (FunctionFailed, Malformed, CutShort):
             return of_rest_api(refusals.FAILED, stamps)
+
+    async def close(self) -> None:
+        """End the function, with every process of it."""
+        await self.function.close()
 
     def _refusal(self, request: Request) -> Refusal | None:
         """What keeps the request from the integration: the firewall first, then routing, then the size."""

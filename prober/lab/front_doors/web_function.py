@@ -14,7 +14,7 @@ from prober.clock import Clock, SystemClock
 from prober.lab.front_doors.answers import Malformed, from_stream, relayed
 from prober.lab.front_doors.events import format_2, trace_root
 from prober.lab.http import CutShort, Handler, Headers, Request, Response
-from prober.lab.runtime.function import Function, FunctionFailed, Instance, Throttled
+from prober.lab.runtime.function import Deployed, FunctionFailed, Instance, Throttled
 from prober.lab.runtime.in_process import AdapterMode, AppInstance
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
@@ -27,7 +27,7 @@ _REPLACED: Final = frozenset({"content-length", "date", "server"})
 class WebFunction:
     """The handler of one endpoint. With `host`, requests for every other name are nobody's."""
 
-    function: Function
+    function: Deployed
     host: str | None = None
     clock: Clock = field(default_factory=SystemClock)
 
@@ -51,6 +51,10 @@ class WebFunction:
             return _refused(502, "Bad Gateway", (*stamps, ("lambda-web-error-type", failure.kind)))
         except (Malformed, CutShort):
             return _refused(502, "Bad Gateway", (*stamps, ("lambda-web-error-type", "Runtime.InvalidResponse")))
+
+    async def close(self) -> None:
+        """End the function, with every process of it."""
+        await self.function.close()
 
 
 def web_instances(app: Handler) -> Callable[[], Instance]:
