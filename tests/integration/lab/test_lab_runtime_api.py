@@ -12,6 +12,8 @@ from prober.lab.runtime.api import process_function
 
 STREAMS = InvokeMode.RESPONSE_STREAM
 
+reads_proc = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads process states from /proc")
+
 
 def is_alive(pid: int) -> bool:
     try:
@@ -84,7 +86,7 @@ async def test_overlapping_events_run_in_processes_of_their_own(deploy, client) 
     assert function.started == 2
 
 
-@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads process states from /proc")
+@reads_proc
 async def test_a_process_is_frozen_between_events(deploy, client, eventually) -> None:
     url, _ = await deploy()
     pid = (await client.get(url)).json()["pid"]
@@ -148,6 +150,7 @@ async def test_the_time_limit_cuts_a_stream_and_kills_its_process(deploy, client
     await eventually(lambda: not is_alive(int(response.headers["x-pid"])))
 
 
+@reads_proc
 async def test_a_client_that_leaves_a_stream_leaves_the_process_at_work(deploy, client, eventually) -> None:
     url, _ = await deploy(mode=STREAMS, concurrency=1)
     async with client.stream("GET", f"{url}/stream-slowly") as response:
@@ -203,3 +206,31 @@ async def test_an_extension_registers_and_then_waits(serve, client) -> None:
     assert [(await client.get(url)).status_code for _ in range(3)] == [200, 200, 200]
     assert function.started == 1
     await function.close()
+
+
+@reads_proc
+async def test_the_processes_of_a_lab_that_is_killed_die_with_it_frozen_or_not(eventually) -> None:
+    program = """
+import asyncio, json, sys
+from prober.lab.front_doors.function_url import FunctionUrl
+from prober.lab.http import Request
+from prober.lab.runtime.api import process_function
+
+async def main():
+    url = FunctionUrl(function=process_function([sys.executable, sys.argv[1]]))
+    answer = await url(Request(method="GET", target="/"))
+    print(json.loads(answer.body)["pid"], flush=True)
+    await asyncio.Event().wait()
+
+asyncio.run(main())
+"""
+    lab = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program, str(Path(__file__).with_name("worker.py"))),
+        stdout=asyncio.subprocess.PIPE,
+        cwd=Path(__file__).parents[3],
+    )
+    pid = int(await lab.stdout.readline())
+    await eventually(lambda: state_of(pid) == "T")
+    lab.kill()
+    await lab.wait()
+    await eventually(lambda: not is_alive(pid))
