@@ -8,6 +8,7 @@ from prober.lab.faults.parts import ADD, ALL_TOOLS, PLAIN, buffered, stateless_o
 from prober.lab.http import Handler
 from prober.lab.scenario import Front, Scenario, SentinelHint
 from prober.lab.servers import rpc, toolbox
+from prober.lab.servers.handshake import HandshakeServer
 from prober.lab.servers.stateless import StatelessServer
 
 DENIED: Final = (
@@ -146,6 +147,20 @@ TOOL_FAULTS: Final[tuple[Scenario, ...]] = (
         front=Front.FUNCTION_URL_STREAMING,
         options={"sentinels": [LOOKUP]},
         build=streaming(stateless_offering(toolbox.ADD, bad.failing_tool("lookup", DENIED))),
+    ),
+    Scenario(
+        id="sentinel-access-denied-500",
+        title="The role lacks a permission, and the server says so in an error on HTTP 500, as AWS Labs' handler does",
+        verdict="degraded",
+        diagnosis="sentinel-access-denied",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options={"sentinels": [ADD]},
+        build=buffered(
+            lambda: bad.intercept(
+                HandshakeServer(newest="2024-11-05", streams=False),
+                {"tools/call": bad.rpc_error(rpc.INTERNAL_ERROR, f"Error executing tool: {DENIED}", status=500)},
+            )
+        ),
     ),
     Scenario(
         id="sentinel-error",
