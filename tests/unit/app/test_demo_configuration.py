@@ -41,17 +41,15 @@ def test_credentials_lie_in_files_of_their_own_that_nobody_else_may_read(tmp_pat
     finally:
         os.umask(umask)
     secrets = sorted((tmp_path / "demo" / "secrets").iterdir())
-    assert [secret.name for secret in secrets] == [
-        "auth-rejected-authorization",
-        "bearer-bearer",
-        "browser-clients-bearer-bearer",
-    ]
+    tokens = {each.id: f"{each.id}-bearer" for each in SHOWN if "bearer" in each.options}
+    assert [secret.name for secret in secrets] == sorted(["auth-rejected-authorization", *tokens.values()])
+    assert {"bearer", "browser-clients-bearer"} <= tokens.keys()
     assert {mode_of(secret) for secret in secrets} == {0o600}
     assert mode_of(secrets[0].parent) == 0o700
     endpoints = yaml.safe_load(path.read_text())["endpoints"]
-    assert [each["auth"] for each in endpoints if "auth" in each] == [
-        {"bearer": f"file:{each}"} for each in secrets[1:]
-    ]
+    assert {each["name"]: each["auth"] for each in endpoints if "auth" in each} == {
+        name: {"bearer": f"file:{secrets[0].with_name(file)}"} for name, file in tokens.items()
+    }
     assert {each["name"]: each["headers"] for each in endpoints if "headers" in each} == {
         "auth-rejected": {"Authorization": f"file:{secrets[0]}"},
         "observer-impaired": {"Authorization": "env:MCP_PROBER_LAB_NO_SUCH_SECRET"},
