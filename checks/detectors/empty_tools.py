@@ -1,5 +1,7 @@
 """Causes around the tool list: empty, not to be had, incomplete, unfit for clients."""
 
+from typing import Final
+
 from checks.detectors.scene import Scene, scene
 from checks.detectors.session import is_lost_session
 from checks.messages import all_tools_of, error_of, result_of
@@ -8,7 +10,10 @@ from checks.proofs import answer_line, answer_proof, counted
 from checks.reproduce import curl
 from checks.symptoms import Symptom, first_asked
 from checks.text import clean
-from checks.unit import Cause, detector
+from checks.unit import Cause, ListCaps, detector
+
+_FAR: Final = ListCaps()
+"""As far as a list is read where its owner sets no limit of his own."""
 
 
 @detector("tools-empty", effect=Effect.DOWN)
@@ -94,7 +99,7 @@ def tools_invalid(evidence: Evidence) -> Cause | None:
     first = f"{what}, first: {clean(invalid[0], 200)}" if invalid else ""
     never = f"it never ends ({counted(len(pages), 'page')} read)" if endless is not None else ""
     return Scene(evidence, shown).cause(
-        0.9 if invalid or listing.facts["stopped"] == "cursor-cycle" else 0.7,
+        0.9 if invalid or listing.facts["stopped"] == "cursor-cycle" else 0.6,
         f"The list of {counted(listing.facts['tool_count'], 'tool')} is not fit for clients: "
         f"{'; '.join(each for each in (never, first) if each)}.",
         "Give every tool a name of its own and an inputSchema that is a valid JSON schema of type object: "
@@ -103,18 +108,22 @@ def tools_invalid(evidence: Evidence) -> Cause | None:
         proofs=tuple(Proof(text=clean(text, 200)) for text in invalid[:5]),
         alternatives=(
             "A proxy or a registry that joins several servers brings it in: then each server's own list is right.",
+            *(("The list is really that long: then raise `pages` and `items` under `limits`.",) if endless else ()),
         ),
     )
 
 
 def _endless_page(listing: CheckResult) -> Exchange | None:
-    """The last page that was read of a list without end: its cursor came before, or it brings no new tool."""
-    if listing.facts["stopped"] is None:
+    """The last page that was read of a list without end: its cursor came before, or it brings no new tool, or no
+    client would have read so far. A list that is merely longer than the owner lets us read is none."""
+    stopped = listing.facts["stopped"]
+    if stopped is None:
         return None
     *before, last = first_asked(listing)
     known = {tool.name for tool in all_tools_of(before)}
     brings_new = any(tool.name not in known for tool in all_tools_of([last]))
-    return last if listing.facts["stopped"] == "cursor-cycle" or not brings_new else None
+    far = listing.facts["pages"] >= _FAR.pages or listing.facts["tool_count"] >= _FAR.items
+    return last if stopped == "cursor-cycle" or not brings_new or far else None
 
 
 def _failed_listing(evidence: Evidence) -> CheckResult | None:

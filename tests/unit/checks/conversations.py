@@ -28,7 +28,7 @@ from checks.model import (
 )
 from checks.spec import META_SERVER_INFO, Era, Transport
 from checks.symptoms import Symptom, symptom_of
-from checks.unit import CheckContext
+from checks.unit import CheckContext, ListCaps
 from checks.wire import Alteration
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -154,7 +154,8 @@ def refused(*exchanges: Exchange) -> Opening:
 
 
 def tool(name: str, **more: Any) -> dict[str, Any]:
-    return {"name": name, "inputSchema": {"type": "object"}, **more}
+    """One entry of a tool list, marked as read-only unless its annotations say otherwise."""
+    return {"name": name, "inputSchema": {"type": "object"}, "annotations": {"readOnlyHint": True}, **more}
 
 
 def tool_page(*names: str, cursor: Any = None, **more: Any) -> Exchange:
@@ -305,13 +306,14 @@ def judge(
     history: History = History(),
     profile: Profile = Profile.STANDARD,
     others: Sequence[Exchange] = (),
+    caps: ListCaps | None = None,
 ) -> Judged:
     """Run every check of the profile over the script and every detector over the results."""
     wire = ScriptedWire(opening, answers, others=others)
     results: tuple[CheckResult, ...] = ()
     for check in CHECKS:
         if profile in check.profiles:
-            context = CheckContext(endpoint=endpoint, wire=wire, results=results)
+            context = CheckContext(endpoint=endpoint, wire=wire, results=results, caps=caps or ListCaps())
             results = (*results, run(check.run, context))
     evidence = Evidence(endpoint=endpoint, opening=opening, results=results, history=history)
     diagnoses, broken = diagnose(evidence, DETECTORS)

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from checks.tool_schemas import Budget, broken_schemas, schema_fault
-from tests.unit.checks.conversations import endpoint, exchange, judge, ok, opened, tool, tool_page
+from checks.unit import ListCaps
+from tests.unit.checks.conversations import exchange, judge, ok, opened, tool, tool_page
 
 NEWEST, MIDDLE, OLD = "2026-07-28", "2025-11-25", "2025-06-18"
 DRAFT_07 = "http://json-schema.org/draft-07/schema#"
@@ -142,12 +143,22 @@ def test_a_cursor_that_comes_back_degrades_the_endpoint() -> None:
     assert "never ends (3 pages read)" in judged.diagnoses[0].summary
 
 
-def test_a_list_that_goes_on_without_new_tools_never_ends_and_one_with_new_tools_is_long() -> None:
-    same = [tool_page("a", cursor=str(number)) for number in range(50)]
-    new = [tool_page(f"t{number}", cursor=str(number)) for number in range(50)]
+@pytest.mark.parametrize(
+    ("names", "caps", "ids"),
+    [
+        (["a"] * 50, ListCaps(), ["tools-invalid"]),
+        ([f"t{number}" for number in range(50)], ListCaps(), ["tools-invalid"]),
+        (["a"] * 5, ListCaps(pages=5), ["tools-invalid"]),
+        ([f"t{number}" for number in range(5)], ListCaps(pages=5), []),
+        ([f"t{number}" for number in range(5)], ListCaps(items=5), []),
+    ],
+)
+def test_a_list_is_endless_where_it_repeats_or_goes_further_than_anybody_reads(
+    names: list[str], caps: ListCaps, ids: list[str]
+) -> None:
+    pages = [tool_page(name, cursor=str(number)) for number, name in enumerate(names)]
 
-    assert judge(opened(), *same).ids == ["tools-invalid"]
-    assert judge(opened(), *new, endpoint=endpoint()).ids == []
+    assert judge(opened(), *pages, caps=caps).ids == ids
 
 
 def test_where_nothing_of_the_list_is_a_tool_the_list_is_empty() -> None:
