@@ -1,4 +1,7 @@
-"""The same facts as JSON, to read only. Field names follow the report's vocabulary."""
+"""The same facts as JSON, to read only; what may be changed stands in `dashboard.baselines`.
+
+Field names follow the report's vocabulary.
+"""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -172,6 +175,15 @@ class FirstAnswers(BaseModel):
         )
 
 
+class Deploy(BaseModel):
+    """A sign from outside that another version answers. `at` is the slot of the probe that saw it first."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    at: datetime
+    what: str
+
+
 class EndpointDetail(BaseModel):
     endpoint: EndpointSummary
     first_answers: FirstAnswers
@@ -179,6 +191,8 @@ class EndpointDetail(BaseModel):
     """Newest first."""
     incidents: list[Incident]
     """Newest first."""
+    deploys: list[Deploy]
+    """The latest, newest last. What changed in the tools stands in `/api/baselines/{name}`."""
 
 
 class ProbeDetail(BaseModel):
@@ -218,6 +232,7 @@ async def endpoint(services: WithServices, name: str) -> EndpointDetail:
         first_answers=FirstAnswers.seen(found.answers, found.endpoint.timeout_s),
         probes=[ProbeSummary.model_validate(each) for each in found.reports],
         incidents=[Incident.model_validate(each) for each in found.incidents],
+        deploys=[Deploy.model_validate(each) for each in found.tools.memory.deploys],
     )
 
 

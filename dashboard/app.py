@@ -13,9 +13,9 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from dashboard import api, pages, troubles
+from dashboard import api, baselines, pages, troubles
 from dashboard.config import Config, ConfigMissing
-from dashboard.guard import KnownHost, SecurityHeaders
+from dashboard.guard import KnownHost, SameOrigin, SecurityHeaders
 from dashboard.live import Hub, ended_by_signals, listen, stream
 from dashboard.rendering import STATIC
 from dashboard.services import Services, WithServices
@@ -53,6 +53,7 @@ def build(config: Config, clock: Clock) -> FastAPI:
     )
     app.state.services = services
     app.include_router(api.router)
+    app.include_router(baselines.router)
     app.include_router(pages.router)
     app.add_api_route("/live", _live, include_in_schema=False)
     app.add_api_route("/livez", _alive, include_in_schema=False)
@@ -60,6 +61,7 @@ def build(config: Config, clock: Clock) -> FastAPI:
     app.mount("/static", _KeptForEver(directory=STATIC))
     troubles.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    app.add_middleware(SameOrigin)
     app.add_middleware(KnownHost, allowed=config.allowed_hosts)
     app.add_middleware(SecurityHeaders)
     return app

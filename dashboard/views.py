@@ -3,7 +3,7 @@
 Names, URLs, labels and summaries may come from a hostile server or a careless file, so all of them are cleaned.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -15,9 +15,11 @@ from checks.costs import kind_of, requests_of
 from checks.model import Endpoint, Profile, Verdict
 from checks.spec import Era, Transport, era_of
 from checks.text import clean, shown_url
+from checks.tool_memory import Deploy
 from dashboard.charts import PHASES, Bar, Column, LatencyChart, Sparkline, bars, latency_chart, sparkline
 from dashboard.cold_starts import ColdView, cold_view
 from dashboard.evidence import ReportView, report_view, transport_name
+from dashboard.tool_lists import ToolListsView, tool_lists_view
 from dashboard.wording import absolute, ago, counted, listed, milliseconds, short, span
 from prober.storage.queries import EndpointPage, FleetRow, IncidentRow, NoticeRow, ProbePage, ReportRow
 
@@ -159,6 +161,8 @@ class HistoryView:
     any_cut: bool
     time_marks: tuple[tuple[float, str, str], ...]
     """Place in per cent, text anchor and text, below the chart."""
+    deploys: tuple[tuple[float, str], ...]
+    """Place of each deploy in per cent, before the probe that saw it first, and a title."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,6 +191,8 @@ class EndpointView:
     incidents: tuple[IncidentView, ...]
     cold: ColdView
     probes: tuple[ProbeRowView, ...]
+    tools: ToolListsView | None
+    """None while no probe has read any."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -263,7 +269,11 @@ def endpoint_view(page: EndpointPage, questions: Mapping[str, str], now: datetim
         next_due=_moment(row.next_due, now) if row.enabled and row.next_due - now > _WORTH_SAYING else None,
         stale=_endpoint_staleness(row, now),
         labels=_labels(row.labels),
-        history=_history(list(zip(page.reports, probes, strict=True))[:ENDPOINT_BARS], endpoint_href(row.name)),
+        history=_history(
+            list(zip(page.reports, probes, strict=True))[:ENDPOINT_BARS],
+            endpoint_href(row.name),
+            page.tools.memory.deploys,
+        ),
         report=report,
         report_href=probe_href(latest.report.id) if latest else "",
         full=_full(full.detail, questions) if full and full.detail else None,
@@ -274,6 +284,7 @@ def endpoint_view(page: EndpointPage, questions: Mapping[str, str], now: datetim
         incidents=tuple(_incident(each, now) for each in page.incidents),
         cold=cold_view(page.answers, page.endpoint),
         probes=probes[:LISTED_PROBES],
+        tools=tool_lists_view(row.name, page.tools),
     )
 
 
@@ -466,7 +477,9 @@ def _probe_row(report: ReportRow, now: datetime) -> ProbeRowView:
     )
 
 
-def _history(newest_first: Sequence[tuple[ReportRow, ProbeRowView]], without_probe: str) -> HistoryView:
+def _history(
+    newest_first: Sequence[tuple[ReportRow, ProbeRowView]], without_probe: str, deploys: Sequence[Deploy]
+) -> HistoryView:
     """`without_probe` is where the bar of slots without a probe leads."""
     drawn = newest_first[::-1]
     reports, rows = [report for report, _ in drawn], [row for _, row in drawn]
@@ -483,7 +496,18 @@ def _history(newest_first: Sequence[tuple[ReportRow, ProbeRowView]], without_pro
         any_cold=any(report.was_cold for report in reports),
         any_cut=any(column.cut for column in chart.columns if column) if chart else False,
         time_marks=_time_marks([report.slot for report in reports], chart),
+        deploys=tuple(_deploy_marks([report.slot for report in reports], standing, deploys)),
     )
+
+
+def _deploy_marks(
+    slots: Sequence[datetime], standing: Sequence[Bar], deploys: Sequence[Deploy]
+) -> Iterator[tuple[float, str]]:
+    """A mark at the bar of the probe that saw each deploy first, where that one is still drawn."""
+    for deploy in deploys:
+        bar = next((bar for slot, bar in zip(slots, standing, strict=True) if slot >= deploy.at), None)
+        if bar is not None and deploy.at >= slots[0]:
+            yield bar.x, f"deploy: {clean(deploy.what, 300)}, first seen {absolute(deploy.at)}"
 
 
 def _phases(report: ReportRow) -> dict[str, float] | None:
@@ -555,8 +579,14 @@ def _endpoint_facts(page: EndpointPage, report: ReportView | None) -> tuple[tupl
         "Requests": _requests(page, report),
         "TLS certificate": "" if endpoint.verify_tls else "not checked, by configuration",
         "Probed from": report.location if report else "",
+        "Last deploy": _last_deploy(page),
     }
     return tuple((term, text) for term, text in facts.items() if text)
+
+
+def _last_deploy(page: EndpointPage) -> str:
+    deploys = page.tools.memory.deploys
+    return f"{clean(deploys[-1].what, 300)}, first seen {absolute(deploys[-1].at)}" if deploys else ""
 
 
 def _limit(endpoint: Endpoint, profile: Profile) -> str:

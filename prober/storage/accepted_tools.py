@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, func, select, update
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -83,7 +83,13 @@ async def remember(connection: AsyncConnection, endpoint: UUID, tools: ToolMemor
 async def known(db: AsyncEngine, name: str) -> ToolLists:
     """The lists of the endpoint of that name. Raises NoSuchEndpoint."""
     async with db.connect() as connection:
-        return tool_lists_of(await _row(connection, _known(name), name))
+        return _tool_lists_of(await _row(connection, _lists(_watched(name)), name))
+
+
+async def of_endpoint(connection: AsyncConnection, endpoint: UUID) -> ToolLists:
+    """The lists of the endpoint with that id; there are none of one that nobody knows."""
+    row = (await connection.execute(_lists(tables.endpoint.c.id == endpoint))).mappings().first()
+    return ToolLists() if row is None else _tool_lists_of(row)
 
 
 async def accept(db: AsyncEngine, name: str, *, by: str, fingerprint: str | None = None) -> Inventory:
@@ -93,8 +99,8 @@ async def accept(db: AsyncEngine, name: str, *, by: str, fingerprint: str | None
     """
     async with db.begin() as connection:
         # The row of the endpoint is locked, so that nobody forgets the server while its list is accepted.
-        row = await _row(connection, _known(name).with_for_update(of=tables.endpoint), name)
-        lists = tool_lists_of(row)
+        row = await _row(connection, _lists(_watched(name)).with_for_update(of=tables.endpoint), name)
+        lists = _tool_lists_of(row)
         chosen = lists.chosen(fingerprint)
         if chosen is None:
             raise NotAccepted(_why_not(lists, fingerprint))
@@ -109,8 +115,7 @@ async def accept(db: AsyncEngine, name: str, *, by: str, fingerprint: str | None
         return chosen
 
 
-def tool_lists_of(row: RowMapping) -> ToolLists:
-    """The lists of a row with the columns `COLUMNS`."""
+def _tool_lists_of(row: RowMapping) -> ToolLists:
     return ToolLists(
         accepted=inventory_of(row["accepted_fingerprint"], row["accepted_list"]),
         accepted_at=row["accepted_at"],
@@ -119,27 +124,29 @@ def tool_lists_of(row: RowMapping) -> ToolLists:
     )
 
 
-COLUMNS: Final = (
-    tables.endpoint_state.c.tool_memory,
-    tables.accepted_tools.c.fingerprint.label("accepted_fingerprint"),
-    tables.accepted_tools.c.tools.label("accepted_list"),
-    tables.accepted_tools.c.accepted_at,
-    tables.accepted_tools.c.accepted_by,
-)
+def _watched(name: str) -> ColumnElement[bool]:
+    return and_(tables.endpoint.c.name == name, tables.endpoint.c.removed_at.is_(None))
 
 
-def _known(name: str) -> Select[tuple[UUID]]:
+def _lists(wanted: ColumnElement[bool]) -> Select[Any]:
     endpoint, state, accepted = tables.endpoint, tables.endpoint_state, tables.accepted_tools
     return (
-        select(endpoint.c.id, *COLUMNS)
+        select(
+            endpoint.c.id,
+            state.c.tool_memory,
+            accepted.c.fingerprint.label("accepted_fingerprint"),
+            accepted.c.tools.label("accepted_list"),
+            accepted.c.accepted_at,
+            accepted.c.accepted_by,
+        )
         .outerjoin(state, state.c.endpoint_id == endpoint.c.id)
         .outerjoin(accepted, accepted.c.endpoint_id == endpoint.c.id)
-        .where(endpoint.c.name == name, endpoint.c.removed_at.is_(None))
+        .where(wanted)
     )
 
 
-async def _row(connection: AsyncConnection, wanted: Select[tuple[UUID]], name: str) -> RowMapping:
-    row = (await connection.execute(wanted)).mappings().first()
+async def _row(connection: AsyncConnection, wanted: Select[Any], name: str) -> RowMapping:
+    row: RowMapping | None = (await connection.execute(wanted)).mappings().first()
     if row is None:
         raise NoSuchEndpoint(f"no endpoint of the name {clean(name, 60)} is watched")
     return row

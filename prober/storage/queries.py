@@ -10,7 +10,8 @@ from sqlalchemy import ColumnElement, RowMapping, Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.model import Endpoint, Verdict
-from prober.storage import tables
+from prober.storage import accepted_tools, tables
+from prober.storage.accepted_tools import ToolLists
 from prober.storage.cold_starts import FirstAnswers, first_answers
 from prober.storage.marks import verdicts_of
 from prober.storage.specs import endpoint_of
@@ -167,6 +168,7 @@ class EndpointPage:
     """Newest first."""
     answers: FirstAnswers
     """Cold and warm, of the last `ANSWERS_DAYS` days."""
+    tools: ToolLists
 
 
 async def fleet(db: AsyncEngine) -> tuple[FleetRow, ...]:
@@ -195,6 +197,7 @@ async def endpoint_page(db: AsyncEngine, name: str, *, reports: int = 100) -> En
         )
         incidents_seen = tuple(_incident_row(each) for each in past.mappings())
         answers = await first_answers(connection, row["id"], ANSWERS_DAYS)
+        lists = await accepted_tools.of_endpoint(connection, row["id"])
     newest, full = next((report.id for report in made if not report.missed), None), row["full_report_id"]
     latest = None if newest is None else await probe_page(db, newest)
     return EndpointPage(
@@ -205,6 +208,7 @@ async def endpoint_page(db: AsyncEngine, name: str, *, reports: int = 100) -> En
         full=latest if full == newest else await probe_page(db, full) if full is not None else None,
         incidents=incidents_seen,
         answers=answers,
+        tools=lists,
     )
 
 

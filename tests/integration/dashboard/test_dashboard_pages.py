@@ -145,7 +145,12 @@ async def test_the_json_tells_the_same(client: httpx.AsyncClient) -> None:
     assert probe["endpoint"] == "billing adapter"
     assert probe["report"]["diagnoses"][0]["id"] == "adapter-missing"
     described = (await client.get("/api/openapi.json")).json()["paths"]
-    assert set(described) == {"/api/endpoints", "/api/endpoints/{name}", "/api/probes/{report_id}"}
+    assert set(described) == {
+        "/api/endpoints",
+        "/api/endpoints/{name}",
+        "/api/probes/{report_id}",
+        "/api/baselines/{name}",
+    }
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,10 @@ from typing import Any
 from uuid import UUID
 
 from checks.encode import as_json
+from checks.inventory import inventory_of
 from checks.model import Endpoint, Verdict
+from checks.tool_memory import Deploy, ToolMemory
+from prober.storage.accepted_tools import ToolLists
 from prober.storage.cold_starts import FirstAnswers
 from prober.storage.queries import EndpointPage, FleetRow, IncidentRow, NoticeRow, ProbePage, ReportRow
 from tests.integration.dashboard.stories import FLEET, report_of
@@ -152,6 +155,24 @@ def first_answers(**changes: Any) -> FirstAnswers:
     )
 
 
+def tool_lists(say: Say = as_is) -> ToolLists:
+    """A list that was accepted, and another one since."""
+    old = {"name": say("get_order"), "description": "Reads"}
+    hints = {"readOnlyHint": True}
+    new = {**old, "description": say("Reads one"), "inputSchema": {"properties": {say("id"): {}}}, "annotations": hints}
+    now = inventory_of([new])
+    return ToolLists(
+        accepted=inventory_of([old]),
+        accepted_at=NOW - timedelta(days=2),
+        accepted_by=say("somebody"),
+        memory=ToolMemory(
+            fingerprints=(now.fingerprint,) * 3,
+            lists=(now,),
+            deploys=(Deploy(at=NOW - timedelta(seconds=20), what=say("version 1 → 2")),),
+        ),
+    )
+
+
 def endpoint_page(say: Say = as_is, **changes: Any) -> EndpointPage:
     return EndpointPage(
         **{
@@ -162,6 +183,7 @@ def endpoint_page(say: Say = as_is, **changes: Any) -> EndpointPage:
             "full": full_page(say),
             "incidents": (incident(say),),
             "answers": first_answers(),
+            "tools": tool_lists(say),
             **changes,
         }
     )

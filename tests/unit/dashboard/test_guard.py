@@ -1,9 +1,10 @@
 """Under which names the dashboard may be asked, and what it takes from its environment."""
 
 import pytest
+from starlette.datastructures import Headers
 
 from dashboard.config import Config, ConfigMissing
-from dashboard.guard import SECURITY_HEADERS, is_known_host
+from dashboard.guard import SECURITY_HEADERS, is_known_host, is_same_origin
 
 ALLOWED = frozenset({"prober.example.com"})
 
@@ -40,6 +41,44 @@ def test_local_names_addresses_and_allowed_names_are_answered(host: str) -> None
 )
 def test_names_of_strangers_are_not(host: str) -> None:
     assert not is_known_host(host, ALLOWED)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"host": "localhost:8080"},
+        {"host": "localhost:8080", "origin": "http://localhost:8080"},
+        {"host": "Prober.example.com", "origin": "https://prober.example.com"},
+        {"host": "localhost", "origin": "http://localhost", "sec-fetch-site": "same-origin"},
+    ],
+)
+def test_a_change_is_taken_from_our_own_pages_and_from_what_is_no_browser(headers: dict[str, str]) -> None:
+    assert is_same_origin(Headers(headers))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "localhost:8080", "origin": "https://evil.example"},
+        {"host": "localhost:8080", "origin": "http://localhost:9090"},
+        {"host": "localhost", "origin": "null"},
+        {"host": "localhost", "origin": ""},
+        {"origin": "null"},
+        {"host": "", "origin": "http://"},
+        {"host": "localhost", "sec-fetch-site": "cross-site"},
+        {"host": "localhost", "sec-fetch-site": "same-site"},
+        {"host": "localhost", "sec-fetch-site": "none"},
+        {"host": "localhost", "origin": "http://localhost", "sec-fetch-site": "cross-site"},
+    ],
+)
+def test_a_change_is_not_taken_from_pages_of_others(headers: dict[str, str]) -> None:
+    assert not is_same_origin(Headers(headers))
+
+
+def test_our_own_forms_say_where_they_come_from_and_lead_nowhere_else() -> None:
+    assert SECURITY_HEADERS["Referrer-Policy"] == "same-origin"
+    assert "form-action 'self'" in SECURITY_HEADERS["Content-Security-Policy"]
 
 
 def test_the_content_security_policy_needs_no_exception() -> None:
