@@ -37,6 +37,10 @@ _ALLOW: Final = (
     "If this address is meant, allow its range under `network: allow_cidrs:` (or `allow_private: true`) in the "
     "configuration."
 )
+_PLAIN_HTTP: Final = (
+    "Give the endpoint an https address: over plain http its credentials could be read on the way. If this address is "
+    "in a network of your own, list that under `network: allow_cidrs:` in the configuration."
+)
 _NEVER_ALLOWED: Final = (
     "No setting allows this address. Give the endpoint a public one, or a private one that the configuration allows; "
     "if its name should not lead here, correct the DNS record."
@@ -159,7 +163,7 @@ def target_blocked(evidence: Evidence) -> Cause | None:
     return found.cause(
         1.0,
         f"The prober does not connect to {_host(found)}: {clean(_error(found).detail, 200)}.",
-        _ALLOW if _error(found).reason in _ALLOWABLE else _NEVER_ALLOWED,
+        _way_out_of_refusal(_error(found).reason),
         proofs=_address(found),
         effect=Effect.UNKNOWN,
     )
@@ -185,6 +189,12 @@ def observer_impaired(evidence: Evidence) -> Cause | None:
         _OWN_FIXES.get(error.reason, _OWN_MACHINE),
         effect=Effect.UNKNOWN,
     )
+
+
+def _way_out_of_refusal(reason: str) -> str:
+    if reason == "plain-http":
+        return _PLAIN_HTTP
+    return _ALLOW if reason in _ALLOWABLE else _NEVER_ALLOWED
 
 
 def _error(found: Scene) -> TransportError:

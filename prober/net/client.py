@@ -84,17 +84,17 @@ class Net:
         trust: Trust | None = None,
     ) -> None:
         self.limits = limits
-        self._policy = policy
         self._clock = clock
         self._user_agent = user_agent
         self._trust = trust or Trust()
         self._dialer = Dialer(policy, Resolver(limits), limits, self._trust)
 
-    def client(self, *, verify: bool = True) -> httpx.AsyncClient:
+    def client(self, *, verify: bool = True, confidential: bool = False) -> httpx.AsyncClient:
         """A client for one probe. It keeps one connection per origin, keeps no cookies, follows no redirect, reads no
-        proxy settings, and asks for undecoded bodies."""
+        proxy settings, and asks for undecoded bodies. `confidential`: it sends secrets, and so connects to public
+        addresses over TLS alone."""
         return _Client(
-            Transport(self._dialer, verify=verify),
+            Transport(self._dialer, verify=verify, confidential=confidential),
             headers={"Accept-Encoding": "identity", "User-Agent": self._user_agent},
             cookies=CookieJar(policy=DefaultCookiePolicy(allowed_domains=())),
             trust_env=False,
@@ -126,13 +126,10 @@ class Net:
         self, url: str, form: Sequence[tuple[str, str]], *, timeout_s: float, headers: Sequence[tuple[str, str]] = ()
     ) -> FormOutcome:
         """Send a form once and read the whole answer, within `timeout_s` seconds in all. Never raises for what the
-        network or the server does. Forms hold secrets: over plain HTTP they go only where every private address may be
-        probed."""
-        if not url.lower().startswith("https:") and not self._policy.allow_private:
-            detail = "the address is not https, and a secret would go over it in plain text"
-            return FormOutcome(error=TransportError(failure=Failure.BLOCKED, reason="plain-http", detail=detail))
+        network or the server does. Forms hold secrets: over plain HTTP they go to no public address."""
         kind = ("Content-Type", "application/x-www-form-urlencoded")
-        answer = await self._post(url, urlencode(form).encode("ascii"), [kind, *headers], _whole, timeout_s)
+        content = urlencode(form).encode("ascii")
+        answer = await self._post(url, content, [kind, *headers], _whole, timeout_s, confidential=True)
         if isinstance(answer, TransportError):
             return FormOutcome(error=answer)
         response, body = answer
@@ -145,10 +142,12 @@ class Net:
         headers: Sequence[tuple[str, str]],
         read: Callable[[Body], Awaitable[bytes]],
         timeout_s: float,
+        *,
+        confidential: bool = False,
     ) -> tuple[httpx.Response, bytes] | TransportError:
         """The answer to one post with what `read` takes of its body, or the reason why none came."""
         try:
-            async with asyncio.timeout(timeout_s), self.client() as client:
+            async with asyncio.timeout(timeout_s), self.client(confidential=confidential) as client:
                 request = client.build_request(
                     "POST", url, content=content, headers=[*headers], extensions={REPEATABLE: False}
                 )

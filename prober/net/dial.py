@@ -14,7 +14,7 @@ from checks.model import Failure
 from prober.limits import Limits
 from prober.net import failures
 from prober.net.failures import NetError
-from prober.net.guard import GuardPolicy, explain, explain_own, explain_port
+from prober.net.guard import GuardPolicy, explain, explain_own, explain_plain_http, explain_port
 from prober.net.http1 import Connection
 from prober.net.phases import Phases, Step
 from prober.net.resolver import AddrInfo, Resolver
@@ -58,16 +58,16 @@ class Dialer:
         self._limits = limits
         self._trust = trust
 
-    async def dial(self, origin: Origin, *, verify: bool, phases: Phases) -> Connection:
+    async def dial(self, origin: Origin, *, verify: bool, confidential: bool, phases: Phases) -> Connection:
         """A new connection. The first `Limits.dns_answers` addresses of the name are all checked before one of them is
         connected to, and only checked ones are, so that a name cannot mean one thing to the guard and another to the
-        socket. Raises `NetError`."""
+        socket. What is `confidential` goes to public addresses over TLS alone. Raises `NetError`."""
         context = self._trust.context(verify=verify) if origin.is_tls else None
         with phases.timing(Step.DNS):
             found = await self._resolver.resolve(origin.host, origin.port)
         addresses = found[: self._limits.dns_answers]
         phases.ignored_addresses = len(found) - len(addresses)
-        self._check(origin, addresses)
+        self._check(origin, addresses, private_only=confidential and not origin.is_tls)
         with phases.timing(Step.CONNECT):
             sock = await self._connect(origin, addresses)
         with suppress(OSError):  # the peer is gone already: the next step says so
@@ -77,7 +77,7 @@ class Dialer:
         with phases.timing(Step.TLS):
             return await self._shake_hands(sock, origin, context)
 
-    def _check(self, origin: Origin, addresses: list[AddrInfo]) -> None:
+    def _check(self, origin: Origin, addresses: list[AddrInfo], *, private_only: bool) -> None:
         for info in addresses:
             address = str(info[4][0])
             reason = self._policy.verdict_on(address)
@@ -87,6 +87,8 @@ class Dialer:
                 raise NetError(Failure.BLOCKED, "own", explain_own(address, origin.port))
             if self._policy.refuses_port(address, origin.port):
                 raise NetError(Failure.BLOCKED, "port", explain_port(address, origin.port))
+            if private_only and self._policy.is_public(address):
+                raise NetError(Failure.BLOCKED, "plain-http", explain_plain_http(origin.host, address))
 
     async def _connect(self, origin: Origin, addresses: list[AddrInfo]) -> socket.socket:
         try:

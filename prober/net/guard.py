@@ -106,7 +106,12 @@ class GuardPolicy:
             return None
         if _within(ip, _LOOPBACK):
             return "loopback"
-        return "private" if not ip.is_global or _within(ip, _PRIVATE_BESIDES) else None
+        return "private" if _is_private(ip) else None
+
+    def is_public(self, address: str) -> bool:
+        """Whether strangers carry what goes there. Networks in `allow_cidrs` are the owner's own."""
+        ip = _unwrapped(ipaddress.ip_address(address))
+        return not _is_private(ip) and not _within(ip, self._allowed)
 
     def is_own(self, address: str, port: int) -> bool:
         """Whether the prober itself, or its database, listens there."""
@@ -132,6 +137,12 @@ def explain_own(address: str, port: int) -> str:
     return f"{address} port {port} is where this prober or its database listens, which is never connected to"
 
 
+def explain_plain_http(host: str, address: str) -> str:
+    """Why credentials do not go there, and what would let them."""
+    shown = address if host == address else f"{host} → {address}"
+    return f"{shown} is a public address, where a secret would go in plain text; use https, or add it to {SETTING}"
+
+
 def explain_port(address: str, port: int) -> str:
     """Why a port is refused, and what would allow it."""
     return f"port {port} belongs to another protocol than HTTP; to allow it, add {address} to {SETTING}"
@@ -147,6 +158,10 @@ def _unwrapped(ip: IPv4 | IPv6) -> IPv4 | IPv6:
     """The IPv4 address inside an IPv4-mapped one: the system connects to it over IPv4."""
     mapped = ip.ipv4_mapped if isinstance(ip, IPv6) else None
     return mapped if mapped is not None else ip
+
+
+def _is_private(ip: IPv4 | IPv6) -> bool:
+    return not ip.is_global or _within(ip, _PRIVATE_BESIDES)
 
 
 def _within(ip: IPv4 | IPv6, networks: tuple[Network, ...]) -> bool:

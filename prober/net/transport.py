@@ -64,9 +64,11 @@ class Body(httpx.AsyncByteStream):
 class Transport(httpx.AsyncBaseTransport):
     """The connections of one probe. Nothing is shared between probes, so that each sees name, network and TLS anew."""
 
-    def __init__(self, dialer: Dialer, *, verify: bool) -> None:
+    def __init__(self, dialer: Dialer, *, verify: bool, confidential: bool) -> None:
+        """`confidential`: requests may carry what nobody must read on the way."""
         self._dialer = dialer
         self._verify = verify
+        self._confidential = confidential
         self._kept: dict[Origin, Connection] = {}
         self._open: set[Connection] = set()
 
@@ -84,7 +86,9 @@ class Transport(httpx.AsyncBaseTransport):
                 if not request.extensions.get(REPEATABLE, True):
                     raise stale.cause from None
                 phases.reused, phases.sent_at = False, None
-        connection = await self._dialer.dial(origin, verify=self._verify, phases=phases)
+        connection = await self._dialer.dial(
+            origin, verify=self._verify, confidential=self._confidential, phases=phases
+        )
         self._open.add(connection)
         return await self._exchange(connection, payload, phases, origin, keep=keep)
 

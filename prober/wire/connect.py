@@ -50,7 +50,8 @@ async def connect(
     does: `wire.opening` says how far it came. The caller closes the wire. Cancellation passes through.
     """
     net.prepare(endpoint.url, verify=endpoint.verify_tls)
-    client = net.client(verify=endpoint.verify_tls)
+    confidential = signer is not None or any(header.is_secret for header in headers)
+    client = net.client(verify=endpoint.verify_tls, confidential=confidential)
     recorder = Recorder(
         client,
         clock=clock,

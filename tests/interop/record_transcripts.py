@@ -60,8 +60,8 @@ class RecordingNet(Net):
         """What has been asked, and what came back."""
         return tuple(each.turn() for each in self._open)
 
-    def client(self, *, verify: bool = True) -> httpx.AsyncClient:
-        client = super().client(verify=verify)
+    def client(self, *, verify: bool = True, confidential: bool = False) -> httpx.AsyncClient:
+        client = super().client(verify=verify, confidential=confidential)
         return httpx.AsyncClient(transport=_Tap(client, self), headers=client.headers, trust_env=False)
 
     def begin(self, asked: Asked, phases: Phases) -> "_Recording":

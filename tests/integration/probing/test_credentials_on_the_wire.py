@@ -191,19 +191,27 @@ async def test_a_token_endpoint_that_hangs_takes_half_of_the_probes_time() -> No
 
 
 @pytest.mark.parametrize(
-    ("policy", "scheme", "said"),
+    ("policy", "where", "said"),
     [
-        (GuardPolicy(allow_cidrs=("127.0.0.1/32",)), "http", "not https"),
-        (GuardPolicy(), "https", "network.allow_cidrs"),
+        (GuardPolicy(allow_private=True), "http://[4000::1]", "a public address, where a secret would go in plain"),
+        (GuardPolicy(), "https://127.0.0.1", "network.allow_cidrs"),
+        (GuardPolicy(), "http://127.0.0.1", "network.allow_cidrs"),
     ],
 )
-async def test_the_guard_stands_before_token_endpoints_too(policy: GuardPolicy, scheme: str, said: str) -> None:
-    async with serving(Protected(app=StatelessServer())) as (lab, url):
-        there = oauth_at(url.replace("http", scheme))
-        report = await Prober(policy=policy).probed("https://orders.example/mcp", oauth=there)
-        assert lab.served("served") == ()
+async def test_the_guard_stands_before_token_endpoints_too(policy: GuardPolicy, where: str, said: str) -> None:
+    report = await Prober(policy=policy).probed("https://orders.example/mcp", oauth=oauth_at(where))
     assert failure(report) == "token-endpoint"
     assert said in report.diagnoses[0].summary
+
+
+async def test_credentials_for_a_public_address_without_tls_stay_here_and_nothing_is_known_of_it() -> None:
+    report = await Prober(policy=GuardPolicy(allow_private=True)).probed(
+        "http://[4000::1]/mcp", headers={"X-Code": "env:TOKEN"}
+    )
+    assert report.verdict is Verdict.UNKNOWN
+    (diagnosis,) = report.diagnoses
+    assert diagnosis.id == "target-blocked"
+    assert "a public address, where a secret would go in plain text; use https" in diagnosis.summary
 
 
 async def test_a_store_of_secrets_that_hangs_holds_up_nothing() -> None:

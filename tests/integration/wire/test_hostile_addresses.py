@@ -7,9 +7,10 @@ import asyncio
 import re
 import socket
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from typing import Any
 
 import pytest
 
@@ -17,6 +18,7 @@ from checks.model import Exchange, Failure, TransportError
 from checks.spec import Transport
 from prober.net.guard import SETTING, GuardPolicy
 from prober.wire.connect import HttpWire
+from prober.wire.redact import SentHeader
 from tests.integration.wire.hostile import TOOLS
 from tests.integration.wire.scripted import Out, Prober, Request, make_prober, result, running, stateless
 
@@ -121,6 +123,8 @@ REASONS = {
     **dict.fromkeys(PRIVATE, "private"),
     **OTHERS,
 }
+UNROUTED = "4000::1"
+"""Counts as public, and belongs to a block that nobody has been given (RFC 4291 section 2.4)."""
 LIFTED = frozenset({"loopback", "private"})
 """Reasons that a setting can lift."""
 
@@ -324,6 +328,70 @@ async def test_no_server_leads_the_prober_anywhere(place: str, host: str) -> Non
         await prober.close()
     assert exchanges
     assert watched.visits == []
+
+
+BEARER = SentHeader(name="Authorization", value="Bearer tok-123456789", shown="Bearer ${env:TOKEN}")
+CODE = SentHeader(name="X-Code", value="code-123456789", shown="${env:CODE}")
+TENANT = SentHeader(name="X-Tenant", value="blue", shown="blue")
+
+
+class Signature:
+    """Signs in a way that whoever reads along could use for a while."""
+
+    def sign(self, *_: object) -> Sequence[SentHeader]:
+        return [BEARER]
+
+
+def known_as(prober: Prober, monkeypatch: pytest.MonkeyPatch, *addresses: tuple[str, int]) -> None:
+    """Whatever name is looked up has these addresses."""
+    found = [(10 if ":" in address else 2, 1, 6, "", (address, port)) for address, port in addresses]
+    monkeypatch.setattr(prober.net._dialer._resolver, "_lookup", lambda *_, **__: found)
+
+
+@pytest.mark.parametrize("policy", [GuardPolicy(allow_private=True), GuardPolicy(allow_cidrs=("127.0.0.0/8",))])
+@pytest.mark.parametrize(
+    "credentials", [{"headers": [BEARER]}, {"headers": [TENANT, CODE]}, {"signer": Signature()}], ids=range(3)
+)
+async def test_no_credential_goes_over_plain_http_to_a_public_address(
+    credentials: dict[str, Any], policy: GuardPolicy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prober = make_prober(policy=policy)
+    async with canary() as watched:
+        known_as(prober, monkeypatch, ("127.0.0.1", watched.port), (UNROUTED, watched.port))
+        wire = await prober.open(f"http://orders.example:{watched.port}/mcp", timeout_s=2, **credentials)
+        await prober.close()
+    error = wire.opening.exchanges[0].transport_error
+    assert error is not None
+    assert (error.failure, error.reason) == (Failure.BLOCKED, "plain-http")
+    assert SETTING in error.detail
+    assert watched.visits == []
+
+
+async def test_no_form_goes_over_plain_http_to_a_public_address(monkeypatch: pytest.MonkeyPatch) -> None:
+    prober = make_prober(policy=GuardPolicy(allow_private=True))
+    async with canary() as watched:
+        known_as(prober, monkeypatch, ("127.0.0.1", watched.port), (UNROUTED, watched.port))
+        answer = await prober.net.post_form(f"http://login.example:{watched.port}/", [("a", "b")], timeout_s=2)
+    assert answer.error is not None
+    assert (answer.error.failure, answer.error.reason) == (Failure.BLOCKED, "plain-http")
+    assert watched.visits == []
+
+
+async def test_over_plain_http_to_a_private_address_credentials_may_go_and_without_them_all_may(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def script(request: Request, out: Out) -> None:
+        await out.json(result(request, TOOLS))
+
+    prober = make_prober(policy=GuardPolicy(allow_cidrs=("127.0.0.0/8",)))
+    async with running(stateless(script)) as server:
+        port = int(server.url.split(":")[2].split("/")[0])
+        inside = await prober.open(server.url, headers=[BEARER])
+        known_as(prober, monkeypatch, ("127.0.0.1", port), (UNROUTED, port))
+        outside = await prober.open(f"http://orders.example:{port}/mcp", headers=[TENANT])
+        await prober.close()
+    assert inside.opening.established
+    assert outside.opening.established
 
 
 async def test_one_bad_address_among_many_refuses_the_name(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -316,6 +316,15 @@ def test_an_address_that_is_never_allowed_gets_no_advice_to_allow_it() -> None:
     assert "allow_cidrs" in by_default.fix
 
 
+def test_a_credential_that_would_go_over_plain_http_is_kept_and_the_way_out_is_https() -> None:
+    judged = judge(lost(Failure.BLOCKED, "plain-http"), endpoint=endpoint(bearer="env:TOKEN"))
+
+    assert judged.verdict is Verdict.UNKNOWN
+    fix = judged.diagnosis("target-blocked").fix
+    assert fix.startswith("Give the endpoint an https address")
+    assert "allow_cidrs" in fix
+
+
 def test_the_way_out_of_a_timeout_names_the_setting_as_the_configuration_does() -> None:
     timeout = judge(lost(Failure.DEADLINE, "response")).diagnosis("response-timeout")
 

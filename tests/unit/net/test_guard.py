@@ -94,6 +94,19 @@ def test_a_cidr_allows_its_own_addresses_and_no_others() -> None:
     assert policy.verdict_on("127.0.0.1") == "loopback"
 
 
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1", "10.1.2.3", "fd12:3456::1", "100.64.0.1", "::ffff:10.1.2.3"])
+def test_what_stays_inside_is_not_public(address: str) -> None:
+    assert not PUBLIC_ONLY.is_public(address)
+    assert not LAX.is_public(address)
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "2606:4700::1111", "::ffff:8.8.8.8"])
+def test_what_leaves_the_house_is_public_unless_the_owner_calls_it_his(address: str) -> None:
+    assert PUBLIC_ONLY.is_public(address)
+    assert GuardPolicy(allow_private=True, allow_cidrs=("9.0.0.0/8",)).is_public(address)
+    assert not GuardPolicy(allow_cidrs=("8.8.0.0/16", "2606:4700::/32")).is_public(address)
+
+
 def test_a_cidr_that_is_none_is_refused_by_name() -> None:
     with pytest.raises(ValueError, match=r"10\.0\.0\.0/99"):
         GuardPolicy(allow_cidrs=("10.0.0.0/99",))

@@ -53,8 +53,8 @@ class _Net(Net):
         super().__init__(GuardPolicy(), clock=time)
         self._tape = tape
 
-    def client(self, *, verify: bool = True) -> httpx.AsyncClient:
-        headers = super().client(verify=verify).headers
+    def client(self, *, verify: bool = True, confidential: bool = False) -> httpx.AsyncClient:
+        headers = super().client(verify=verify, confidential=confidential).headers
         return httpx.AsyncClient(transport=self._tape, headers=headers, trust_env=False)
 
 
