@@ -107,7 +107,10 @@ def invoke_mode_mismatch(evidence: Evidence) -> Cause | None:
         f"buffers.{hidden}",
         f"{_STREAM_BOTH}\nAn API Gateway REST integration needs responseTransferMode: STREAM.\n{_BUFFER_BOTH}",
         proofs=(Proof(text=f"eight zero bytes end the prelude at byte {at}", exchange=exchange.id),),
-        alternatives=("A proxy that calls the function with the Invoke API and does not read the prelude.",),
+        alternatives=(
+            "A proxy that calls the function with the Invoke API and does not read the prelude: then the function's "
+            "own URL answers without it.",
+        ),
         effect=Effect.DOWN,
     )
 

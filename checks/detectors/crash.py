@@ -255,7 +255,7 @@ def _spared(failures: Failures) -> tuple[float, str] | None:
     again = [symptom_of(each) is Symptom.CRASH for each in failures.later]
     if all(again):
         asked = ", ".join(dict.fromkeys(request_line(each) for each in failures.failed))
-        return 0.8, f"every further request fails ({asked})"
+        return (0.8 if failures.by_platform else 0.6), f"every further request fails ({asked})"
     if not again[0] and again[1] and failures.later[0] in failures.served:
         return 0.55, f"every second request fails ({failures.found.asked} works when asked again)"
     return None
@@ -329,7 +329,7 @@ def _crash_alternatives(failures: Failures) -> tuple[str, ...]:
         *((_TIMED_OUT,) if maybe_limit else ()),
         *found.unknown_method,
         *((_EXCEPTION,) if starts else (_START, _WRAPPER, _EXCEPTION)),
-        *((_USED_TWICE,) if len(failures.failed) > 1 or not failures.served else ()),
+        *((_USED_TWICE,) if not failures.served else ()),
         *((_NOT_PROXY, _NOT_ALLOWED) if behind_gateway and not starts else ()),
         *((_STATUS_CODES,) if not failures.evidence.opening.established else ()),
         *((_TOO_LARGE,) if first.rpc_method in _BIG else ()),

@@ -41,6 +41,8 @@ _OTHER_FIX: Final = (
     "adapter's mode must both stream."
 )
 
+_SLOWER: Final = "A tool that is merely slower than the deadline, without progress: then a longer `timeout` brings it."
+
 
 @detector("streaming-disabled", effect=Effect.DOWN)
 def streaming_disabled(evidence: Evidence) -> Cause | None:
@@ -59,8 +61,9 @@ def streaming_disabled(evidence: Evidence) -> Cause | None:
         _FIXES.get(found.door, _OTHER_FIX),
         alternatives=(
             "The application dies before its first event: then the function's log holds an error for this request.",
-            "A buffered application under a streaming runtime (older Rust runtimes) sends the headers alone.",
-            *(("A tool that is merely slower than the deadline, without progress.",) if sure < 0.8 else ()),
+            "A buffered application under a streaming runtime (older Rust runtimes) sends the headers alone: then the "
+            "log shows a normal request.",
+            *((_SLOWER,) if sure < 0.8 else ()),
         ),
         effect=Effect.DOWN,
     )
@@ -112,7 +115,7 @@ def stream_truncated(evidence: Evidence) -> Cause | None:
             ),
             "A size or idle limit of a gateway on the way: then the stream ends after the same size or silence.",
             *(
-                ("The server closes early and means the client to resume with Last-Event-ID.",)
+                ("The server closes early and means to be asked again: then a GET with Last-Event-ID brings the rest.",)
                 if _resumes(exchange)
                 else ()
             ),
