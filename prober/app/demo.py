@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Mapping
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -13,6 +14,7 @@ import yaml
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.credentials import names_credential
+from prober.app import dashboard_process
 from prober.app.children import Child
 from prober.app.up import Running, UpOptions, platform_data_dir, up
 from prober.clock import Clock
@@ -20,6 +22,7 @@ from prober.lab import SCENARIOS, Scenario
 from prober.lab.credentials import ENVIRONMENT
 from prober.secrets.references import is_reference
 from prober.storage import queries
+from prober.storage.embedded import EmbeddedPostgres
 
 INTERVAL_S: Final = 3.0
 RIGHT_WITHIN_S: Final = 60.0
@@ -53,17 +56,21 @@ class Wrong:
 async def demo(
     data_dir: Path | None, host: str, port: int, stop: asyncio.Event, started: Callable[[Running], None]
 ) -> None:
-    """Run the lab and everything that watches it until `stop` is set. Raises what `up` raises, and LabFailed."""
+    """Run the lab and everything that watches it until `stop` is set. Raises what `up` raises, and LabFailed.
+
+    Port and database are taken before a file is written: a demo that runs already follows these files.
+    """
     directory = (data_dir or platform_data_dir()) / "demo"
-    lab, urls = await start_lab()
-    try:
+    async with AsyncExitStack() as ending:
+        listener = dashboard_process.listen(host, port)
+        ending.callback(listener.close)
+        database = EmbeddedPostgres(directory / "postgres")
+        ending.callback(database.stop)
+        environment = {**own_environment(os.environ), "DATABASE_URL": database.start()}
+        lab, urls = await start_lab()
+        ending.push_async_callback(lab.stop)
         config = write_configuration(directory, urls)
-        options = UpOptions(
-            config=config, data_dir=directory, host=host, port=port, environment=own_environment(os.environ)
-        )
-        await up(options, stop, started)
-    finally:
-        await lab.stop()
+        await up(UpOptions(config=config, listener=listener, environment=environment), stop, started)
 
 
 def own_environment(environment: Mapping[str, str]) -> dict[str, str]:

@@ -38,6 +38,8 @@ class UpOptions:
     host: str | None = None
     port: int | None = None
     dashboard: bool = True
+    listener: socket.socket | None = None
+    """Where the dashboard listens, if somebody has opened it already: then host and port say nothing."""
     insecure_no_auth: bool = False
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     """What stands over the configuration."""
@@ -81,12 +83,7 @@ async def up(options: UpOptions, stop: asyncio.Event, started: Callable[[Running
     """
     settings, watcher = configured(options.config, options.environment)
     async with AsyncExitStack() as ending:
-        listener = None
-        if options.dashboard:
-            host = options.host or settings.dashboard.host
-            port = settings.dashboard.port if options.port is None else options.port
-            listener = dashboard_process.listen(host, port, insecure_no_auth=options.insecure_no_auth)
-            ending.callback(listener.close)
+        listener = options.listener or _listener(options, settings, ending)
         url = settings.database_url or _embedded(options, settings, ending)
         await asyncio.to_thread(migrations.upgrade, url)
         db = open_engine(url)
@@ -141,6 +138,16 @@ class NoDatabase(Exception):
         super().__init__(
             "a worker shares the database of a running prober: name it in DATABASE_URL or in database_url of the file"
         )
+
+
+def _listener(options: UpOptions, settings: Settings, ending: AsyncExitStack) -> socket.socket | None:
+    if not options.dashboard:
+        return None
+    host = options.host or settings.dashboard.host
+    port = settings.dashboard.port if options.port is None else options.port
+    listener = dashboard_process.listen(host, port, insecure_no_auth=options.insecure_no_auth)
+    ending.callback(listener.close)
+    return listener
 
 
 def _embedded(options: UpOptions, settings: Settings, ending: AsyncExitStack) -> str:

@@ -1,7 +1,10 @@
 """What `up` and `worker` say when they cannot start, and how they end."""
 
+import fcntl
+import shutil
 import signal
 import socket
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,6 +72,34 @@ def test_a_dashboard_for_everybody_and_a_taken_port_are_refused(start: Start, co
         status, said = ended(start("up", "--config", str(config), "--port", port))
     assert status == 2
     assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in said
+
+
+@pytest.fixture
+def data_dir() -> Iterator[Path]:
+    """A directory that any user can enter; pytest's own is closed to the user that root's server runs as."""
+    path = Path(tempfile.mkdtemp(prefix="prober-demo-"))
+    path.chmod(0o711)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+def test_a_demo_that_cannot_start_leaves_the_files_of_the_one_that_runs_alone(start: Start, data_dir: Path) -> None:
+    directory = data_dir / "demo"
+    database = directory / "postgres"
+    database.mkdir(parents=True)
+    followed = directory / "prober.yaml"
+    followed.write_text("the other demo's")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        status, said = ended(start("demo", "--data-dir", str(data_dir), "--port", port))
+    assert (status, f"port {port}" in said) == (2, True)
+    with (database / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        status, said = ended(start("demo", "--data-dir", str(data_dir), "--port", "0"))
+    assert status == 3
+    assert "is in use by another prober" in said
+    assert followed.read_text() == "the other demo's"
+    assert sorted(path.name for path in directory.iterdir()) == ["postgres", "prober.yaml"]
 
 
 @pytest.fixture
