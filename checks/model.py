@@ -171,6 +171,10 @@ class Endpoint:
     """Origins of web pages whose scripts use this endpoint. Empty: no browser client is known of."""
     full_every_s: float | None = 86_400.0
     """How often a probe of the full profile takes the place of a standard one. None: never."""
+    cold_every_s: float | None = None
+    """How often it is left to cool down for a cold probe. None: never."""
+    cool_down_s: float = 1800.0
+    """For how long no probe keeps an instance warm before a cold one. Nobody looks meanwhile."""
     client_timeout_s: float | None = None
     """How long the clients of this endpoint wait for a first answer before they give up. None: not said."""
     slow_after_s: float | None = None

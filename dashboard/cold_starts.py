@@ -96,6 +96,11 @@ def _per_cent(share: float) -> str:
 def _caveat(endpoint: Endpoint) -> str:
     if endpoint.interval_s > _LAMBDA_MAY_KEEP_S:
         return "Probes this far apart find most instances gone: they meet cold starts more often than busy clients do."
+    if endpoint.cold_every_s is not None:
+        return (
+            f"Every {span(endpoint.cold_every_s)} probes pause for {span(endpoint.cool_down_s)}, so that the next one "
+            "meets a cold start. What happens in these pauses nobody sees, unless it was down before."
+        )
     return (
         f"A probe every {span(endpoint.interval_s)} keeps one instance awake. Clients that come at the same time as "
         "others meet cold starts more often than probes do."

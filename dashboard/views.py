@@ -405,7 +405,8 @@ def _summary(row: FleetRow) -> str:
 def _is_overdue(row: FleetRow, now: datetime) -> bool:
     if not row.enabled or row.slot is None:
         return False
-    return now - row.slot > timedelta(seconds=row.interval_s) * _OVERDUE_AFTER + _OVERDUE_GRACE
+    longest = timedelta(seconds=row.interval_s * _OVERDUE_AFTER + row.pause_s)
+    return now - row.slot > longest + _OVERDUE_GRACE
 
 
 def _staleness(fleet: Iterable[FleetRow], now: datetime) -> str:

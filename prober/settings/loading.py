@@ -208,6 +208,8 @@ def _endpoint(section: schema.EndpointSection, defaults: schema.DefaultsSection)
         on_request=tuple(dict.fromkeys(section.on_request)),
         browser_origins=tuple(dict.fromkeys(section.browser_origins)),
         full_every_s=full_every_s if math.isfinite(full_every_s) else None,
+        cold_every_s=None if section.cold_every in (None, math.inf) else section.cold_every,
+        cool_down_s=section.cool_down or rules.DEFAULT_COOL_DOWN_S,
         client_timeout_s=section.client_timeout,
         slow_after_s=section.slow_after,
         function=section.function,

@@ -14,6 +14,7 @@ from prober.settings.document import Path
 
 DEFAULT_INTERVAL_S: Final = 60.0
 DEFAULT_TIMEOUT_S: Final = 10.0
+DEFAULT_COOL_DOWN_S: Final = 1800.0
 
 _LABEL: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,62}")
 
@@ -30,6 +31,7 @@ def broken_rules(data: Mapping[str, Any]) -> Iterator[Broken]:
         if "interval" in endpoint or "timeout" in endpoint:
             yield from _pace(path, {**defaults, **endpoint})
         yield from _patience(path, {**defaults, **endpoint})
+        yield from _cooling(path, {**defaults, **endpoint})
         yield from _labels((*path, "labels"), mapping_of(endpoint, "labels"))
         yield from _json_arguments(path, endpoint)
     yield from _twins(data, "endpoints", lambda entry: entry.get("name"))
@@ -88,6 +90,31 @@ def _patience(path: Path, section: Mapping[str, Any]) -> Iterator[Broken]:
                 f"no wait of {wait:g} s is ever seen: the probe gives up after {timeout:g} s",
                 f"give a timeout that is longer than {key}",
             )
+
+
+def _cooling(path: Path, section: Mapping[str, Any]) -> Iterator[Broken]:
+    """A pause that is no longer than usual cools nothing down, and one without end leaves nobody looking."""
+    every = section.get("cold_every")
+    if every in (None, "never"):
+        return
+    try:
+        interval = values.duration_s(section.get("interval") or DEFAULT_INTERVAL_S)
+        pause = values.duration_s(section.get("cool_down") or DEFAULT_COOL_DOWN_S)
+        between = values.duration_s(every)
+    except values.Refused:
+        return
+    if pause <= interval:
+        yield Broken(
+            (*path, "cold_every"),
+            f"probes lie {interval:g} s apart already, and a pause of {pause:g} s is no longer",
+            "leave out cold_every: every probe finds what is left of an instance after so long",
+        )
+    elif between < 2 * pause:
+        yield Broken(
+            (*path, "cold_every"),
+            f"nobody would look for {pause:g} s of every {between:g} s",
+            "give a cold_every of at least twice cool_down",
+        )
 
 
 def _labels(path: Path, labels: Mapping[str, Any]) -> Iterator[Broken]:

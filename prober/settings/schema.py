@@ -60,6 +60,13 @@ def _full_every(value: object) -> float:
     return _seconds(60.0, 30 * 86400.0, "1 minute to 30 days, or never")(value)
 
 
+def _cold_every(value: object) -> float:
+    """Seconds between two cold probes; infinite for `never`."""
+    if value == NEVER:
+        return math.inf
+    return _seconds(600.0, 30 * 86400.0, "10 minutes to 30 days, or never")(value)
+
+
 def _pattern(text: str) -> str:
     problem = problem_with_pattern(text)
     if problem is not None:
@@ -94,6 +101,7 @@ Interval = Annotated[float, BeforeValidator(_seconds(1.0, 7 * 86400.0, "1 second
 Timeout = Annotated[float, BeforeValidator(_seconds(0.1, 900.0, "0.1 seconds to 15 minutes")), _DURATION_SCHEMA]
 Flush = Annotated[float, BeforeValidator(_seconds(1.0, 3600.0, "1 second to 1 hour")), _DURATION_SCHEMA]
 FullEvery = Annotated[float, BeforeValidator(_full_every), WithJsonSchema({"anyOf": [{"const": NEVER}, *_DURATIONS]})]
+ColdEvery = Annotated[float, BeforeValidator(_cold_every), WithJsonSchema({"anyOf": [{"const": NEVER}, *_DURATIONS]})]
 Name = Annotated[str, AfterValidator(values.name)]
 Url = Annotated[str, AfterValidator(values.url), Field(json_schema_extra={"format": "uri"})]
 Origin = Annotated[str, AfterValidator(values.origin), Field(json_schema_extra={"format": "uri"})]
@@ -205,6 +213,12 @@ class EndpointSection(Section):
     )
     full_every: FullEvery | None = Field(
         default=None, description="Time between two probes of the full profile, or never; 24h by default."
+    )
+    cold_every: ColdEvery | None = Field(
+        default=None, description="Time between two cold probes, each after a pause of cool_down; never by default."
+    )
+    cool_down: Interval | None = Field(
+        default=None, description="How long probes pause before a cold one, and nobody looks; 30m by default."
     )
     client_timeout: Timeout | None = Field(
         default=None, description="How long clients wait for a first answer; less than the timeout."

@@ -74,7 +74,9 @@ async def _change(connection: AsyncConnection, endpoint: Endpoint, source: str, 
         await _end_incident(connection, endpoint_id(endpoint.name))
     if endpoint.full_every_s is None and before.full_every_s is not None:
         await standing.forget(connection, endpoint_id(endpoint.name))  # no full probe will look for it again
-    is_moved = endpoint.interval_s != before.interval_s or (endpoint.enabled and not before.enabled)
+    paces = ("interval_s", "cold_every_s", "cool_down_s")
+    is_repaced = any(getattr(endpoint, each) != getattr(before, each) for each in paces)
+    is_moved = is_repaced or (endpoint.enabled and not before.enabled)
     await _write(connection, endpoint, source, start_over=is_another_server or is_moved)
 
 

@@ -33,6 +33,8 @@ class FleetRow:
     labels: Mapping[str, str]
     enabled: bool
     interval_s: float
+    pause_s: float
+    """For how long it is left alone now and then, to cool down; 0 where it never is."""
     next_due: datetime
     verdict: Verdict
     since: datetime | None
@@ -336,6 +338,7 @@ def _fleet_row(row: RowMapping) -> FleetRow:
     return FleetRow(
         **{name: row[name] for name in ("id", "name", "labels", "enabled", "interval_s", "next_due")},
         url=row["spec"]["url"],
+        pause_s=row["spec"].get("cool_down_s") or 0.0 if row["spec"].get("cold_every_s") else 0.0,
         **state,
         incident=None if incident["id"] is None else _incident_row({**incident, "endpoint_name": row["name"]}),
     )

@@ -7,6 +7,9 @@ A full probe takes the place of a standard one. At most once an hour comes an en
 follows from its id as its phase does; it takes it when `full_every_s` has passed since the last. So full probes are
 spread over the hour after a start, an upgrade and a long stop as well, and one that could not look is tried again an
 hour later. The first probe of an endpoint is never a full one.
+
+Where `cold_every_s` is given, probes pause that often for `cool_down_s`, so that the next one finds no warm instance.
+The pauses of different endpoints lie at different times, and one that is down is not left alone.
 """
 
 from collections.abc import Iterator
@@ -19,7 +22,7 @@ from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.baseline import Baseline
-from checks.model import Endpoint, History, Opener, Profile
+from checks.model import Endpoint, History, Opener, Profile, Verdict
 from checks.standing import FullDue, FullFindings
 from prober.storage.missed import Missed, MissedReason, save_missed
 from prober.storage.specs import (
@@ -111,14 +114,19 @@ async def release(db: AsyncEngine, claim: Claim) -> None:
 # A first `next_due` may lie off the grid. PostgreSQL checks the conditions again on the row that it locked, so that two
 # workers never take the same slot. `turn.is_mine` is whether the endpoint's turn lies nearer to this slot than to
 # another one; a full probe is due at the turn that is nearest to `full_every_s` after the last one was saved.
-_DUE: Final = {"next_slot": FullDue.NEXT_SLOT.value, "next_turn": FullDue.NEXT_TURN.value}
+# `cold.ends` is the next end of a cooling pause; slots within the pause before it are left out, and are not missed.
+_DUE: Final = {"next_slot": FullDue.NEXT_SLOT.value, "next_turn": FullDue.NEXT_TURN.value, "down": Verdict.DOWN.value}
 _CLAIM: Final = text(
     """
     with due as (
         select endpoint.id, endpoint.next_due, endpoint.interval_s, endpoint.phase_s, choice.slot,
                endpoint.full_every_s, endpoint.full_every_s / ceil(endpoint.full_every_s / :turn) as turn_s,
-               endpoint.lease_owner as earlier_owner, endpoint.claimed_slot as earlier_slot
+               endpoint.lease_owner as earlier_owner, endpoint.claimed_slot as earlier_slot,
+               cycle.cold_every_s, cycle.cold_every_s * endpoint.phase_s / endpoint.interval_s as cold_phase_s,
+               (endpoint.spec->>'cool_down_s')::double precision as cool_down_s
         from endpoint
+        cross join lateral (
+            select (endpoint.spec->>'cold_every_s')::double precision as cold_every_s) as cycle
         cross join lateral (select to_timestamp(endpoint.phase_s + endpoint.interval_s * floor(
             (extract(epoch from now())::double precision - endpoint.phase_s) / endpoint.interval_s)) as begun) as grid
         cross join lateral (select case
@@ -134,14 +142,21 @@ _CLAIM: Final = text(
         for update of endpoint skip locked
     )
     update endpoint
-    set next_due = to_timestamp(due.phase_s + due.interval_s * (1 + floor(
-            (extract(epoch from due.slot)::double precision - due.phase_s) / due.interval_s + 1e-6))),
+    set next_due = to_timestamp(case when cooling.is_on
+            then due.phase_s + due.interval_s * ceil((cooling.ends - due.phase_s) / due.interval_s - 1e-6)
+            else usual.next end),
         lease_owner = :worker,
         lease_until = greatest(now(), due.slot) + make_interval(
             secs => case when kind.is_full then endpoint.full_timeout_s else endpoint.timeout_s end + :margin),
         claimed_slot = due.slot,
         fence = endpoint.fence + 1
     from due left join endpoint_state as state on state.endpoint_id = due.id
+    cross join lateral (select due.phase_s + due.interval_s * (1 + floor(
+        (extract(epoch from due.slot)::double precision - due.phase_s) / due.interval_s + 1e-6)) as next) as usual
+    cross join lateral (select due.cold_phase_s + due.cold_every_s * ceil(
+        (usual.next - due.cold_phase_s) / due.cold_every_s - 1e-6) as ends) as cold
+    cross join lateral (select cold.ends, coalesce(state.verdict <> :down
+        and usual.next > cold.ends - due.cool_down_s and usual.next < cold.ends - 1e-3, false) as is_on) as cooling
     left join accepted_tools as accepted on accepted.endpoint_id = due.id
     cross join lateral (select extract(epoch from due.slot)::double precision / due.turn_s
         - due.phase_s / due.interval_s as middle, due.interval_s / due.turn_s / 2 as half) as place

@@ -1,6 +1,7 @@
 """The timetable on a real server: who gets which slot, and what becomes of those that nobody probed."""
 
 import asyncio
+import math
 from datetime import timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from prober.storage.database import open_engine
 from prober.storage.identity import endpoint_id, phase_s, report_id
 from prober.storage.missed import Missed, MissedReason
 from prober.storage.reports import StaleClaim
+from prober.storage.schedule import Claim
 from tests.integration.storage.builders import NOON, Store, diagnosis, endpoint, report_on
 
 SHOP = endpoint_id("shop")
@@ -310,3 +312,72 @@ async def test_findings_that_this_release_cannot_read_hold_up_no_probe(watched: 
     await remember(watched, SUSPECTED)
     await watched.sql("""update endpoint_state set full_findings = '{"standing": [{"diagnosis": 3}]}'""")
     assert (await watched.claim_one()).findings == FullFindings()
+
+
+# cooling down
+
+
+def cycle_of(claim: Claim, ends_in_s: tuple[float, float]) -> tuple[float, float]:
+    """A `cold_every_s` by which the cooling pause ends so long after the claimed slot, and that time.
+
+    When it ends follows from the phase, and the phase from the time of day.
+    """
+    slot = claim.slot.timestamp()
+    phase = slot % 60 / 60
+    for every in range(3600, 100_000, 60):
+        ends = every * math.ceil((slot - phase * every) / every) + phase * every - slot
+        if ends_in_s[0] <= ends <= ends_in_s[1]:
+            return float(every), ends
+    raise AssertionError("no cycle ends then")
+
+
+async def next_due_in_s(store: Store, claim: Claim) -> float:
+    ((due,),) = await store.sql("select next_due from endpoint")
+    return float((due - claim.slot).total_seconds())
+
+
+async def cooled(store: Store, ends_in_s: tuple[float, float], cool_down_s: float) -> tuple[float, float]:
+    """After how long the next probe is due, of an endpoint whose pause ends within these limits; and when it ends."""
+    first = await store.claim_one()
+    await store.save(report_on(first), first)
+    every, _ = cycle_of(first, ends_in_s)
+    await store.watch(endpoint(cold_every_s=every, cool_down_s=cool_down_s))
+    claim = await store.claim_one()
+    slot, phase = claim.slot.timestamp(), claim.slot.timestamp() % 60 / 60
+    return await next_due_in_s(store, claim), every * math.ceil((slot - phase * every) / every) + phase * every - slot
+
+
+async def test_a_pause_is_left_out_and_the_next_probe_comes_at_its_end(watched: Store) -> None:
+    due, ends = await cooled(watched, (300, 1000), cool_down_s=1200)
+
+    assert ends <= due < ends + 60 + 1e-3
+    assert due % 60 == pytest.approx(0, abs=1e-3)
+
+
+async def test_before_a_pause_probes_come_as_ever(watched: Store) -> None:
+    due, ends = await cooled(watched, (1000, 1600), cool_down_s=600)
+
+    assert due == pytest.approx(60, abs=1e-3)
+    assert ends > 600
+
+
+async def test_an_endpoint_that_is_down_is_not_left_alone(watched: Store) -> None:
+    claim = await watched.claim_one()
+    await watched.save(report_on(claim, Verdict.DOWN), claim)
+    every, _ = cycle_of(claim, (300, 1000))
+    await watched.sql(
+        "update endpoint set spec = spec || jsonb_build_object('cold_every_s', cast(:every as float), "
+        "'cool_down_s', 1200)",
+        every=every,
+    )
+    claim = await watched.claim_one()
+
+    assert await next_due_in_s(watched, claim) == pytest.approx(60, abs=1e-3)
+
+
+async def test_leaving_out_cold_every_ends_a_pause_at_once(watched: Store) -> None:
+    await cooled(watched, (300, 1000), cool_down_s=1200)
+    await watched.watch(endpoint())
+    ((wait,),) = await watched.sql("select extract(epoch from next_due - now()) from endpoint")
+
+    assert wait <= 30

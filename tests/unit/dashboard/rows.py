@@ -52,6 +52,7 @@ def fleet_row(say: Say = as_is, **changes: Any) -> FleetRow:
             "labels": {say("team"): say("commerce")},
             "enabled": True,
             "interval_s": 60.0,
+            "pause_s": 0.0,
             "next_due": NOW + timedelta(seconds=40),
             "verdict": Verdict.UP,
             "since": NOW - timedelta(hours=2),

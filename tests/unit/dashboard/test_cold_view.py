@@ -1,5 +1,7 @@
 """The section on cold starts says what was seen, how sure that is, and what nobody can know."""
 
+from dataclasses import replace
+
 from checks.model import Endpoint
 from dashboard.cold_starts import Outlasted, Percentiles, cold_view
 from tests.unit.dashboard.rows import first_answers
@@ -42,7 +44,9 @@ def test_forced_cold_starts_are_told_apart() -> None:
 
 
 def test_how_far_the_share_of_probes_is_that_of_clients_is_said() -> None:
+    cooled = replace(PATIENT, cold_every_s=21_600.0)
     rare = Endpoint(name="orders", url="https://orders.example/mcp", interval_s=3600.0)
 
     assert cold_view(first_answers(), PATIENT).caveat.startswith("A probe every 2 min keeps one instance awake.")
     assert "more often than busy clients" in cold_view(first_answers(), rare).caveat
+    assert cold_view(first_answers(), cooled).caveat.startswith("Every 6 h probes pause for 30 min,")

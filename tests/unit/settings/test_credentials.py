@@ -104,7 +104,7 @@ TAKEN = "2 endpoints[0].auth: the {} header is given by headers too"
             "auth: {oauth: {token_url: https://l.example/, client_id: p, client_secret: hunter2}}",
             "2 endpoints[0].auth.oauth.client_secret: is not a reference to a secret",
         ),
-        ("on_request: [everything]", "2 endpoints[0].on_request[0]: must be 'tasks' or 'subscriptions'"),
+        ("on_request: [everything]", "2 endpoints[0].on_request[0]: must be 'tasks', 'subscriptions' or 'cold-starts'"),
         ("browser_origins: ['https://a.example/x']", "2 endpoints[0].browser_origins[0]: is not an origin: it has a"),
         ("browser_origins: ['null']", "2 endpoints[0].browser_origins[0]: is not an origin"),
         ("full_every: 5s", "2 endpoints[0].full_every: is out of range: 1 minute to 30 days, or never"),

@@ -68,6 +68,8 @@ endpoints:
     streaming: true
     headers: {x-tenant: own, X-Api-Key: env:KEY}
     auth: {bearer: env:TOKEN}
+    cold_every: 6h
+    cool_down: 45m
     client_timeout: 10s
     slow_after: 800ms
     function: orders
@@ -101,6 +103,8 @@ def test_every_key_of_an_endpoint_arrives() -> None:
         streaming=True,
         headers={"X-Trace": "on", "x-tenant": "own", "X-Api-Key": "env:KEY"},
         bearer="env:TOKEN",
+        cold_every_s=21_600,
+        cool_down_s=2700,
         client_timeout_s=10,
         slow_after_s=0.8,
         function="orders",
@@ -226,6 +230,12 @@ ONE = "endpoints: [{name: a, url: 'https://a.example/', %s}]"
         ),
         ("slow_after: 10", "endpoints[0].slow_after: no wait of 10 s is ever seen: the probe gives up after 10 s"),
         ("function: 'a b'", "endpoints[0].function: is neither name nor ARN of a Lambda function"),
+        (
+            "interval: 1h, cold_every: 6h",
+            "endpoints[0].cold_every: probes lie 3600 s apart already, and a pause of 1800 s is no longer",
+        ),
+        ("cold_every: 50m", "endpoints[0].cold_every: nobody would look for 1800 s of every 3000 s"),
+        ("cold_every: 5m", "endpoints[0].cold_every: is out of range: 10 minutes to 30 days, or never"),
         ("slow_after: 0", "endpoints[0].slow_after: is out of range: 0.1 seconds to 15 minutes"),
         ("expected_tools: find", "endpoints[0].expected_tools: is not a list"),
         ("expected_tools: ['']", "endpoints[0].expected_tools[0]: is not the name of a tool"),

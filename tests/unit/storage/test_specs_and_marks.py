@@ -35,6 +35,8 @@ def test_every_credential_of_an_endpoint_comes_back_equal() -> None:
         on_request=(OnRequest.TASKS,),
         browser_origins=("https://app.example",),
         full_every_s=None,
+        cold_every_s=21_600.0,
+        cool_down_s=900.0,
         client_timeout_s=10.0,
         slow_after_s=0.8,
         function="orders",
