@@ -4,13 +4,14 @@ A server of the oldest revision may speak Streamable HTTP, one with sessions may
 JSON there: all of it was seen in deployed servers, so each is told by itself.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
 from checks.messages import result_of
 from checks.model import Exchange, ProbeReport, nothing
+from checks.proofs import listed
 from checks.spec import JSON_TYPE, Era, Transport
 from checks.timing import came_as_events
 
@@ -31,6 +32,9 @@ class ReplyMode(StrEnum):
 
     JSON = "json"
     EVENT_STREAM = "event-stream"
+
+
+_WORDS: Final[Mapping[str, str]] = {ReplyMode.JSON: "JSON", ReplyMode.EVENT_STREAM: "events"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +64,14 @@ def axes_of(report: ProbeReport) -> Axes:
         session=SessionMode.SESSION if has_session else SessionMode.NONE,
         replies=_replies(report),
     )
+
+
+def replies_in_words(replies: Mapping[str, Sequence[str]]) -> str:
+    """`JSON to server/discover; events to tools/list and tools/call`. A mode without a word stands as it is."""
+    methods: dict[str, list[str]] = {}
+    for method, modes in replies.items():
+        methods.setdefault(" or ".join(_WORDS.get(mode, mode) for mode in modes), []).append(method)
+    return "; ".join(f"{words} to {listed(to)}" for words, to in methods.items())
 
 
 def _replies(report: ProbeReport) -> Mapping[str, tuple[ReplyMode, ...]]:

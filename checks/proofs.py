@@ -1,6 +1,7 @@
 """One exchange in words, for summaries and as proof: bounded, cleaned, with the numbers that decide."""
 
 import json
+from collections.abc import Sequence
 from typing import Any, Final
 
 from checks.messages import error_of, result_of
@@ -62,6 +63,11 @@ def shown_json(value: Any, limit: int = _QUOTED) -> str:
 def counted(number: int, noun: str) -> str:
     """A number with its noun: `1 tool`, `3 tools`."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(words: Sequence[str]) -> str:
+    """`a`, `a and b`, `a, b and c`."""
+    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
 
 
 def _type_of(exchange: Exchange) -> str:

@@ -13,11 +13,12 @@ from textwrap import dedent
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
 
+from checks.axes import replies_in_words
 from checks.matrix import Matrix, matrix_of
 from checks.model import Effect, Outcome, Profile, Verdict
 from checks.text import clean
 from dashboard.charts import Block, Segment, Tick, durations, lane, segments, time_axis
-from dashboard.wording import listed, milliseconds, short
+from dashboard.wording import milliseconds, short
 
 LANE_HEIGHT: Final = 14.0
 
@@ -203,12 +204,8 @@ def _session(axes: Mapping[str, Any]) -> str:
 
 
 def _replies(axes: Mapping[str, Any]) -> str:
-    """`JSON to server/discover; events to tools/list and tools/call`."""
-    methods: dict[str, list[str]] = {}
-    for method, modes in _mapping(axes.get("replies")).items():
-        words = [{"json": "JSON", "event-stream": "events"}.get(each, _text(each)) for each in _items(modes)]
-        methods.setdefault(" or ".join(words), []).append(_text(method))
-    return "; ".join(f"{words} to {listed(to)}" for words, to in methods.items())
+    modes = _mapping(axes.get("replies")).items()
+    return replies_in_words({_text(method): [_text(mode) for mode in _items(found)] for method, found in modes})
 
 
 def _check(result: Mapping[str, Any], questions: Mapping[str, str]) -> CheckView:

@@ -13,6 +13,7 @@ from uuid import UUID
 from checks.axes import LIKE_CLIENTS
 from checks.costs import kind_of, requests_of
 from checks.model import Endpoint, Profile, Verdict
+from checks.proofs import listed
 from checks.spec import Era, Transport, era_of
 from checks.text import clean, shown_url
 from checks.tool_memory import Deploy
@@ -20,7 +21,7 @@ from dashboard.charts import PHASES, Bar, Column, LatencyChart, Sparkline, bars,
 from dashboard.cold_starts import ColdView, cold_view
 from dashboard.evidence import ReportView, report_view, transport_name
 from dashboard.tool_lists import ToolListsView, tool_lists_view
-from dashboard.wording import absolute, ago, counted, listed, milliseconds, short, span
+from dashboard.wording import absolute, ago, counted, milliseconds, short, span
 from prober.storage.queries import EndpointPage, FleetRow, IncidentRow, NoticeRow, ProbePage, ReportRow
 
 FLEET_BARS: Final = 30

@@ -58,8 +58,3 @@ def short(moment: datetime) -> str:
 def counted(number: int, one: str, many: str | None = None) -> str:
     """`1 tool`, `3 tools`."""
     return f"{number} {one}" if number == 1 else f"{number} {many or one + 's'}"
-
-
-def listed(words: list[str]) -> str:
-    """`a`, `a and b`, `a, b and c`."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""

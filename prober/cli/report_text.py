@@ -1,13 +1,13 @@
 """A report for people: a line per check, then the verdict, and for each diagnosis its evidence and fix."""
 
 import textwrap
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from typing import Final
 
-from checks.axes import Axes, ReplyMode, SessionMode, axes_of
+from checks.axes import Axes, SessionMode, axes_of, replies_in_words
 from checks.matrix import Matrix, matrix_of
 from checks.model import CheckResult, Diagnosis, Effect, Endpoint, Irregularity, Outcome, ProbeReport, Verdict
-from checks.proofs import milliseconds
+from checks.proofs import listed, milliseconds
 from checks.text import ELLIPSIS, clean, shown_url
 
 _RED, _GREEN, _YELLOW, _CYAN, _DIM, _BOLD = "31", "32", "33", "36", "2", "1"
@@ -25,7 +25,6 @@ _VERDICT_COLOURS: Final = {
     Verdict.UNKNOWN: _CYAN,
 }
 _CONNECT_COLOURS: Final = {"yes": _GREEN, "no": _YELLOW}
-_MODES: Final = {ReplyMode.JSON: "JSON", ReplyMode.EVENT_STREAM: "events"}
 _WEIGHTS: Final = {Effect.DOWN: 0, Effect.UNKNOWN: 1, Effect.DEGRADED: 2, Effect.INFORMATION: 3}
 _LONGEST_TEXT: Final = 4000
 _LONGEST_COMMAND: Final = 20_000
@@ -102,7 +101,7 @@ class _Page:
         met: dict[str, list[str]] = {}
         for offer in matrix.revisions:
             met.setdefault(offer.said, []).append(offer.revision)
-        said = "; ".join(f"{_listed(revisions)} {words}" for words, revisions in met.items())
+        said = "; ".join(f"{listed(revisions)} {words}" for words, revisions in met.items())
         yield from self._wrapped(f"offered: {said}", " " * 4, "  ")
 
     def diagnosis(self, diagnosis: Diagnosis) -> Iterator[str]:
@@ -166,15 +165,7 @@ def _irregularities(result: CheckResult) -> Iterator[tuple[str, Irregularity]]:
 def _in_words(axes: Axes) -> str:
     """How the conversation goes, beside era, revision and transport."""
     session = "with a session" if axes.session is SessionMode.SESSION else "no session"
-    methods: dict[tuple[ReplyMode, ...], list[str]] = {}
-    for method, modes in axes.replies.items():
-        methods.setdefault(modes, []).append(method)
-    replies = [f"{' or '.join(_MODES[mode] for mode in modes)} to {_listed(to)}" for modes, to in methods.items()]
-    return "; ".join([session, *replies])
-
-
-def _listed(words: Sequence[str]) -> str:
-    return " and ".join([", ".join(words[:-1]), words[-1]] if len(words) > 1 else words)
+    return f"{session}; {replies_in_words(axes.replies)}" if axes.replies else session
 
 
 def _certainty(confidence: float) -> str:

@@ -1,7 +1,8 @@
 """Five axes, told one by one."""
 
-from checks.axes import Axes, ReplyMode, SessionMode, axes_of
+from checks.axes import Axes, ReplyMode, SessionMode, axes_of, replies_in_words
 from checks.model import CheckResult, Exchange, Opening, Outcome, ProbeReport, Verdict
+from checks.proofs import listed
 from checks.spec import Era, Transport
 from tests.unit.checks.conversations import NOW, discovered, error, exchange, initialized, ok, opened, refused
 
@@ -53,3 +54,18 @@ def test_refusals_and_the_answers_to_odd_questions_are_no_reply_modes() -> None:
     axes = axes_of(report(opened(), tools_list=(refusal,), headers=(odd,)))
     assert axes.session is SessionMode.NONE
     assert axes.replies == {"server/discover": (ReplyMode.JSON,)}
+
+
+def test_how_answers_came_is_told_by_methods_that_were_answered_alike() -> None:
+    replies = {
+        "initialize": (ReplyMode.JSON,),
+        "tools/list": (ReplyMode.EVENT_STREAM, ReplyMode.JSON),
+        "ping": (ReplyMode.JSON,),
+        "tools/call": ("later",),
+    }
+    assert replies_in_words(replies) == "JSON to initialize and ping; events or JSON to tools/list; later to tools/call"
+    assert replies_in_words({}) == ""
+
+
+def test_words_are_listed_as_in_a_sentence() -> None:
+    assert [listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]

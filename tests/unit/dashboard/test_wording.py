@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from dashboard.wording import absolute, ago, counted, listed, milliseconds, short, span
+from dashboard.wording import absolute, ago, counted, milliseconds, short, span
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -60,4 +60,3 @@ def test_words_follow_their_number() -> None:
         "3 tools",
         "2 entries",
     )
-    assert [listed(words) for words in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
