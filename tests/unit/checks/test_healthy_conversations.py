@@ -2,9 +2,11 @@
 
 import pytest
 
-from checks.model import Endpoint, Exchange, Expectation, Opening, Outcome, Profile, Sentinel, Verdict
+from checks.model import Endpoint, Exchange, Expectation, Failure, Opening, Outcome, Profile, Sentinel, Verdict
 from checks.spec import Era, Transport
 from tests.unit.checks.conversations import (
+    CACHED,
+    COMPLETE,
     FUNCTION_URL,
     called,
     discovered,
@@ -27,6 +29,17 @@ ANY = endpoint(sentinels=(Sentinel(tool="add"),), streaming=True)
 
 SDK_REFUSAL = exchange("server/discover", status=400, messages=[error(-32600, "Missing session ID", "server-error")])
 SSE = "text/event-stream"
+ZOD = {
+    "$schema": "http://json-schema.org/draft-07/schema#",
+    "type": "object",
+    "properties": {
+        "a": {"type": "number", "exclusiveMinimum": 0},
+        "pair": {"type": "array", "minItems": 2, "maxItems": 2, "items": [{"type": "string"}, {"type": "number"}]},
+        "tree": {"anyOf": [{"type": "null"}, {"$ref": "#/properties/tree"}]},
+    },
+    "required": ["a"],
+    "additionalProperties": False,
+}
 
 
 def handshake(*before: Exchange, version: str = "2025-11-25", **more: object) -> Opening:
@@ -135,6 +148,46 @@ HEALTHY: dict[str, tuple[Opening, tuple[Exchange, ...], Endpoint]] = {
     "slow but steady": (
         opened(discovered(wait_ms=900.0, headers=FUNCTION_URL, reused=False)),
         (tool_page("add", wait_ms=880.0), called("5", wait_ms=910.0)),
+        WATCHED,
+    ),
+    "answers after whole seconds": (
+        opened(discovered(wait_ms=3020.0, headers=FUNCTION_URL)),
+        (tool_page("add", wait_ms=3010.0), called("5", wait_ms=3030.0)),
+        WATCHED,
+    ),
+    "a stream that is lost after whole seconds, behind its answer": (
+        opened(),
+        (tool_page("add"), streamed(1000.0, 3000.0, total_ms=3010.0, failure=Failure.CONNECTION_LOST)),
+        ANY,
+    ),
+    "events of which some come joined": (
+        opened(),
+        (tool_page("add"), streamed(1200.0, 1201.0, 1800.0, 1801.0, wait_ms=20.0)),
+        ANY,
+    ),
+    "a 202 with a body for a notification": (
+        opened(
+            initialized(),
+            exchange("notifications/initialized", status=202, media="text/plain", body=b"Accepted"),
+            era=Era.HANDSHAKE,
+        ),
+        (tool_page("add"), called("5")),
+        WATCHED,
+    ),
+    "schemas of draft-07, as the TypeScript SDK writes them": (
+        opened(),
+        (
+            exchange(
+                "tools/list",
+                messages=[ok({**COMPLETE, **CACHED, "tools": [tool("add", inputSchema=ZOD, outputSchema=ZOD)]})],
+            ),
+            called("5", result={"structuredContent": {"a": 1}}),
+        ),
+        WATCHED,
+    ),
+    "many pages": (
+        opened(),
+        (*(tool_page(f"t{number}", cursor=str(number)) for number in range(40)), tool_page("add"), called("5")),
         WATCHED,
     ),
     "connection lost after the answer": (
