@@ -1,10 +1,12 @@
-"""Asks again where a front door answered for a function that failed: one failure alone does not say how it fails.
+"""Asks again where a front door answered in a function's place: one such answer alone does not say why.
 
 A crash at the start, a time limit, and state that is used twice bring the same error page. They differ in what else
-fails, and after how long (`checks.detectors.crash`). Nothing is asked where all is well.
+fails, and after how long (`checks.detectors.crash`). A missing route and a missing signature differ in what is said of
+another path (`checks.detectors.routing`). Nothing is asked where all is well.
 """
 
 from typing import Final
+from urllib.parse import urljoin
 
 from checks.front_door import FrontDoor, front_door_of
 from checks.model import Exchange
@@ -27,6 +29,9 @@ _AT_THE_DOOR: Final = frozenset(
 )
 """Answers that need not come from the function."""
 
+_NOWHERE: Final = "mcp-prober-second-path"
+"""A path that nobody can have meant."""
+
 _ASKED_OF: Final = "https://mcp-prober.invalid"
 """Whose preflight it is: nobody's, so that no list of allowed origins holds it."""
 
@@ -34,11 +39,16 @@ _ASKED_OF: Final = "https://mcp-prober.invalid"
 async def after_failed_opening(ctx: CheckContext) -> tuple[Exchange, ...]:
     """What the endpoint says to a GET, and where that says nothing, to a preflight.
 
-    Both are sent without credentials, and the GET offers no event stream, so that none is left open.
+    Where a gateway knows no such route, or wants a signature and words it alike, a path beside it is asked for instead.
+    All are sent without credentials, and a GET offers no event stream, so that none is left open.
     """
     tried = ctx.wire.opening.exchanges
     asked = [each for each in tried if each.rpc_id is not None] or tried
-    if not asked or symptom_of(asked[-1]) is not Symptom.CRASH:
+    if not asked:
+        return ()
+    if is_unrouted(asked[-1]):
+        return (await ctx.wire.fetch(urljoin(ctx.endpoint.url, _NOWHERE)),)
+    if symptom_of(asked[-1]) is not Symptom.CRASH:
         return ()
     by_get = await ctx.wire.fetch(ctx.endpoint.url)
     if symptom_of(by_get) is Symptom.CRASH or comes_from_function(by_get):
@@ -54,6 +64,12 @@ async def after_failed_listing(ctx: CheckContext, failed: Exchange) -> tuple[Exc
     stateless = opener is not None and opener.era is Era.STATELESS
     again = await ctx.wire.request("tools/list")
     return again, await ctx.wire.request("server/discover" if stateless else "ping")
+
+
+def is_unrouted(exchange: Exchange) -> bool:
+    """Whether a REST API says that it knows no such route, which is also how it asks for a signature."""
+    at_rest_api = front_door_of(exchange) is FrontDoor.REST_API and exchange.status == 403
+    return at_rest_api and symptom_of(exchange) is Symptom.ROUTE_MISSING
 
 
 def comes_from_function(exchange: Exchange) -> bool:

@@ -11,9 +11,9 @@ from urllib.parse import urljoin, urlsplit
 
 from checks.detectors.scene import Scene, scene
 from checks.front_door import FrontDoor, is_own_page
-from checks.model import Effect, Evidence, Proof
+from checks.model import Effect, Evidence, Exchange, Proof
 from checks.proofs import answer_line, header_proof
-from checks.symptoms import Symptom, error_message, error_type, symptom_of
+from checks.symptoms import Symptom, error_message, error_type
 from checks.text import clean
 from checks.unit import Cause, detector
 
@@ -37,11 +37,15 @@ Let the cache behaviour of this path take all methods, and cache nothing:
   # CloudFormation: AllowedMethods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]"""
 
 _IAM: Final = (
-    "The method wants IAM signatures (authorizationType AWS_IAM) and we send none: it reads the same. Ask for a second "
-    "path that nobody can have meant, such as one of random letters: another answer than this one says that routing "
-    "works and that it is the signature; the same answer leaves it open, and `sigv4: {service: execute-api}` on the "
-    "endpoint, or `aws apigateway get-method`, decides."
+    "The method wants IAM signatures (authorizationType AWS_IAM) and we send none: it reads the same. `sigv4: "
+    "{service: execute-api}` on the endpoint, or `aws apigateway get-method`, decides."
 )
+_SECOND_PATH: Final = (
+    " A second path, one that nobody can have meant, would tell them apart: another answer to it says that routing "
+    "works and that it is the signature."
+)
+_SECOND_ALIKE: Final = " A second path that nobody can have meant is answered alike, which leaves it open."
+_SECOND_OTHERWISE: Final = " A second path is led to the server, which speaks for the signature."
 
 
 @detector("route-missing", effect=Effect.DOWN)
@@ -65,17 +69,18 @@ def _at_rest_api(found: Scene) -> Cause:
     signed = found.evidence.endpoint.sigv4 is not None
     token = error_type(found.exchange) == "IncompleteSignatureException"
     taken = ", and takes the token for a signature" if token else ""
-    others = tuple(_elsewhere(found))
-    answered = [proof for symptom, proof in others if symptom is not Symptom.ROUTE_MISSING]
+    elsewhere = tuple(_elsewhere(found))
+    routed = any(each.status != 403 for each in elsewhere)
     summary = f"{found.who} has no route for {_asked(found)} in this stage{taken}."
-    if answered:
-        summary = f"{found.who} leads other paths to the server, but not {_asked(found)}."
+    if routed:
+        summary = f"{found.who} leads another path to the server, but not {_asked(found)}{taken}."
+    second = _SECOND_OTHERWISE if routed else _SECOND_ALIKE if elsewhere else _SECOND_PATH
     return found.cause(
-        0.9 if signed else 0.75,
+        0.9 if signed else 0.75 if not routed else 0.6,
         summary,
         _REST_FIX,
-        proofs=(*header_proof(found.exchange, "x-amzn-errortype"), *(proof for _, proof in others)),
-        alternatives=() if signed else (_IAM,),
+        proofs=(*header_proof(found.exchange, "x-amzn-errortype"), *(_path_proof(each) for each in elsewhere)),
+        alternatives=() if signed else (_IAM + second,),
     )
 
 
@@ -147,14 +152,18 @@ def _fixed_response(found: Scene) -> tuple[str, ...]:
     return ("The load balancer's default rule answers in the server's place: `aws elbv2 describe-rules` tells.",)
 
 
-def _elsewhere(found: Scene) -> Iterator[tuple[Symptom, Proof]]:
+def _elsewhere(found: Scene) -> Iterator[Exchange]:
     """What the same gateway said to requests for other paths, where the probe made any."""
     asked = urlsplit(found.exchange.url)
     for exchange in found.evidence.exchanges:
         there = urlsplit(exchange.url)
         if exchange.status is not None and there.netloc == asked.netloc and there.path != asked.path:
-            text = f"{exchange.method} {clean(there.path or '/', 120)} → {answer_line(exchange)}"
-            yield symptom_of(exchange), Proof(text=text, exchange=exchange.id)
+            yield exchange
+
+
+def _path_proof(exchange: Exchange) -> Proof:
+    path = clean(urlsplit(exchange.url).path or "/", 120)
+    return Proof(text=f"{exchange.method} {path} → {answer_line(exchange)}", exchange=exchange.id)
 
 
 def _first_of_several(found: Scene) -> str | None:

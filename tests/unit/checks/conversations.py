@@ -26,6 +26,7 @@ from checks.model import (
     TransportError,
     Verdict,
 )
+from checks.second_look import is_unrouted
 from checks.spec import META_SERVER_INFO, Era, Transport
 from checks.symptoms import Symptom, symptom_of
 from checks.unit import CheckContext, ListCaps
@@ -264,12 +265,14 @@ class ScriptedWire:
     def _other(self, *question: Any) -> Exchange:
         self.asked_otherwise.append(question)
         if not self._others and self._has_failed():
-            return self._failing_on("GET" if question[0] == "fetch" else "OPTIONS")
+            by_get = question[0] == "fetch"
+            failing = self._failing_on("GET" if by_get else "OPTIONS")
+            return replace(failing, url=question[1]) if by_get else failing
         assert self._others, f"the script has no answer left for {question}"
         return self._others.pop(0)
 
     def _has_failed(self) -> bool:
-        return self._last is not None and symptom_of(self._last) is Symptom.CRASH
+        return self._last is not None and (symptom_of(self._last) is Symptom.CRASH or is_unrouted(self._last))
 
     def _failing_on(self, method: str) -> Exchange:
         assert self._last is not None

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from checks.model import Diagnosis, Exchange, SigV4
-from tests.unit.checks.conversations import endpoint, exchange, judge, refused
+from checks.model import Diagnosis, Exchange, Failure, SigV4
+from tests.unit.checks.conversations import endpoint, exchange, failed, judge, refused
 
 URL = (("x-amzn-RequestId", "r"),)
 TRACE = ("X-Amzn-Trace-Id", "Root=1-2-3")
@@ -19,7 +19,9 @@ WEB = (("lambda-web-request-id", "r"),)
 SIGNED = endpoint(sigv4=SigV4(service="execute-api", region="eu-west-1"))
 
 
-def answer(status: int, body: Any, *headers: tuple[str, str], method: str = "server/discover", **more: Any) -> Exchange:
+def answer(
+    status: int, body: Any, *headers: tuple[str, str], method: str | None = "server/discover", **more: Any
+) -> Exchange:
     raw = body if isinstance(body, bytes) else json.dumps(body).encode()
     media = more.pop("media", "application/json" if not isinstance(body, bytes) else "text/html")
     return exchange(method, status=status, body=raw, media=media, headers=headers, **more)
@@ -123,11 +125,30 @@ def test_no_concurrency_at_all_is_always_named(refusal) -> None:
 NO_TOKEN = answer(403, {"message": "Missing Authentication Token"}, *REST)
 
 
-def test_a_missing_route_of_a_rest_api_may_be_a_missing_signature_and_a_second_path_would_tell() -> None:
-    found = cause(NO_TOKEN)
+def test_a_missing_route_of_a_rest_api_may_be_a_missing_signature_which_a_second_path_is_asked_about() -> None:
+    judged = judge(refused(NO_TOKEN))
+    (found,) = judged.diagnoses
+    assert judged.wire.asked_otherwise == [("fetch", "https://orders.example.com/mcp-prober-second-path")]
     assert (found.id, found.confidence) == ("route-missing", 0.75)
-    assert "second path" in found.alternatives[0]
+    assert "answered alike, which leaves it open" in found.alternatives[0]
+    assert any("/mcp-prober-second-path" in proof.text for proof in found.evidence)
     assert "aws apigateway get-resources" in found.fix
+
+
+def test_a_second_path_that_is_led_to_the_server_speaks_for_the_signature() -> None:
+    second = replace(
+        answer(404, {"detail": "Not Found"}, *REST, TRACE, method=None), url="https://orders.example.com/second"
+    )
+    (found,) = judge(refused(NO_TOKEN), others=[second]).diagnoses
+    assert (found.id, found.confidence) == ("route-missing", 0.6)
+    assert "leads another path to the server" in found.summary
+    assert "speaks for the signature" in found.alternatives[0]
+
+
+def test_a_second_path_that_cannot_be_asked_for_leaves_the_question() -> None:
+    unasked = failed(Failure.CONNECTION_LOST, "reset", method=None)
+    (found,) = judge(refused(NO_TOKEN), others=[unasked]).diagnoses
+    assert "would tell them apart" in found.alternatives[0]
 
 
 def test_a_missing_route_is_no_missing_signature_where_we_sign() -> None:
