@@ -7,6 +7,7 @@ from typing import Final
 from prober.clock import SystemClock
 from prober.lab import credentials
 from prober.lab.faults.parts import CLIENT, PLAIN, SIGNED, TOKEN, behind, signed, streaming
+from prober.lab.front_doors.function_url import Access
 from prober.lab.front_doors.oauth import RESOURCE_DOCUMENT, Protected
 from prober.lab.front_doors.rest_api import RestApi
 from prober.lab.scenario import Front, Scenario
@@ -147,6 +148,15 @@ ACCESS_FAULTS: Final[tuple[Scenario, ...]] = (
         front=Front.FUNCTION_URL_BUFFERED,
         options=SIGNED,
         build=signed(lambda: StatelessServer(streams=False), secret_access_key=credentials.OTHER_SECRET_ACCESS_KEY),
+    ),
+    Scenario(
+        id="aws-iam-not-allowed",
+        title="Function URL with AuthType AWS_IAM, and whoever signs may not call it",
+        verdict="down",
+        diagnosis="function-url-forbidden",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options=SIGNED,
+        build=signed(lambda: StatelessServer(streams=False), access=Access.FORBIDDEN),
     ),
     Scenario(
         id="aws-iam-unknown-key",

@@ -65,6 +65,14 @@ HTTP_API_FAULTS: Final[tuple[Scenario, ...]] = (
         build=returning(bad.crashes, HttpApi),
     ),
     Scenario(
+        id="http-api-function-throttled",
+        title="Reserved concurrency is 0, which an HTTP API tells as an error of its own",
+        verdict="down",
+        diagnosis="function-crash",
+        front=Front.HTTP_API,
+        build=behind(HttpApi, json_only, running={"concurrency": 0}),
+    ),
+    Scenario(
         id="http-api-streamed-into-buffer",
         title="The function streams into an HTTP API, which cannot",
         verdict="down",
