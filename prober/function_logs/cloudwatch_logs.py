@@ -10,6 +10,7 @@ from datetime import datetime
 from typing import Any, Final, Protocol
 
 from prober.function_logs.report_line import InvocationReport, report_of
+from prober.secrets.aws import session
 
 PAGES: Final = 5
 """Pages of one search that are read. A page may be empty although another one follows, which holds what is sought."""
@@ -51,11 +52,10 @@ def is_request_id(text: str) -> bool:
 
 def open_client(region: str | None) -> Searches:
     """A client with the credentials of the process. Takes more than 100 ms of CPU: call it in a thread."""
-    import boto3
     from botocore.config import Config
 
     patience = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
-    client: Searches = boto3.session.Session().client("logs", region_name=region, config=patience)
+    client: Searches = session().client("logs", region_name=region, config=patience)
     return client
 
 

@@ -19,6 +19,7 @@ from checks.model import ProbeReport, Verdict
 from checks.protocol.sentinel_call import Called
 from checks.text import clean
 from prober.clock import Clock
+from prober.secrets.aws import session
 
 log = logging.getLogger(__name__)
 
@@ -172,13 +173,10 @@ class CloudWatch:
 
 def open_client(region: str | None, endpoint_url: str | None = None) -> Puts:
     """A client with the credentials of the process. Takes more than 100 ms of CPU: call it once, in a thread."""
-    import boto3
     from botocore.config import Config
 
     config = Config(connect_timeout=3, read_timeout=10, retries={"mode": "standard", "total_max_attempts": 2})
-    client: Puts = boto3.session.Session().client(
-        "cloudwatch", region_name=region, endpoint_url=endpoint_url, config=config
-    )
+    client: Puts = session().client("cloudwatch", region_name=region, endpoint_url=endpoint_url, config=config)
     return client
 
 

@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 from checks.text import clean
 from prober.incidents.wording import Notice
 from prober.notifiers.contract import ChannelSettings, NotifyError, Tools, plain_text, refusal
+from prober.secrets.aws import session
 
 # SNS API reference, Publish: Subject, Message, MessageGroupId.
 SUBJECT_LIMIT: Final = 99
@@ -105,11 +106,10 @@ class Sns:
 
 def client(settings: SnsSettings) -> Topics:
     """A client of the topic's region that tries once: delivery owns the retries, and they must not add up."""
-    import boto3
     from botocore.config import Config
 
     config = Config(connect_timeout=3, read_timeout=8, retries={"total_max_attempts": 1})
-    made: Topics = boto3.session.Session().client(
+    made: Topics = session().client(
         "sns", region_name=settings.region, endpoint_url=settings.endpoint_url, config=config
     )
     return made

@@ -6,6 +6,7 @@ thread.
 
 import json
 import logging
+import os
 import threading
 from typing import Any, Final
 
@@ -44,6 +45,17 @@ def silence() -> None:
         logger = logging.getLogger(name)
         if logger.level < logging.WARNING:
             logger.setLevel(logging.WARNING)
+
+
+def session() -> Any:
+    """boto3's view of the AWS configuration of this process; the first call takes more than 100 ms of CPU.
+
+    Its region is AWS_REGION's, which Lambda and ECS set and boto3 does not read (AWS SDKs and Tools reference, "AWS
+    Region"), else that of AWS_DEFAULT_REGION or of the profile.
+    """
+    import boto3
+
+    return boto3.session.Session(region_name=os.environ.get("AWS_REGION") or None)
 
 
 class SecretStores:
@@ -86,13 +98,12 @@ class SecretStores:
         return str(text)
 
     def _client(self, service: str, region: str | None) -> Any:
-        import boto3
         from botocore.config import Config
 
         with self._making:  # making clients is the part of boto3 that threads must not do at once
             if (service, region) not in self._clients:
                 if self._session is None:
-                    self._session = boto3.session.Session()
+                    self._session = session()
                 patience = Config(connect_timeout=CONNECT_S, read_timeout=READ_S, retries={"total_max_attempts": 1})
                 made = self._session.client(service, region_name=region, config=patience)
                 self._clients[service, region] = made
@@ -123,6 +134,14 @@ def picked(reference: str, text: str) -> str:
 def code_of(response: Any) -> str:
     """The error code in an answer of AWS."""
     return str(response.get("Error", {}).get("Code", "unknown"))[:80]
+
+
+def why(error: Exception) -> str:
+    """Why botocore has no credentials, in its own words only where these hold none of what it read."""
+    from botocore.exceptions import PartialCredentialsError, ProfileNotFound
+
+    own = isinstance(error, (PartialCredentialsError, ProfileNotFound))
+    return str(error) if own else type(error).__name__
 
 
 def _refused(source: str, response: Any) -> SecretError:
@@ -163,5 +182,5 @@ def _unasked(source: str, error: Exception) -> SecretError:
         exceptions.MetadataRetrievalError,
     )
     if isinstance(error, of_credentials):
-        return SecretError(f"{source} cannot be read: {NO_CREDENTIALS}", reason="aws-credentials")
+        return SecretError(f"{source} cannot be read: {NO_CREDENTIALS} ({why(error)})", reason="aws-credentials")
     return SecretError(f"{source} cannot be read: AWS is not to be reached ({type(error).__name__})", passing=True)

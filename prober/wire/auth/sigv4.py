@@ -11,7 +11,7 @@ from typing import Any, Final
 from urllib.parse import quote, unquote_to_bytes, urlsplit, urlunsplit
 
 from prober import values
-from prober.secrets.aws import NO_CREDENTIALS, code_of, silence
+from prober.secrets.aws import NO_CREDENTIALS, code_of, session, silence, why
 from prober.secrets.references import SecretError
 from prober.wire.redact import SentHeader
 
@@ -60,7 +60,7 @@ class CredentialChain:
         except ClientError as error:  # of STS, which was asked for a role
             raise _unavailable(f"{error.operation_name}: {code_of(error.response)}") from None
         except BotoCoreError as error:
-            raise _unavailable(type(error).__name__) from None
+            raise _unavailable(why(error)) from None
         if not frozen.access_key or not frozen.secret_key:
             raise _unavailable()
         return Keys(frozen.access_key, frozen.secret_key, frozen.token)
@@ -134,9 +134,7 @@ def _encoded(text: str) -> str:
 
 
 def _standard_chain() -> Any:
-    from botocore.session import Session
-
-    return Session().get_credentials()
+    return session().get_credentials()
 
 
 def _unavailable(why: str = "") -> SecretError:

@@ -7,15 +7,19 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import boto3
 import pytest
+from botocore.client import BaseClient
 from moto.server import ThreadedMotoServer
 
+from prober.function_logs import cloudwatch_logs
+from prober.metrics import cloudwatch
 from prober.secrets.aws import SecretStores
 from prober.secrets.references import SecretError
 from prober.secrets.vault import Vault
+from prober.wire.auth.sigv4 import CredentialChain
 
 REGION = "eu-central-1"
 NOWHERE = "http://127.0.0.1:9"
@@ -86,6 +90,36 @@ async def test_a_process_without_credentials_says_so(vault: Vault, monkeypatch: 
     with pytest.raises(SecretError, match="no AWS credentials are to be had: set AWS_ACCESS_KEY_ID") as refusal:
         await vault.secret("aws-ssm:/mcp/orders/token")
     assert refusal.value.reason == "aws-credentials"
+
+
+@pytest.mark.parametrize("name", ["AWS_REGION", "AWS_DEFAULT_REGION"])
+async def test_either_variable_gives_the_region(name: str, vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    boto3.session.Session().client("ssm").put_parameter(
+        Name="/mcp/there", Value="s3cret", Type="String", Overwrite=True
+    )
+    for each in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(each)
+    monkeypatch.setenv(name, REGION)
+    assert await vault.secret("aws-ssm:/mcp/there") == "s3cret"
+    for opened in (cloudwatch.open_client(None), cloudwatch_logs.open_client(None)):
+        assert cast("BaseClient", opened).meta.region_name == REGION
+    assert cast("BaseClient", cloudwatch.open_client("us-east-1")).meta.region_name == "us-east-1"
+
+
+async def test_the_variable_that_lambda_sets_stands_over_the_one_for_a_default(
+    vault: Vault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    assert cast("BaseClient", cloudwatch.open_client(None)).meta.region_name == "us-east-1"
+
+
+async def test_a_profile_that_is_not_there_is_named(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_PROFILE", "nope")
+    with pytest.raises(SecretError, match=r"no AWS credentials are to be had.*profile \(nope\)") as refusal:
+        await vault.secret("aws-ssm:/mcp/orders/token")
+    assert refusal.value.reason == "aws-credentials"
+    with pytest.raises(SecretError, match=r"profile \(nope\)"):
+        CredentialChain().keys()
 
 
 async def test_a_process_without_a_region_says_so(vault: Vault, monkeypatch: pytest.MonkeyPatch) -> None:
