@@ -24,12 +24,12 @@ import uvloop
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from checks.model import Endpoint, Verdict
-from checks.spec import Transport
 from prober.clock import SystemClock
 from prober.net.client import Net
 from prober.net.guard import GuardPolicy
 from prober.probing.runner import Assignment, probe
 from tests.integration.wire.hostile import CASES, TOOLS, Case
+from tests.integration.wire.hostile_child import endpoint_at
 from tests.integration.wire.scripted import Out, Request, Script, result, running, stateless
 
 HEALTHY = 50
@@ -62,10 +62,7 @@ class Prober:
         return (time.perf_counter() - began) * 1000, report.verdict
 
     async def hurt(self, case: Case, url: str) -> None:
-        settings = dict(case.settings)
-        if "transport" in settings:
-            settings["transport"] = Transport(settings["transport"])
-        await self.time_of(Endpoint(name="hostile", url=url, timeout_s=case.timeout_s, **settings))
+        await self.time_of(endpoint_at(url, case.timeout_s, case.settings))
 
 
 class Round:

@@ -41,6 +41,10 @@ class Case:
     stopped: str | None = None
     """Why the tool list was not read to its end."""
     verdict: str | None = None
+    asked: tuple[str, ...] = ()
+    """The last requests that the server must have got."""
+    read: tuple[int, int] | None = None
+    """How many messages and how many comments must have been read in the answer to the tool list."""
     timeout_s: float = 4.0
     settings: dict[str, Any] = field(default_factory=dict)
     """Of the endpoint."""
@@ -207,7 +211,7 @@ def hanging_on(*methods: str) -> Script:
     """Opens a session, lists its tools, and never answers these methods."""
 
     async def then(request: Request, out: Out) -> None:
-        await out.json(result(request, TOOLS))
+        await out.json(result(request, {"tools": [{**TOOL, "annotations": {"readOnlyHint": True}}]}))
 
     async def script(request: Request, out: Out) -> None:
         if request.rpc_method in methods:
@@ -448,11 +452,18 @@ SLOW = (
         diagnosis="stream-truncated",
         timeout_s=2.0,
     ),
-    Case(id="hangs on the end of its session", script=hanging_on("DELETE"), verdict="up", timeout_s=1.0),
+    Case(
+        id="hangs on the end of its session",
+        script=hanging_on("DELETE"),
+        verdict="up",
+        asked=("tools/list", "DELETE"),
+        timeout_s=1.0,
+    ),
     Case(
         id="hangs on the list and on the end of its session",
         script=hanging_on("tools/list", "DELETE"),
         error=("deadline", "no-answer"),
+        asked=("tools/list", "DELETE"),
         timeout_s=0.6,
     ),
     Case(
@@ -460,6 +471,7 @@ SLOW = (
         script=hanging_on("tools/call", "notifications/cancelled", "DELETE"),
         timeout_s=0.6,
         verdict="degraded",
+        asked=("tools/call", "notifications/cancelled", "DELETE"),
         settings={"sentinels": [{"tool": "add"}]},
     ),
     Case(
@@ -622,6 +634,7 @@ ODD = (
             event(...),
         ),
         verdict="up",
+        read=(2, 1),
     ),
 )
 

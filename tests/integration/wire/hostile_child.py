@@ -13,6 +13,7 @@ import os
 import resource
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +26,19 @@ from prober.net.guard import GuardPolicy
 from prober.probing.runner import Assignment, probe
 
 
+def endpoint_at(url: str, timeout_s: float, settings: Mapping[str, Any]) -> Endpoint:
+    """The endpoint of a case, whose settings are plain JSON."""
+    read = dict(settings)
+    if "transport" in read:
+        read["transport"] = Transport(read["transport"])
+    read["sentinels"] = tuple(Sentinel(**each) for each in read.get("sentinels", ()))
+    return Endpoint(name="hostile", url=url, timeout_s=timeout_s, **read)
+
+
 async def probed(task: dict[str, Any]) -> tuple[ProbeReport, float, int]:
     """The report, the seconds that it took, and how many descriptors it left open."""
-    settings = dict(task["settings"])
-    if "transport" in settings:
-        settings["transport"] = Transport(settings["transport"])
-    settings["sentinels"] = tuple(Sentinel(**each) for each in settings.get("sentinels", ()))
     clock = SystemClock()
-    endpoint = Endpoint(name="hostile", url=task["url"], timeout_s=task["timeout_s"], **settings)
+    endpoint = endpoint_at(task["url"], task["timeout_s"], task["settings"])
     net = Net(GuardPolicy(allow_private=True), clock=clock)
     before, began = _descriptors(), time.monotonic()
     report = await probe(Assignment(endpoint=endpoint, slot=clock.now()), net=net, clock=clock)

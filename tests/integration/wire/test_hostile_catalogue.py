@@ -79,6 +79,7 @@ async def test_a_hostile_server_costs_little_and_is_named(case: Case, forks: For
     assert seen["took"] < case.timeout_s + SLACK_S
     assert seen["descriptors"] == 0
     assert seen["grown_kib"] < MEMORY_KIB
+    assert server.asked[len(server.asked) - len(case.asked) :] == list(case.asked)
     assert_judged(case, seen["report"])
     assert_storable(seen["report"])
 
@@ -99,6 +100,7 @@ def assert_judged(case: Case, report: Mapping[str, Any]) -> None:
     assert case.finding is None or any(case.finding in text for text in findings), findings
     assert case.diagnosis is None or case.diagnosis in diagnoses
     assert case.stopped is None or case.stopped in stops
+    assert case.read is None or case.read in [(len(each["messages"]), each["comments"]) for each in exchanges]
     assert case.verdict is None or report["verdict"] == case.verdict, diagnoses
 
 
