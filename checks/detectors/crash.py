@@ -27,9 +27,7 @@ _ALONE_MS: Final = 2900.0
 
 _ALIKE_MS: Final = 100.0
 _ALIKE_SHARE: Final = 0.04
-_SAME_MS: Final = 40.0
-_SAME_SHARE: Final = 0.02
-"""How far apart waits may lie that one limit cut off: roughly, and where nothing else speaks for a limit."""
+"""How far apart waits may lie that one limit cut off."""
 
 _BIG: Final = frozenset({"tools/list", "tools/call", "resources/read"})
 """Methods whose answers can outgrow the limits of payloads."""
@@ -196,10 +194,12 @@ def warm_request_crash(evidence: Evidence) -> Cause | None:
     if failures is None or spared is None:
         return None
     confidence, how = spared
-    opened = evidence.opening.exchanges[-1]
+    answered = (each for each in evidence.opening.exchanges if comes_from_function(each))
+    opened = next(answered, evidence.opening.exchanges[-1])
     return failures.found.cause(
         confidence,
-        f"The conversation opens, and then {how}: an instance serves its first request and fails at later ones.",
+        f"{request_line(opened)} is answered, and then {how}: an instance serves its first request and fails at later "
+        "ones.",
         "Build what may run only once per use inside of each request, or once per instance and never again. Behind "
         "Mangum, the session manager of the MCP Python SDK is such a thing: its lifespan may run only once, and Mangum "
         "runs it with every event. Serve the application by the Lambda Web Adapter instead, or make a new application "
@@ -238,25 +238,28 @@ def _limit_of(failures: Failures) -> float | None:
         at_limit = failures.is_whole(waits[0]) and (failures.served or waits[0] >= _ALONE_MS)
         return 0.6 if at_limit else None
     if not failures.is_whole(waits[-1]):
-        return 0.6 if _are_close(waits, _SAME_MS, _SAME_SHARE) else None
-    if _are_close(waits, _ALIKE_MS, _ALIKE_SHARE):
+        return None
+    if _are_alike(waits):
         return 0.85
-    return 0.65 if waits[0] == max(waits) and _are_close(waits[1:], _ALIKE_MS, _ALIKE_SHARE) else None
+    return 0.65 if waits[0] == max(waits) and _are_alike(waits[1:]) else None
 
 
-def _are_close(waits: Sequence[float], ms: float, share: float) -> bool:
-    return max(waits) - min(waits) <= max(ms, share * max(waits))
+def _are_alike(waits: Sequence[float]) -> bool:
+    return max(waits) - min(waits) <= max(_ALIKE_MS, _ALIKE_SHARE * max(waits))
 
 
 def _spared(failures: Failures) -> tuple[float, str] | None:
     """Whether only what comes first is served: how certain that is, and how it shows."""
-    if not failures.evidence.opening.established or len(failures.later) < 2:
-        return None
+    certain = 0.8 if failures.by_platform else 0.6
+    asked = ", ".join(dict.fromkeys(request_line(each) for each in failures.failed))
     again = [symptom_of(each) is Symptom.CRASH for each in failures.later]
-    if all(again):
-        asked = ", ".join(dict.fromkeys(request_line(each) for each in failures.failed))
-        return (0.8 if failures.by_platform else 0.6), f"every further request fails ({asked})"
-    if not again[0] and again[1] and failures.later[0] in failures.served:
+    if not failures.evidence.opening.established:
+        answered = [each for each in failures.evidence.opening.exchanges if comes_from_function(each)]
+        spared = bool(answered) and any(again)
+        return (certain - 0.1, f"every further request fails ({asked})") if spared else None
+    if len(again) >= 2 and all(again):
+        return certain, f"every further request fails ({asked})"
+    if len(again) >= 2 and not again[0] and again[1] and failures.later[0] in failures.served:
         return 0.55, f"every second request fails ({failures.found.asked} works when asked again)"
     return None
 

@@ -10,6 +10,7 @@ from prober.lab.http import Handler
 from prober.lab.runtime.function import Function
 from prober.lab.runtime.in_process import AdapterMode, HandlerInstance
 from prober.lab.scenario import Front, Scenario
+from prober.lab.servers.handshake import HandshakeServer
 from prober.lab.servers.stateless import StatelessServer
 
 HTML_HELLO: Final = (
@@ -155,6 +156,14 @@ LAMBDA_FAULTS: Final[tuple[Scenario, ...]] = (
         front=Front.FUNCTION_URL_BUFFERED,
         options=PLAIN,
         build=apart(lambda: bad.once(StatelessServer())),
+    ),
+    Scenario(
+        id="warm-request-crash-used-up",
+        title="An instance is used up by the first question, which its server refuses",
+        verdict="down",
+        diagnosis="warm-request-crash",
+        front=Front.FUNCTION_URL_BUFFERED,
+        build=apart(lambda: bad.once(HandshakeServer(streams=False))),
     ),
     Scenario(
         id="throttled",

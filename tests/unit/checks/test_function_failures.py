@@ -70,7 +70,8 @@ def failing(first_ms: float, *later: Exchange, page: dict[str, Any] = CRASH) -> 
         ((3040.0, 3090.0), "function-timeout"),
         ((13_100.0, 3012.0), "function-timeout"),
         ((3020.0, 40.0), "function-crash"),
-        ((2480.0, 2490.0), "function-timeout"),
+        ((2480.0, 2490.0), "function-crash"),
+        ((1190.0, 1195.0), "function-crash"),
     ],
 )
 def test_time_splits_a_crash_from_a_limit_behind_every_front_door(
@@ -231,6 +232,26 @@ def test_only_the_first_request_is_served_behind_any_door(page: dict[str, Any]) 
     later = [exchange(each, **page) for each in ("tools/list", "tools/list", "server/discover")]
 
     assert behind_opening(*later).ids == ["warm-request-crash"]
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        exchange("server/discover", status=400, messages=[error(-32600, "Missing session ID", "server-error")]),
+        exchange("server/discover", status=404, messages=[error(-32601, "Method not found")]),
+        exchange("server/discover", status=405, media="text/plain", body=b"Method Not Allowed", headers=FUNCTION_URL),
+    ],
+)
+def test_an_instance_that_is_used_up_by_what_its_server_does_not_know(refusal: Exchange) -> None:
+    used_up = judge(refused(refusal, exchange("initialize", **CRASH)), others=(get(**CRASH),))
+    method = judge(
+        refused(refusal, exchange("initialize", **CRASH)),
+        others=(get(status=405, media="text/plain", body=b"", headers=FUNCTION_URL),),
+    )
+
+    assert used_up.ids == ["warm-request-crash"]
+    assert "server/discover is answered, and then every further request fails" in used_up.diagnoses[0].summary
+    assert method.ids == ["function-crash"]
 
 
 def test_every_second_request_is_served() -> None:
