@@ -2,6 +2,8 @@
 
 import re
 import shlex
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from checks.model import Exchange
@@ -10,7 +12,9 @@ from checks.text import clean
 _LEFT_OUT: Final = frozenset({"host", "content-length", "connection", "accept-encoding", "user-agent", "te"})
 """Headers that curl writes itself, or that would hide the fault's plain text."""
 
-_SERVER_CHOSEN: Final = frozenset({"mcp-session-id", "last-event-id"})
+SESSION_HEADER: Final = "mcp-session-id"
+
+_SERVER_CHOSEN: Final = frozenset({SESSION_HEADER, "last-event-id"})
 """Headers whose value the server handed out. Nothing in them may be expanded: a hostile server would otherwise have
 the reader's shell print a file or a variable."""
 
@@ -49,6 +53,24 @@ def curl(exchange: Exchange, insecure: bool = False) -> str:
     if exchange.request_body:
         words += ["--data-raw", shlex.quote(clean(exchange.request_body, _SHOWN))]
     return " ".join([*words, "--url", shlex.quote(clean(exchange.url, _SHOWN))])
+
+
+def curl_in_new_session(opening: Sequence[Exchange], asked: Exchange, times: int, insecure: bool = False) -> str:
+    """`asked` that many times at once in a session of its own, because the one of the probe is over.
+
+    `opening` are the requests that open a session, the first of which is answered with its id.
+    """
+    first, *others = opening
+    take = "tr -d '\\r' | awk 'tolower($1) == \"mcp-session-id:\" {print $2; exit}'"
+    within = [f"{_in_session(each, insecure)} >&2;" for each in others]
+    line = _in_session(asked, insecure)
+    crowd = f"{line};" if times == 1 else f"for n in {' '.join(map(str, range(1, times + 1)))}; do {line} & done; wait;"
+    return f"{curl(first, insecure)} | {take} | {{ read -r SESSION; {' '.join([*within, crowd])} }}"
+
+
+def _in_session(exchange: Exchange, insecure: bool) -> str:
+    headers = tuple(pair for pair in exchange.request_headers if pair[0].lower() != SESSION_HEADER)
+    return f'{curl(replace(exchange, request_headers=headers), insecure)} -H "Mcp-Session-Id: $SESSION"'
 
 
 def _header(name: str, value: str) -> str:

@@ -1,12 +1,14 @@
 """A session id that the server gave out is refused later, or on some connections only."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from checks.detectors.scene import Scene
 from checks.messages import result_of
 from checks.model import CheckResult, Effect, Evidence, Exchange, Proof
 from checks.proofs import answer_line, counted, header_proof
+from checks.reproduce import SESSION_HEADER, curl, curl_in_new_session
 from checks.sessions import names_session, refuses_session, says_not_named
 from checks.symptoms import troubled
 from checks.text import clean
@@ -46,6 +48,16 @@ def session_lost(evidence: Evidence) -> Cause | None:
     return _in_conversation(evidence) or _over_connections(evidence)
 
 
+def _again(evidence: Evidence, refused: Exchange, times: int) -> str:
+    """The request in a new session: the one that the probe had has ended, and every server refuses it now."""
+    insecure = not evidence.endpoint.verify_tls
+    lifecycle = evidence.result("lifecycle")
+    asked = () if lifecycle is None else lifecycle.exchanges
+    opened = [each for each in asked if each.header(SESSION_HEADER) is not None][-1:]
+    then = [each for each in asked if each.rpc_method == "notifications/initialized"][-1:]
+    return curl_in_new_session((*opened, *then), refused, times, insecure) if opened else curl(refused, insecure)
+
+
 def _in_conversation(evidence: Evidence) -> Cause | None:
     """The very requests of the conversation are refused: down where not even the list of tools can be had."""
     asked = [exchange for exchange, _ in troubled(evidence)]
@@ -54,7 +66,7 @@ def _in_conversation(evidence: Evidence) -> Cause | None:
         return None
     first = refused[0]
     others = [each for each in refused if each is not first]
-    return Scene(evidence, first).cause(
+    cause = Scene(evidence, first).cause(
         0.95 if names_session(first) else 0.75,
         f"The session that the server has just opened is refused at {first.rpc_method}: {answer_line(first)}.",
         _FIX,
@@ -62,6 +74,7 @@ def _in_conversation(evidence: Evidence) -> Cause | None:
         + header_proof(first, _REQUEST_ID),
         alternatives=(*_if_not_named(first), _STORE, _EXPIRED, _DEPLOYED),
     )
+    return replace(cause, reproduce=_again(evidence, first, 1))
 
 
 def is_lost_session(evidence: Evidence, exchange: Exchange) -> bool:
@@ -77,7 +90,7 @@ def _over_connections(evidence: Evidence) -> Cause | None:
     asked, refused = result.facts["asked"], len(refusals)
     first = refusals[0]
     how_many = f"{'all' if refused == asked else refused} of {counted(asked, 'connection')}"
-    return Scene(evidence, first).cause(
+    cause = Scene(evidence, first).cause(
         0.95 if names_session(first) else 0.8,
         f"The session is refused on {how_many} made at once, while requests one after the other are served: "
         f"{answer_line(first)}.",
@@ -89,6 +102,7 @@ def _over_connections(evidence: Evidence) -> Cause | None:
         alternatives=(*_if_not_named(first), _EXPIRED, _DEPLOYED),
         effect=Effect.DEGRADED,
     )
+    return replace(cause, reproduce=_again(evidence, first, asked))
 
 
 def _refusals(result: CheckResult) -> list[Exchange]:

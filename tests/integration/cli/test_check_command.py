@@ -54,6 +54,23 @@ def test_a_broken_server_is_named_with_evidence_fix_and_curl(
     assert cause["reproduce"].startswith("curl ")
 
 
+@pytest.mark.parametrize(("scenario", "refused"), [("session-lost", 1), ("session-lost-at-once", 5)])
+def test_the_line_for_a_lost_session_shows_the_fault_in_a_new_one_and_nothing_at_a_healthy_server(
+    command: Command, lab: dict[str, str], scenario: str, refused: int
+) -> None:
+    report = json.loads(command("check", lab[scenario], "--profile", "full", "--format", "json").stdout)
+    line = next(each["reproduce"] for each in report["diagnoses"] if each["id"] == "session-lost")
+
+    def lost(url: str) -> int:
+        shown = subprocess.run(
+            ["sh", "-c", line.replace(lab[scenario], url)], capture_output=True, text=True, timeout=30, check=True
+        )
+        return shown.stdout.count("HTTP/1.1 404")
+
+    assert 1 <= lost(lab[scenario]) <= refused
+    assert lost(lab["handshake-sse"]) == 0
+
+
 def test_the_text_report_reads_from_checks_to_fix(command: Command, lab: dict[str, str]) -> None:
     ended = command("check", lab["tools-empty"])
     assert ended.returncode == 1

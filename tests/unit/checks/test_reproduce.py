@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from checks.model import Exchange
-from checks.reproduce import curl
+from checks.reproduce import curl, curl_in_new_session
 from tests.unit.checks.conversations import exchange
 
 
@@ -121,3 +121,20 @@ def test_an_aws_signature_is_made_anew_by_curl() -> None:
 def test_a_signature_that_a_server_chose_is_only_text() -> None:
     line = curl(sent(("Mcp-Session-Id", "${sigv4:lambda/$(id)}"), ("X-Other", "${sigv4:lambda}")))
     assert "--aws-sigv4" not in line
+
+
+def test_a_request_in_a_new_session_takes_the_id_from_the_answer_and_expands_nothing_in_it() -> None:
+    opening = sent(("Accept", "*/*"), body="open")
+    asked = sent(("Mcp-Session-Id", "old"), body="ask")
+    script = (
+        "curl() { case \"$*\" in *open*) printf 'HTTP/1.1 200 OK\\r\\nMCP-Session-Id: $(id)\\r\\n\\r\\n';;"
+        " *) printf '%s\\n' \"$*\";; esac; }\n"
+    )
+    shell = shutil.which("sh")
+    assert shell is not None
+
+    line = curl_in_new_session((opening,), asked, 3)
+    done = subprocess.run([shell, "-c", script + line], capture_output=True, text=True, check=True)
+
+    assert done.stdout.count("-H Mcp-Session-Id: $(id)\n") == 3
+    assert "old" not in line
