@@ -15,7 +15,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from checks.model import Endpoint, Opener
+from checks.model import Endpoint, Exchange, Failure, Opener
+from checks.spec import Era, Transport
 from prober.clock import SystemClock
 from prober.limits import Limits
 from prober.net.client import Net
@@ -26,6 +27,9 @@ from prober.wire.outgoing import Signer
 from prober.wire.redact import SentHeader
 
 NEWEST = "2025-11-25"
+
+BEARER = SentHeader(name="Authorization", value="Bearer tok-123456789", shown="Bearer ${env:TOKEN}")
+TENANT = SentHeader(name="X-Tenant", value="blue", shown="blue")
 
 
 @dataclass
@@ -207,6 +211,19 @@ async def list_tools(request: Request, out: Out) -> None:
     await out.json(result(request, TOOLS))
 
 
+async def hang(_: Request, __: Out) -> None:
+    await asyncio.sleep(60)
+
+
+def without_an_end(then: Script) -> Script:
+    """A server of the handshake era that never answers the end of its session."""
+
+    async def script(request: Request, out: Out) -> None:
+        await (hang if request.method == "DELETE" else handshake(then))(request, out)
+
+    return script
+
+
 class LegacyServer:
     """HTTP+SSE of 2024-11-05 in a script."""
 
@@ -239,6 +256,23 @@ class LegacyServer:
             await self.stream.event(note, event="message")
             value = TOOLS
         await self.stream.event(result(request, value), event="message")
+
+
+def failure_of(exchange: Exchange) -> tuple[Failure, str] | None:
+    """Why no complete answer came, as failure and reason."""
+    failed = exchange.transport_error
+    return None if failed is None else (failed.failure, failed.reason)
+
+
+def remembered_handshake(version: str, chosen_at: datetime) -> Opener:
+    """The memory of a handshake."""
+    return Opener(
+        transport=Transport.STREAMABLE_HTTP,
+        era=Era.HANDSHAKE,
+        protocol_version=version,
+        reason="as it was",
+        chosen_at=chosen_at,
+    )
 
 
 @dataclass

@@ -8,13 +8,15 @@ from datetime import UTC, datetime
 import pytest
 
 from checks.messages import error_of, result_of
-from checks.model import Exchange, Failure
+from checks.model import Failure
 from checks.spec import META_CLIENT_CAPABILITIES, META_VERSION, Era, Transport
 from checks.wire import Alteration
 from prober.limits import Limits
 from prober.wire.redact import SentHeader
 from tests.integration.wire.scripted import (
+    BEARER,
     DISCOVERED,
+    TENANT,
     TOOLS,
     Certificates,
     LegacyServer,
@@ -22,6 +24,7 @@ from tests.integration.wire.scripted import (
     Prober,
     Request,
     error,
+    failure_of,
     handshake,
     list_tools,
     make_prober,
@@ -29,16 +32,10 @@ from tests.integration.wire.scripted import (
     running,
     stateless,
     trusting,
+    without_an_end,
 )
 
-BEARER = SentHeader(name="Authorization", value="Bearer tok-123456789", shown="Bearer ${env:TOKEN}")
 API_KEY = SentHeader(name="X-Api-Key", value="key-123456789", shown="${env:KEY}")
-TENANT = SentHeader(name="X-Tenant", value="blue", shown="blue")
-
-
-def failure_of(exchange: Exchange) -> tuple[Failure, str] | None:
-    failed = exchange.transport_error
-    return None if failed is None else (failed.failure, failed.reason)
 
 
 # altered requests
@@ -242,13 +239,8 @@ async def test_other_conversations_have_no_session_to_end(prober: Prober) -> Non
 
 
 async def test_the_end_of_a_session_is_waited_for_no_longer_than_its_budget() -> None:
-    async def script(request: Request, out: Out) -> None:
-        if request.method == "DELETE":
-            await asyncio.sleep(60)
-        await handshake(list_tools)(request, out)
-
     prober = make_prober(Limits(close_s=0.1))
-    async with running(script) as server:
+    async with running(without_an_end(list_tools)) as server:
         wire = await prober.open(server.url)
         async with asyncio.timeout(2):
             ended = await wire.end_session()

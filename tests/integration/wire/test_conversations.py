@@ -9,12 +9,13 @@ from typing import Any
 import pytest
 
 from checks.messages import error_of, result_of
-from checks.model import Failure, Opener
+from checks.model import Failure
 from checks.spec import Era, Transport
 from prober.limits import Limits
 from prober.wire.redact import SentHeader
 from tests.integration.wire.scripted import (
     DISCOVERED,
+    TENANT,
     TOOLS,
     LegacyServer,
     Out,
@@ -22,11 +23,14 @@ from tests.integration.wire.scripted import (
     Request,
     error,
     handshake,
+    hang,
     list_tools,
     make_prober,
+    remembered_handshake,
     result,
     running,
     stateless,
+    without_an_end,
 )
 
 
@@ -118,9 +122,6 @@ async def test_a_session_is_deleted_only_where_that_is_safe(
 
 
 async def test_a_session_is_deleted_after_a_failed_request_and_past_the_deadline_too(prober: Prober) -> None:
-    async def hang(_: Request, __: Out) -> None:
-        await asyncio.sleep(60)
-
     async with running(handshake(hang)) as server:
         wire = await prober.open(server.url, timeout_s=0.3)
         failed = await wire.request("tools/list")
@@ -131,13 +132,8 @@ async def test_a_session_is_deleted_after_a_failed_request_and_past_the_deadline
 
 
 async def test_a_delete_that_hangs_costs_no_more_than_its_own_budget() -> None:
-    async def script(request: Request, out: Out) -> None:
-        if request.method == "DELETE":
-            await asyncio.sleep(60)
-        await handshake(list_tools)(request, out)
-
     prober = make_prober(Limits(close_s=0.1))
-    async with running(script) as server:
+    async with running(without_an_end(list_tools)) as server:
         await prober.open(server.url)
         async with asyncio.timeout(2):
             await prober.close()
@@ -379,13 +375,7 @@ async def test_a_stream_that_ends_leaves_its_requests_lost(prober: Prober) -> No
 
 async def test_the_remembered_way_is_taken_at_once_and_keeps_its_reason_and_age(prober: Prober) -> None:
     at = datetime.now(UTC) - timedelta(hours=2)
-    memory = Opener(
-        transport=Transport.STREAMABLE_HTTP,
-        era=Era.HANDSHAKE,
-        protocol_version="2025-06-18",
-        reason="as it was",
-        chosen_at=at,
-    )
+    memory = remembered_handshake("2025-06-18", at)
     async with running(handshake(list_tools)) as server:
         wire = await prober.open(server.url, remembered=memory)
     assert server.asked[0] == "initialize"
@@ -439,9 +429,8 @@ async def test_secrets_are_sent_but_never_shown(prober: Prober) -> None:
         )
 
     bearer = SentHeader(name="Authorization", value=f"Bearer {token}", shown="Bearer ${env:TOKEN}")
-    plain = SentHeader(name="X-Tenant", value="blue", shown="blue")
     async with running(stateless(echo)) as server:
-        wire = await prober.open(server.url, headers=[bearer, plain])
+        wire = await prober.open(server.url, headers=[bearer, TENANT])
         exchange = await wire.request("tools/call", {"name": token})
     assert all(request.headers["authorization"] == f"Bearer {token}" for request in server.requests)
     assert token not in repr(exchange)

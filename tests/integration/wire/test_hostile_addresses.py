@@ -20,7 +20,17 @@ from prober.net.guard import SETTING, GuardPolicy
 from prober.wire.connect import HttpWire
 from prober.wire.redact import SentHeader
 from tests.integration.wire.hostile import TOOLS
-from tests.integration.wire.scripted import Out, Prober, Request, make_prober, result, running, stateless
+from tests.integration.wire.scripted import (
+    BEARER,
+    TENANT,
+    Out,
+    Prober,
+    Request,
+    make_prober,
+    result,
+    running,
+    stateless,
+)
 
 LOOPBACK = (
     "127.0.0.1",
@@ -330,9 +340,7 @@ async def test_no_server_leads_the_prober_anywhere(place: str, host: str) -> Non
     assert watched.visits == []
 
 
-BEARER = SentHeader(name="Authorization", value="Bearer tok-123456789", shown="Bearer ${env:TOKEN}")
 CODE = SentHeader(name="X-Code", value="code-123456789", shown="${env:CODE}")
-TENANT = SentHeader(name="X-Tenant", value="blue", shown="blue")
 
 
 class Signature:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from checks.messages import result_of
-from checks.model import Endpoint, Exchange, Failure, Opener
+from checks.model import Endpoint, Failure
 from checks.spec import Era, Transport
 from prober.clock import SystemClock
 from prober.limits import Limits
@@ -20,17 +20,17 @@ from tests.integration.wire.scripted import (
     Prober,
     Request,
     Server,
+    failure_of,
     handshake,
+    hang,
     list_tools,
     make_prober,
+    remembered_handshake,
     result,
     running,
     stateless,
+    without_an_end,
 )
-
-
-async def hang(_: Request, __: Out) -> None:
-    await asyncio.sleep(60)
 
 
 async def take_note_of_cancellations(request: Request, out: Out) -> None:
@@ -38,11 +38,6 @@ async def take_note_of_cancellations(request: Request, out: Out) -> None:
     if request.rpc_method == "tools/call":
         await asyncio.sleep(60)
     await out.reply(202)
-
-
-def failure_of(exchange: Exchange) -> tuple[Failure, str] | None:
-    failed = exchange.transport_error
-    return None if failed is None else (failed.failure, failed.reason)
 
 
 def ids_on(server: Server) -> list[str]:
@@ -62,13 +57,7 @@ async def test_no_request_precedes_a_handshake_that_is_pinned_or_remembered(
 ) -> None:
     memory = None
     if settings.pop("memory", False):
-        memory = Opener(
-            transport=Transport.STREAMABLE_HTTP,
-            era=Era.HANDSHAKE,
-            protocol_version="2025-11-25",
-            reason="as it was",
-            chosen_at=datetime.now(UTC) - timedelta(hours=1),
-        )
+        memory = remembered_handshake("2025-11-25", datetime.now(UTC) - timedelta(hours=1))
     async with running(handshake(list_tools)) as server:
         wire = await prober.open(server.url, remembered=memory, **settings)
         await wire.request("tools/list")
@@ -254,13 +243,8 @@ async def test_nothing_is_cancelled_that_is_over_or_no_call_or_a_task(prober: Pr
 
 
 async def test_a_cancellation_that_hangs_leaves_time_to_end_the_session() -> None:
-    async def script(request: Request, out: Out) -> None:
-        if request.method == "DELETE":
-            await asyncio.sleep(60)
-        await handshake(hang)(request, out)
-
     prober = make_prober(Limits(close_s=0.4))
-    async with running(script) as server:
+    async with running(without_an_end(hang)) as server:
         wire = await prober.open(server.url, timeout_s=0.3)
         await wire.request("tools/call", {"name": "slow"})
         began = monotonic()

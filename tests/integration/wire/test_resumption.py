@@ -12,13 +12,14 @@ from checks.model import Exchange, Failure
 from checks.spec import Era
 from checks.wire import Alteration
 from prober.limits import Limits
-from prober.wire.redact import SentHeader
 from tests.integration.wire.scripted import (
+    BEARER,
     TOOLS,
     Out,
     Prober,
     Request,
     Script,
+    failure_of,
     handshake,
     make_prober,
     running,
@@ -60,11 +61,6 @@ async def ask(prober: Prober, script: Script, timeout_s: float = 5.0, **settings
         wire = await prober.open(server.url, timeout_s=timeout_s, **settings)
         exchange = await wire.request("tools/call", {"name": "slow"})
     return exchange, [request.headers["last-event-id"] for request in server.requests if request.method == "GET"]
-
-
-def failure_of(exchange: Exchange) -> tuple[Failure, str] | None:
-    failed = exchange.transport_error
-    return None if failed is None else (failed.failure, failed.reason)
 
 
 @pytest.mark.parametrize("version", ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"])
@@ -226,9 +222,8 @@ async def test_a_resumption_carries_the_credentials_of_its_request_or_none(probe
     async def get(_: int, __: Request, out: Out) -> None:
         await out.reply(405)
 
-    bearer = SentHeader(name="Authorization", value="Bearer tok-123456789", shown="Bearer ${env:TOKEN}")
     async with running(handshake(Polling(get))) as server:
-        wire = await prober.open(server.url, headers=[bearer])
+        wire = await prober.open(server.url, headers=[BEARER])
         await wire.request("tools/list")
         await wire.request("tools/list", altered=Alteration(with_credentials=False))
     carried = ["authorization" in request.headers for request in server.requests if request.method == "GET"]
