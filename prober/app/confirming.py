@@ -32,6 +32,9 @@ MOST_AT_ONCE: Final = 200
 
 REQUEST_ID: Final = "x-amzn-requestid"
 
+_NO_ID: Final = "behind {} no header tells the id of the invocation"
+_UNTOLD: Final = {FrontDoor.WEB_FUNCTION: "the log of a {} has no report of single requests"}
+
 
 class Log(Protocol):
     """Where reports of invocations are."""
@@ -79,10 +82,7 @@ class Confirming:
         first = report.opening.exchanges[0]
         door, request_id = front_door_of(first), first.header(REQUEST_ID) or ""
         if door is not FrontDoor.FUNCTION_URL:
-            self._say(
-                endpoint.name,
-                f"cold starts stay suspicions: behind {door.value} no header tells the id of the invocation",
-            )
+            self._say(endpoint.name, f"cold starts stay suspicions: {_UNTOLD.get(door, _NO_ID).format(door.value)}")
             return None
         if not is_request_id(request_id):
             return None
