@@ -75,6 +75,11 @@ def inventory_of(tools: Iterable[Mapping[str, Any]]) -> Inventory:
     return Inventory(fingerprint=_digest("\n".join(sorted(listed))), tools=tuple(kept))
 
 
+def fingerprint_of(tool: Mapping[str, Any]) -> str:
+    """The fingerprint of one tool as a server lists it."""
+    return _digest(_written(tool)[1])
+
+
 def canonical(definition: Mapping[str, Any]) -> dict[str, Any]:
     """A tool's definition without what means nothing: other members, null members, the order of sets, and how whole
     numbers are written."""

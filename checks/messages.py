@@ -36,13 +36,18 @@ class Tool:
     raw: Mapping[str, Any] = field(default_factory=nothing)
 
     @property
-    def is_destructive(self) -> bool:
-        """Whether the server says outright that a call may destroy something.
+    def is_read_only(self) -> bool:
+        """Whether the server says outright that a call changes nothing.
 
-        Only an explicit hint counts: the specification's default for a missing hint is `true`, which would rule out
-        nearly every tool of nearly every server (server/tools, ToolAnnotations).
+        Only an explicit hint counts: the specification's default for a missing one is `false` (server/tools,
+        ToolAnnotations).
         """
-        return self.annotations.get("destructiveHint") is True and self.annotations.get("readOnlyHint") is not True
+        return self.annotations.get("readOnlyHint") is True
+
+    @property
+    def is_destructive(self) -> bool:
+        """Whether the server says outright that a call may destroy something."""
+        return self.annotations.get("destructiveHint") is True and not self.is_read_only
 
     @property
     def needs_task(self) -> bool:
@@ -94,6 +99,17 @@ def error_of(exchange: Exchange) -> RpcError | None:
         message=str(error.get("message") or ""),
         data=error.get("data"),
     )
+
+
+def error_text_of(exchange: Exchange) -> str:
+    """All that the JSON-RPC error of the answer says: its message, text in its data, and the text content that awslabs'
+    handler puts beside it as `errorContent`; cut at `TEXT_LIMIT`."""
+    error, answer = error_of(exchange), answer_of(exchange)
+    if error is None or answer is None:
+        return ""
+    data = error.data.get("message") if isinstance(error.data, Mapping) else error.data
+    beside = text_of({"content": answer.get("errorContent")})
+    return "\n".join(each for each in (error.message, data, beside) if isinstance(each, str) and each)[:TEXT_LIMIT]
 
 
 def has_error(message: Mapping[str, Any]) -> bool:

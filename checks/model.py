@@ -95,19 +95,30 @@ class Expectation:
 
     text: str | None = None
     """This text stands somewhere in the text content."""
+    matches: str | None = None
+    """This regular expression (see `checks.patterns`) matches somewhere in the text content."""
     json: Any = None
     """`structuredContent` (or the text content read as JSON) contains this value: objects by subset."""
+    at: Mapping[str, Any] = field(default_factory=nothing)
+    """What the same JSON holds at each of these paths (see `checks.json_paths`), exactly."""
+    schema: Mapping[str, Any] | None = None
+    """The same JSON is as this JSON Schema says (see `checks.json_schema`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sentinel:
-    """A tool call that is safe to repeat and shows that the tools really work."""
+    """A tool call that shows that the tools really work.
+
+    It is made where the server marks the tool as read-only, or its owner says that a call is safe to repeat.
+    """
 
     tool: str
     arguments: Mapping[str, Any] = field(default_factory=nothing)
     expect: Expectation = Expectation()
-    allow_destructive: bool = False
-    """Call it although the server annotates it as destructive."""
+    safe_to_repeat: bool = False
+    """The owner's word that calling it again and again harms nothing, whatever the server says of it."""
+    pinned: str | None = None
+    """Fingerprint of the tool (see `checks.inventory`) as its owner approved it: another one is not called."""
 
 
 class ClientAuth(StrEnum):

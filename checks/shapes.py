@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from checks.irregularities import Irregular
+from checks.json_schema import judge
 from checks.messages import answer_of, error_of, has_error, result_of, rpc_messages
 from checks.mirrored import annotation_fault
 from checks.model import Exchange, Finding, Opener
@@ -346,15 +347,15 @@ def _name(entry: Any) -> str:
 # the result of a tool
 
 
-def of_call(exchange: Exchange, output_schema: Any, revision: str) -> Iterator[Finding]:
-    """Deviations of the answer to a tool call; `output_schema` is what the tool declares, or None."""
+def of_call(exchange: Exchange, revision: str) -> Iterator[Finding]:
+    """Deviations of the answer to a tool call, by the rules that hold for every tool; see also `structure_fault`."""
     result = result_of(exchange)
     if result is not None:
         yield from _of_result_type(result, ("complete", "input_required"), revision)
         if revision == NEWEST_STATELESS and result.get("resultType") in ("input_required", "task"):
             yield from _of_unfinished(result)
         elif "task" not in result or "content" in result:
-            yield from _of_tool_result(result, output_schema, revision)
+            yield from _of_tool_result(result, revision)
     yield from of_envelope(exchange, revision)
     yield from of_bytes(exchange, revision)
 
@@ -379,7 +380,7 @@ def _of_unfinished(result: Mapping[str, Any]) -> Iterator[Finding]:
         yield Finding(text=text, rule=rule)
 
 
-def _of_tool_result(result: Mapping[str, Any], output_schema: Any, revision: str) -> Iterator[Finding]:
+def _of_tool_result(result: Mapping[str, Any], revision: str) -> Iterator[Finding]:
     rule = section(revision, "server/tools", "tool-result")
     for fault in _faults(result, _CALLED, revision):
         yield Finding(text=f"the tool's result {fault}", rule=rule)
@@ -389,8 +390,10 @@ def _of_tool_result(result: Mapping[str, Any], output_schema: Any, revision: str
         wrong = _block_fault(block, revision)
         if wrong is not None:
             yield Finding(text=f"content block {number} {wrong}", rule=rule)
-    if revision >= _STRUCTURED_SINCE and result.get("isError") is not True:
-        yield from _of_structure(result, blocks, output_schema, revision)
+    is_shown = any(isinstance(block, Mapping) and block.get("type") == "text" for block in blocks)
+    if _is_structured(result, revision) and result.get("structuredContent") is not None and not is_shown:
+        text = "structuredContent comes without the same as text, as it should: older clients see nothing"
+        yield Finding(text=text, rule=section(revision, "server/tools", "structured-content"))
 
 
 def _block_fault(block: Any, revision: str) -> str | None:
@@ -410,71 +413,22 @@ def _block_fault(block: Any, revision: str) -> str | None:
 _CONTENTS: Final = ("text", "blob")
 
 
-def _of_structure(
-    result: Mapping[str, Any], blocks: Sequence[Any], output_schema: Any, revision: str
-) -> Iterator[Finding]:
+def _is_structured(result: Mapping[str, Any], revision: str) -> bool:
+    return revision >= _STRUCTURED_SINCE and result.get("isError") is not True
+
+
+def structure_fault(result: Mapping[str, Any], output_schema: Any, revision: str) -> str | None:
+    """How a tool's result breaks the outputSchema that the tool declares, or None. Clients refuse such a result.
+
+    Source: specification, server/tools, "Output Schema".
+    """
+    if not isinstance(output_schema, Mapping) or not _is_structured(result, revision):
+        return None
     structured = result.get("structuredContent")
-    if structured is None:
-        if isinstance(output_schema, Mapping) and "structuredContent" not in result:
-            text = "the tool declares an outputSchema, but its result has no structuredContent"
-            yield Finding(text=text, rule=section(revision, "server/tools", "output-schema"))
-        return
-    if isinstance(output_schema, Mapping):
-        mismatch = mismatch_of(structured, output_schema)
-        if mismatch is not None:
-            text = f"structuredContent is not as the tool's outputSchema says: {mismatch}"
-            yield Finding(text=text, rule=section(revision, "server/tools", "output-schema"))
-    if not any(isinstance(block, Mapping) and block.get("type") == "text" for block in blocks):
-        text = "structuredContent comes without the same as text, as it should: older clients see nothing"
-        yield Finding(text=text, rule=section(revision, "server/tools", "structured-content"))
-
-
-_TYPES: Final[Mapping[str, Callable[[Any], bool]]] = {
-    "object": OBJECT.holds,
-    "array": ARRAY.holds,
-    "string": TEXT.holds,
-    "boolean": FLAG.holds,
-    "null": lambda value: value is None,
-    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
-    "integer": lambda value: _is_integer(value) or (isinstance(value, float) and value.is_integer()),
-}
-
-
-def mismatch_of(value: Any, schema: Any, where: str = "$") -> str | None:
-    """Where a value certainly breaks a JSON schema, or None. Of the vocabulary only `type`, `enum`, `const`,
-    `required`, `properties` and `items` are read, which mean the same in every dialect; the rest could only refuse
-    more."""
-    if not isinstance(schema, Mapping) or schema.get("nullable") is True:
-        return None
-    kinds = schema.get("type")
-    named = kinds if isinstance(kinds, list) else [kinds]
-    tests = [_TYPES.get(kind) if isinstance(kind, str) else None for kind in named]
-    if kinds is not None and None not in tests and not any(test(value) for test in tests if test is not None):
-        return f"{where} is not of type {_shown(kinds)} ({_shown(value)})"
-    if isinstance(schema.get("enum"), list) and value not in schema["enum"]:
-        return f"{where} is none of the allowed values ({_shown(value)})"
-    if "const" in schema and value != schema["const"]:
-        return f"{where} is not {_shown(schema['const'])} ({_shown(value)})"
-    return _mismatch_inside(value, schema, where)
-
-
-def _mismatch_inside(value: Any, schema: Mapping[str, Any], where: str) -> str | None:
-    if isinstance(value, Mapping):
-        required, properties = schema.get("required"), schema.get("properties")
-        for name in required if isinstance(required, list) else ():
-            if isinstance(name, str) and name not in value:
-                return f"{where} has no {clean(name, 80)}"
-        parts = [(name, value[name], of) for name, of in _items(properties) if name in value]
-    elif isinstance(value, list) and isinstance(schema.get("items"), Mapping) and "prefixItems" not in schema:
-        parts = [(str(number), each, schema["items"]) for number, each in enumerate(value)]
-    else:
-        return None
-    found = (mismatch_of(each, of, f"{where}.{clean(name, 80)}") for name, each, of in parts)
-    return next((mismatch for mismatch in found if mismatch is not None), None)
-
-
-def _items(properties: Any) -> Iterable[tuple[str, Any]]:
-    return properties.items() if isinstance(properties, Mapping) else ()
+    if structured is None and (revision < NEWEST_STATELESS or "structuredContent" not in result):
+        return "the tool declares an outputSchema, but its result has no structuredContent"
+    fault = judge(structured, output_schema).fault
+    return None if fault is None else f"structuredContent is not as the tool's outputSchema says: {fault}"
 
 
 # the envelope

@@ -1,8 +1,9 @@
 """Lists of tools that are no longer what was accepted, and what a deploy costs while its instances are on their way."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from typing import Any, Final
 
 from checks.detectors.slow import is_observed
 from checks.drift import Change, Difference, Impact, difference
@@ -11,6 +12,7 @@ from checks.instances import limit_ms
 from checks.inventory import Inventory
 from checks.model import Effect, Evidence, Exchange, Proof
 from checks.proofs import answer_proof, counted, milliseconds
+from checks.protocol.sentinel_call import Called
 from checks.reproduce import curl
 from checks.text import clean
 from checks.timing import first_wait_ms
@@ -37,6 +39,10 @@ _ACCEPT: Final = (
     "If the change was meant, accept the new list: mcp-prober baseline accept NAME, or the button on the endpoint's "
     "page."
 )
+_REPIN: Final = (
+    "Look at what the tool takes and does now; if a call is still safe, write the listed fingerprint as `pinned` of "
+    "the sentinel."
+)
 _MEND: Final = (
     "If it was not meant, restore the old definition, or keep the old tool beside a new one with another name until "
     "its clients have moved."
@@ -48,10 +54,41 @@ def tools_drift(evidence: Evidence) -> Cause | None:
     """The tools are no longer those that were accepted: what clients call may be gone, or take other arguments.
 
     A change counts once enough probes agree on it. Before that, and while different lists take turns, it is
-    information, as is a change that breaks nobody.
+    information, as is a change that breaks nobody. Where a sentinel pins its tool, any change of that tool counts: the
+    tool is no longer watched.
     Facts: `changes` (each with `tool`, `path`, `kind`, `impact`, `certain`, `before`, `after`; at most `_FACTS`),
     `impact` (of the worst), `breaking`, `additive` and `text` (how many), `accepted` and `found` (fingerprints).
     """
+    cause, paused = _drifted(evidence), _paused(evidence)
+    if not paused:
+        return cause
+    tools = ", ".join(clean(fact["tool"], 60) for fact in paused[:3])
+    told = f"A tool is not the one that was pinned, and is not called: {tools}."
+    listing = evidence.result("tools_list")
+    seen = listing.exchanges[0].id if listing is not None and listing.exchanges else None
+    proofs = tuple(Proof(text=f"{clean(fact['tool'], 60)}: {fact['summary']}", exchange=seen) for fact in paused)
+    if cause is not None:
+        summary, fix = f"{cause.summary} {told}", f"{cause.fix}\n{_REPIN}"
+        return replace(cause, summary=summary, evidence=(*cause.evidence, *proofs), fix=fix, effect=Effect.DEGRADED)
+    return Cause(
+        confidence=0.95,
+        summary=told,
+        evidence=proofs,
+        fix=f"{_REPIN} {_MEND}",
+        reproduce="" if listing is None or not listing.exchanges else _curl(evidence, listing.exchanges[0]),
+        alternatives=_ON_THE_WAY,
+        effect=Effect.DEGRADED,
+    )
+
+
+def _paused(evidence: Evidence) -> list[Mapping[str, Any]]:
+    """What is known of the sentinels whose tools are no longer those that their owner pinned."""
+    result = evidence.result("sentinel_call")
+    facts = () if result is None else result.facts.get("sentinels", ())
+    return [fact for fact in facts if fact["outcome"] == Called.CHANGED]
+
+
+def _drifted(evidence: Evidence) -> Cause | None:
     found = listings(evidence)
     if not found:
         return None

@@ -1,20 +1,27 @@
 """Causes that a sentinel call shows: the tool fails, is denied, cannot be called, or answers something else."""
 
+import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from checks.detectors.scene import Scene
 from checks.detectors.session import is_lost_session
-from checks.messages import error_of, result_of, text_of
+from checks.messages import error_of, error_text_of, result_of, text_of
 from checks.model import Effect, Evidence, Exchange, Proof
 from checks.symptoms import Symptom, symptom_of
 from checks.text import clean
 from checks.unit import Cause, detector
 
+# IAM user guide, "Troubleshoot access denied error messages": who, what, on what, and which policy is at fault
 _ACTION: Final = re.compile(
-    r"not authorized to perform: *(?P<action>[a-z0-9-]+:[A-Za-z]+)(?: on resource: *(?P<on>\S+))?"
+    r"not authorized to perform: *(?P<action>[a-z0-9-]+:[A-Za-z]+)(?: on resource: *\"?(?P<on>[^\s\"]+))?"
 )
+_PRINCIPAL: Final = re.compile(r"\b(?:User|Role): *(?P<who>arn:aws[a-z-]*:[a-z]+::[0-9]*:\S+)")
+_ROLE: Final = re.compile(r":(?:assumed-role/|role/(?:[^/\s]+/)*)(?P<role>[A-Za-z0-9+=,.@_-]+)")
+_EXPLICIT: Final = re.compile(r"with an explicit deny(?: in an? (?P<policy>[a-z -]{1,60}policy))?")
+# botocore, exceptions.ClientError: how the SDK for Python words every error of a service
 _OPERATION: Final = re.compile(r"when calling the (?P<operation>[A-Za-z]+) operation")
 
 _EXPLAINED_ELSEWHERE: Final = frozenset(
@@ -57,31 +64,57 @@ def sentinel_failed(evidence: Evidence) -> Cause | None:
 
 @detector("sentinel-access-denied", effect=Effect.DEGRADED)
 def sentinel_access_denied(evidence: Evidence) -> Cause | None:
-    """A sentinel's tool is refused by IAM: the function's role lacks a permission."""
+    """A sentinel's tool is refused by IAM: the function's role lacks a permission.
+
+    Facts: `action`, `resource` and `principal` as the refusal names them, or None.
+    """
     found = _first(evidence, "access-denied")
     if found is None:
         return None
     tool, exchange = found
     text = _text(exchange)
-    action, operation = _ACTION.search(text), _OPERATION.search(text)
-    if action is not None:
-        lacking = f"the function's role lacks {action['action']}"
-        resource = clean((action["on"] or "the resource that the tool reads").rstrip(".,"), 200)
-        fix = (
-            f"Allow it in the role's policy:\n"
-            f'  {{"Effect": "Allow", "Action": "{action["action"]}", "Resource": "{resource}"}}'
-        )
-    else:
-        named = f" for the operation {operation['operation']}" if operation is not None else ""
-        lacking = f"the function's role lacks a permission{named}"
-        fix = "Find the denied action in the tool's text or in CloudTrail, and allow it in the role's policy."
-    return Scene(evidence, exchange).cause(
-        0.9 if action is not None else 0.8,
-        f"IAM refuses the tool {tool}: {lacking}.",
-        fix,
+    denial = _denial(text)
+    cause = Scene(evidence, exchange).cause(
+        0.9 if denial.action is not None else 0.8,
+        f"IAM refuses the tool {tool}: {denial.lack}.",
+        denial.fix,
         proofs=(Proof(text=_quoted(text), exchange=exchange.id), *_others(evidence, "access-denied", exchange)),
         alternatives=("A resource policy, a key policy or an organization's policy denies it: the text then says so.",),
     )
+    return replace(cause, facts={"action": denial.action, "resource": denial.resource, "principal": denial.principal})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Denial:
+    """What a refusal of IAM says of itself; None for what it leaves out."""
+
+    action: str | None
+    resource: str | None
+    principal: str | None
+    lack: str
+    fix: str
+
+
+def _denial(text: str) -> _Denial:
+    found, who, operation = _ACTION.search(text), _PRINCIPAL.search(text), _OPERATION.search(text)
+    action = clean(found["action"], 120) if found is not None else None
+    resource = clean(found["on"].rstrip(".,"), 300) if found is not None and found["on"] else None
+    principal = clean(who["who"].rstrip(".,"), 300) if who is not None else None
+    named = _ROLE.search(principal or "")
+    role = "the function's role" + (f" {named['role']}" if named is not None else "")
+    if action is None:
+        what = f" for the operation {clean(operation['operation'], 80)}" if operation is not None else ""
+        lack = f"{role} lacks a permission{what}"
+        fix = "Find the denied action in the tool's text or in CloudTrail, and allow it in the role's policy."
+    elif (explicit := _EXPLICIT.search(text)) is not None:
+        policy = explicit["policy"] or "policy"
+        lack = f"an explicit deny in a {policy} keeps {role} from {action}"
+        fix = f"Take {action} out of the deny statement of that {policy}: no allow stands above it."
+    else:
+        lack = f"{role} lacks {action}"
+        statement = {"Effect": "Allow", "Action": action, "Resource": resource or "the resource that the tool reads"}
+        fix = f"Allow it in the role's policy:\n  {json.dumps(statement, ensure_ascii=False)}"
+    return _Denial(action=action, resource=resource, principal=principal, lack=lack, fix=fix)
 
 
 @detector("sentinel-error", effect=Effect.DEGRADED)
@@ -106,18 +139,32 @@ def sentinel_error(evidence: Evidence) -> Cause | None:
 
 @detector("sentinel-mismatch", effect=Effect.DEGRADED)
 def sentinel_mismatch(evidence: Evidence) -> Cause | None:
-    """A sentinel answers, but not what its owner expects."""
-    found = _first(evidence, "mismatch")
+    """A sentinel answers, but not what its owner expects.
+
+    An answer that breaks the outputSchema of its own tool is another finding of the same name, and told first.
+    """
+    invalid, mismatch = _first(evidence, "invalid"), _first(evidence, "mismatch")
+    found = invalid or mismatch
     if found is None:
         return None
     tool, exchange = found
-    fact = next(fact for fact in _facts(evidence) if fact["exchange"] == exchange.id)
-    return Scene(evidence, exchange).cause(
+    said = next(fact["summary"] for fact in _facts(evidence) if fact["exchange"] == exchange.id)
+    others = (*_others(evidence, "invalid", exchange), *_others(evidence, "mismatch", exchange))
+    scene = Scene(evidence, exchange)
+    if invalid is not None:
+        return scene.cause(
+            0.95,
+            f"The tool {tool} breaks its own schema: {said}.",
+            "Bring what the tool returns and the outputSchema that it declares into line: clients that check refuse "
+            "such a result as a whole.",
+            proofs=others,
+        )
+    return scene.cause(
         0.95,
-        f"The tool {tool} does not answer as expected: {fact['summary']}.",
+        f"The tool {tool} does not answer as expected: {said}.",
         "If the new answer is right, correct `expect` of the sentinel; otherwise look for what changed in the tool or "
         "in the data behind it.",
-        proofs=_others(evidence, "mismatch", exchange),
+        proofs=others,
     )
 
 
@@ -149,10 +196,8 @@ def _others(evidence: Evidence, outcome: str, shown: Exchange) -> tuple[Proof, .
 
 
 def _text(exchange: Exchange) -> str:
-    result, error = result_of(exchange), error_of(exchange)
-    if error is not None:
-        return error.message
-    return "" if result is None else text_of(result)
+    result = result_of(exchange)
+    return error_text_of(exchange) if result is None else text_of(result)
 
 
 def _quoted(text: str) -> str:

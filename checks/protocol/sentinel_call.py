@@ -1,23 +1,27 @@
-"""Sentinel calls: tools that the owner declared safe to call, with what he expects to see."""
+"""Sentinel calls: tools that only read, or that the owner calls safe to repeat, with what he expects to see."""
 
-import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import islice
 from typing import Any, Final
 
-from checks.messages import Tool, all_tools_of, error_of, result_of, text_of
+from checks.expectations import mismatch_of
+from checks.inventory import fingerprint_of
+from checks.messages import Tool, all_tools_of, error_of, error_text_of, result_of, text_of
 from checks.mirrored import annotation_fault
-from checks.model import CheckResult, Exchange, Expectation, Finding, Opening, Outcome, Profile, Sentinel
-from checks.proofs import answer_line, milliseconds, shown_json
-from checks.shapes import of_call, rulebook
+from checks.model import CheckResult, Exchange, Finding, Opening, Outcome, Profile, Sentinel
+from checks.proofs import answer_line, milliseconds
+from checks.shapes import of_call, rulebook, structure_fault
 from checks.spec import Era
 from checks.text import clean
 from checks.timing import elapsed_ms
 from checks.unit import CheckContext, check
 
-ACCESS_DENIED: Final = re.compile(r"AccessDenied(?:Exception)?\b|not authorized to perform: *[a-z0-9-]+:[A-Za-z]+")
+ACCESS_DENIED: Final = re.compile(
+    r"\bAccessDenied(?:Exception|Fault)?\b|\bUnauthorizedOperation\b"
+    r"|not authorized to perform: *[a-z0-9-]+:[A-Za-z]+"
+)
 """How an IAM refusal reads in the text of a tool result: the SDK's exception name, or IAM's own sentence."""
 
 _FINDINGS_KEPT: Final = 20
@@ -34,21 +38,29 @@ class Called(StrEnum):
     ERROR = "error"
     """A JSON-RPC error, or no JSON-RPC answer at all."""
     MISMATCH = "mismatch"
+    """Not as the owner expects."""
+    INVALID = "invalid"
+    """Not as the tool's own outputSchema says."""
+    CHANGED = "changed"
+    """Not called: the tool is no longer the one that the owner approved."""
     NOT_LISTED = "not-listed"
     SKIPPED = "skipped"
+    """Not called, or not judged, for a reason that is no fault."""
 
 
 @check("sentinel_call", profiles=frozenset({Profile.STANDARD, Profile.FULL}))
 async def sentinel_call(ctx: CheckContext) -> CheckResult:
     """Do the tools really work: does each sentinel answer as its owner expects?
 
-    Each sentinel is called once and never again, because only the owner knows what a repetition costs.
+    Each sentinel is called once and never again, because only the owner knows what a repetition costs; what a server
+    asks back is not answered. A tool is called where it is marked as read-only, or the owner calls it safe to repeat.
     Facts: `sentinels`, one `{"tool", "outcome", "ms", "summary", "exchange"}` per configured sentinel; outcomes are
     the values of `Called`, `ms` and `exchange` are None where nothing was called.
     """
     if not ctx.endpoint.sentinels:
         return _skip("no sentinel is configured")
-    if not ctx.wire.opening.established:
+    opener = ctx.wire.opening.opener
+    if opener is None:
         return _skip("not asked: no conversation is open")
     listing = ctx.result("tools_list")
     if listing is not None and listing.outcome is Outcome.FAIL and not listing.facts.get("complete"):
@@ -56,16 +68,20 @@ async def sentinel_call(ctx: CheckContext) -> CheckResult:
     exchanges: list[Exchange] = []
     findings: list[Finding] = []
     facts: list[dict[str, Any]] = []
+    revision = rulebook(opener)
+    tools = [] if listing is None else all_tools_of(listing.exchanges)
+    is_complete = listing is not None and bool(listing.facts.get("complete"))
     for sentinel in ctx.endpoint.sentinels:
-        refusal = None if listing is None else _refusal(sentinel, listing, ctx.wire.opening)
+        entries = [tool for tool in tools if tool.name == sentinel.tool]
+        refusal = _refusal(sentinel, entries, ctx.wire.opening, is_complete=is_complete)
         if refusal is not None:
             facts.append(_fact(sentinel, *refusal))
             continue
         params = {"name": sentinel.tool, "arguments": dict(sentinel.arguments)}
         exchange = await ctx.wire.request("tools/call", params, progress=ctx.endpoint.streaming is True)
         exchanges.append(exchange)
-        findings += _findings(ctx, sentinel, exchange)
-        facts.append(_fact(sentinel, *_judge(exchange, sentinel.expect), exchange))
+        findings += _findings(sentinel, exchange, revision)
+        facts.append(_fact(sentinel, *_judge(exchange, sentinel, entries, revision), exchange))
     return CheckResult(
         check="sentinel_call",
         outcome=_outcome(facts, findings),
@@ -81,17 +97,45 @@ def _skip(summary: str) -> CheckResult:
     return CheckResult(check="sentinel_call", outcome=Outcome.SKIP, summary=summary)
 
 
-def _refusal(sentinel: Sentinel, listing: CheckResult, opening: Opening) -> tuple[Called, str] | None:
-    """Why the sentinel is not called, or None. A tool that a broken listing may have hidden is called all the same."""
-    entries = [tool for tool in all_tools_of(listing.exchanges) if tool.name == sentinel.tool]
-    if listing.facts.get("complete") and not entries:
+def _refusal(
+    sentinel: Sentinel, entries: Sequence[Tool], opening: Opening, *, is_complete: bool
+) -> tuple[Called, str] | None:
+    """Why the sentinel is not called, or None. What is listed under its name are `entries`; a broken listing may hide
+    a tool."""
+    if is_complete and not entries:
         return Called.NOT_LISTED, "the server does not list it"
-    if any(tool.is_destructive for tool in entries) and not sentinel.allow_destructive:
-        return Called.SKIPPED, "not called: the server marks it as destructive (set allow_destructive to call it)"
+    changed = changed_since(sentinel, entries)
+    if changed is not None:
+        return Called.CHANGED, changed
+    if not may_be_called(sentinel, entries):
+        return Called.SKIPPED, f"not called: {_NOT_SAFE if entries else _NOT_SEEN}"
     if any(tool.needs_task for tool in entries):
         return Called.SKIPPED, "not called: it answers only clients that poll tasks"
     fault = _annotation_fault(entries) if _is_stateless(opening) else None
     return None if fault is None else (Called.SKIPPED, f"not called: clients must drop it, because {fault}")
+
+
+_NOT_SAFE: Final = "the server does not mark it as read-only (if a call is safe to repeat, set safe_to_repeat: true)"
+_NOT_SEEN: Final = "the list of tools is incomplete and does not show it"
+
+
+def may_be_called(sentinel: Sentinel, entries: Sequence[Tool]) -> bool:
+    """Whether a call harms nobody, by the word of the server or of the owner; `entries` are the tools of that name.
+
+    Hints are only as good as the server (server/tools, ToolAnnotations); the owner trusts his own by naming the tool.
+    """
+    if not entries:
+        return sentinel.safe_to_repeat and sentinel.pinned is None
+    return sentinel.safe_to_repeat or all(tool.is_read_only for tool in entries)
+
+
+def changed_since(sentinel: Sentinel, entries: Sequence[Tool]) -> str | None:
+    """How a listed tool differs from the one that the owner pinned, or None."""
+    listed = [fingerprint_of(tool.raw) for tool in entries] if sentinel.pinned is not None else []
+    other = next((each for each in listed if each != sentinel.pinned), None)
+    if other is None:
+        return None
+    return f"not called: it is no longer the tool that was pinned (pinned {sentinel.pinned}, listed {other})"
 
 
 def _is_stateless(opening: Opening) -> bool:
@@ -102,73 +146,36 @@ def _annotation_fault(entries: Sequence[Tool]) -> str | None:
     return next((fault for tool in entries if (fault := annotation_fault(tool.raw.get("inputSchema")))), None)
 
 
-def _judge(exchange: Exchange, expect: Expectation) -> tuple[Called, str]:
+def _judge(exchange: Exchange, sentinel: Sentinel, entries: Sequence[Tool], revision: str) -> tuple[Called, str]:
     error, result = error_of(exchange), result_of(exchange)
     if error is not None or result is None:
-        denied = error is not None and ACCESS_DENIED.search(error.message) is not None
+        denied = ACCESS_DENIED.search(error_text_of(exchange)) is not None
         return (Called.ACCESS_DENIED if denied else Called.ERROR), answer_line(exchange)
     if result.get("resultType") in ("input_required", "task"):
         return Called.SKIPPED, f"answers {result['resultType']}, which needs a client with more capabilities"
-    return fault_of(result, expect) or (Called.OK, f"answers in {milliseconds(exchange.timings.total_ms)}")
+    fault = fault_of(result, sentinel, entries, revision)
+    return fault or (Called.OK, f"answers in {milliseconds(exchange.timings.total_ms)}")
 
 
-def fault_of(result: Mapping[str, Any], expect: Expectation) -> tuple[Called, str] | None:
-    """What is wrong with a tool's own result, however it was come by, or None."""
+def fault_of(
+    result: Mapping[str, Any], sentinel: Sentinel, entries: Sequence[Tool], revision: str
+) -> tuple[Called, str] | None:
+    """What is wrong with a tool's own result, however it was come by, or None; `entries` are the tools of that name."""
     text = text_of(result)
+    denied = ACCESS_DENIED.search(text) is not None
     if result.get("isError") is True:
-        denied = ACCESS_DENIED.search(text) is not None
         return (Called.ACCESS_DENIED if denied else Called.FAILED), f"isError: {clean(text, 160) or 'no text'}"
-    mismatch = _mismatch(result, text, expect)
-    return None if mismatch is None else (Called.MISMATCH, mismatch)
+    broken = structure_fault(result, entries[0].raw.get("outputSchema") if entries else None, revision)
+    if broken is not None:
+        return Called.INVALID, broken
+    mismatch = mismatch_of(result, sentinel.expect)
+    return None if mismatch is None else (Called.ACCESS_DENIED if denied else Called.MISMATCH, mismatch)
 
 
-def _mismatch(result: Mapping[str, Any], text: str, expect: Expectation) -> str | None:
-    """What is not as expected, or None. Without an expectation any result is right, also one without content."""
-    if expect.text is not None and expect.text not in text:
-        return f"expected the text “{clean(expect.text, 80)}”, got “{clean(text, 120)}”"
-    if expect.json is not None:
-        structured = result.get("structuredContent")
-        given = structured if structured is not None else _parsed(text)
-        if not contains(given, expect.json):
-            return f"expected {shown_json(expect.json)}, got {shown_json(given)}"
-    return None
-
-
-def contains(given: Any, expected: Any) -> bool:
-    """Whether `given` holds all that is expected: objects by subset, everything else by equality.
-
-    `true` is not `1`, as in JSON, although Python takes them for equal.
-    """
-    if isinstance(expected, Mapping):
-        return isinstance(given, Mapping) and all(
-            key in given and contains(given[key], value) for key, value in expected.items()
-        )
-    if isinstance(expected, list | tuple):
-        return (
-            isinstance(given, list | tuple)
-            and len(given) == len(expected)
-            and all(contains(one, other) for one, other in zip(given, expected, strict=True))
-        )
-    if isinstance(expected, bool) or isinstance(given, bool):
-        return given is expected
-    return bool(given == expected)
-
-
-def _parsed(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-
-
-def _findings(ctx: CheckContext, sentinel: Sentinel, exchange: Exchange) -> Iterator[Finding]:
+def _findings(sentinel: Sentinel, exchange: Exchange, revision: str) -> Iterator[Finding]:
     """Deviations in the answer's shape, which say nothing about whether the tool works."""
-    assert ctx.wire.opening.opener is not None
-    listing = ctx.result("tools_list")
-    listed = [] if listing is None else all_tools_of(listing.exchanges)
-    declared = next((tool.raw.get("outputSchema") for tool in listed if tool.name == sentinel.tool), None)
     name = clean(sentinel.tool, 60)
-    for finding in islice(of_call(exchange, declared, rulebook(ctx.wire.opening.opener)), _FINDINGS_KEPT):
+    for finding in islice(of_call(exchange, revision), _FINDINGS_KEPT):
         yield Finding(text=f"{name}: {finding.text}", rule=finding.rule)
 
 

@@ -6,11 +6,11 @@ from enum import StrEnum
 from typing import Any, Final
 
 from checks.full_profile import published, skipped, unobserved, why_not
-from checks.messages import all_tools_of, error_of, result_of
+from checks.messages import Tool, all_tools_of, error_of, result_of
 from checks.model import CheckResult, Exchange, Finding, OnRequest, Opening, Outcome, Profile, Sentinel, nothing
 from checks.proofs import answer_line, counted, shown_json
-from checks.protocol.sentinel_call import fault_of
-from checks.spec import META_CLIENT_CAPABILITIES, NEWEST_HANDSHAKE, Era, ErrorCode, section
+from checks.protocol.sentinel_call import changed_since, fault_of, may_be_called
+from checks.spec import META_CLIENT_CAPABILITIES, NEWEST_HANDSHAKE, NEWEST_STATELESS, Era, ErrorCode, section
 from checks.text import clean
 from checks.timing import elapsed_ms
 from checks.unit import CheckContext, check
@@ -66,6 +66,11 @@ class _Dialect:
     def is_core(self) -> bool:
         return self.altered is None
 
+    @property
+    def revision(self) -> str:
+        """The revision by whose rules a tool's result is measured."""
+        return NEWEST_HANDSHAKE if self.is_core else NEWEST_STATELESS
+
 
 _EXTENDED: Final = _Dialect(
     page="https://modelcontextprotocol.io/extensions/tasks/overview",
@@ -96,7 +101,7 @@ async def tasks(ctx: CheckContext) -> CheckResult:
     suited = list(_suited(ctx, dialect))[:SENTINEL_CAP]
     if not suited:
         return skipped("tasks", "not asked: no sentinel calls a tool that can be a task")
-    runs = [_Run(ctx.wire, dialect, sentinel) for sentinel in suited]
+    runs = [_Run(ctx.wire, dialect, sentinel, tool) for sentinel, tool in suited]
     facts = []
     for run in runs:
         ended, summary = await run.to_its_end()
@@ -123,10 +128,11 @@ async def tasks(ctx: CheckContext) -> CheckResult:
 class _Run:
     """One sentinel as a task, from its call to its end."""
 
-    def __init__(self, wire: Wire, dialect: _Dialect, sentinel: Sentinel) -> None:
+    def __init__(self, wire: Wire, dialect: _Dialect, sentinel: Sentinel, tool: Tool) -> None:
         self._wire = wire
         self._dialect = dialect
         self._sentinel = sentinel
+        self._tool = tool
         self._polls = 0
         self._faults: dict[str, Finding] = {}
         self.exchanges: list[Exchange] = []
@@ -232,7 +238,7 @@ class _Run:
         return self._judged(result, Ended.OK, f"ends as expected after {counted(self._polls, 'poll')}")
 
     def _judged(self, result: Mapping[str, Any], ended: Ended, summary: str) -> tuple[Ended, str]:
-        fault = fault_of(result, self._sentinel.expect)
+        fault = fault_of(result, self._sentinel, [self._tool], self._dialect.revision)
         return (ended, summary) if fault is None else self._wrong(fault[1])
 
     def _wrong(self, said: str) -> tuple[Ended, str]:
@@ -305,16 +311,17 @@ def _dialect(opening: Opening) -> _Dialect | None:
     return _Dialect(page=page, ttl="ttl", interval="pollInterval", params=params, cancels="cancel" in declared)
 
 
-def _suited(ctx: CheckContext, dialect: _Dialect) -> Iterator[Sentinel]:
-    """The sentinels that may be called once more, and whose tools can be tasks."""
+def _suited(ctx: CheckContext, dialect: _Dialect) -> Iterator[tuple[Sentinel, Tool]]:
+    """The sentinels that may be called once more, and their tools, which can be tasks."""
     listing = ctx.result("tools_list")
-    tools = {tool.name: tool for tool in all_tools_of(listing.exchanges if listing is not None else ())}
+    tools = all_tools_of(listing.exchanges if listing is not None else ())
     for sentinel in ctx.endpoint.sentinels:
-        tool = tools.get(sentinel.tool)
-        if tool is None or (tool.is_destructive and not sentinel.allow_destructive):
+        entries = [tool for tool in tools if tool.name == sentinel.tool]
+        if not entries or changed_since(sentinel, entries) is not None or not may_be_called(sentinel, entries):
             continue
+        tool = entries[-1]
         if not dialect.is_core or _members(tool.raw, "execution").get("taskSupport") in ("optional", "required"):
-            yield sentinel
+            yield sentinel, tool
 
 
 def _is_refused(unknown: Exchange) -> bool | None:

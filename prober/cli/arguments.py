@@ -4,10 +4,11 @@ import argparse
 import json
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
-from checks.model import Endpoint, OnRequest, Profile, Sentinel
+from checks.model import Endpoint, Expectation, OnRequest, Profile, Sentinel
 from checks.spec import Era, Transport
 from prober import values
 from prober.cli.credentials import add_credential_arguments, checked, credentials_from
@@ -50,10 +51,17 @@ def add_question_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="TOOL",
         action=_SentinelAction,
         default=[],
-        help="call this tool, once, even if the server calls it destructive (repeatable)",
+        help="call this tool, once: naming it says that a call does no harm (repeatable)",
     )
     parser.add_argument(
         "--args", metavar="JSON", action=_ArgsAction, help="arguments of the sentinel before it, as a JSON object"
+    )
+    parser.add_argument(
+        "--expect",
+        metavar="JSON",
+        action=_ExpectAction,
+        help="what the answer of the sentinel before it must hold, as `expect` in a configuration: an object with any "
+        "of text, matches, json, at and schema",
     )
     parser.add_argument(
         "--expect-tool", metavar="TOOL", action="append", default=[], help="warn unless it is listed (repeatable)"
@@ -91,8 +99,13 @@ def endpoint_from(options: argparse.Namespace) -> Endpoint:
         era=None if options.era == "auto" else Era(options.era),
         expected_tools=tuple(getattr(options, "expect_tool", ())),
         sentinels=tuple(
-            Sentinel(tool=tool, arguments=arguments or {}, allow_destructive=True)
-            for tool, arguments in getattr(options, "sentinel", ())
+            Sentinel(
+                tool=each.tool,
+                arguments=each.arguments or {},
+                expect=each.expect or Expectation(),
+                safe_to_repeat=True,
+            )
+            for each in getattr(options, "sentinel", ())
         ),
         streaming=getattr(options, "streaming", None),
         **credentials_from(options, url),
@@ -112,8 +125,17 @@ def _for_full_profile(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class _Named:
+    """A `--sentinel` with what has been said of it so far."""
+
+    tool: str
+    arguments: dict[str, Any] | None = None
+    expect: Expectation | None = None
+
+
 class _SentinelAction(argparse.Action):
-    """Collects `(tool, arguments)` pairs, with None until the arguments come."""
+    """Collects what is named."""
 
     def __call__(
         self,
@@ -122,31 +144,62 @@ class _SentinelAction(argparse.Action):
         values: str | Sequence[Any] | None,
         option_string: str | None = None,
     ) -> None:
-        namespace.sentinel = [*namespace.sentinel, (values, None)]
+        namespace.sentinel = [*namespace.sentinel, _Named(str(values))]
 
 
-class _ArgsAction(argparse.Action):
+class _OfSentinelAction(argparse.Action):
+    """Adds a JSON object to the last sentinel."""
+
+    example: str
+    field: str
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        option = self.option_strings[0]
+        if not namespace.sentinel:
+            parser.error(f"{option} stands after the --sentinel that it belongs to")
+        try:
+            given = json.loads(str(values), parse_constant=_refused_number, parse_float=_finite)
+        except (ValueError, RecursionError) as error:
+            parser.error(f"{option} is not JSON: {error}")
+        if not isinstance(given, dict):
+            parser.error(f"{option} is not a JSON object: write such as '{self.example}'")
+        last: _Named = namespace.sentinel[-1]
+        if getattr(last, self.field) is not None:
+            parser.error(f"{option} is given twice for the sentinel {last.tool}")
+        namespace.sentinel = [*namespace.sentinel[:-1], replace(last, **{self.field: self.read(parser, given)})]
+
+    def read(self, parser: argparse.ArgumentParser, given: dict[str, Any]) -> Any:
+        """What the object stands for. Ends the command where it cannot be taken."""
+        return given
+
+
+class _ArgsAction(_OfSentinelAction):
     """Gives the last sentinel its arguments."""
 
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: str | Sequence[Any] | None,
-        option_string: str | None = None,
-    ) -> None:
-        if not namespace.sentinel:
-            parser.error("--args stands after the --sentinel that it belongs to")
+    example = '{"id": 7}'
+    field = "arguments"
+
+
+class _ExpectAction(_OfSentinelAction):
+    """Says what the answer of the last sentinel must hold."""
+
+    example = '{"text": "shipped"}'
+    field = "expect"
+
+    def read(self, parser: argparse.ArgumentParser, given: dict[str, Any]) -> Any:
+        from prober.settings import ConfigError, expectation_from  # here, so that others do not wait for it
+
         try:
-            arguments = json.loads(str(values), parse_constant=_refused_number, parse_float=_finite)
-        except (ValueError, RecursionError) as error:
-            parser.error(f"--args is not JSON: {error}")
-        if not isinstance(arguments, dict):
-            parser.error("""--args is not a JSON object: write such as '{"id": 7}'""")
-        tool, given = namespace.sentinel[-1]
-        if given is not None:
-            parser.error(f"--args is given twice for the sentinel {tool}")
-        namespace.sentinel = [*namespace.sentinel[:-1], (tool, arguments)]
+            return expectation_from(given)
+        except ConfigError as refused:
+            first = refused.problems[0]
+            parser.error(f"--expect: {first.message}" + (f" ({first.hint})" if first.hint else ""))
 
 
 def _refused_number(word: str) -> NoReturn:

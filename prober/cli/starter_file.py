@@ -9,6 +9,7 @@ from typing import Any, Final
 
 import yaml
 
+from checks.inventory import fingerprint_of
 from checks.messages import Tool, all_tools_of
 from checks.model import ClientAuth, Endpoint, ProbeReport
 from checks.text import clean
@@ -122,6 +123,10 @@ def _sentinel(tools: Sequence[Tool]) -> Iterator[str]:
     if arguments:
         yield f"    #     arguments: {json.dumps(arguments)}"
     yield "    #     expect: {text: part of the answer}"
+    if chosen is None or not chosen.is_read_only:
+        yield "    #     safe_to_repeat: true  # your word: the server does not mark it as read-only"
+    if chosen is not None:
+        yield f"    #     pinned: {scalar(fingerprint_of(chosen.raw))}  # once the tool changes, it is no longer called"
 
 
 def _network(report: ProbeReport, endpoint: Endpoint) -> Iterator[str]:
@@ -166,7 +171,7 @@ def _is_tool_name(name: str) -> bool:
 
 def _safest(tools: Sequence[Tool]) -> Tool | None:
     """A tool that says it only reads, one without required arguments first; else one that takes none."""
-    reading = [tool for tool in tools if tool.annotations.get("readOnlyHint") is True]
+    reading = [tool for tool in tools if tool.is_read_only]
     others = [tool for tool in tools if not tool.is_destructive and not _required(tool)]
     return next((tool for tool in (*(t for t in reading if not _required(t)), *reading, *others)), None)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from prober.settings.loading import Judge, load, no_more, parse, read_file
+from prober.settings.loading import Judge, expectation_from, load, no_more, parse, read_file
 from prober.settings.model import (
     CloudWatchSettings,
     DashboardSettings,
@@ -28,6 +28,7 @@ __all__ = [
     "NotifierSpec",
     "Problem",
     "Settings",
+    "expectation_from",
     "from_file",
     "json_schema",
     "load",

@@ -238,12 +238,33 @@ def _merged_headers(common: Mapping[str, str], own: Mapping[str, str]) -> dict[s
     return {name: value for name, value in common.items() if name.lower() not in replaced} | dict(own)
 
 
+def expectation_from(given: Mapping[str, Any]) -> Expectation:
+    """What `expect` of a sentinel says, given alone. Raises ConfigError."""
+    try:
+        return _expectation(schema.ExpectSection.model_validate(dict(given)))
+    except ValidationError as error:
+        details = error.errors(include_url=False, include_input=False)
+    problems = []
+    for each in details:
+        path = _path(each["loc"])
+        message, hint = wording(each, schema.ExpectSection)
+        problems.append(Problem("", f"{_spelled(path)}: {message}" if path else message, hint))
+    raise ConfigError(problems)
+
+
+def _expectation(section: schema.ExpectSection) -> Expectation:
+    return Expectation(
+        text=section.text, matches=section.matches, json=section.json_, at=section.at, schema=section.schema_
+    )
+
+
 def _sentinel(section: schema.SentinelSection) -> Sentinel:
     return Sentinel(
         tool=section.tool,
         arguments=section.arguments,
-        expect=Expectation(text=section.expect.text, json=section.expect.json_),
-        allow_destructive=section.allow_destructive,
+        expect=_expectation(section.expect),
+        safe_to_repeat=section.safe_to_repeat,
+        pinned=section.pinned,
     )
 
 

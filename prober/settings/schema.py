@@ -2,6 +2,7 @@
 
 import ipaddress
 import math
+import re
 from collections.abc import Callable
 from dataclasses import fields
 from typing import TYPE_CHECKING, Annotated, Any, Final, Literal
@@ -18,12 +19,15 @@ from pydantic import (
     model_validator,
 )
 
+from checks import json_paths, json_schema, patterns
 from checks.credentials import REFERENCE_SCHEMES
+from checks.inventory import FINGERPRINT_DIGITS
 from checks.model import ClientAuth, OnRequest
 from checks.spec import REVISIONS
 from prober import values
-from prober.limits import ABOUT, BOUNDS, Limits
+from prober.limits import Limits
 from prober.secrets.allowance import problem_with_pattern
+from prober.settings.limits import limit_field
 
 MAX_ENDPOINTS: Final = 10_000
 AUTO: Final = "auto"
@@ -71,6 +75,42 @@ def _pattern(text: str) -> str:
     problem = problem_with_pattern(text)
     if problem is not None:
         raise values.Refused("is not a pattern of references", problem)
+    return text
+
+
+def _regular_expression(text: str) -> str:
+    problem = patterns.problem_with(text)
+    if problem is not None:
+        raise values.Refused(
+            f"is no regular expression that can be used: it {problem}",
+            "write it in the syntax of RE2, which has no look-around and no back-references",
+        )
+    return text
+
+
+def _json_path(text: str) -> str:
+    problem = json_paths.problem_with(text)
+    if problem is not None:
+        raise values.Refused(f"is no path to one place: it {problem}", "such as $.items[0].id or $['unit price']")
+    return text
+
+
+def _json_schema(schema: dict[str, Any]) -> dict[str, Any]:
+    problem = json_schema.problem_with(schema)
+    if problem is not None:
+        raise values.Refused(
+            f"is no JSON Schema that can be used: {problem}",
+            "write one of 2020-12 or draft-07 that refers to nothing outside of it",
+        )
+    return schema
+
+
+def _fingerprint(text: str) -> str:
+    if not re.fullmatch(rf"[0-9a-f]{{{FINGERPRINT_DIGITS}}}", text):
+        raise values.Refused(
+            f"is not the fingerprint of a tool ({FINGERPRINT_DIGITS} hexadecimal digits)",
+            "take the one that init or a paused sentinel shows, in quotes",
+        )
     return text
 
 
@@ -132,14 +172,28 @@ class Section(BaseModel):
 
 class ExpectSection(Section):
     text: Text | None = Field(default=None, description="This text stands in the tool's text content.")
+    matches: Annotated[Text, AfterValidator(_regular_expression)] | None = Field(
+        default=None, description="This regular expression (RE2) matches somewhere in the tool's text content."
+    )
     json_: Any = Field(default=None, alias="json", description="The structured content contains this value.")
+    at: dict[Annotated[str, AfterValidator(_json_path)], Any] = Field(
+        default={}, description="What it holds, exactly, at each path such as $.items[0].id."
+    )
+    schema_: Annotated[dict[str, Any], AfterValidator(_json_schema)] | None = Field(
+        default=None, alias="schema", description="It is as this JSON Schema (2020-12 or draft-07) says."
+    )
 
 
 class SentinelSection(Section):
-    tool: Tool = Field(description="A tool that is safe to call on every probe.")
+    tool: Tool = Field(description="A tool to call: one that the server marks as read-only, or see safe_to_repeat.")
     arguments: dict[str, Any] = Field(default={}, description="Its arguments.")
     expect: ExpectSection = Field(default=ExpectSection(), description="What its answer must hold.")
-    allow_destructive: bool = Field(default=False, description="Call it although the server calls it destructive.")
+    safe_to_repeat: bool = Field(
+        default=False, description="Your word that repeated calls harm nothing, where the server marks no readOnlyHint."
+    )
+    pinned: Annotated[str, AfterValidator(_fingerprint)] | None = Field(
+        default=None, description="Fingerprint of the tool as you approved it; another one is not called."
+    )
 
 
 class OAuthSection(Section):
@@ -290,17 +344,8 @@ class SecretsSection(Section):
     )
 
 
-def _limit_field(name: str, default: float) -> tuple[Any, Any]:
-    low, high = BOUNDS[name]
-    about, _ = ABOUT[name]
-    described = f"{about[0].upper()}{about[1:]}: {low:g} to {high:g}{' seconds' if name.endswith('_s') else ''}."
-    return type(default), Field(default=default, alias=name, ge=low, le=high, description=described)
-
-
 # The names of some limits are those of methods of pydantic's models, so that the keys are aliases.
-_LIMITS: Final[dict[str, Any]] = {
-    f"{field.name}_": _limit_field(field.name, getattr(Limits(), field.name)) for field in fields(Limits)
-}
+_LIMITS: Final[dict[str, Any]] = {f"{field.name}_": limit_field(field.name) for field in fields(Limits)}
 if TYPE_CHECKING:
     LimitsSection = Section
 else:

@@ -27,7 +27,8 @@ async def test_every_field_survives_the_database(store: Store) -> None:
         expected_tools=("buy", "sell"),
         sentinels=(
             Sentinel(tool="buy", arguments={"n": [1, None]}, expect=Expectation(text="ok", json={"a": 1})),
-            Sentinel(tool="sell", allow_destructive=True),
+            Sentinel(tool="sell", safe_to_repeat=True, pinned="0" * 16),
+            Sentinel(tool="sell", expect=Expectation(matches="^a", at={"$.a[0]": None}, schema={"type": "object"})),
         ),
         streaming=False,
         headers={"X-Key": "env:KEY"},

@@ -6,19 +6,34 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.model import Expectation, Failure, Outcome, Sentinel
+from checks.expectations import contains
+from checks.inventory import fingerprint_of
+from checks.model import Exchange, Expectation, Failure, Outcome, Sentinel
 from checks.proofs import shown_json
-from checks.protocol.sentinel_call import contains
 from checks.spec import Era
-from tests.unit.checks.conversations import called, endpoint, exchange, failed, judge, ok, opened, tool, tool_page
-
-DESTRUCTIVE = exchange("tools/list", messages=[ok({"tools": [tool("drop", annotations={"destructiveHint": True})]})])
+from tests.unit.checks.conversations import (
+    Judged,
+    called,
+    endpoint,
+    error,
+    exchange,
+    failed,
+    judge,
+    ok,
+    opened,
+    tool,
+    tool_page,
+)
 
 json_values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=3), inner, max_size=3),
     max_leaves=8,
 )
+
+
+def outcomes(judged: Judged) -> list[str]:
+    return [fact["outcome"] for fact in judged.result("sentinel_call").facts["sentinels"]]
 
 
 def test_each_sentinel_is_called_once_with_its_arguments_even_when_it_fails() -> None:
@@ -39,16 +54,168 @@ def test_progress_is_asked_for_where_streaming_is_expected() -> None:
     assert judge(opened(), tool_page("a"), called(), endpoint=watched).wire.asked[1][2] is True
 
 
-def test_a_destructive_tool_is_left_alone_unless_its_owner_allows_it() -> None:
-    careful = endpoint(sentinels=(Sentinel(tool="drop"),))
-    bold = endpoint(sentinels=(Sentinel(tool="drop", allow_destructive=True),))
+@pytest.mark.parametrize(
+    ("annotations", "safe_to_repeat", "is_called"),
+    [
+        ({"readOnlyHint": True}, False, True),
+        ({"readOnlyHint": True, "destructiveHint": True}, False, True),
+        ({"readOnlyHint": False}, False, False),
+        ({"readOnlyHint": "true"}, False, False),
+        ({"idempotentHint": True, "destructiveHint": False}, False, False),
+        ({}, False, False),
+        (None, False, False),
+        ({}, True, True),
+        ({"destructiveHint": True}, True, True),
+    ],
+)
+def test_only_a_tool_that_reads_or_that_its_owner_vouches_for_is_called(
+    annotations: Any, safe_to_repeat: bool, is_called: bool
+) -> None:
+    listing = exchange("tools/list", messages=[ok({"tools": [tool("a", annotations=annotations)]})])
+    watched = endpoint(sentinels=(Sentinel(tool="a", safe_to_repeat=safe_to_repeat),))
 
-    left_alone = judge(opened(), DESTRUCTIVE, endpoint=careful)
-    asked = judge(opened(), DESTRUCTIVE, called(), endpoint=bold)
+    judged = judge(opened(), listing, called(), endpoint=watched)
 
-    assert len(left_alone.wire.asked) == 1
-    assert left_alone.result("sentinel_call").outcome is Outcome.SKIP
-    assert asked.result("sentinel_call").outcome is Outcome.PASS
+    assert outcomes(judged) == ["ok" if is_called else "skipped"]
+    assert judged.verdict == "up"
+    if not is_called:
+        assert len(judged.wire.asked) == 1
+        assert "set safe_to_repeat: true" in judged.result("sentinel_call").summary
+
+
+def test_a_pinned_tool_is_called_as_long_as_it_is_the_same() -> None:
+    now = tool("a", description="Reads.")
+    listing = exchange("tools/list", messages=[ok({"tools": [now]})])
+    same = endpoint(sentinels=(Sentinel(tool="a", pinned=fingerprint_of(now)),))
+    moved = endpoint(sentinels=(Sentinel(tool="a", pinned=fingerprint_of(tool("a")), safe_to_repeat=True),))
+
+    asked, paused = judge(opened(), listing, called(), endpoint=same), judge(opened(), listing, endpoint=moved)
+
+    assert outcomes(asked) == ["ok"]
+    assert (outcomes(paused), len(paused.wire.asked)) == (["changed"], 1)
+    assert (paused.ids, paused.verdict) == (["tools-drift"], "degraded")
+    assert fingerprint_of(now) in paused.diagnoses[0].evidence[0].text
+
+
+def test_a_pinned_tool_that_no_list_shows_is_not_called() -> None:
+    watched = endpoint(sentinels=(Sentinel(tool="z", pinned="0" * 16, safe_to_repeat=True),))
+
+    judged = judge(opened(), tool_page("a", cursor="x"), tool_page("b", cursor="x"), endpoint=watched)
+
+    assert outcomes(judged) == ["skipped"]
+
+
+SUM = {"type": "object", "properties": {"sum": {"type": "integer"}}, "required": ["sum"]}
+USER = "arn:aws:sts::123456789012:assumed-role/orders-role/orders"
+TABLE = "arn:aws:dynamodb:eu-west-1:123456789012:table/orders"
+LACKS = "orders-role lacks dynamodb:GetItem"
+SENTENCE = f"User: {USER} is not authorized to perform: dynamodb:GetItem on resource: {TABLE}"
+
+
+def awslabs(said: str) -> Exchange:
+    """The answer of awslabs' handler to a tool that raises: JSON-RPC on a 500, with the text once more beside it."""
+    member = {"errorContent": [{"type": "text", "text": said}]}
+    return exchange("tools/call", status=500, messages=[{**error(-32603, "Error executing tool"), **member}])
+
+
+@pytest.mark.parametrize(
+    ("answer", "expect", "outcome", "diagnosis", "said"),
+    [
+        (
+            exchange("tools/call", messages=[ok({"structuredContent": {"sum": 5}})]),
+            {"at": {"$.sum": 5}},
+            "ok",
+            None,
+            "",
+        ),
+        (
+            exchange("tools/call", messages=[error(-32603, "no")]),
+            {},
+            "error",
+            "sentinel-error",
+            "JSON-RPC error -32603",
+        ),
+        (awslabs("division by zero"), {}, "error", "sentinel-error", "JSON-RPC error -32603"),
+        (called("boom", is_error=True), {}, "failed", "sentinel-failed", "isError: boom"),
+        (called("", is_error=True), {"text": "x"}, "failed", "sentinel-failed", "no text"),
+        (
+            called("", result={"structuredContent": {"sum": 6}}),
+            {"at": {"$.sum": 5}},
+            "mismatch",
+            "sentinel-mismatch",
+            "expected 5 at $.sum, got 6",
+        ),
+        (
+            called("", result={"structuredContent": {"sum": "6"}}),
+            {"at": {"$.sum": 5}},
+            "invalid",
+            "sentinel-mismatch",
+            "$.sum is not of type integer",
+        ),
+        (called(), {}, "invalid", "sentinel-mismatch", "has no structuredContent"),
+        (called(SENTENCE, is_error=True), {}, "access-denied", "sentinel-access-denied", LACKS),
+        (awslabs(SENTENCE), {}, "access-denied", "sentinel-access-denied", LACKS),
+        (
+            called(
+                f"AccessDeniedException: {SENTENCE} with an explicit deny in a service control policy", is_error=True
+            ),
+            {},
+            "access-denied",
+            "sentinel-access-denied",
+            "an explicit deny in a service control policy keeps",
+        ),
+        (
+            called(
+                "An error occurred (AccessDenied) when calling the GetObject operation: Access Denied", is_error=True
+            ),
+            {},
+            "access-denied",
+            "sentinel-access-denied",
+            "lacks a permission for the operation GetObject",
+        ),
+        (
+            called("{}", result={"content": [{"type": "text", "text": SENTENCE}], "structuredContent": {"sum": 0}}),
+            {"text": "shipped"},
+            "access-denied",
+            "sentinel-access-denied",
+            LACKS,
+        ),
+    ],
+)
+def test_each_way_to_fail_is_a_finding_of_its_own(
+    answer: Exchange, expect: dict[str, Any], outcome: str, diagnosis: str | None, said: str
+) -> None:
+    listing = exchange("tools/list", messages=[ok({"tools": [tool("a", outputSchema=SUM)]})])
+    watched = endpoint(sentinels=(Sentinel(tool="a", expect=Expectation(**expect)),))
+
+    judged = judge(opened(era=Era.HANDSHAKE), listing, answer, endpoint=watched)
+
+    assert outcomes(judged) == [outcome]
+    assert judged.ids == ([] if diagnosis is None else [diagnosis])
+    assert len(judged.wire.asked) == 2
+    if diagnosis is not None:
+        assert said in judged.diagnoses[0].summary
+        assert judged.verdict == "degraded"
+
+
+def test_a_denial_names_who_may_not_do_what_on_what() -> None:
+    watched = endpoint(sentinels=(Sentinel(tool="a"),))
+
+    denial = judge(opened(), tool_page("a"), called(SENTENCE, is_error=True), endpoint=watched).diagnoses[0]
+
+    assert denial.facts == {"action": "dynamodb:GetItem", "resource": TABLE, "principal": USER}
+    assert f'"Resource": "{TABLE}"' in denial.fix
+
+
+@pytest.mark.parametrize("kind", ["input_required", "task"])
+def test_what_a_server_asks_back_is_not_answered(kind: str) -> None:
+    asked = exchange("tools/call", messages=[ok({"resultType": kind, "inputRequests": {}, "task": {"taskId": "t"}})])
+
+    judged = judge(opened(), tool_page("a"), asked, endpoint=endpoint(sentinels=(Sentinel(tool="a"),)))
+
+    assert outcomes(judged) == ["skipped"]
+    assert len(judged.wire.asked) == 2
+    assert judged.verdict == "up"
 
 
 def test_a_destructive_tool_is_left_alone_however_long_its_name_is_and_however_often_it_is_listed() -> None:
@@ -64,7 +231,7 @@ def test_a_destructive_tool_is_left_alone_however_long_its_name_is_and_however_o
 
 def test_a_tool_that_clients_must_drop_over_its_header_annotations_is_called_in_the_handshake_era_alone() -> None:
     schema = {"type": "object", "properties": {"value": {"type": "string", "x-mcp-header": "no token"}}}
-    watched = endpoint(sentinels=(Sentinel(tool="a", arguments={"value": "x"}, allow_destructive=True),))
+    watched = endpoint(sentinels=(Sentinel(tool="a", arguments={"value": "x"}, safe_to_repeat=True),))
     listing = exchange("tools/list", messages=[ok({"tools": [{"name": "a", "inputSchema": schema}]})])
 
     stateless = judge(opened(), listing, endpoint=watched)
@@ -93,16 +260,16 @@ def test_nothing_is_called_when_the_list_could_not_be_had() -> None:
     assert judged.result("sentinel_call").outcome is Outcome.SKIP
 
 
-def test_a_tool_that_an_unfinished_list_may_hide_is_called_all_the_same() -> None:
+def test_a_tool_that_an_unfinished_list_may_hide_is_called_where_its_owner_vouches_for_it() -> None:
     judged = judge(
         opened(),
         tool_page("a", cursor="x"),
         tool_page("b", cursor="x"),
         called(),
-        endpoint=endpoint(sentinels=(Sentinel(tool="z"),)),
+        endpoint=endpoint(sentinels=(Sentinel(tool="z", safe_to_repeat=True), Sentinel(tool="y"))),
     )
 
-    assert judged.result("sentinel_call").outcome is Outcome.PASS
+    assert outcomes(judged) == ["ok", "skipped"]
 
 
 @pytest.mark.parametrize(
@@ -120,6 +287,18 @@ def test_a_tool_that_an_unfinished_list_may_hide_is_called_all_the_same() -> Non
         (Expectation(json=[1]), {"structuredContent": [1, 2]}, False),
         (Expectation(json=1), {"structuredContent": True}, False),
         (Expectation(text="5", json={"sum": 5}), {"structuredContent": {"sum": 5}}, False),
+        (Expectation(matches=r"^order-\d+$"), {"content": [{"type": "text", "text": "order-7"}]}, True),
+        (Expectation(matches=r"^order-\d+$"), {"content": [{"type": "text", "text": "an order-7"}]}, False),
+        (Expectation(matches=r"^.öß.$"), {"content": [{"type": "text", "text": "größ"}]}, False),
+        (Expectation(at={"$.a[0]": 1, "$.b": None}), {"structuredContent": {"a": [1.0], "b": None, "c": 1}}, True),
+        (Expectation(at={"$.a[0]": 1, "$.b": None}), {"structuredContent": {"a": [1]}}, False),
+        (Expectation(at={"$.a": 1}), {"structuredContent": {"a": True}}, False),
+        (Expectation(at={"$.a": {"b": 1}}), {"structuredContent": {"a": {"b": 1, "c": 2}}}, False),
+        (Expectation(at={"$": 5}), {"content": [{"type": "text", "text": "5"}]}, True),
+        (Expectation(schema={"required": ["a"]}), {"structuredContent": {"a": 1}}, True),
+        (Expectation(schema={"required": ["a"]}), {"structuredContent": {}}, False),
+        (Expectation(schema={"type": "object"}), {"content": [{"type": "text", "text": "no JSON"}]}, False),
+        (Expectation(schema={"properties": {"a": {"pattern": "^.$"}}}), {"structuredContent": {"a": "é"}}, True),
     ],
 )
 def test_every_given_part_of_an_expectation_must_hold(expect: Expectation, result: Any, matches: bool) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from checks.costs import COSTS
-from checks.model import ClientAuth, Endpoint, OAuth, OnRequest, Profile, Sentinel, SigV4
+from checks.model import ClientAuth, Endpoint, Expectation, OAuth, OnRequest, Profile, Sentinel, SigV4
 from checks.spec import Era, Transport
 from prober.cli import check
 from prober.cli.arguments import add_endpoint_arguments, endpoint_from
@@ -61,6 +61,7 @@ def test_every_option_arrives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
             "--header", "X-Api-Key=env:KEY", "--header", "X-Tenant=a=b", "--bearer", f"file:{token}",
             "--transport", "sse", "--era", "handshake", "--timeout", "1m", "--insecure", "--streaming",
             "--expect-tool", "find", "--sentinel", "find", "--args", '{"id": 7}', "--sentinel", "list",
+            "--expect", '{"at": {"$.n": 1}, "matches": "^a"}',
         )
     )  # fmt: skip
     assert found == Endpoint(
@@ -71,8 +72,8 @@ def test_every_option_arrives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
         era=Era.HANDSHAKE,
         expected_tools=("find",),
         sentinels=(
-            Sentinel(tool="find", arguments={"id": 7}, allow_destructive=True),
-            Sentinel(tool="list", allow_destructive=True),
+            Sentinel(tool="find", arguments={"id": 7}, safe_to_repeat=True),
+            Sentinel(tool="list", expect=Expectation(at={"$.n": 1}, matches="^a"), safe_to_repeat=True),
         ),
         streaming=True,
         headers={"X-Api-Key": "env:KEY", "X-Tenant": "a=b"},
@@ -177,6 +178,11 @@ def test_what_cannot_be_meant_is_refused_without_repeating_a_secret(words: list[
         (["--sentinel", "a", "--args", '{"a": NaN}'], "NaN is no JSON number"),
         (["--sentinel", "a", "--args", '{"a": 1e999}'], "1e999 is no JSON number"),
         (["--sentinel", "a", "--args", "[" * 100_000], "--args is not JSON"),
+        (["--expect", "{}"], "--expect stands after the --sentinel"),
+        (["--sentinel", "a", "--expect", "{}", "--expect", "{}"], "--expect is given twice for the sentinel a"),
+        (["--sentinel", "a", "--expect", '{"tex": "x"}'], "--expect: tex: is not a known key (did you mean text?)"),
+        (["--sentinel", "a", "--expect", '{"matches": "("}'], "--expect: matches: is no regular expression"),
+        (["--sentinel", "a", "--expect", "7"], "--expect is not a JSON object"),
         (["--ask", "everything"], "invalid choice: 'everything'"),
         (["--trans", "sse"], "unrecognized arguments"),
         (["--transport", "http"], "invalid choice: 'http'"),

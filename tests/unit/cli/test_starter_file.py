@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from checks.inventory import fingerprint_of
 from checks.model import ClientAuth, Endpoint, OAuth, ProbeReport, SigV4
 from checks.spec import Transport
 from prober.cli.starter_file import scalar, starter_file
@@ -124,6 +125,9 @@ def test_the_proposed_sentinel_is_the_one_that_can_do_least_harm(
 ) -> None:
     (sentinel,) = uncommented(starter_file(lists_tools(*tools), endpoint)).endpoints[0].sentinels
     assert (sentinel.tool, sentinel.arguments) == (chosen, arguments)
+    found = next((each for each in tools if each["name"] == chosen), None)
+    assert sentinel.pinned == (None if found is None else fingerprint_of(found))
+    assert sentinel.safe_to_repeat is (found is None or not found["annotations"].get("readOnlyHint", False))
 
 
 NASTY = [

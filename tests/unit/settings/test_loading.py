@@ -63,8 +63,9 @@ endpoints:
     sentinels:
       - tool: find
         arguments: {id: 7, deep: {none: null}}
-        expect: {text: seven, json: {ok: true}}
-        allow_destructive: true
+        expect: {text: seven, matches: '^s', json: {ok: true}, at: {$.n: null}, schema: {required: [n]}}
+        safe_to_repeat: true
+        pinned: 00112233aabbccdd
     streaming: true
     headers: {x-tenant: own, X-Api-Key: env:KEY}
     auth: {bearer: env:TOKEN}
@@ -96,8 +97,11 @@ def test_every_key_of_an_endpoint_arrives() -> None:
             Sentinel(
                 tool="find",
                 arguments={"id": 7, "deep": {"none": None}},
-                expect=Expectation(text="seven", json={"ok": True}),
-                allow_destructive=True,
+                expect=Expectation(
+                    text="seven", matches="^s", json={"ok": True}, at={"$.n": None}, schema={"required": ["n"]}
+                ),
+                safe_to_repeat=True,
+                pinned="00112233aabbccdd",
             ),
         ),
         streaming=True,
@@ -209,6 +213,7 @@ notifiers:
 
 
 SSE_ERA = "endpoints[0].transport: the sse transport exists in the handshake era only"
+EXPECT = "endpoints[0].sentinels[0].expect"
 ODD_NUMBER = "endpoints[0].sentinels[0].expect: holds a number that JSON cannot carry"
 ONE = "endpoints: [{name: a, url: 'https://a.example/', %s}]"
 
@@ -250,6 +255,15 @@ ONE = "endpoints: [{name: a, url: 'https://a.example/', %s}]"
             "endpoints[0].auth: the Authorization header is given by headers too",
         ),
         ("sentinels: [{tool: t, expect: {json: .inf}}]", ODD_NUMBER),
+        ("sentinels: [{tool: t, expect: {matches: '(?=a)b'}}]", f"{EXPECT}.matches: is no regular expression that "
+         "can be used: it is refused by RE2 (invalid perl operator)"),
+        ("sentinels: [{tool: t, expect: {at: {'$..a': 1}}}]",
+         f"{EXPECT}.at.$..a: is no path to one place: it cannot be read from character 2 on"),
+        ("sentinels: [{tool: t, expect: {schema: {items: {$ref: 'https://e.example/x'}}}}]", f"{EXPECT}.schema: is no "
+         "JSON Schema that can be used: $.items has a $ref that leads nowhere within this schema"),
+        ("sentinels: [{tool: t, expect: {schema: true}}]", f"{EXPECT}.schema: is not a mapping"),
+        ("sentinels: [{tool: t, pinned: abc}]",
+         "endpoints[0].sentinels[0].pinned: is not the fingerprint of a tool (16 hexadecimal digits)"),
         ("name: 'a/b'", "name is given twice"),
     ],
 )  # fmt: skip

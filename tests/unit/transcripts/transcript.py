@@ -148,8 +148,8 @@ def endpoint_of(kind: Kind, origin: str, era: Era | None) -> Endpoint:
         # How many of a burst are answered together follows from chance, which no recording holds.
         on_request=(OnRequest.TASKS, OnRequest.SUBSCRIPTIONS),
         sentinels=(
-            Sentinel(tool="add", arguments={"a": 2, "b": 3}),
-            *([Sentinel(tool="count", arguments={"n": 3})] if counts else []),
+            Sentinel(tool="add", arguments={"a": 2, "b": 3}, safe_to_repeat=True),
+            *([Sentinel(tool="count", arguments={"n": 3}, safe_to_repeat=True)] if counts else []),
         ),
     )
 
