@@ -1,4 +1,5 @@
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -57,9 +58,18 @@ async def test_requests_are_recorded(client) -> None:
         assert lab.served("stateless-json") == ()
 
 
+def free_ports(count: int) -> int:
+    """The first of so many consecutive ports that are free, below those that the system gives out by itself."""
+    for base in range(10_000 + os.getpid() % 10_000, 32_000, count):
+        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
+            for port in range(base, base + count):
+                held.enter_context(socket.create_server(("127.0.0.1", port)))
+            return base
+    raise AssertionError("no ports are free")
+
+
 async def test_a_base_port_gives_consecutive_ports() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as held:
-        base = held.getsockname()[1] + 1
+    base = free_ports(2)
     async with Lab(chosen(["dual", "cold-start"]), port=base) as lab:
         assert lab.url("dual") == f"http://127.0.0.1:{base}/mcp"
         assert lab.url("cold-start") == f"http://127.0.0.1:{base + 1}/mcp"
