@@ -69,12 +69,27 @@ def test_a_new_verdict_appears_by_itself_and_leaves_the_reader_where_he_was(dash
 def test_what_was_opened_stays_open_when_news_arrive(dashboard: Dashboard, visit: Open) -> None:
     page = visit(f"{dashboard.address}/endpoints/orders").page
     page.wait_for_selector("#live[data-state=on]")
-    page.click("summary:has-text('tools listed')")
+    page.click("summary:has-text('What is listed')")
     assert page.evaluate("document.getElementById('tools').open") is False
     before = page.locator("table.probes tbody tr a").first.inner_text()
     dashboard.add_probe(ORDERS, "u")
     page.wait_for_function("old => document.querySelector('table.probes a').innerText !== old", arg=before)
     assert page.evaluate("document.getElementById('tools').open") is False
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_the_list_that_an_endpoint_has_now_is_accepted_by_its_button(
+    dashboard: Dashboard, visit: Open, scripts: bool
+) -> None:
+    seen = visit(f"{dashboard.address}/endpoints/orders", java_script_enabled=scripts)
+    assert "find_customers tool removed" in seen.page.inner_text("ul.changes")
+
+    seen.page.click("text=Accept this list")
+
+    seen.page.wait_for_selector("text=accepted by the dashboard")
+    assert seen.page.url == f"{dashboard.address}/endpoints/orders"
+    assert seen.page.locator("#accept-tools").count() == 0
+    assert seen.complaints == []
 
 
 def test_when_the_database_is_gone_a_red_bar_says_so_and_goes_when_it_is_back(

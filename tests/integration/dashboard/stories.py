@@ -8,6 +8,7 @@ from uuid import UUID
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from checks.inventory import Inventory, inventory_of
 from checks.model import (
     CheckResult,
     Diagnosis,
@@ -16,6 +17,7 @@ from checks.model import (
     Exchange,
     Failure,
     Finding,
+    History,
     Irregularity,
     Message,
     Opener,
@@ -31,9 +33,10 @@ from checks.model import (
 )
 from checks.spec import Era, Transport, section
 from checks.standing import FullFindings
+from checks.tool_memory import Deploy, ToolMemory
 from prober.incidents.lifecycle import seen_of, step
 from prober.incidents.rules import Rules
-from prober.storage import endpoints, incidents, reports, standing
+from prober.storage import accepted_tools, endpoints, incidents, reports, standing
 from prober.storage.identity import endpoint_id
 from prober.storage.missed import Missed, MissedReason, save_missed
 from prober.storage.schedule import Claim
@@ -53,6 +56,8 @@ class Story:
     diagnosis: Diagnosis | None = None
     wait_ms: float = 42.0
     tools: tuple[str, ...] = TOOLS
+    accepted: tuple[str, ...] = ()
+    """Tools of the list that was accepted once; none: there is none, and no list is remembered."""
     missed: int = 0
 
 
@@ -109,6 +114,7 @@ FLEET = (
             sentinels=(Sentinel(tool="list_orders", arguments={"limit": 1}),),
         ),
         past="uuuuuuuuucuuuuuuuuuuuuuuuuucuuuuuuuuuuuuuuuucufuuuu",
+        accepted=(*TOOLS[:3], "find_customers"),
     ),
     Story(
         Endpoint(
@@ -184,6 +190,25 @@ async def _live_through(db: AsyncEngine, story: Story, now: datetime, channels: 
             await save_missed(connection, endpoint_id(story.endpoint.name), gap, location="local")
         for letter, slot in zip(story.past, slots, strict=True):
             await _save(connection, story, letter, slot, channels)
+        if story.accepted:
+            await _accept(connection, story, slots[-6])
+
+
+async def _accept(connection: AsyncConnection, story: Story, deployed_at: datetime) -> None:
+    """Let the accepted list be the first one seen, and the tools of today those of a deploy since."""
+    identity, old, new = endpoint_id(story.endpoint.name), _inventory(story.accepted), _inventory(story.tools)
+    before = ToolMemory(fingerprints=(old.fingerprint,) * 3, lists=(old,))
+    await accepted_tools.remember(connection, identity, before, History())
+    deploy = Deploy(at=deployed_at, what="version 1.4.1 → 1.4.2, another list of tools")
+    after = ToolMemory(fingerprints=(new.fingerprint,) * 3, lists=(new,), deploys=(deploy,))
+    await accepted_tools.remember(connection, identity, after, History(accepted=old))
+
+
+def _inventory(names: Sequence[str]) -> Inventory:
+    schema = {"type": "object", "properties": {"id": {"type": "string"}}}
+    return inventory_of(
+        {"name": name, "description": f"{name} of the shop, by id or by name", "inputSchema": schema} for name in names
+    )
 
 
 async def _save(

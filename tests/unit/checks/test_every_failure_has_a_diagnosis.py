@@ -303,7 +303,7 @@ def test_the_tables_and_the_tests_beside_them_speak_of_every_detector() -> None:
     # These need a second look.
     beside |= {"function-timeout", "warm-request-crash"}
     # These need a past.
-    beside |= {"cold-start-exceeds-timeout", "slow"}
+    beside |= {"cold-start-exceeds-timeout", "slow", "deploy-warming", "tools-drift"}
 
     assert in_tables | beside == {detector.id for detector in DETECTORS}
 
