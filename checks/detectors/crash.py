@@ -302,8 +302,8 @@ _NOT_PROXY: Final = (
     "log shows nothing wrong."
 )
 _NOT_ALLOWED: Final = (
-    "The gateway may not call the function, or the function is throttled (reserved concurrency 0, for one): then its log "
-    "has no line for this request. `aws lambda get-policy` and `aws lambda get-function-concurrency` tell."
+    "The gateway may not call the function, or the function is throttled (reserved concurrency 0, for one): then its "
+    "log has no line for this request. `aws lambda get-policy` and `aws lambda get-function-concurrency` tell."
 )
 _TOO_LARGE: Final = (
     "The answer is larger than a buffered one may be (6 MB, behind a load balancer 1 MB): the log then names "
