@@ -87,6 +87,9 @@ BOUNDS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
 memory of one answer stays within some ten times `body`, and JSON nested `json_depth` deep stays below the depth at
 which Python's parser gives up. The least keeps out what every healthy server would fail."""
 
+SIZES: Final = frozenset({"header_bytes", "body", "received", "buffered", "json", "event", "evidence_body"})
+"""The limits that count bytes. Those whose name ends in `_s` count seconds, all others count things."""
+
 ABOUT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     {
         "dns_s": ("a name lookup", "dns timeout"),
@@ -116,3 +119,13 @@ ABOUT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
     }
 )
 """What each limit bounds, and the reason that a report gives where it is met; empty where meeting it is no fault."""
+
+
+def amount(name: str, value: float) -> str:
+    """A value of this limit as people write it: seconds, KiB and MiB where they are whole ones, or a number."""
+    if name.endswith("_s"):
+        return f"{value:g} s"
+    for unit, size in (("MiB", MIB), ("KiB", KIB)):
+        if name in SIZES and value % size == 0 and value >= size:
+            return f"{value // size:g} {unit}"
+    return f"{value:,.0f}"

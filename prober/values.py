@@ -9,6 +9,7 @@ from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from checks.credentials import names_credential
+from prober.limits import KIB, MIB
 from prober.secrets.references import SPELLINGS, is_reference, problem_with
 
 
@@ -25,6 +26,9 @@ MAX_URL: Final = 2048
 MAX_HEADER_VALUE: Final = 8192
 DURATION_PATTERN: Final = r"^\s*[0-9]+(\.[0-9]+)?\s*(ms|s|m|h|d)?\s*$"
 
+SIZE_PATTERN: Final = r"^\s*([0-9]{1,12})\s*(B|KiB|MiB)?\s*$"
+
+_UNIT_BYTES: Final = {None: 1, "B": 1, "KiB": KIB, "MiB": MIB}
 _UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _HOST_LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
@@ -270,6 +274,17 @@ def duration_s(value: object) -> float:
     if not math.isfinite(seconds):
         raise Refused("is not a duration", hint)
     return seconds
+
+
+def size(value: object) -> int:
+    """Bytes from a number of bytes or a text such as `65536`, `64KiB`, `2 MiB`."""
+    refused = Refused("is not a size", "a number of bytes, or such as 64KiB, 2MiB")
+    if isinstance(value, bool) or not isinstance(value, int | str):
+        raise refused
+    found = re.fullmatch(SIZE_PATTERN, str(value))
+    if found is None:
+        raise refused
+    return int(found[1]) * _UNIT_BYTES[found[2]]
 
 
 def header_problems(headers: Mapping[str, str]) -> list[tuple[str, Refused]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from checks.catalog import CHECKS, DETECTORS
 from checks.costs import COSTS
 from checks.model import Profile
-from prober.limits import ABOUT, BOUNDS, KIB, MIB, Limits
+from prober.limits import ABOUT, BOUNDS, Limits, amount
 from prober.notifiers.catalog import NOTIFIERS
 
 README = Path(__file__).parent.parent / "README.md"
@@ -48,15 +48,6 @@ def limits() -> Iterable[tuple[str, ...]]:
         low, high = (amount(name, bound) for bound in BOUNDS[name])
         default = amount(name, getattr(Limits(), name))
         yield f"`{name}`", about, default, f"{low} to {high}", f"`{reason}`" if reason else ""
-
-
-def amount(name: str, value: float) -> str:
-    if name.endswith("_s"):
-        return f"{value:g} s"
-    for unit, size in (("MiB", MIB), ("KiB", KIB)):
-        if value % size == 0 and value >= size:
-            return f"{value // size:g} {unit}"
-    return f"{value:,.0f}"
 
 
 def first_line(docstring: str | None) -> str:

@@ -37,6 +37,8 @@ def wording(error: ErrorDetails, model: type[BaseModel]) -> tuple[str, str]:
         return str(context["message"]), str(context["hint"])
     if kind == "extra_forbidden":
         return "is not a known key", nearest(str(error["loc"][-1]), _known_keys(model, error["loc"][:-1]))
+    if kind in ("literal_error", "enum"):
+        return _plain(error["msg"]), "write one of these, or leave it out"
     if kind in _WORDS:
         return _WORDS[kind]
     return _plain(error["msg"]), ""

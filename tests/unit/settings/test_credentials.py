@@ -233,7 +233,43 @@ def test_a_limit_beyond_its_bounds_is_refused_at_its_key(name: str) -> None:
     low, high = BOUNDS[name]
     for beyond in (low - 1, high + 1):
         (found,) = problems(json.dumps({"endpoints": [], "limits": {name: beyond}}))
-        assert found.startswith(f"1 limits.{name}: must be ")
+        is_none = name.endswith("_s") and beyond < 0
+        assert found.startswith(f"1 limits.{name}: {'is not a duration' if is_none else 'must be from '}")
+
+
+def test_limits_are_written_as_sizes_times_and_numbers() -> None:
+    written = settings(
+        "endpoints: []\nlimits: {body: 4 MiB, json: 512KiB, event: 70000, dns_s: 500ms, tls_s: 2, pages: 9}"
+    )
+    assert written.limits == Limits(body=4 << 20, json=512 << 10, event=70_000, dns_s=0.5, tls_s=2.0, pages=9)
+
+
+@pytest.mark.parametrize(
+    ("limit", "message", "hint"),
+    [
+        ("body: 1KiB", "must be from 64 KiB to 64 MiB", "bytes, or such as 64KiB, 2MiB; leave it out for 2 MiB"),
+        ("dns_s: 1m", "must be from 0.1 s to 30 s", "seconds, or such as 500ms, 2s; leave it out for 3 s"),
+        ("json_values: 1", "must be from 1,000 to 5,000,000", "write a whole number; leave it out for 200,000"),
+        ("body: 2 megabytes", "is not a size", "a number of bytes, or such as 64KiB, 2MiB"),
+        ("body: 1.5", "is not a size", "a number of bytes, or such as 64KiB, 2MiB"),
+        ("tls_s: [1]", "is not a duration", "a number of seconds, or such as 500ms, 60s, 5m, 1h"),
+        ("pages: true", "is not a whole number", "write it without quotes and without a point"),
+    ],
+)
+def test_a_limit_that_cannot_be_is_refused_with_its_bounds_and_the_way_out(limit: str, message: str, hint: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        settings(f"endpoints: []\nlimits: {{{limit}}}")
+    (found,) = refusal.value.problems
+    assert found.message.endswith(f": {message}")
+    assert found.hint.endswith(hint)
+
+
+@pytest.mark.parametrize("choice", ["era: sometimes", "on_request: [more]"])
+def test_a_choice_that_there_is_not_has_a_way_out(choice: str) -> None:
+    with pytest.raises(ConfigError) as refusal:
+        settings(f"endpoints: [{{name: a, url: 'https://a.example', {choice}}}]")
+    assert "must be 'a" in refusal.value.problems[0].message or "'tasks'" in refusal.value.problems[0].message
+    assert refusal.value.problems[0].hint == "write one of these, or leave it out"
 
 
 def test_a_limit_that_there_is_not_gets_the_one_that_was_meant() -> None:
@@ -249,7 +285,7 @@ def test_a_limit_that_there_is_not_gets_the_one_that_was_meant() -> None:
         "endpoints: [{name: a, url: 'https://a.example', auth: {sigv4: {service: lambda}}, full_every: never}]",
         "endpoints: [{name: a, url: 'https://a.example', on_request: [tasks], full_every: 6h}]",
         "endpoints: [{name: a, url: 'https://a.example', headers: {X-A: 'aws-ssm:/a'}, auth: {bearer: 'aws-sm:b'}}]",
-        ALLOW + "endpoints: []\nlimits: {json: 65536, dns_s: 1.5}",
+        ALLOW + "endpoints: []\nlimits: {json: 65536, dns_s: 1.5, body: 2 MiB, tls_s: 500ms}",
     ],
 )
 def test_the_schema_for_editors_takes_what_we_take(text: str) -> None:
