@@ -303,7 +303,7 @@ def probe_view(page: ProbePage, questions: Mapping[str, str], now: datetime) -> 
         at=_moment(page.report.slot, now),
         report=report,
         no_report=_WITHOUT_PROBE if missed else "What this probe saw is no longer kept.",
-        facts=_conversation(report) if report else (),
+        facts=(*(_conversation(report) if report else ()), *_log_facts(page.report)),
         earlier=probe_href(page.earlier) if page.earlier else None,
         later=probe_href(page.later) if page.later else None,
     )
@@ -452,8 +452,23 @@ def _bars_label(verdicts: Sequence[Verdict]) -> str:
 def _cold_word(report: ReportRow) -> str:
     if not report.was_cold:
         return ""
-    start = report.init_ms if report.restore_ms is None else report.restore_ms
+    start = _start_ms(report)
     return "cold start" if start is None else f"cold start, by the log: {milliseconds(start)} to start the instance"
+
+
+def _log_facts(report: ReportRow) -> tuple[tuple[str, str], ...]:
+    """What the function's log says of the probe's first request, where it was asked."""
+    if report.cold_confirmed is None:
+        return ()
+    start = _start_ms(report)
+    if report.cold_confirmed:
+        return (("Cold start", f"confirmed by the function's log: {milliseconds(start)} to start the instance"),)
+    ahead = "" if start is None else f"; the instance was started ahead of time, in {milliseconds(start)}"
+    return (("Cold start", f"none, by the function's log{ahead}"),)
+
+
+def _start_ms(report: ReportRow) -> float | None:
+    return report.init_ms if report.restore_ms is None else report.restore_ms
 
 
 def _probe_row(report: ReportRow, now: datetime) -> ProbeRowView:

@@ -63,11 +63,6 @@ class Confirming:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def done(self) -> None:
-        """Wait until nothing is looked for any more."""
-        while self._tasks:
-            await asyncio.wait(self._tasks)
-
     async def stop(self) -> None:
         """Give up what is still looked for: these cold starts stay suspicions."""
         tasks = tuple(self._tasks)

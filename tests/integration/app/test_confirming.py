@@ -71,7 +71,7 @@ async def probed(
     confirming = Confirming(db, logs, waits)
     for _ in range(times):
         confirming.follow(claim, report)
-    await confirming.done()
+    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
     return store, waits
 
 

@@ -1,10 +1,14 @@
 """The section on cold starts says what was seen, how sure that is, and what nobody can know."""
 
 from dataclasses import replace
+from typing import Any
+
+import pytest
 
 from checks.model import Endpoint
 from dashboard.cold_starts import Outlasted, Percentiles, cold_view
-from tests.unit.dashboard.rows import first_answers
+from dashboard.views import probe_view
+from tests.unit.dashboard.rows import NOW, first_answers, probe_page, report_row
 
 PATIENT = Endpoint(name="orders", url="https://orders.example/mcp", timeout_s=90.0, interval_s=120.0)
 
@@ -50,3 +54,24 @@ def test_how_far_the_share_of_probes_is_that_of_clients_is_said() -> None:
     assert cold_view(first_answers(), PATIENT).caveat.startswith("A probe every 2 min keeps one instance awake.")
     assert "more often than busy clients" in cold_view(first_answers(), rare).caveat
     assert cold_view(first_answers(), cooled).caveat.startswith("Every 6 h probes pause for 30 min,")
+
+
+@pytest.mark.parametrize(
+    ("row", "facts"),
+    [
+        ({}, ()),
+        (
+            {"cold": True, "cold_confirmed": True, "init_ms": 812.0},
+            (("Cold start", "confirmed by the function's log: 812 ms to start the instance"),),
+        ),
+        ({"cold": True, "cold_confirmed": False}, (("Cold start", "none, by the function's log"),)),
+        (
+            {"cold_confirmed": False, "restore_ms": 300.0},
+            (("Cold start", "none, by the function's log; the instance was started ahead of time, in 300 ms"),),
+        ),
+    ],
+)
+def test_the_page_of_a_probe_says_what_the_log_said(row: dict[str, Any], facts: tuple[tuple[str, str], ...]) -> None:
+    view = probe_view(probe_page(report=report_row(**row), detail=None), {}, NOW)
+
+    assert view.facts == facts
