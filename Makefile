@@ -7,7 +7,7 @@ STAMPS := $(VENV)/.stamps
 LOCK = .build/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench interop e2e fuzz lock clean
+.PHONY: help demo test check bench interop e2e fuzz matrix lock clean
 
 help: ## show what can be made
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ bench: $(STAMPS)/dev ## figures of cost; prints, never fails on a slow machine
 
 fuzz: $(STAMPS)/fuzz ## coverage-guided fuzzing of what reads hostile bytes
 	$(BIN)/python tests/fuzz/fuzz.py $(ARGS)
+
+matrix: $(STAMPS)/dev ## every front door with every kind of server in every state, and what is said of each
+	@$(BIN)/python -m tests.contract.matrix $(ARGS)
 
 lock: $(STAMPS)/run ## renew the lock files from pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --upgrade --target .build/uv uv
