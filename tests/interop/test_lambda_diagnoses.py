@@ -1,18 +1,21 @@
 """Real MCP servers behind the real adapter and the real runtime client, rightly and wrongly set up, are told apart."""
 
+import asyncio
 import contextlib
 import itertools
 import os
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from prober.lab.front_doors.function_url import FunctionUrl, InvokeMode
-from prober.lab.http import HttpServer
+from prober.lab.http import HttpServer, Request, read_body
 from prober.lab.runtime.api import process_function
 from prober.lab.runtime.function import Function
 from tests.interop.environments import NotOnThisMachine, web_adapter
@@ -107,3 +110,21 @@ async def test_mangum_fails_at_the_second_request_of_an_instance(python_of, told
     assert await told(process_function([*command, "mangum_function.handler"], env), BUFFERED) == ["warm-request-crash"]
     without = process_function([*command, "mangum_function.without_lifespan"], env)
     assert await told(without, BUFFERED) == ["function-crash"]
+
+
+async def test_the_clock_of_a_real_server_stands_still_while_its_instance_is_frozen(adapted) -> None:
+    function = adapted(STREAMING)
+    url = FunctionUrl(function=function, mode=STREAM)
+    behind_s = []
+    try:
+        # uvicorn renews its date at every tenth tick of its own, and now and then the first after a thaw is such a one.
+        for _ in range(4):
+            response = await url(Request(method="GET", target="/", headers=(("Host", "127.0.0.1"),)))
+            await read_body(response.body)
+            own = parsedate_to_datetime(response.header("x-amzn-remapped-date") or "")
+            behind_s.append((datetime.now(UTC) - own).total_seconds())
+            await asyncio.sleep(2.5)
+    finally:
+        await function.close()
+    assert behind_s[0] < 2.0
+    assert max(behind_s[1:]) > 2.0
