@@ -205,7 +205,8 @@ def warm_request_crash(evidence: Evidence) -> Cause | None:
         "runs it with every event. Serve the application by the Lambda Web Adapter instead, or make a new application "
         "in each invocation:\n"
         "  def handler(event, context): return Mangum(make_app())(event, context)\n"
-        "In the TypeScript SDK, make a new server and a new transport for each request.",
+        "In the TypeScript SDK, make a new server and a new transport for each request. Both requests stand in the "
+        f"same log stream:\n{_log(failures.first)}",
         proofs=(
             Proof(text=f"{request_line(opened)} → {answer_line(opened)}", exchange=opened.id),
             *_proofs(failures),
@@ -215,7 +216,6 @@ def warm_request_crash(evidence: Evidence) -> Cause | None:
             "every second request works.",
             "What the later requests have in common fails, and not their being later: then a first request of the same "
             "kind fails as well, right after a deploy.",
-            f"The log tells, where both requests name the same log stream:\n{_log(failures.first)}",
         ),
     )
 
@@ -330,8 +330,7 @@ def _crash_alternatives(failures: Failures) -> tuple[str, ...]:
     starts = bool(failures.served) or failures.evidence.opening.established
     return (
         *((_TIMED_OUT,) if maybe_limit else ()),
-        *found.unknown_method,
-        *((_EXCEPTION,) if starts else (_START, _WRAPPER, _EXCEPTION)),
+        *((*found.unknown_method, _EXCEPTION) if starts else (_START, _WRAPPER, _EXCEPTION, *found.unknown_method)),
         *((_USED_TWICE,) if not failures.served else ()),
         *((_NOT_PROXY, _NOT_ALLOWED) if behind_gateway and not starts else ()),
         *((_STATUS_CODES,) if not failures.evidence.opening.established else ()),
@@ -342,7 +341,7 @@ def _crash_alternatives(failures: Failures) -> tuple[str, ...]:
 def _timeout_alternatives(failures: Failures) -> tuple[str, ...]:
     if failures.served:
         return (_SLOW_CRASH, *failures.found.unknown_method)
-    return (_NEVER_READY, _SLOW_CRASH, *failures.found.unknown_method)
+    return (_NEVER_READY, _SLOW_CRASH)
 
 
 def _proofs(failures: Failures) -> tuple[Proof, ...]:

@@ -29,26 +29,38 @@ def malformed_response(evidence: Evidence) -> Cause | None:
         f"The answer to {found.asked} is broken JSON-RPC: {_defect(exchange)}.",
         "Compare the bytes with what the server writes. A body cut short points to a wrong Content-Length or a size "
         "limit; base64 to a gateway's binary media types; a wrong id to a proxy or cache that answers for another "
-        "request.",
+        "request; compression that nobody asked for to a proxy or cache that overlooks Accept-Encoding.",
     )
 
 
 @detector("headers-stripped", effect=Effect.DOWN)
 def headers_stripped(evidence: Evidence) -> Cause | None:
     """The server misses headers or metadata that we did send: something on the way removed them."""
-    found = None if evidence.opening.established else scene(evidence, Symptom.RPC_ERROR)
-    error = None if found is None else error_of(found.exchange)
-    if found is None or error is None or found.asked != "server/discover":
+    refused = [] if evidence.opening.established else list(troubled(evidence))
+    missing = [exchange for exchange, _ in refused if _misses_what_was_sent(exchange)]
+    if not missing or not all(symptom is Symptom.RPC_ERROR and _is_of_era(each) for each, symptom in refused):
         return None
-    misses_meta = error.code == ErrorCode.INVALID_PARAMS and "_meta" in f"{error.message} {error.data}"
-    if not misses_meta and error.code != ErrorCode.HEADER_MISMATCH:
-        return None
+    found = Scene(evidence, missing[-1])
     return found.cause(
         0.8,
         f"The server says that {found.asked} lacks what the prober sent: {answer_line(found.exchange)}.",
         "Let MCP-Protocol-Version, Mcp-Method and Mcp-Name through: in CloudFront by the origin request policy "
         "AllViewerExceptHostHeader, in API Gateway by the integration's header mapping; and leave the body as it is.",
     )
+
+
+def _misses_what_was_sent(exchange: Exchange) -> bool:
+    error = error_of(exchange)
+    if error is None or exchange.rpc_method != "server/discover":
+        return False
+    misses_meta = error.code == ErrorCode.INVALID_PARAMS and "_meta" in f"{error.message} {error.data}"
+    return misses_meta or error.code == ErrorCode.HEADER_MISMATCH
+
+
+def _is_of_era(exchange: Exchange) -> bool:
+    """Whether an error may be all that a server has to say to the opening of another era."""
+    error = error_of(exchange)
+    return error is not None and error.code in {*ERA_CODES, ErrorCode.HEADER_MISMATCH}
 
 
 @detector("accept-rejected", effect=Effect.DOWN)
@@ -138,8 +150,11 @@ def _defect(exchange: Exchange) -> str:
     if result_of(exchange) is not None:
         return "its result does not name the revision to speak"
     if exchange.transport_error is not None:
+        reason = exchange.transport_error.reason
+        if reason == "unexpected-encoding":
+            return "it is compressed, although the request asks for an answer that is not"
         limit = exchange.transport_error.failure is Failure.LIMIT
-        return f"it exceeds a limit ({exchange.transport_error.reason})" if limit else "its HTTP framing is broken"
+        return f"it exceeds a limit ({reason})" if limit else "its HTTP framing is broken"
     for message in rpc_messages(exchange):
         if message.get("result") is not None and has_error(message):
             return "it holds both a result and an error"

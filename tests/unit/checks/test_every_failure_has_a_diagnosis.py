@@ -175,6 +175,39 @@ OPENINGS: list[tuple[str, str, Opening]] = [
         "down",
         refused(exchange("server/discover", status=400, messages=[error(-32602, "params._meta is missing")])),
     ),
+    (
+        "headers-stripped",
+        "down",
+        refused(
+            exchange("server/discover", status=400, messages=[error(-32602, "params._meta is missing")]),
+            exchange("initialize", status=400, messages=[error(-32022, "no", data={"supported": ["2026-07-28"]})]),
+            exchange("server/discover", status=400, messages=[error(-32602, "params._meta is missing")]),
+        ),
+    ),
+    (
+        "headers-stripped",
+        "down",
+        refused(
+            exchange("server/discover", status=400, messages=[error(-32602, "params._meta is missing")]),
+            exchange("initialize", status=404, messages=[error(-32601, "Method not found")]),
+        ),
+    ),
+    (
+        "route-missing",
+        "down",
+        refused(
+            exchange("server/discover", status=400, messages=[error(-32602, "params._meta is missing")]),
+            exchange("initialize", status=404, media="text/plain", body=b"Not Found"),
+        ),
+    ),
+    (
+        "handshake-rejected",
+        "down",
+        refused(
+            exchange("server/discover", messages=[error(-32602, "unrecognized key _meta")]),
+            exchange("initialize", messages=[error(-32603, "no configuration")]),
+        ),
+    ),
     ("accept-rejected", "down", answered(b"", 406, "text/plain")),
     (
         "accept-rejected",
@@ -306,6 +339,12 @@ def test_the_tables_and_the_tests_beside_them_speak_of_every_detector() -> None:
     beside |= {"cold-start-exceeds-timeout", "slow", "deploy-warming", "tools-drift"}
 
     assert in_tables | beside == {detector.id for detector in DETECTORS}
+
+
+def test_an_answer_that_is_compressed_unasked_is_said_to_be() -> None:
+    packed = lost(Failure.PROTOCOL, "unexpected-encoding", status=200, body=b"\x1f\x8b", media="application/json")
+
+    assert "it is compressed" in judge(packed).diagnosis("malformed-response").summary
 
 
 def test_an_address_that_is_never_allowed_gets_no_advice_to_allow_it() -> None:
