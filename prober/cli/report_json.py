@@ -66,6 +66,7 @@ def _diagnosis(diagnosis: Diagnosis) -> dict[str, Any]:
         "fix": as_json(diagnosis.fix),
         "reproduce": as_json(diagnosis.reproduce),
         "alternatives": as_json(diagnosis.alternatives),
+        "facts": as_json(diagnosis.facts),
     }
 
 

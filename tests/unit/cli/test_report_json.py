@@ -96,7 +96,7 @@ def test_a_failed_opening_has_no_era_and_says_why_in_its_diagnosis(broken: Probe
     note, cause = found["diagnoses"]
     assert note["effect"] == "information"
     assert set(cause) == {
-        "id", "effect", "confidence", "summary", "evidence", "fix", "reproduce", "alternatives",
+        "id", "effect", "confidence", "summary", "evidence", "fix", "reproduce", "alternatives", "facts",
     }  # fmt: skip
     assert cause["evidence"] == [{"text": "server/discover → nothing in 15 s", "exchange": "x1"}]
     assert found["exchanges"][0]["error"] == {"failure": "deadline", "reason": "read"}
