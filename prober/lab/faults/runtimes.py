@@ -48,6 +48,15 @@ RUNTIME_HEALTHY: Final[tuple[Scenario, ...]] = (
 
 RUNTIME_FAULTS: Final[tuple[Scenario, ...]] = (
     Scenario(
+        id="cold-start-init-again",
+        title="Healthy, but the init phase is cut off at its limit and begins again within the first request",
+        verdict="up",
+        diagnosis="cold-start",
+        front=Front.FUNCTION_URL_STREAMING,
+        options=PLAIN,
+        build=streaming(StatelessServer, cold_start_s=1.0, init_limit_s=0.6, idle_s=1.0),
+    ),
+    Scenario(
         id="function-crash-import",
         title="The handler's module cannot be imported",
         verdict="down",
