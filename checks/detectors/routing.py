@@ -37,8 +37,8 @@ Let the cache behaviour of this path take all methods, and cache nothing:
   # CloudFormation: AllowedMethods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]"""
 
 _IAM: Final = (
-    "The method wants IAM signatures (authorizationType AWS_IAM) and we send none: it reads the same. `sigv4: "
-    "{service: execute-api}` on the endpoint, or `aws apigateway get-method`, decides."
+    "The method wants IAM signatures (authorizationType AWS_IAM) and we send none: it reads the same. `auth: "
+    "{sigv4: {service: execute-api}}` in the endpoint's configuration, or `aws apigateway get-method`, decides."
 )
 _SECOND_PATH: Final = (
     " A second path, one that nobody can have meant, would tell them apart: another answer to it says that routing "
