@@ -15,6 +15,8 @@ from checks.unit import Cause, ListCaps, detector
 _FAR: Final = ListCaps()
 """As far as a list is read where its owner sets no limit of his own."""
 
+_LONG: Final = "The list is really that long: then raise `pages` and `items` under `limits`."
+
 
 @detector("tools-empty", effect=Effect.DOWN)
 def tools_empty(evidence: Evidence) -> Cause | None:
@@ -108,7 +110,7 @@ def tools_invalid(evidence: Evidence) -> Cause | None:
         proofs=tuple(Proof(text=clean(text, 200)) for text in invalid[:5]),
         alternatives=(
             "A proxy or a registry that joins several servers brings it in: then each server's own list is right.",
-            *(("The list is really that long: then raise `pages` and `items` under `limits`.",) if endless else ()),
+            *((_LONG,) if endless is not None and listing.facts["stopped"] != "cursor-cycle" else ()),
         ),
     )
 

@@ -32,6 +32,13 @@ _FIXES: Final[Mapping[FrontDoor, str]] = {
     "with responseTransferMode: STREAM.",
     FrontDoor.ALB: "A load balancer cannot stream from a function. Use a Function URL with InvokeMode RESPONSE_STREAM.",
 }
+_JOINED_FIX: Final = (
+    "Nothing on the way holds the events back. If they are to arrive one by one, let the tool report while it works, "
+    "and under the Node.js runtime of Lambda write more with each event than that joins (a comment of 100 KB), or serve "
+    "through the Lambda Web Adapter."
+)
+_NODE: Final = "The Node.js runtime joins chunks below about 100 KB: then larger events arrive one by one."
+
 _ERROR_TYPE: Final = re.compile(STREAM_ERROR_MARK + rb":[ \t]*([^\r\n]+)")
 _ERROR_BODY: Final = re.compile(rb"Lambda-Runtime-Function-Error-Body:[ \t]*([^\r\n]+)")
 
@@ -84,9 +91,9 @@ def streaming_buffered(evidence: Evidence) -> Cause | None:
     return found.cause(
         _confidence(pace, cadence),
         _summary(found, pace, cadence),
-        _FIXES.get(front_door_of(exchange), _OTHER_FIX),
+        _JOINED_FIX if pace is Pace.JOINED else _FIXES.get(front_door_of(exchange), _OTHER_FIX),
         proofs=_measures(exchange, cadence),
-        alternatives=_otherwise(pace),
+        alternatives=_otherwise(exchange, pace),
         effect=Effect.INFORMATION if pace is Pace.JOINED else Effect.DEGRADED,
     )
 
@@ -197,7 +204,7 @@ def _measures(exchange: Exchange, cadence: Cadence) -> tuple[Proof, ...]:
     )
 
 
-def _otherwise(pace: Pace) -> tuple[str, ...]:
+def _otherwise(exchange: Exchange, pace: Pace) -> tuple[str, ...]:
     if pace is Pace.ONE_BODY:
         return (
             "The server is set to answer with JSON only (json_response in the Python SDK), or the tool reports no "
@@ -207,7 +214,7 @@ def _otherwise(pace: Pace) -> tuple[str, ...]:
         return ("The server itself makes the whole stream before it sends it: then a local run has the length, too.",)
     return (
         "The tool itself reports all its progress at the end: then a local run shows the same times.",
-        "The Node.js runtime joins chunks below about 100 KB: then larger events arrive one by one.",
+        *((_NODE,) if exchange.header("content-length") is None else ()),
     )
 
 
