@@ -384,11 +384,6 @@ class History:
     accepted: Inventory | None = None
     """The list of tools that changes are measured by. None until there is one."""
 
-    @property
-    def deployed_at(self) -> datetime | None:
-        """When an earlier probe last saw that another version answers."""
-        return self.tools.deploys[-1].at if self.tools.deploys else None
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:

@@ -304,6 +304,24 @@ def test_references_without_end_cost_no_time_without_end() -> None:
     assert _difference(_tool(inputSchema=webs[0]), _tool(inputSchema=webs[1])).changes
 
 
+@pytest.mark.parametrize(
+    "around",
+    [
+        lambda inner: {"items": inner},
+        lambda inner: {"anyOf": [inner]},
+        lambda inner: {"properties": {"a": inner}},
+        lambda inner: {"x-own": inner},
+        lambda inner: [inner],
+    ],
+)
+def test_schemas_as_deep_as_they_are_read_at_most_are_compared(around: Any) -> None:
+    before, after = STRING, INTEGER
+    for _ in range(120):
+        before, after = around(before), around(after)
+
+    assert _difference(_tool(inputSchema=before), _tool(inputSchema=after)).changes
+
+
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["string", "a", "#/properties/a", "#"]),
     lambda inner: (
