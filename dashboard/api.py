@@ -184,8 +184,28 @@ class Deploy(BaseModel):
     what: str
 
 
+class Sentinel(BaseModel):
+    """How one sentinel stands.
+
+    Its outcome is `ok`, `failed`, `access-denied`, `error`, `mismatch`, `invalid`, `changed`, `not-listed` or
+    `skipped`, the same since the slot `since`; `at` is the slot in which a probe last came to it.
+    """
+
+    model_config = ConfigDict(from_attributes=True)
+
+    tool: str
+    outcome: str
+    since: datetime
+    at: datetime
+    ms: float | None
+    """Of the last call; null where nothing was called."""
+    summary: str
+
+
 class EndpointDetail(BaseModel):
     endpoint: EndpointSummary
+    sentinels: list[Sentinel]
+    """In the order of the configuration."""
     first_answers: FirstAnswers
     probes: list[ProbeSummary]
     """Newest first."""
@@ -229,6 +249,7 @@ async def endpoint(services: WithServices, name: str) -> EndpointDetail:
         raise HTTPException(404, "No endpoint of that name is watched.")
     return EndpointDetail(
         endpoint=EndpointSummary.of(found.fleet),
+        sentinels=[Sentinel.model_validate(each) for each in found.sentinels],
         first_answers=FirstAnswers.seen(found.answers, found.endpoint.timeout_s),
         probes=[ProbeSummary.model_validate(each) for each in found.reports],
         incidents=[Incident.model_validate(each) for each in found.incidents],

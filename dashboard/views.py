@@ -20,6 +20,7 @@ from checks.tool_memory import Deploy
 from dashboard.charts import PHASES, Bar, Column, LatencyChart, Sparkline, bars, latency_chart, sparkline
 from dashboard.cold_starts import ColdView, cold_view
 from dashboard.evidence import ReportView, report_view, transport_name
+from dashboard.sentinels import SentinelView, sentinel_views
 from dashboard.tool_lists import ToolListsView, tool_lists_view
 from dashboard.wording import absolute, ago, counted, milliseconds, short, span
 from prober.storage.queries import EndpointPage, FleetRow, IncidentRow, NoticeRow, ProbePage, ReportRow
@@ -192,6 +193,7 @@ class EndpointView:
     incidents: tuple[IncidentView, ...]
     cold: ColdView
     probes: tuple[ProbeRowView, ...]
+    sentinels: tuple[SentinelView, ...]
     tools: ToolListsView | None
     """None while no probe has read any."""
 
@@ -285,6 +287,7 @@ def endpoint_view(page: EndpointPage, questions: Mapping[str, str], now: datetim
         incidents=tuple(_incident(each, now) for each in page.incidents),
         cold=cold_view(page.answers, page.endpoint),
         probes=probes[:LISTED_PROBES],
+        sentinels=sentinel_views(page.sentinels, lambda moment: _moment(moment, now)),
         tools=tool_lists_view(row.name, page.tools),
     )
 

@@ -10,11 +10,12 @@ from sqlalchemy import ColumnElement, RowMapping, Select, and_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.model import Endpoint, Verdict
+from checks.sentinel_states import SentinelState
 from prober.storage import accepted_tools, tables
 from prober.storage.accepted_tools import ToolLists
 from prober.storage.cold_starts import FirstAnswers, first_answers
 from prober.storage.marks import verdicts_of
-from prober.storage.specs import endpoint_of
+from prober.storage.specs import endpoint_of, sentinels_of
 
 ANSWERS_DAYS: Final = 7.0
 """Cold starts are rare: of fewer days there is little to say."""
@@ -171,6 +172,8 @@ class EndpointPage:
     answers: FirstAnswers
     """Cold and warm, of the last `ANSWERS_DAYS` days."""
     tools: ToolLists
+    sentinels: tuple[SentinelState, ...]
+    """Those that probes came to."""
 
 
 async def fleet(db: AsyncEngine) -> tuple[FleetRow, ...]:
@@ -200,6 +203,8 @@ async def endpoint_page(db: AsyncEngine, name: str, *, reports: int = 100) -> En
         incidents_seen = tuple(_incident_row(each) for each in past.mappings())
         answers = await first_answers(connection, row["id"], ANSWERS_DAYS)
         lists = await accepted_tools.of_endpoint(connection, row["id"])
+        state = tables.endpoint_state
+        states = await connection.scalar(select(state.c.sentinels).where(state.c.endpoint_id == row["id"]))
     newest, full = next((report.id for report in made if not report.missed), None), row["full_report_id"]
     latest = None if newest is None else await probe_page(db, newest)
     return EndpointPage(
@@ -211,6 +216,7 @@ async def endpoint_page(db: AsyncEngine, name: str, *, reports: int = 100) -> En
         incidents=incidents_seen,
         answers=answers,
         tools=lists,
+        sentinels=sentinels_of(states),
     )
 
 

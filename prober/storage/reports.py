@@ -14,6 +14,7 @@ from checks.baseline import with_wait
 from checks.encode import as_json
 from checks.instances import log_stream
 from checks.model import ColdStart, ProbeReport, Profile, Timings, Verdict
+from checks.sentinel_states import after_probe
 from checks.text import clean, storable
 from checks.timing import first_answer_ms, first_wait_ms
 from prober.storage.identity import report_id
@@ -201,17 +202,19 @@ def _new_state(found: ProbeReport, claim: Claim, identity: UUID) -> Insert:
         marks=mark_of(found.verdict),
         warm_wait_ms=[] if warm is None else [warm],
         opener=as_json(opening.opener) if opening.opener else None,
+        sentinels=as_json(after_probe(claim.sentinels, claim.endpoint.sentinels, found)),
         **_shape(found),
         **_past(found, claim, warm),
     )
     old, new = endpoint_state.c, fresh.excluded
+    replaced = ("verdict", "cause", "cause_summary", "report_id", "slot", "baseline", "sentinels")
     seen_again = (
         "server_name", "server_version", "opener", "era", "protocol_version", "transport", "tool_count", "answered_at",
     )  # fmt: skip
     return fresh.on_conflict_do_update(
         index_elements=["endpoint_id"],
         set_={
-            **{name: new[name] for name in ("verdict", "cause", "cause_summary", "report_id", "slot", "baseline")},
+            **{name: new[name] for name in replaced},
             # A full probe asks several times as much: its duration compares with no other.
             **({} if is_full else {"latency_ms": new.latency_ms}),
             **{name: func.coalesce(new[name], old[name]) for name in seen_again},

@@ -23,6 +23,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.baseline import Baseline
 from checks.model import Endpoint, History, Opener, Profile, Verdict
+from checks.sentinel_states import SentinelState
 from checks.standing import FullDue, FullFindings
 from prober.storage.missed import Missed, MissedReason, save_missed
 from prober.storage.specs import (
@@ -32,6 +33,7 @@ from prober.storage.specs import (
     findings_of,
     inventory_of,
     opener_of,
+    sentinels_of,
     tool_memory_of,
 )
 
@@ -67,6 +69,7 @@ class Claim:
     history: History = History()
     baseline: Baseline = _NO_BASELINE
     """From which the `usual_wait_ms` of the history are."""
+    sentinels: tuple[SentinelState, ...] = ()
     findings: FullFindings = FullFindings()
     """What full probes found before."""
 
@@ -173,7 +176,8 @@ _CLAIM: Final = text(
                   as missed,
               kind.is_full, state.opener, state.warm_wait_ms, state.full_findings,
               state.baseline, state.cold_starts, state.log_streams, state.answered_at,
-              state.tool_memory, accepted.fingerprint as accepted_fingerprint, accepted.tools as accepted_tools
+              state.tool_memory, state.sentinels,
+              accepted.fingerprint as accepted_fingerprint, accepted.tools as accepted_tools
     """
 )
 
@@ -199,6 +203,7 @@ def _claim_of(row: RowMapping) -> Claim:
             accepted=inventory_of(row["accepted_fingerprint"], row["accepted_tools"]),
         ),
         baseline=baseline,
+        sentinels=sentinels_of(row["sentinels"]),
         findings=findings_of(row["full_findings"]),
     )
 

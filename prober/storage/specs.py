@@ -9,6 +9,7 @@ from checks.baseline import Baseline
 from checks.encode import as_json
 from checks.inventory import Inventory, ListedTool
 from checks.model import ColdStart, Endpoint, Opener
+from checks.sentinel_states import SentinelState
 from checks.standing import FullFindings
 from checks.tool_memory import ToolMemory
 
@@ -18,6 +19,7 @@ _FINDINGS: Final = TypeAdapter(FullFindings)
 _BASELINE: Final = TypeAdapter(Baseline)
 _COLD_STARTS: Final = TypeAdapter(tuple[ColdStart, ...])
 _TOOLS: Final = TypeAdapter(tuple[ListedTool, ...])
+_SENTINELS: Final = TypeAdapter(tuple[SentinelState, ...])
 _TOOL_MEMORY: Final = TypeAdapter(ToolMemory)
 
 
@@ -71,6 +73,14 @@ def inventory_of(fingerprint: str | None, tools: Sequence[Any] | None) -> Invent
         return Inventory(fingerprint=fingerprint, tools=_TOOLS.validate_python(tuple(tools)))
     except ValueError:
         return None
+
+
+def sentinels_of(value: Sequence[Any] | None) -> tuple[SentinelState, ...]:
+    """How the sentinels stand; none where that cannot be read: the next probe finds it again."""
+    try:
+        return _SENTINELS.validate_python(tuple(value or ()))
+    except ValueError:
+        return ()
 
 
 def tool_memory_of(value: Mapping[str, Any] | None) -> ToolMemory:

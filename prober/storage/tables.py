@@ -102,6 +102,7 @@ endpoint_state = Table(
     Column("log_streams", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("answered_at", _INSTANT),
     Column("tool_memory", JSONB(none_as_null=True)),
+    Column("sentinels", JSONB, nullable=False, server_default=text("'[]'")),
     CheckConstraint(_VERDICTS, name="verdict"),
     CheckConstraint("full_due in ('next-slot', 'next-turn', 'in-time')", name="full_due"),
 )
@@ -109,7 +110,7 @@ endpoint_state = Table(
 
 `full_at` is when the last full probe that could look was saved, as `full_report_id`; `full_due` and `full_findings` are
 what `checks.standing` remembers. `warm_wait_ms`, `baseline`, `cold_starts`, `log_streams`, `answered_at` and
-`tool_memory` make the `History` of the next probe.
+`tool_memory` make the `History` of the next probe; `sentinels` is how each of them stands.
 """
 
 accepted_tools = Table(

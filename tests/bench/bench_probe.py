@@ -46,7 +46,7 @@ def whole_probe(url: str) -> Probe:
     """The scheduler's own: the wire, every check, every detector, the report."""
     clock = SystemClock()
     net = Net(GuardPolicy(allow_private=True), clock=clock)
-    sentinel = Sentinel(tool="tool_0", expect=Expectation(text="5"))
+    sentinel = Sentinel(tool="tool_0", expect=Expectation(text="5"), safe_to_repeat=True)
     endpoint = Endpoint(name="bench", url=url, verify_tls=False, streaming=True, sentinels=(sentinel,))
 
     async def probe() -> None:

@@ -237,12 +237,13 @@ class Stage:
         ]
         if topic:
             notifiers.append({"kind": "sns", "topic_arn": topic})
+        sentinel = {"tool": "add", "safe_to_repeat": True}
         document = {
             "defaults": {"interval": "2s", "timeout": "2s"},
             "incidents": {"fail_after": 1, "recover_after": 1},
             "network": {"allow_private": True},
             "notifiers": notifiers,
-            "endpoints": [{**each, "sentinels": [{"tool": "add"}]} for each in self.endpoints()],
+            "endpoints": [{**each, "sentinels": [sentinel]} for each in self.endpoints()],
         }
         path = self.directory / "prober.yaml"
         path.write_text(yaml.safe_dump(document))

@@ -278,7 +278,7 @@ def _healthy(story: Story, slot: datetime, wait: float, verdict: Verdict) -> tup
             summary="list_orders answered as expected",
             ms=call.timings.total_ms,
             exchanges=(call,),
-            facts={"sentinels": [{"tool": "list_orders", "outcome": "pass", "ms": 41.2}]},
+            facts={"sentinels": [{"tool": "list_orders", "outcome": "ok", "ms": 41.2, "summary": "answers in 41 ms"}]},
         ),
         CheckResult(
             check="streaming",

@@ -6,7 +6,7 @@ from dataclasses import replace
 import psycopg
 import pytest
 
-from checks.model import CheckResult, ColdStart, Effect, Exchange, Opening, Outcome, Profile, Timings, Verdict
+from checks.model import CheckResult, ColdStart, Effect, Exchange, Opening, Outcome, Profile, Sentinel, Timings, Verdict
 from prober.storage import queries, reports
 from prober.storage.database import listening
 from prober.storage.reports import CHANNEL, LogEntry, StaleClaim
@@ -130,6 +130,35 @@ async def test_only_warm_openings_become_history(watched: Store) -> None:
     page = await queries.probe_page(watched.db, saved.report_id)
     assert page is not None
     assert page.report.cold
+
+
+async def test_each_sentinel_stands_for_itself_until_a_probe_comes_to_it_again(store: Store) -> None:
+    await store.watch(endpoint(sentinels=(Sentinel(tool="a"), Sentinel(tool="b"))))
+    first, _ = await store.probe(opening=opened(), results=(called("ok", "failed"),))
+    second, _ = await store.probe(opening=opened(), results=(called("ok", "ok"),))
+    await store.probe(verdict=Verdict.DOWN)
+    claim = await store.claim_one()
+    page = await queries.endpoint_page(store.db, claim.endpoint.name)
+    assert page is not None
+    assert page.sentinels == claim.sentinels
+    assert [(each.tool, each.outcome, each.since, each.at) for each in page.sentinels] == [
+        ("a", "ok", first.slot, second.slot),
+        ("b", "ok", second.slot, second.slot),
+    ]
+
+
+async def test_states_of_sentinels_that_cannot_be_read_are_forgotten(watched: Store) -> None:
+    await watched.probe(opening=opened())
+    await watched.sql("""update endpoint_state set sentinels = '[{"tool": 7}]'""")
+    assert (await watched.claim_one()).sentinels == ()
+
+
+def called(*outcomes: str) -> CheckResult:
+    facts = [
+        {"tool": tool, "outcome": each, "ms": 5.0, "summary": each, "exchange": None}
+        for tool, each in zip("ab", outcomes, strict=True)
+    ]
+    return result("sentinel_call", sentinels=facts)
 
 
 async def test_a_cold_start_is_remembered_with_its_slot_and_the_clients_wait(watched: Store) -> None:

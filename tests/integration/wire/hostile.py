@@ -472,7 +472,7 @@ SLOW = (
         timeout_s=0.6,
         verdict="degraded",
         asked=("tools/call", "notifications/cancelled", "DELETE"),
-        settings={"sentinels": [{"tool": "add"}]},
+        settings={"sentinels": [{"tool": "add", "safe_to_repeat": True}]},
     ),
     Case(
         id="a legacy stream that names no endpoint",

@@ -8,6 +8,7 @@ from uuid import UUID
 from checks.encode import as_json
 from checks.inventory import inventory_of
 from checks.model import Endpoint, Verdict
+from checks.sentinel_states import SentinelState
 from checks.tool_memory import Deploy, ToolMemory
 from prober.storage.accepted_tools import ToolLists
 from prober.storage.cold_starts import FirstAnswers
@@ -185,6 +186,12 @@ def endpoint_page(say: Say = as_is, **changes: Any) -> EndpointPage:
             "incidents": (incident(say),),
             "answers": first_answers(),
             "tools": tool_lists(say),
+            "sentinels": (
+                SentinelState(
+                    key="k", tool=say("get_order"), outcome="ok", since=NOW, at=NOW, ms=20.0, summary=say("answers")
+                ),
+                SentinelState(key="l", tool=say("b"), outcome=say("odd"), since=NOW, at=NOW, summary=say("skipped")),
+            ),
             **changes,
         }
     )
