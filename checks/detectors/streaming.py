@@ -34,8 +34,8 @@ _FIXES: Final[Mapping[FrontDoor, str]] = {
 }
 _JOINED_FIX: Final = (
     "Nothing on the way holds the events back. If they are to arrive one by one, let the tool report while it works, "
-    "and under the Node.js runtime of Lambda write more with each event than that joins (a comment of 100 KB), or serve "
-    "through the Lambda Web Adapter."
+    "and under the Node.js runtime of Lambda write more with each event than that joins (a comment of 100 KB), or "
+    "serve through the Lambda Web Adapter."
 )
 _NODE: Final = "The Node.js runtime joins chunks below about 100 KB: then larger events arrive one by one."
 
