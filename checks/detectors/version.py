@@ -7,7 +7,7 @@ from checks.detectors.scene import Scene
 from checks.messages import error_of, result_of
 from checks.model import Effect, Endpoint, Evidence, Exchange, Proof
 from checks.proofs import answer_line, answer_proof, request_line
-from checks.spec import REVISIONS, Era, ErrorCode, pinned_era
+from checks.spec import NEWEST_STATELESS, REVISIONS, Era, ErrorCode, pinned_era
 from checks.symptoms import Symptom, troubled
 from checks.text import clean
 from checks.unit import Cause, detector
@@ -90,6 +90,9 @@ def _nothing_in_common(evidence: Evidence) -> Cause | None:
     if not naming or any(error.code not in ERA_CODES for error in errors):
         return None
     exchange, versions = naming[-1]
+    last = evidence.opening.exchanges[-1]
+    if last is not exchange and last.rpc_method == "server/discover" and NEWEST_STATELESS in versions:
+        return None  # what the server named was then offered
     return Scene(evidence, exchange).cause(
         0.85,
         f"No common revision: the server offers {', '.join(clean(each, 40) for each in versions[:5])}, "

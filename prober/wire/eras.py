@@ -14,7 +14,17 @@ from typing import Any, Final
 
 from checks.messages import RpcError, answer_of, error_of, result_of, revision_of
 from checks.model import Endpoint, Exchange, Failure, Opener
-from checks.spec import NEWEST_HANDSHAKE, NEWEST_STATELESS, Era, ErrorCode, Transport, era_of, pinned_era
+from checks.spec import (
+    META_CLIENT_CAPABILITIES,
+    META_VERSION,
+    NEWEST_HANDSHAKE,
+    NEWEST_STATELESS,
+    Era,
+    ErrorCode,
+    Transport,
+    era_of,
+    pinned_era,
+)
 
 CHOOSE_AGAIN_AFTER: Final = timedelta(days=1)
 """A remembered handshake never fails by itself when the server learns the stateless era: servers of both eras still
@@ -30,6 +40,11 @@ _ORDER: Final = (
     (Transport.SSE, Era.HANDSHAKE),
 )
 _STATELESS_TRIES: Final = 2
+_STATELESS_CODES: Final = frozenset(
+    {ErrorCode.HEADER_MISMATCH, ErrorCode.MISSING_CLIENT_CAPABILITY, ErrorCode.UNSUPPORTED_PROTOCOL_VERSION}
+)
+_STATELESS_WORDS: Final = (NEWEST_STATELESS, META_VERSION, META_CLIENT_CAPABILITIES)
+"""The official SDKs for Python and TypeScript name one of these where they miss `_meta`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,7 +118,7 @@ def next_step(plan: Plan, tries: Tries) -> Way | Opened | None:
     if version is not None:
         confirmed = plan.remembered is not None and len(tries) == 1
         return Opened(way, version, _reason(plan, tries, version), confirmed)
-    if _says_nothing_about_era(way, exchange) or _was_altered(exchange):
+    if _says_nothing_about_era(way, exchange) or _was_altered(tries):
         return None
     return _offered_instead(plan, tries) or _untried(plan, tries)
 
@@ -160,13 +175,32 @@ def _says_nothing_about_era(way: Way, exchange: Exchange) -> bool:
     return status >= 500
 
 
-def _was_altered(exchange: Exchange) -> bool:
-    """Whether the server misses what we did send: something on the way has taken it out, and era has no part in it."""
+def _was_altered(tries: Tries) -> bool:
+    """Whether the server misses what we did send: something on the way has taken it out, and era has no part in it.
+
+    A server of the handshake era may dislike `_meta` as well, so only one counts that has shown to know the other era.
+    """
+    exchange = tries[-1][1]
     error = error_of(exchange)
     if error is None or exchange.rpc_method != "server/discover":
         return False
-    names_meta = error.code == ErrorCode.INVALID_PARAMS and "_meta" in f"{error.message} {error.data}"
-    return error.code == ErrorCode.HEADER_MISMATCH or names_meta
+    if error.code == ErrorCode.HEADER_MISMATCH:
+        return True
+    names_meta = error.code == ErrorCode.INVALID_PARAMS and "_meta" in _said(error)
+    return names_meta and any(_knows_stateless_era(tried) for _, tried in tries)
+
+
+def _knows_stateless_era(exchange: Exchange) -> bool:
+    """Whether an error has a code of that era, or names its revision or what it wants in every request's `_meta`."""
+    error = error_of(exchange)
+    if error is None:
+        return False
+    said = _said(error)
+    return error.code in _STATELESS_CODES or any(each in said for each in _STATELESS_WORDS)
+
+
+def _said(error: RpcError) -> str:
+    return f"{error.message} {error.data}"
 
 
 def _may_be_older_transport(tries: Tries) -> bool:

@@ -100,10 +100,32 @@ def test_a_broken_transport_is_no_evidence_about_the_era(failure: Failure) -> No
     assert next_step(ANYTHING, [answer(DISCOVER, None, failure=failure)]) is None
 
 
-@pytest.mark.parametrize("code", [-32020, -32602])
-def test_a_request_that_was_altered_on_the_way_is_not_taken_for_an_old_server(code: int) -> None:
-    refused = answer(DISCOVER, 400, error(code, "params/_meta/io.modelcontextprotocol/protocolVersion is required"))
-    assert next_step(ANYTHING, [refused]) is None
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        pytest.param(error(-32020, "no header"), id="headers"),
+        pytest.param(error(-32602, "params._meta must carry 'io.modelcontextprotocol/protocolVersion'"), id="python"),
+        pytest.param(error(-32602, "no _meta envelope for protocol revision 2026-07-28"), id="typescript"),
+        pytest.param(error(-32602, "_meta", {"missing": ["io.modelcontextprotocol/clientCapabilities"]}), id="data"),
+    ],
+)
+def test_a_request_that_was_altered_on_the_way_is_not_taken_for_an_old_server(refusal: Any) -> None:
+    assert next_step(ANYTHING, [answer(DISCOVER, 400, refusal)]) is None
+
+
+def test_an_old_server_that_only_dislikes_meta_is_asked_to_initialize() -> None:
+    refused = answer(DISCOVER, 200, error(-32602, "Invalid params: unrecognized key _meta"))
+    assert next_step(ANYTHING, [refused]) == INITIALIZE
+    opened = next_step(ANYTHING, [refused, answer(INITIALIZE, data=result({"protocolVersion": "2025-03-26"}))])
+    assert isinstance(opened, Opened)
+    assert "server/discover was answered with JSON-RPC error -32602" in opened.reason
+
+
+def test_a_server_that_misses_meta_and_then_names_the_stateless_era_is_not_asked_for_ever() -> None:
+    refused = answer(DISCOVER, 400, error(-32602, "_meta is missing"))
+    modern = answer(INITIALIZE, 400, error(-32022, data={"supported": ["2026-07-28"]}))
+    assert next_step(ANYTHING, [refused, modern]) == DISCOVER
+    assert next_step(ANYTHING, [refused, modern, refused]) is None
 
 
 def test_a_revision_that_a_refusal_names_is_tried_once_more_and_only_once() -> None:
