@@ -25,7 +25,8 @@ For a public URL, set AuthType NONE and grant both actions (URLs made since Octo
     --principal '*' --invoked-via-function-url
   # SAM: FunctionUrlConfig: { AuthType: NONE }
   # CDK: fn.addFunctionUrl({ authType: lambda.FunctionUrlAuthType.NONE }); versions since then grant both
-For a URL with AuthType AWS_IAM, clients must sign their requests; an unsigned probe cannot get in."""
+For a URL with AuthType AWS_IAM, clients must sign their requests, and so must the prober:
+  --sigv4 on the command line, or auth: {sigv4: true} in the endpoint's configuration"""
 
 _FOR_PRINCIPAL: Final = """\
 Let whoever signs in, by its own policy or by that of the function, with both actions:

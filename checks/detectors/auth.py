@@ -10,7 +10,7 @@ from checks.model import Effect, Evidence, Exchange, Outcome, Proof
 from checks.proofs import header_proof, quote
 from checks.protocol.auth_challenge import Metadata
 from checks.spec import section
-from checks.symptoms import Symptom, error_message
+from checks.symptoms import Symptom, error_message, error_type
 from checks.text import clean
 from checks.unit import Cause, detector
 
@@ -38,10 +38,13 @@ def auth_required(evidence: Evidence) -> Cause | None:
     return found.cause(
         0.9 if status == 401 else 0.5,
         f"HTTP {status} to {found.asked}{who} {how}, and no credentials are configured.",
-        "Give the prober a token by reference, never by value:\n"
-        "  bearer: env:MCP_TOKEN           # in the endpoint's configuration\n"
-        "or a client of its own at the authorization server with `oauth:`, or, for another scheme, `headers:` with a "
-        f"reference as the value.{'' if challenged or not authorizer else _CHALLENGE_FIX}",
+        "Give the prober credentials, each secret by reference and never by value:\n"
+        "  --bearer env:MCP_TOKEN            auth: {bearer: env:MCP_TOKEN}        # a token\n"
+        "  --oauth-token-url URL …           auth: {oauth: {token_url: URL, …}}   # a client of its own\n"
+        "  --sigv4                           auth: {sigv4: true}                  # where IAM guards\n"
+        "  --header X-Api-Key=env:API_KEY    headers: {X-Api-Key: env:API_KEY}    # another scheme\n"
+        "on the command line, or in the endpoint's configuration."
+        f"{'' if challenged or not authorizer else _CHALLENGE_FIX}",
         proofs=(*_challenge_proofs(found), *_discovery_proof(evidence)),
         alternatives=_otherwise(found),
         effect=Effect.DOWN,
@@ -57,11 +60,11 @@ def auth_rejected(evidence: Evidence) -> Cause | None:
     status = found.exchange.status
     scope = _wanted_scope(found)
     lacking = "they lack a scope" if not scope else f"they lack the scope {clean(scope, 120)}"
-    why = "expired, revoked, or for another audience" if scope is None else lacking
+    why = _why_refused(evidence, found) if scope is None else lacking
     return found.cause(
         0.9 if status == 401 or scope is not None else 0.6,
         f"HTTP {status} to {found.asked}: the configured credentials are refused ({why}).",
-        "Renew the token behind the reference, and compare its audience and scopes with what the server asks for.",
+        _renewal(evidence, found),
         proofs=_challenge_proofs(found),
         alternatives=(
             *_otherwise(found),
@@ -70,6 +73,37 @@ def auth_rejected(evidence: Evidence) -> Cause | None:
         ),
         effect=Effect.DOWN,
     )
+
+
+def _why_refused(evidence: Evidence, found: Scene) -> str:
+    if _key_is_unknown(evidence, found):
+        return "AWS does not know the access key"
+    return "expired, revoked, or for another audience"
+
+
+def _renewal(evidence: Evidence, found: Scene) -> str:
+    if _key_is_unknown(evidence, found):
+        return (
+            "Give the prober an AWS access key that is in use: compare AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and, "
+            "for temporary keys, AWS_SESSION_TOKEN, or AWS_PROFILE. `aws sts get-caller-identity` in its place tells "
+            "whether AWS knows them."
+        )
+    if evidence.endpoint.oauth is not None:
+        return (
+            "The authorization server gave a token that the endpoint refuses: compare its audience and scopes with "
+            "what the server asks for, and set `resource` and `scope` under `oauth` (--oauth-resource, --oauth-scope)."
+        )
+    return (
+        "Renew the token behind the reference (`bearer` or a header in the configuration, --bearer or --header), and "
+        "compare its audience and scopes with what the server asks for."
+    )
+
+
+def _key_is_unknown(evidence: Evidence, found: Scene) -> bool:
+    """IAM User Guide, "Troubleshoot access keys": what AWS says to a key that was deleted, or never was."""
+    signed = evidence.endpoint.sigv4 is not None
+    unknown = error_type(found.exchange) == "UnrecognizedClientException"
+    return signed and (unknown or (error_message(found.exchange) or "").lower().startswith("the security token incl"))
 
 
 @detector("auth-challenge-remapped", effect=Effect.DEGRADED)

@@ -51,6 +51,12 @@ _OWN_FIXES: Final[Mapping[str, str]] = {
     "the secret that the reference names, and where the configuration has `secrets: allow:`, add it there.",
     "aws-credentials": "Give the prober AWS credentials: a role for its task, pod or instance, or AWS_ACCESS_KEY_ID "
     "and AWS_SECRET_ACCESS_KEY. `aws sts get-caller-identity` in its place tells whether it has any.",
+    "aws-region": "Say in which region the secrets are: AWS_REGION in the prober's environment, or `region` in its AWS "
+    "profile.",
+    "aws-away": "Let the prober reach AWS: a way out to the internet or a VPC endpoint of the service, and nothing in "
+    "AWS_ENDPOINT_URL that is no longer there.",
+    "token-endpoint-blocked": "Allow the token endpoint's address, if it is meant, under `network: allow_cidrs:` in "
+    "the configuration; beyond such networks it wants https. The authorization server was not asked.",
     "token-endpoint": "Look at the authorization server: whether it is up, and whether it still knows this client, its "
     "secret, scope and resource.",
 }

@@ -1,7 +1,7 @@
 """What proves to an endpoint who asks: headers and signatures, made at probe time and never earlier.
 
 Reasons that this adds to those of an exchange that we could not begin:
-    observer         secret, aws-credentials, token-endpoint
+    observer         secret, aws-credentials, aws-region, aws-away, token-endpoint, token-endpoint-blocked
 """
 
 import asyncio
@@ -200,6 +200,6 @@ async def _timely(made: Awaitable[T], by: float, reason: str, late: str) -> T:
     except SecretError as missing:
         raise Unavailable(missing.reason, str(missing)) from None
     except TokenError as failed:
-        raise Unavailable("token-endpoint", str(failed)) from None
+        raise Unavailable("token-endpoint-blocked" if failed.blocked else "token-endpoint", str(failed)) from None
     except values.Refused as refused:
         raise Unavailable(reason, f"the address {refused.message}: {refused.hint}") from None

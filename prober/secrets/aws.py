@@ -171,7 +171,7 @@ def _unasked(source: str, error: Exception) -> SecretError:
     from botocore import exceptions
 
     if isinstance(error, exceptions.NoRegionError):
-        return SecretError(f"{source} is in no region: set AWS_REGION for this process")
+        return SecretError(f"{source} is in no region: set AWS_REGION for this process", reason="aws-region")
     of_credentials = (
         exceptions.NoCredentialsError,
         exceptions.PartialCredentialsError,
@@ -183,4 +183,5 @@ def _unasked(source: str, error: Exception) -> SecretError:
     )
     if isinstance(error, of_credentials):
         return SecretError(f"{source} cannot be read: {NO_CREDENTIALS} ({why(error)})", reason="aws-credentials")
-    return SecretError(f"{source} cannot be read: AWS is not to be reached ({type(error).__name__})", passing=True)
+    text = f"{source} cannot be read: AWS is not to be reached ({type(error).__name__})"
+    return SecretError(text, reason="aws-away", passing=True)

@@ -30,13 +30,14 @@ _SECRET_ARN: Final = re.compile(
 _PARAMETER: Final = re.compile(r"(?:/[A-Za-z0-9_.-]+){1,15}")
 _LONGEST_PARAMETER: Final = 1011
 
-SecretReason = Literal["secret", "aws-credentials"]
+SecretReason = Literal["secret", "aws-credentials", "aws-region", "aws-away"]
 
 
 class SecretError(Exception):
     """A secret that is not to be had. The text names the reference and the way out, never the value.
 
-    `reason` tells a missing secret from missing credentials of our own. `passing`: whoever keeps the secret is away for
+    `reason` tells a missing secret from missing credentials or settings of our own, and from an AWS that cannot be
+    reached. `passing`: whoever keeps the secret is away for
     now, and has not said that we may not have it.
     """
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import quote_plus, urlsplit
 
-from checks.model import ClientAuth, OAuth
+from checks.model import ClientAuth, Failure, OAuth
 from checks.text import clean
 from prober.net.client import FormOutcome, Net
 from prober.values import AUTHORIZATION
@@ -33,12 +33,14 @@ Secret = Callable[[], Awaitable[str]]
 class TokenError(Exception):
     """No token is to be had. The text names the token endpoint and what it said, without secrets.
 
-    `refused`: it answered, and would not have the client or its secret.
+    `refused`: it answered, and would not have the client or its secret. `blocked`: it was not asked, because the
+    prober may not go to its address.
     """
 
-    def __init__(self, text: str, *, refused: bool = False) -> None:
+    def __init__(self, text: str, *, refused: bool = False, blocked: bool = False) -> None:
         super().__init__(text)
         self.refused = refused
+        self.blocked = blocked
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,7 +137,8 @@ def token_of(outcome: FormOutcome, grant: Grant, secret: str, now: float) -> Tok
     """The token in the answer of a token endpoint. Raises TokenError."""
     where = f"the token endpoint {clean(urlsplit(grant.oauth.token_url).netloc, 100)}"
     if outcome.error is not None:
-        raise TokenError(f"{where} gave no answer: {outcome.error.detail}")
+        blocked = outcome.error.failure is Failure.BLOCKED
+        raise TokenError(f"{where} gave no answer: {outcome.error.detail}", blocked=blocked)
     answer = _object(outcome.body)
     if outcome.status != 200:
         said = _said(answer, _redactor(grant, secret))

@@ -200,8 +200,9 @@ async def test_a_token_endpoint_that_hangs_takes_half_of_the_probes_time() -> No
 )
 async def test_the_guard_stands_before_token_endpoints_too(policy: GuardPolicy, where: str, said: str) -> None:
     report = await Prober(policy=policy).probed("https://orders.example/mcp", oauth=oauth_at(where))
-    assert failure(report) == "token-endpoint"
+    assert failure(report) == "token-endpoint-blocked"
     assert said in report.diagnoses[0].summary
+    assert "allow_cidrs" in report.diagnoses[0].fix
 
 
 async def test_credentials_for_a_public_address_without_tls_stay_here_and_nothing_is_known_of_it() -> None:

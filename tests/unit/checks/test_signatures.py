@@ -68,3 +68,13 @@ def test_credentials_of_ours_that_have_expired_are_no_outage_of_the_endpoint() -
     (found,) = report.diagnoses
     assert (found.id, report.verdict) == ("signature-rejected", Verdict.UNKNOWN)
     assert "AWS_SESSION_TOKEN" in found.fix
+
+
+@pytest.mark.parametrize("kind", ["UnrecognizedClientException", ""])
+def test_a_key_that_aws_does_not_know_is_renewed_as_a_key_and_not_as_a_token(kind) -> None:
+    report = judge(refusal("The security token included in the request is invalid.", kind), endpoint=SIGNED)
+    (found,) = report.diagnoses
+    assert (found.id, report.verdict) == ("auth-rejected", Verdict.DOWN)
+    assert "AWS does not know the access key" in found.summary
+    assert "AWS_ACCESS_KEY_ID" in found.fix
+    assert "token behind" not in found.fix
