@@ -8,6 +8,8 @@ import pytest
 
 from checks.costs import COSTS, Kind
 from checks.model import Profile, Verdict
+from checks.protocol.sentinel_call import Called
+from checks.sentinel_states import SentinelState
 from dashboard.views import endpoint_href, endpoint_view, fleet_view, incidents_view, probe_view
 from tests.unit.dashboard.rows import NOW, endpoint_page, fleet_row, incident, notice, probe_page, report_row
 
@@ -23,6 +25,19 @@ def test_the_worst_stand_first_and_the_paused_last() -> None:
     ]
     view = fleet_view(rows, NOW)
     assert [row.name for row in view.rows] == ["a down", "b down", "degraded", "not seen", "up", "paused"]
+
+
+def test_every_sentinel_is_shown_with_its_own_state() -> None:
+    state = SentinelState(key="k", tool="find", outcome="ok", since=NOW - timedelta(hours=2), at=NOW, ms=41.2)
+    outcomes = [*Called, "of a later release"]
+    page = endpoint_page(sentinels=tuple(replace(state, outcome=each) for each in outcomes))
+
+    shown = endpoint_view(page, {}, NOW).sentinels
+
+    assert [each.icon for each in shown] == ["up", *["degraded"] * 7, "unknown", "unknown"]
+    assert len({each.word for each in shown}) == len(outcomes)
+    assert (shown[0].tool, shown[0].word, shown[0].took) == ("find", "works", "41 ms")
+    assert shown[0].since.iso != shown[0].at.iso
 
 
 @pytest.mark.parametrize(
