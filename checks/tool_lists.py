@@ -1,14 +1,19 @@
 """Which lists of tools a probe read, and what is remembered once it is over."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
+from checks.instances import log_stream
 from checks.inventory import Inventory, inventory_of
 from checks.messages import all_tools_of, next_cursor_of, result_of
-from checks.model import CheckResult, Evidence, Exchange, Outcome
+from checks.model import CheckResult, Evidence, Exchange, Opening, Outcome
 from checks.protocol.order import Second
 from checks.tool_memory import WARMING, Deploy, Reading, ToolMemory, after_probe
+
+_VERSION: Final = re.compile(r"\[(\d{1,9})\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,10 +52,22 @@ def remembered(evidence: Evidence, at: datetime) -> ToolMemory:
     reading = Reading(
         at=at,
         version=evidence.opening.server_version,
+        function=function_version(evidence.opening),
         fingerprint=None if listed is None else listed.fingerprint,
         inventory=None if listed is None or listed.fingerprint == accepted else listed.inventory,
     )
     return after_probe(history.tools, reading, accepted=accepted)
+
+
+def function_version(opening: Opening) -> str | None:
+    """The version of the function that answered first, where the name of its log stream tells it.
+
+    Such a name is `2026/11/20/[7]…`, or `2026/11/20/name[7]…` in a log group that functions share (AWS Lambda Developer
+    Guide, "Configuring CloudWatch log groups"). `$LATEST` says nothing of a deploy.
+    """
+    stream = log_stream(opening.exchanges[0]) if opening.exchanges else None
+    found = _VERSION.search(stream) if stream is not None else None
+    return found[1] if found is not None else None
 
 
 def latest_deploy(evidence: Evidence) -> Deploy | None:

@@ -50,6 +50,8 @@ class ToolMemory:
     """Of the last `READINGS` lists that were read to their end."""
     versions: tuple[str, ...] = ()
     """What the server called its version in as many openings."""
+    functions: tuple[str, ...] = ()
+    """Versions of the function that answered these openings, where the front door tells them."""
     lists: tuple[Inventory, ...] = ()
     """Those of `fingerprints` that are not the accepted one, as far as they are kept."""
     deploys: tuple[Deploy, ...] = ()
@@ -81,6 +83,8 @@ class Reading:
     at: datetime
     version: str | None
     """What the server called its version."""
+    function: str | None = None
+    """The version of the function that answered; None where nobody tells."""
     fingerprint: str | None = None
     """Of the list of tools; None where it was not read to its end."""
     inventory: Inventory | None = None
@@ -94,11 +98,12 @@ def after_probe(memory: ToolMemory, reading: Reading, *, accepted: str | None) -
     lists = [each for each in memory.lists if each.fingerprint != reading.fingerprint]
     lists += [] if reading.inventory is None else [reading.inventory]
     kept = [each for each in lists if each.fingerprint in fingerprints and each.fingerprint != accepted]
-    what = ", ".join(_new(memory, version, reading.fingerprint))
+    what = ", ".join(_new(memory, version, reading))
     return replace(
         memory,
         fingerprints=fingerprints,
         versions=_and(memory.versions, version),
+        functions=_and(memory.functions, reading.function),
         lists=tuple(kept[-LISTS_KEPT:]),
         deploys=(*memory.deploys, *([Deploy(at=reading.at, what=what)] if what else []))[-DEPLOYS_KEPT:],
     )
@@ -108,14 +113,16 @@ def _and(values: tuple[str, ...], value: str | None) -> tuple[str, ...]:
     return values if value is None else (*values, value)[-READINGS:]
 
 
-def _new(memory: ToolMemory, version: str | None, fingerprint: str | None) -> Iterator[str]:
+def _new(memory: ToolMemory, version: str | None, reading: Reading) -> Iterator[str]:
     """What this probe saw that no recent one did."""
-    if version is not None and _is_new(version, memory.versions):
+    if _is_new(version, memory.versions):
         yield f"version {memory.versions[-1]} → {version}"
-    if fingerprint is not None and _is_new(fingerprint, memory.fingerprints):
+    if _is_new(reading.function, memory.functions):
+        yield f"function version {memory.functions[-1]} → {reading.function}"
+    if _is_new(reading.fingerprint, memory.fingerprints):
         yield "another list of tools"
 
 
-def _is_new(value: str, recent: Sequence[str]) -> bool:
+def _is_new(value: str | None, recent: Sequence[str]) -> bool:
     """Whether a value follows others that it is none of. A server that says another one each time is just restless."""
-    return 0 < len(set(recent)) < _RESTLESS and value not in recent
+    return value is not None and 0 < len(set(recent)) < _RESTLESS and value not in recent

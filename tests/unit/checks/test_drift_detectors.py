@@ -11,6 +11,7 @@ from checks.inventory import Inventory, inventory_of
 from checks.model import Diagnosis, Effect, Exchange, Failure, History
 from checks.protocol.order import order
 from checks.protocol.session import session
+from checks.tool_lists import function_version
 from checks.tool_memory import Deploy, Reading, ToolMemory, after_probe
 from tests.unit.checks.conversations import (
     CACHED,
@@ -24,6 +25,7 @@ from tests.unit.checks.conversations import (
     judge,
     ok,
     opened,
+    refused,
     tool,
 )
 from tests.unit.checks.full_profile import ask, in_session
@@ -192,6 +194,38 @@ def test_the_probe_that_sees_the_new_version_sees_the_deploy() -> None:
 
     assert judged.ids == ["deploy-warming"]
     assert "first seen by this probe" in judged.diagnoses[0].summary
+
+
+@pytest.mark.parametrize(
+    ("stream", "version"),
+    [
+        ("2026/11/20/[7]0123456789abcdef0123456789abcdef", "7"),
+        ("2026/11/20/orders[12][0123456789abcdef0123456789abcdef]", "12"),
+        ("2026/11/20/[$LATEST]0123456789abcdef0123456789abcdef", None),
+        ("something else", None),
+    ],
+)
+def test_the_log_stream_of_a_web_function_tells_the_version_of_the_function(stream: str, version: str | None) -> None:
+    first = discovered(headers=(("lambda-web-logstream", stream), ("lambda-web-request-id", "r")))
+
+    assert function_version(opened(first)) == version
+
+
+def test_nothing_else_tells_the_version_of_the_function() -> None:
+    assert function_version(opened(discovered())) is None
+    assert function_version(refused()) is None
+
+
+def test_another_version_of_the_function_is_a_deploy() -> None:
+    first = discovered(
+        wait_ms=405.0, headers=(("lambda-web-logstream", "2026/11/20/[8]ab"), ("lambda-web-request-id", "r"))
+    )
+    past = History(usual_wait_ms=DAY, tools=ToolMemory(functions=("7", "7")), log_streams=("2026/11/20/[8]ab",))
+
+    judged = judge(opened(first), listed([ORDERS]), history=past)
+
+    assert judged.ids == ["deploy-warming"]
+    assert "function version 7 → 8 was first seen by this probe" in judged.diagnoses[0].summary
 
 
 def test_a_deploy_takes_the_place_of_slowness_and_of_late_cold_starts_within_its_window_alone() -> None:
