@@ -15,7 +15,7 @@ from prober.lab.servers.handshake import HandshakeServer
 from prober.lab.servers.stateless import StatelessServer
 
 STREAMS: Final = {"AWS_LWA_INVOKE_MODE": "response_stream"}
-INIT_LIMIT_S: Final = 0.4
+INIT_LIMIT_S: Final = 0.1
 """Ten seconds, scaled."""
 
 
@@ -178,7 +178,7 @@ ADAPTER_FAULTS: Final[tuple[Scenario, ...]] = (
         verdict="degraded",
         diagnosis="invoke-mode-mismatch",
         front=Front.FUNCTION_URL_STREAMING,
-        options={**PLAIN, "timeout_s": 2.0},
+        options={**PLAIN, "timeout_s": 1.2},
         build=adapted(HandshakeServer, STREAMS, InvokeMode.RESPONSE_STREAM, hangs_on_empty=True, timeout_s=30.0),
     ),
 )

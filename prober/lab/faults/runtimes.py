@@ -54,7 +54,7 @@ RUNTIME_FAULTS: Final[tuple[Scenario, ...]] = (
         diagnosis="cold-start",
         front=Front.FUNCTION_URL_STREAMING,
         options=PLAIN,
-        build=streaming(StatelessServer, cold_start_s=1.0, init_limit_s=0.6, idle_s=1.0),
+        build=streaming(StatelessServer, cold_start_s=0.8, init_limit_s=0.4, idle_s=1.0),
     ),
     Scenario(
         id="function-crash-import",
@@ -104,14 +104,6 @@ RUNTIME_FAULTS: Final[tuple[Scenario, ...]] = (
         front=Front.FUNCTION_URL_BUFFERED,
         options=PLAIN,
         build=apart(lambda: bad.leaking(StatelessServer(streams=False), 3)),
-    ),
-    Scenario(
-        id="function-timeout-streaming",
-        title="Every request runs into the time limit before a streaming function has begun to answer",
-        verdict="down",
-        diagnosis="function-timeout",
-        front=Front.FUNCTION_URL_STREAMING,
-        build=streaming(lambda: bad.never, timeout_s=1.0),
     ),
     Scenario(
         id="function-timeout-in-mid-stream-handshake",
