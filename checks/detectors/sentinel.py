@@ -10,6 +10,7 @@ from checks.detectors.scene import Scene
 from checks.detectors.session import is_lost_session
 from checks.messages import error_of, error_text_of, result_of, text_of
 from checks.model import Effect, Evidence, Exchange, Proof
+from checks.plateaus import is_at_whole_seconds, round_trip_ms, server_wait_ms
 from checks.symptoms import Symptom, symptom_of
 from checks.text import clean
 from checks.unit import Cause, detector
@@ -23,6 +24,15 @@ _ROLE: Final = re.compile(r":(?:assumed-role/|role/(?:[^/\s]+/)*)(?P<role>[A-Za-
 _EXPLICIT: Final = re.compile(r"with an explicit deny(?: in an? (?P<policy>[a-z -]{1,60}policy))?")
 # botocore, exceptions.ClientError: how the SDK for Python words every error of a service
 _OPERATION: Final = re.compile(r"when calling the (?P<operation>[A-Za-z]+) operation")
+
+_TIMED_OUT: Final = "The tool ran into the function's time limit: then the log says `Task timed out`."
+_RAISED: Final = (
+    "The tool's error took the handler or the process with it: then the log has a traceback or Runtime.ExitError."
+)
+_TOO_LARGE: Final = (
+    "The tool's answer is larger than a buffered one may be (6 MB, behind a load balancer 1 MB): the log then names "
+    "Function.ResponseSizeTooLarge."
+)
 
 _EXPLAINED_ELSEWHERE: Final = frozenset(
     {
@@ -133,8 +143,20 @@ def sentinel_error(evidence: Evidence) -> Cause | None:
             "-32602 means that name or arguments do not fit the tool's schema: correct the sentinel. Otherwise look in "
             "the function's log for the time of this call.",
             proofs=_others(evidence, "error", exchange),
+            alternatives=_of_crash(evidence, exchange) if symptom is Symptom.CRASH else (),
         )
     return None
+
+
+def _of_crash(evidence: Evidence, exchange: Exchange) -> tuple[str, ...]:
+    """What one page of the platform may stand for, where only a tool is concerned; at whole seconds a limit first."""
+    at_limit = is_at_whole_seconds(server_wait_ms(exchange), round_trip_ms(evidence.exchanges))
+    return (
+        *((_TIMED_OUT,) if at_limit else ()),
+        _RAISED,
+        _TOO_LARGE,
+        *((_TIMED_OUT,) if not at_limit else ()),
+    )
 
 
 @detector("sentinel-mismatch", effect=Effect.DEGRADED)

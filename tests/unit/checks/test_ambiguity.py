@@ -74,6 +74,9 @@ ENDS_TO_BE_RESUMED = calling(cut(700.0, failure=None, body=b"id: 7\ndata: \n\n",
 CUT_AT_A_SECOND = calling(cut(3020.0))
 NO_TOOLS = judge(opened(), tool_page())
 
+TOOL_AT_ONCE = calling(exchange("tools/call", wait_ms=20.0, **FAILED))
+TOOL_AT_LIMIT = calling(exchange("tools/call", wait_ms=3020.0, **FAILED))
+
 PAIRS: list[tuple[Judged, str, str]] = [
     (AT_ONCE, "function-crash", "failed import or start"),
     (AT_ONCE, "function-crash", "exception in the handler"),
@@ -104,6 +107,9 @@ PAIRS: list[tuple[Judged, str, str]] = [
     (ENDS_TO_BE_RESUMED, "stream-truncated", "Last-Event-ID"),
     (CUT_AT_A_SECOND, "function-timeout", "stream-truncated"),
     (CUT_AT_A_SECOND, "function-timeout", "gateway's limit"),
+    (TOOL_AT_ONCE, "sentinel-error", "traceback"),
+    (TOOL_AT_ONCE, "sentinel-error", "ResponseSizeTooLarge"),
+    (TOOL_AT_LIMIT, "sentinel-error", "Task timed out"),
     (NO_TOOLS, "tools-empty", "depend on the caller"),
 ]
 
@@ -118,6 +124,11 @@ def test_of_two_causes_that_look_alike_the_other_is_named_too(judged: Judged, di
 def test_an_alternative_says_what_would_tell_it_apart(judged: Judged) -> None:
     for each in judged.diagnoses[0].alternatives:
         assert any(word in each for word in (": then", "then the", "log", "tells", ":\n", "then ")), each
+
+
+def test_a_tool_that_fails_at_whole_seconds_has_the_limit_for_its_first_alternative() -> None:
+    assert "time limit" in TOOL_AT_LIMIT.diagnoses[0].alternatives[0]
+    assert "time limit" not in TOOL_AT_ONCE.diagnoses[0].alternatives[0]
 
 
 def test_what_can_be_told_apart_is_not_left_open() -> None:
