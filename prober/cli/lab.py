@@ -6,7 +6,8 @@ import contextlib
 from collections.abc import Mapping
 
 from prober.cli.errors import CommandError, ExitCode
-from prober.lab import LabError, list_text, serve
+from prober.cli.lab_commands import beyond_a_command, command_for
+from prober.lab import SCENARIOS, LabError, list_text, serve
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,7 +26,8 @@ def run(options: argparse.Namespace) -> int:
     # Ctrl-C is how a lab ends.
     with contextlib.suppress(KeyboardInterrupt):
         try:
-            asyncio.run(serve(options.scenarios, options.host, options.port, _announce))
+            announce = _announce_commands if options.scenarios else _announce
+            asyncio.run(serve(options.scenarios, options.host, options.port, announce))
         except LabError as error:
             raise CommandError(str(error)) from None
     return ExitCode.UP
@@ -35,4 +37,16 @@ def _announce(urls: Mapping[str, str]) -> None:
     width = max(len(scenario) for scenario in urls)
     for scenario, url in urls.items():
         print(f"{scenario:<{width}}  {url}")
-    print("Try one with: mcp-prober check URL. Ctrl-C ends the lab.", flush=True)
+    print("Name scenarios to see the command for each. Ctrl-C ends the lab.", flush=True)
+
+
+def _announce_commands(urls: Mapping[str, str]) -> None:
+    """For scenarios that were named: what each should come to, and the command that shows it."""
+    known = {scenario.id: scenario for scenario in SCENARIOS}
+    for name, url in urls.items():
+        scenario = known[name]
+        print(f"{name}: {scenario.verdict}{f' ({scenario.diagnosis})' if scenario.diagnosis else ''}")
+        if limit := beyond_a_command(scenario):
+            print(f"  {limit}")
+        print(f"  {command_for(scenario, url)}")
+    print("Ctrl-C ends the lab.", flush=True)
