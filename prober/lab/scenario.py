@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Literal, TypedDict
+from typing import Any, Literal, NotRequired, TypedDict
 from urllib.parse import urljoin
 
 from prober.lab.http import Handler
@@ -27,11 +27,13 @@ class Front(StrEnum):
 
 
 class SentinelHint(TypedDict):
-    """A tool call that is safe to repeat; `expect` holds `text`, `json` or neither."""
+    """A tool call that is safe to repeat; `expect` holds any of `text`, `matches`, `json`, `at` and `schema`."""
 
     tool: str
     arguments: dict[str, Any]
     expect: dict[str, Any]
+    pinned: NotRequired[str]
+    """Fingerprint of the tool as it was when its owner approved it."""
 
 
 class OAuthHint(TypedDict):

@@ -162,7 +162,12 @@ def _endpoint(scenario: Scenario, url: str) -> Endpoint:
         protocol_version=hints.get("protocol_version"),
         expected_tools=tuple(hints.get("expected_tools", ())),
         sentinels=tuple(
-            Sentinel(tool=each["tool"], arguments=each["arguments"], expect=Expectation(**each["expect"]))
+            Sentinel(
+                tool=each["tool"],
+                arguments=each["arguments"],
+                expect=Expectation(**each["expect"]),
+                pinned=each.get("pinned"),
+            )
             for each in hints.get("sentinels", ())
         ),
         streaming=hints.get("streaming"),

@@ -1,6 +1,7 @@
 """Faults of tools, and of the list of them."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, Final
 
 from prober.lab import misbehaviour as bad
@@ -17,6 +18,14 @@ DENIED: Final = (
     "on resource: arn:aws:dynamodb:eu-west-1:123456789012:table/orders "
     "because no identity-based policy allows the dynamodb:GetItem action"
 )
+_ADDS_UP: Final[SentinelHint] = {
+    **ADD,
+    "expect": {
+        "matches": "^[0-9]+$",
+        "at": {"$.sum": 5},
+        "schema": {"type": "object", "properties": {"sum": {"type": "number"}}, "required": ["sum"]},
+    },
+}
 LOOKUP: Final[SentinelHint] = {"tool": "lookup", "arguments": {}, "expect": {}}
 
 
@@ -179,5 +188,47 @@ TOOL_FAULTS: Final[tuple[Scenario, ...]] = (
         front=Front.FUNCTION_URL_STREAMING,
         options={"sentinels": [ADD]},
         build=streaming(stateless_offering(bad.fixed_tool("add", toolbox.Result("6", {"sum": 6})))),
+    ),
+    Scenario(
+        id="sentinel-access-denied-error",
+        title="The function's role lacks a permission, and the handler answers with a JSON-RPC error on a 500",
+        verdict="degraded",
+        diagnosis="sentinel-access-denied",
+        front=Front.FUNCTION_URL_BUFFERED,
+        options=PLAIN,
+        build=buffered(
+            stateless_with(tools__call=bad.rpc_error(rpc.INTERNAL_ERROR, f"Error executing tool: {DENIED}", status=500))
+        ),
+    ),
+    Scenario(
+        id="sentinel-mismatch-place",
+        title="The sentinel's answer has another value at one place than it should",
+        verdict="degraded",
+        diagnosis="sentinel-mismatch",
+        front=Front.FUNCTION_URL_STREAMING,
+        options={"sentinels": [_ADDS_UP]},
+        build=streaming(stateless_offering(bad.fixed_tool("add", toolbox.Result("6", {"sum": 6})))),
+    ),
+    Scenario(
+        id="sentinel-invalid",
+        title="A tool's structured content is not as its own outputSchema says",
+        verdict="degraded",
+        diagnosis="sentinel-mismatch",
+        front=Front.FUNCTION_URL_STREAMING,
+        options={"sentinels": [ADD]},
+        build=streaming(
+            stateless_offering(
+                replace(bad.fixed_tool("add", toolbox.Result("5", {"sum": "5"})), returns={"sum": {"type": "number"}})
+            )
+        ),
+    ),
+    Scenario(
+        id="sentinel-changed",
+        title="A sentinel's tool is no longer the one that its owner approved",
+        verdict="degraded",
+        diagnosis="tools-drift",
+        front=Front.FUNCTION_URL_STREAMING,
+        options={"sentinels": [{**ADD, "pinned": "0123456789abcdef"}], "expected_tools": ALL_TOOLS},
+        build=streaming(StatelessServer),
     ),
 )
