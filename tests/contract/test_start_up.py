@@ -9,11 +9,13 @@ import pytest
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.mark.parametrize("words", [[], ["--bearer", "env:TOKEN"], ["--header", "X-Api-Key=env:TOKEN"]])
-def test_a_probe_without_aws_imports_nothing_of_it(words: list[str]) -> None:
+@pytest.mark.parametrize(
+    "words", [[], ["--bearer", "env:TOKEN"], ["--header", "X-Api-Key=env:TOKEN"], ["--sentinel", "a", "--args", "{}"]]
+)
+def test_a_probe_imports_nothing_of_aws_and_no_engine_for_patterns_unless_it_needs_them(words: list[str]) -> None:
     script = (
         "import sys; from prober.cli import main; main(sys.argv[1:]); "
-        "print([each for each in sys.modules if each.partition('.')[0] in ('boto3', 'botocore', 's3transfer')])"
+        "print([each for each in sys.modules if each.partition('.')[0] in ('boto3', 'botocore', 's3transfer', 're2')])"
     )
     done = subprocess.run(
         [sys.executable, "-c", script, "check", "http://127.0.0.1:9/mcp", *words],
