@@ -39,6 +39,9 @@ COSTS: Final[Mapping[Kind, Mapping[Profile, Cost]]] = {
     Kind.SSE: {Profile.QUICK: Cost(4), Profile.STANDARD: Cost(4), Profile.FULL: Cost(18, 1)},
 }
 
+TO_FIND: Final = 2
+"""Requests more, at most, of a probe that remembers no way in: those that HTTP+SSE refuses before it is found."""
+
 
 def kind_of(era: Era, transport: Transport, *, has_session: bool, serves_both: bool = False) -> Kind:
     """The kind of a conversation. `serves_both`: the server is known to serve the other era, too."""

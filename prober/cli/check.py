@@ -8,14 +8,15 @@ import sys
 from dataclasses import replace
 from typing import Final
 
-from checks.costs import COSTS
+from checks.costs import COSTS, TO_FIND
 from checks.model import Endpoint, ProbeReport, Profile
 from prober.cli import report_json, report_text
 from prober.cli.arguments import DEFAULT_FULL_TIMEOUT_S, add_endpoint_arguments, add_question_arguments, endpoint_from
 from prober.cli.errors import EXIT_OF_VERDICT, CommandError
 
 EPILOG: Final = """\
-profiles, and how many requests each takes:
+profiles, and about how many requests each takes (up to {to_find} of them to find
+out how the server wants to be spoken to; more for further pages of tools):
   quick     {quick}: the opening and the list of tools
   standard  {standard}: also calls each --sentinel, one request more for each
   full      {full}: also whether capabilities, versions, headers, order,
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--format", choices=("text", "json"), default="text", help="form of the report on stdout")
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     costs = {profile.value: _requests(profile) for profile in Profile}
-    parser.epilog = EPILOG.format(timeout_s=DEFAULT_FULL_TIMEOUT_S, **costs)
+    parser.epilog = EPILOG.format(timeout_s=DEFAULT_FULL_TIMEOUT_S, to_find=TO_FIND, **costs)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -67,7 +68,7 @@ def probe(endpoint: Endpoint, profile: Profile) -> ProbeReport:
 
 def _requests(profile: Profile) -> str:
     counts = [each[profile].requests for each in COSTS.values()]
-    return f"{min(counts)} to {max(counts)}"
+    return f"{min(counts)} to {max(counts) + TO_FIND}"
 
 
 def terminal_width() -> int:

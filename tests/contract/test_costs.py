@@ -5,7 +5,7 @@ from typing import Final
 
 import pytest
 
-from checks.costs import COSTS, Kind, kind_of, requests_of
+from checks.costs import COSTS, TO_FIND, Kind, kind_of, requests_of
 from checks.model import Endpoint, Opener, ProbeReport, Profile, Sentinel
 from prober.clock import SystemClock
 from prober.lab.http import Handler
@@ -55,3 +55,15 @@ async def test_a_probe_makes_as_many_requests_as_is_said(
     assert opener is not None
     has_session, both = report.opening.has_session, kind is Kind.DUAL
     assert kind_of(opener.era, opener.transport, has_session=has_session, serves_both=both) is kind
+
+
+@pytest.mark.parametrize("profile", Profile)
+@pytest.mark.parametrize("kind", Kind)
+async def test_a_probe_that_remembers_nothing_asks_little_more(kind: Kind, profile: Profile) -> None:
+    path = "/sse" if kind is Kind.SSE else "/mcp"
+    scenario = Scenario(id="counted", title="", verdict="up", front=Front.HTTP, build=SERVERS[kind], path=path)
+    async with Lab([scenario]) as lab:
+        await probed(Endpoint(name="counted", url=lab.url("counted")), profile)
+        more = len(lab.served("counted")) - COSTS[kind][profile].requests
+    assert more in range(TO_FIND + 1)
+    assert kind is not Kind.SSE or more == TO_FIND
