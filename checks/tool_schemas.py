@@ -17,8 +17,8 @@ from checks.proofs import shown_json
 from checks.spec import section
 from checks.text import clean
 
-MOST_POSITIONS: Final = 50_000
-"""Schemas within schemas that are looked at, of all tools together."""
+MOST_LOOKED_AT: Final = 50_000
+"""Schemas, keywords and elements that are looked at, of all tools together."""
 
 _DIALECT_SINCE: Final = "2025-11-25"
 """From this revision on a schema that names no dialect is of 2020-12; before, of any."""
@@ -47,15 +47,30 @@ _DIALECTS: Final[Mapping[str, Dialect]] = {
 
 @dataclass(slots=True)
 class Budget:
-    """How many more positions are looked at."""
+    """How much more is looked at."""
 
-    left: int = MOST_POSITIONS
+    left: int = MOST_LOOKED_AT
 
 
 @dataclass(frozen=True, slots=True)
 class _Node:
+    """A schema within a schema. Its path is put together only where it is told: names may be as long as messages."""
+
     schema: Any
-    path: str
+    step: str
+    parent: "_Node | None" = None
+
+    def inner(self, schema: Any, keyword: str, name: str | None = None) -> "_Node":
+        return _Node(schema, f".{keyword}" if name is None else f".{keyword}{name[:_SHOWN]}", self)
+
+    @property
+    def path(self) -> str:
+        steps: list[str] = []
+        node: _Node | None = self
+        while node is not None:
+            steps.append(node.step)
+            node = node.parent
+        return "".join(reversed(steps))
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,9 +84,9 @@ class _Reading:
     def fault(self, budget: Budget) -> str | None:
         """The first fault that is met, breadth first."""
         while self.waiting and budget.left > 0:
-            budget.left -= 1
             node = self.waiting.popleft()
-            fault = self._fault_of(node)
+            budget.left -= _size(node.schema)
+            fault = self._fault_of(node) if budget.left >= 0 else None
             if fault is not None:
                 return f"{clean(node.path, 120)} {fault}"
         return None
@@ -106,13 +121,13 @@ class _Reading:
         if keyword in _MAPS:
             if not isinstance(value, Mapping):
                 return f"has {keyword} that are not an object of schemas ({_shown(value)})"
-            self.waiting.extend(_Node(each, f"{node.path}.{keyword}.{name}") for name, each in value.items())
+            self.waiting.extend(node.inner(each, keyword, f".{name}") for name, each in value.items())
         elif listed:
             if not isinstance(value, list) or (not value and keyword != "items"):
                 return f"has {keyword} that is not an array of schemas ({_shown(value)})"
-            self.waiting.extend(_Node(each, f"{node.path}.{keyword}[{place}]") for place, each in enumerate(value))
+            self.waiting.extend(node.inner(each, keyword, f"[{place}]") for place, each in enumerate(value))
         elif keyword in _SINGLE:
-            self.waiting.append(_Node(value, f"{node.path}.{keyword}"))
+            self.waiting.append(node.inner(value, keyword))
         return None
 
     def _fault_of_reference(self, value: Any) -> str | None:
@@ -141,6 +156,13 @@ class _Reading:
 class _Kind:
     holds: Callable[[Any], bool]
     words: str
+
+
+def _size(schema: Any) -> int:
+    """What looking at one schema costs, without those within it."""
+    if not isinstance(schema, Mapping):
+        return 1
+    return 1 + len(schema) + sum(len(value) for value in schema.values() if isinstance(value, list | Mapping))
 
 
 def _is_number(value: Any) -> bool:

@@ -94,6 +94,7 @@ def test_reading_is_bounded_and_nesting_does_no_harm() -> None:
     wide = of(**{f"p{number}": {"type": "string"} for number in range(1000)}, last={"type": "any"})
 
     assert schema_fault(deep, "inputSchema", NEWEST) is not None
+    assert len(str(schema_fault(of(**{"n" * 900_000: {"type": "any"}}), "inputSchema", NEWEST))) < 300
     assert schema_fault(wide, "inputSchema", NEWEST, Budget(500)) is None
 
 
