@@ -96,6 +96,8 @@ class _Reading:
             return None
         if not isinstance(node.schema, Mapping):
             return f"is no schema ({_shown(node.schema)})"
+        if node.parent is not None and isinstance(node.schema.get("$id"), str):
+            return None  # a resource of its own, whose references lead from itself (2020-12, core, section 9.3)
         for keyword, value in node.schema.items():
             fault = self._fault_at(node, keyword, value)
             if fault is not None:

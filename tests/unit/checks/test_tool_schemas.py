@@ -25,6 +25,7 @@ VALID: list[tuple[Any, str]] = [
     (of(type={"type": "string"}, items={"type": "string"}, required={"type": "boolean"}), NEWEST),
     ({**of(a={"$ref": "#/$defs/A"}, b={"$ref": "#"}), "$defs": {"A": {"items": {"$ref": "#/$defs/A"}}}}, NEWEST),
     ({**of(a={"$ref": "#/definitions/a~1b%20c"}), "definitions": {"a/b c": {}}}, OLD),
+    (of(a={"$id": "https://example.com/a", "items": {"$ref": "#/$defs/B"}, "$defs": {"B": {}}}), NEWEST),
     (of(a={"$ref": "https://example.com/other.json"}, b={"$ref": "#anchor"}), NEWEST),
     (of(a={"type": "array", "prefixItems": [{"type": "string"}], "items": False}), NEWEST),
     (of(a={"type": "array", "items": [{"type": "string"}]}), OLD),
