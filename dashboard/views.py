@@ -593,9 +593,9 @@ def _endpoint_facts(page: EndpointPage, report: ReportView | None) -> tuple[tupl
         "Sentinels": clean(", ".join(each.tool for each in endpoint.sentinels), 500),
         "Streaming": {True: "expected", False: "not expected", None: "not said"}[endpoint.streaming],
         "Probed every": span(endpoint.interval_s),
-        "Time limit": _limit(endpoint, Profile.STANDARD),
-        "In full every": "never" if endpoint.full_every_s is None else span(endpoint.full_every_s),
-        "Its time limit": "" if endpoint.full_every_s is None else _limit(endpoint, Profile.FULL),
+        "A probe may take": _limit(endpoint, Profile.STANDARD),
+        "Probed in full every": _full_every(page),
+        "A full probe may take": "" if endpoint.full_every_s is None else _limit(endpoint, Profile.FULL),
         "Requests": _requests(page, report),
         "TLS certificate": "" if endpoint.verify_tls else "not checked, by configuration",
         "Probed from": report.location if report else "",
@@ -607,6 +607,14 @@ def _endpoint_facts(page: EndpointPage, report: ReportView | None) -> tuple[tupl
 def _last_deploy(page: EndpointPage) -> str:
     deploys = page.tools.memory.deploys
     return f"{clean(deploys[-1].what, 300)}, first seen {absolute(deploys[-1].at)}" if deploys else ""
+
+
+def _full_every(page: EndpointPage) -> str:
+    """How often, and when the first one comes: at the endpoint's turn, of which it has one an hour."""
+    if page.endpoint.full_every_s is None:
+        return "never"
+    every = span(page.endpoint.full_every_s)
+    return every if page.full is not None else f"{every}, the first within an hour of the first probe"
 
 
 def _limit(endpoint: Endpoint, profile: Profile) -> str:

@@ -205,7 +205,13 @@ def test_an_endpoint_shows_what_its_last_full_probe_asked_beyond_the_others() ->
     assert view.full_at is not None
     assert view.full_at.relative == "3 h ago"
     facts = dict(view.facts)
-    assert (facts["Time limit"], facts["In full every"], facts["Its time limit"]) == ("10.0 s", "1 d", "30.0 s")
+    assert (facts["A probe may take"], facts["A full probe may take"]) == ("10.0 s", "30.0 s")
+    assert facts["Probed in full every"] == "1 d"
+
+
+def test_an_endpoint_says_when_its_first_full_probe_comes() -> None:
+    facts = dict(endpoint_view(replace(endpoint_page(), full=None), {}, NOW).facts)
+    assert facts["Probed in full every"] == "1 d, the first within an hour of the first probe"
 
 
 @pytest.mark.parametrize(
