@@ -5,6 +5,7 @@ import json
 import os
 from pathlib import Path
 
+from checks.proofs import counted
 from prober.cli.errors import CommandError, ExitCode
 from prober.settings import ConfigError, json_schema, load
 
@@ -12,7 +13,9 @@ from prober.settings import ConfigError, json_schema, load
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
     check = actions.add_parser("check", help="name every problem of a file", description="Names every problem at once.")
-    check.add_argument("file", metavar="FILE", type=Path, nargs="?", default=Path("prober.yaml"))
+    check.add_argument(
+        "file", metavar="FILE", type=Path, nargs="?", default=Path("prober.yaml"), help="default: %(default)s"
+    )
     actions.add_parser("schema", help="print the JSON Schema of the file", description="For editors; to stdout.")
 
 
@@ -29,8 +32,8 @@ def run(options: argparse.Namespace) -> int:
     except ConfigError as error:
         raise unusable(error) from None
     enabled = sum(endpoint.enabled for endpoint in settings.endpoints)
-    print(f"{options.file} is fine: {enabled} of {len(settings.endpoints)} endpoints enabled", end="")
-    print(f", {len(settings.notifiers)} notifiers" if settings.notifiers else ", nobody is notified")
+    print(f"{options.file} is fine: {enabled} of {counted(len(settings.endpoints), 'endpoint')} enabled", end="")
+    print(f", {counted(len(settings.notifiers), 'notifier')}" if settings.notifiers else ", nobody is notified")
     return ExitCode.UP
 
 

@@ -1,11 +1,12 @@
 """Finds the command that was asked for and imports that one alone, so that `check` starts fast."""
 
 import argparse
+import errno
 import importlib
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any, Final, NoReturn, Protocol, cast
 
 from prober.cli.errors import PROGRAM, CommandError, ExitCode, say_error
@@ -24,6 +25,9 @@ COMMANDS: Final[dict[str, str]] = {
     "migrate": "bring the database to this version's schema",
 }
 """Each command is the module of its name in this package, see `Command`."""
+
+_UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
+"""How writing fails where no bug of ours is to blame."""
 
 SIGPIPE_EXIT: Final = 141
 """What a shell reports for a writer whose reader has gone."""
@@ -47,6 +51,12 @@ class Parser(argparse.ArgumentParser):
         say_error(message, f"see: {self.prog} --help")
         raise SystemExit(int(ExitCode.USAGE))
 
+    def refuse(self, words: Sequence[str]) -> NoReturn:
+        """End for arguments that the command does not have, with the options that they look like."""
+        written = next((word.partition("=")[0] for word in words if word.startswith("--")), "")
+        hint = _alike(written, [name for name in self._option_string_actions if name.startswith("--")])
+        self.error(f"unrecognized arguments: {' '.join(words)}{f': {hint}' if hint else ''}")
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns its exit code, see `prober.cli.errors.ExitCode`; never raises."""
@@ -64,12 +74,22 @@ def main(argv: Sequence[str] | None = None) -> int:
         say_error(error.message, error.hint, error.details)
         return error.code
     except BrokenPipeError:
-        # Python flushes standard output at exit, which would fail again and print a traceback.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _leave_output()
         return SIGPIPE_EXIT
+    except OSError as error:
+        if error.errno not in _UNWRITABLE:
+            return _say_bug(error)
+        _leave_output()
+        say_error(f"what came of it cannot be written: {error.strerror}", "make room where standard output goes")
+        return ExitCode.UNOBSERVED
     except Exception as bug:  # the last line of defence: a bug of ours must not show a traceback to users
         return _say_bug(bug)
     return code
+
+
+def _leave_output() -> None:
+    """Python flushes standard output at exit, which would fail again and print a traceback."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _run(arguments: list[str]) -> int:
@@ -80,15 +100,18 @@ def _run(arguments: list[str]) -> int:
     )
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     subparsers = parser.add_subparsers(metavar="COMMAND", dest="command", parser_class=Parser)
-    command = None
+    command, asked = None, parser
     for each, summary in COMMANDS.items():
         subparser = subparsers.add_parser(each, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         if each == name:
             command = cast("Command", importlib.import_module(f"prober.cli.{each}"))
             command.add_arguments(subparser)
+            asked = subparser
     if name is not None and command is None:
         parser.error(f"there is no command {name!r}: {_nearest(name)}")
-    options = parser.parse_args(arguments)
+    options, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        asked.refuse(unknown)
     if options.version:
         print(f"{PROGRAM} {_version()}")
         return ExitCode.UP
@@ -99,10 +122,15 @@ def _run(arguments: list[str]) -> int:
 
 
 def _nearest(name: str) -> str:
+    return _alike(name, COMMANDS) or f"there are {', '.join(COMMANDS)}"
+
+
+def _alike(written: str, known: Iterable[str]) -> str:
+    """The known word that looks like the one written, as a question; empty where none does."""
     import difflib
 
-    near = difflib.get_close_matches(name, COMMANDS, n=1)
-    return f"did you mean {near[0]}?" if near else f"there are {', '.join(COMMANDS)}"
+    near = difflib.get_close_matches(written, list(known), n=1)
+    return f"did you mean {near[0]}?" if near else ""
 
 
 def _version() -> str:

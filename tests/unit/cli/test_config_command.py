@@ -27,7 +27,7 @@ def path(tmp_path: Path) -> Path:
 
 def test_a_good_file_says_what_is_in_it(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["config", "check", str(path)]) == 0
-    assert capsys.readouterr().out == f"{path} is fine: 1 of 2 endpoints enabled, 1 notifiers\n"
+    assert capsys.readouterr().out == f"{path} is fine: 1 of 2 endpoints enabled, 1 notifier\n"
 
 
 def test_a_bad_file_ends_with_2_and_every_problem_on_stderr(path: Path, capsys: pytest.CaptureFixture[str]) -> None:

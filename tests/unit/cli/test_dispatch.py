@@ -34,6 +34,26 @@ def test_a_mistyped_command_gets_the_one_that_was_meant(capsys: pytest.CaptureFi
     assert capsys.readouterr().err.startswith("mcp-prober: error: there is no command 'chekc': did you mean check?")
 
 
+def test_a_mistyped_option_gets_the_one_that_was_meant_and_the_help_of_its_command(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["check", "http://localhost/", "--sentinal", "find"]) == 2
+    said = capsys.readouterr().err
+    assert "--sentinal find: did you mean --sentinel?" in said
+    assert said.endswith("see: mcp-prober check --help\n")
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is always full")
+def test_output_that_cannot_be_written_is_said_in_one_line() -> None:
+    with Path("/dev/full").open("w") as full:
+        ended = subprocess.run(
+            [sys.executable, "-m", "prober.cli", "--version"], stdout=full, stderr=subprocess.PIPE, text=True, cwd=ROOT
+        )
+    assert ended.returncode == 3
+    assert ended.stderr.startswith("mcp-prober: error: what came of it cannot be written: No space left on device\n")
+    assert "bug" not in ended.stderr
+
+
 def test_a_bad_address_ends_with_2_and_nothing_on_stdout(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "localhost:8000/mcp", "--format", "json"]) == 2
     said = capsys.readouterr()
