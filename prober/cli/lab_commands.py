@@ -24,6 +24,8 @@ def command_for(scenario: Scenario, url: str) -> str:
 def beyond_a_command(scenario: Scenario) -> str:
     """Why the command alone does not give the verdict of the scenario, or an empty text."""
     configured = [f"`{name}: {value}`" for name, value in scenario.options.items() if name in _ONLY_CONFIGURED]
+    pinned = [f"`pinned: {each['pinned']}`" for each in scenario.options.get("sentinels", []) if "pinned" in each]
+    configured += [f"{each} of its sentinel" for each in pinned]
     if configured:
         return f"wants {' and '.join(configured)} in a configuration"
     if scenario.history:

@@ -50,5 +50,6 @@ def test_secrets_stand_before_the_command_and_never_in_it() -> None:
 def test_what_no_command_shows_is_said() -> None:
     known = {each.id: each for each in SCENARIOS}
     assert "changes with time" in beyond_a_command(known["flapping"])
+    assert "of its sentinel in a configuration" in beyond_a_command(known["sentinel-changed"])
     assert "missing on purpose" in beyond_a_command(known["observer-impaired"])
     assert beyond_a_command(known["tools-empty"]) == ""
