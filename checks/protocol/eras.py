@@ -192,18 +192,18 @@ def _clients(offers: Sequence[Offer]) -> Iterator[dict[str, str]]:
     said = "HTTP+SSE carries only the handshake" if stateless is None else stateless.said
     no_way = stateless is None or stateless.answer is Answer.REFUSED
     unseen = stateless is not None and stateless.answer is Answer.NOT_OBSERVED
-    yield _row(f"of the stateless era ({NEWEST_STATELESS})", "no" if no_way else "unknown" if unseen else "yes", said)
+    yield _row(f"stateless-era clients ({NEWEST_STATELESS})", "no" if no_way else "unknown" if unseen else "yes", said)
     spoken = _spoken(offers)
     partly = any(offer.answer is Answer.NOT_OBSERVED for offer in offers if offer.revision in _HANDSHAKES)
     nobody = "unknown" if partly else "no"
     yield _row(
-        "of the handshake era that take a counter-offer",
+        "handshake-era clients that take a counter-offer",
         "yes" if spoken else nobody,
         f"where they speak {_listed(spoken)}" if spoken else "no revision of the handshake is answered",
     )
     served = [offer.revision for offer in offers if offer.answer is Answer.SERVED and offer.revision in _HANDSHAKES]
     yield _row(
-        "of the handshake era that take only what they offer",
+        "handshake-era clients that take only what they offer",
         "yes" if served else nobody,
         f"where they offer {_listed(served)}" if served else "no revision of the handshake is answered with itself",
     )

@@ -69,7 +69,8 @@ class _Page:
         yield f"  {mark}{head[7:]}{first}"
         yield from summary[1:]
         for finding in result.findings:
-            yield from self._wrapped(clean(finding.text, _LONGEST_TEXT), " " * 8, "      - ")
+            if finding.text != result.summary:
+                yield from self._wrapped(clean(finding.text, _LONGEST_TEXT), " " * 8, "      - ")
             if finding.rule:
                 yield self.painted(f"        {clean(finding.rule)}", _DIM)
         for exchange, odd in _irregularities(result):
@@ -170,5 +171,5 @@ def _in_words(axes: Axes) -> str:
 
 def _certainty(confidence: float) -> str:
     if confidence >= 0.9:
-        return "certain"
+        return "very likely"
     return "likely" if confidence >= 0.7 else "possible"

@@ -86,7 +86,7 @@ def test_the_text_report_reads_from_checks_to_fix(command: Command, lab: dict[st
 def test_a_full_probe_says_which_clients_can_connect_in_both_forms(command: Command, lab: dict[str, str]) -> None:
     text = command("check", lab["dual"], "--profile", "full")
     assert text.returncode == 0
-    assert "which clients can connect\n  yes     of the stateless era (2026-07-28): served\n" in text.stdout
+    assert "which clients can connect\n  yes     stateless-era clients (2026-07-28): served\n" in text.stdout
     report = json.loads(command("check", lab["dual"], "--profile", "full", "--format", "json").stdout)
     assert report["profile"] == "full"
     assert report["axes"]["session"] == "none"

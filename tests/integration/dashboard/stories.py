@@ -309,7 +309,7 @@ def _of_the_full_profile(story: Story, slot: datetime) -> tuple[CheckResult, ...
             outcome=Outcome.PASS,
             summary="one of two eras",
             facts={
-                "clients": [{"clients": "of the stateless era", "connect": "yes", "detail": "served"}],
+                "clients": [{"clients": "stateless-era clients", "connect": "yes", "detail": "served"}],
                 "revisions": {each: {"answer": said, "said": said} for each, said in offers.items()},
             },
         ),

@@ -66,14 +66,14 @@ def test_a_server_of_both_eras_lets_every_client_in() -> None:
     assert (result.outcome, result.findings, judged.ids) == (Outcome.PASS, (), [])
     assert said(judged) == dict.fromkeys((*HANDSHAKES, "2026-07-28"), "served")
     assert result.facts["clients"] == [
-        {"clients": "of the stateless era (2026-07-28)", "connect": "yes", "detail": "served"},
+        {"clients": "stateless-era clients (2026-07-28)", "connect": "yes", "detail": "served"},
         {
-            "clients": "of the handshake era that take a counter-offer",
+            "clients": "handshake-era clients that take a counter-offer",
             "connect": "yes",
             "detail": "where they speak 2024-11-05, 2025-03-26, 2025-06-18 or 2025-11-25",
         },
         {
-            "clients": "of the handshake era that take only what they offer",
+            "clients": "handshake-era clients that take only what they offer",
             "connect": "yes",
             "detail": "where they offer 2024-11-05, 2025-03-26, 2025-06-18 or 2025-11-25",
         },

@@ -11,14 +11,14 @@ FACTS: dict[str, Any] = {
         "2026-07-28": {"answer": "served", "said": "served", "instead": None, "exchange": "x1"},
         "2025-11-25": {"answer": "refused", "said": "refused: no\x1b[2J", "instead": None, "exchange": None},
     },
-    "clients": [{"clients": "of the stateless era (2026-07-28)", "connect": "yes", "detail": "served"}],
+    "clients": [{"clients": "stateless-era clients (2026-07-28)", "connect": "yes", "detail": "served"}],
     "transport": "streamable-http",
 }
 
 
 def test_the_matrix_is_read_with_its_texts_cleaned() -> None:
     assert matrix_of(FACTS) == Matrix(
-        clients=(Clients("of the stateless era (2026-07-28)", "yes", "served"),),
+        clients=(Clients("stateless-era clients (2026-07-28)", "yes", "served"),),
         revisions=(
             Offered("2025-11-25", "refused", "refused: no\\u{1b}[2J"),
             Offered("2026-07-28", "served", "served"),

@@ -37,7 +37,7 @@ def test_a_broken_server_gets_its_diagnosis_with_evidence_fix_and_curl(broken: P
         "\n"
         "DOWN after 15.0 s: no conversation could be opened\n"
         "\n"
-        "diagnosis: response-timeout (certain, 90%)\n"
+        "diagnosis: response-timeout (very likely, 90%)\n"
         "  No answer came within the deadline, although the connection stood. No answer\n"
         "  came within the deadline, although the connection stood.\n"
         "  evidence:\n"
@@ -100,6 +100,13 @@ def test_a_long_summary_takes_two_lines_where_a_diagnosis_says_the_rest(
     assert explained[4] == ""
     unexplained = render(replace(broken, results=(wordy,), diagnoses=()), endpoint)
     assert unexplained.count("many") == 30
+
+
+def test_a_finding_that_is_the_summary_is_said_once(broken: ProbeReport, endpoint: Endpoint) -> None:
+    (finding,) = broken.results[0].findings
+    said = render(replace(broken, results=(replace(broken.results[0], summary=finding.text),)), endpoint)
+    assert said.count(finding.text) == 1
+    assert finding.rule in said
 
 
 def test_texts_without_bounds_are_cut(broken: ProbeReport, endpoint: Endpoint) -> None:
