@@ -18,7 +18,7 @@ from prober.cli.config import unusable
 from prober.cli.errors import CommandError, ExitCode
 from prober.settings import ConfigError
 from prober.storage.database import DatabaseUnavailable, DatabaseUrlError
-from prober.storage.embedded import EmbeddedError
+from prober.storage.embedded import DirectoryUnusable, EmbeddedError
 from prober.storage.migrations import DatabaseTooNew
 
 
@@ -45,7 +45,15 @@ def named_failures() -> Iterator[None]:
         yield
     except ConfigError as error:
         raise unusable(error) from None
-    except (DatabaseUrlError, DatabaseTooNew, NoDatabase, CannotPublish, NotLoopback, PortTaken) as error:
+    except (
+        DatabaseUrlError,
+        DatabaseTooNew,
+        NoDatabase,
+        CannotPublish,
+        NotLoopback,
+        PortTaken,
+        DirectoryUnusable,
+    ) as error:
         raise CommandError(str(error)) from None
     except (DatabaseUnavailable, EmbeddedError, LabFailed) as error:
         raise CommandError(str(error), code=ExitCode.UNOBSERVED) from None

@@ -71,6 +71,10 @@ class EmbeddedError(Exception):
     """The server cannot run here. The message says why, and the way out."""
 
 
+class DirectoryUnusable(EmbeddedError):
+    """The server may not have the directory that it was given: another one is needed, and waiting does not help."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Owner:
     """The user that the server runs as: we ourselves, or somebody without rights when we are root."""
@@ -332,7 +336,7 @@ def _explained(data_dir: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise EmbeddedError(
+        raise DirectoryUnusable(
             f"the database directory {data_dir} cannot be used: {error.strerror or error} "
             f"({error.filename or data_dir}). Choose another with --data-dir, or set DATABASE_URL"
         ) from None
@@ -380,7 +384,7 @@ def _make_reachable(data_dir: Path, owner: Owner) -> None:
         for path in missing:
             with suppress(OSError):
                 path.rmdir()
-        raise EmbeddedError(
+        raise DirectoryUnusable(
             f"PostgreSQL does not run as root, and the user {owner.name} that it would run as cannot enter {closed}. "
             "Choose a directory that it can reach, such as --data-dir /var/lib/mcp-prober, run the prober as an "
             "ordinary user, or set DATABASE_URL"

@@ -16,7 +16,7 @@ import psycopg
 import pytest
 
 import prober.storage.embedded as embedded_module
-from prober.storage.embedded import NAME, SOCKET_PATH_LIMIT, EmbeddedError, EmbeddedPostgres
+from prober.storage.embedded import NAME, SOCKET_PATH_LIMIT, DirectoryUnusable, EmbeddedError, EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE_S = 15.0
@@ -211,7 +211,7 @@ def test_a_server_that_cannot_start_says_why(directory: Path, monkeypatch: pytes
 
 def test_a_file_in_the_place_of_the_directory_is_named(directory: Path) -> None:
     (directory / "data").write_text("")
-    with pytest.raises(EmbeddedError, match=r"data cannot be used.*--data-dir"):
+    with pytest.raises(DirectoryUnusable, match=r"data cannot be used.*--data-dir"):
         server(directory / "data").start()
 
 
@@ -273,7 +273,7 @@ def test_an_ordinary_user_runs_it_too(directory: Path) -> None:
 def test_a_directory_that_the_servers_user_cannot_enter_is_named_with_the_way_out(directory: Path) -> None:
     closed = directory / "closed"
     closed.mkdir(mode=0o700)
-    with pytest.raises(EmbeddedError) as raised:
+    with pytest.raises(DirectoryUnusable) as raised:
         server(closed / "data" / "deep").start()
     assert f"cannot enter {closed}" in str(raised.value)
     assert "--data-dir" in str(raised.value)
