@@ -10,6 +10,7 @@ from prober.app.up import Running
 from prober.cli.errors import ExitCode
 from prober.cli.running import run_until_stopped
 from prober.clock import SystemClock
+from prober.lab.credentials import MISSING_VARIABLE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,6 +31,7 @@ def run(options: argparse.Namespace) -> int:
 
         def started(running: Running) -> None:
             print(f"dashboard: {running.address}", flush=True)
+            print(f"{MISSING_VARIABLE} is not set on purpose: the endpoint observer-impaired is for it", flush=True)
             if options.check:
                 checking.append(asyncio.create_task(_check(running, stop)))
 

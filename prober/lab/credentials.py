@@ -4,6 +4,8 @@ from typing import Final
 
 TOKEN_VARIABLE: Final = "MCP_PROBER_LAB_TOKEN"  # noqa: S105 - the name of a variable
 CLIENT_SECRET_VARIABLE: Final = "MCP_PROBER_LAB_CLIENT_SECRET"  # noqa: S105 - the name of a variable
+MISSING_VARIABLE: Final = "MCP_PROBER_LAB_NO_SUCH_SECRET"
+"""Never set: for the prober that lacks a secret."""
 
 TOKEN: Final = "lab-token"  # noqa: S105 - see above
 CLIENT_ID: Final = "prober"

@@ -3,6 +3,7 @@
 from typing import Final
 
 from prober.lab import misbehaviour as bad
+from prober.lab.credentials import MISSING_VARIABLE
 from prober.lab.faults.parts import streaming
 from prober.lab.scenario import Front, Scenario
 from prober.lab.servers.stateless import StatelessServer
@@ -62,7 +63,7 @@ NETWORK_FAULTS: Final[tuple[Scenario, ...]] = (
         verdict="unknown",
         diagnosis="observer-impaired",
         front=Front.FUNCTION_URL_STREAMING,
-        options={"headers": {"Authorization": "env:MCP_PROBER_LAB_NO_SUCH_SECRET"}},
+        options={"headers": {"Authorization": f"env:{MISSING_VARIABLE}"}},
         build=streaming(StatelessServer),
     ),
 )
