@@ -136,7 +136,8 @@ def signing_scope(address: str, service: str | None = None, region: str | None =
     if service is None or region is None:
         raise Refused(
             "cannot be signed for: its host name does not tell service and region",
-            "name both, such as lambda and eu-central-1 for a Function URL behind a name of your own",
+            "name both: --sigv4 lambda/eu-central-1, or sigv4: {service: lambda, region: eu-central-1}, for a Function "
+            "URL behind a name of your own",
         )
     if "+" in parts.query:
         raise Refused("cannot be signed: a + in a query is read in two ways", "write %20 for a space, %2B for a plus")

@@ -98,7 +98,7 @@ def checked(option: str, rule: Any, written: str) -> Any:
     try:
         return rule(written)
     except values.Refused as refused:
-        raise CommandError(f"{option}: {refused.message}", refused.hint) from None
+        raise CommandError(f"{option} {refused.message}", refused.hint) from None
 
 
 class _SigningAction(argparse.Action):

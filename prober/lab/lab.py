@@ -91,7 +91,7 @@ class Lab:
             port = self._reserve(port) if scenario.build is None else await self._listen(scenario, port)
         except OSError as error:
             raise LabError(
-                f"port {port} of {self._host} cannot be used ({_reason(error)}): choose another one"
+                f"port {port} of {self._host} cannot be used ({_reason(error)}): choose another with --port or --host"
             ) from None
         scheme = "https" if scenario.front is Front.HTTPS else "http"
         host = f"[{self._host}]" if ":" in self._host else self._host

@@ -62,7 +62,7 @@ def read_file(path: FilePath) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        hint = "name it with --config, or write one with: mcp-prober init URL"
+        hint = "name the file that is meant, or write one with: mcp-prober init URL"
         raise ConfigError([Problem(str(path), f"cannot be read: {error.strerror}", hint)]) from None
 
 

@@ -59,16 +59,21 @@ def _cidr(text: str) -> str:
 
 def _full_every(value: object) -> float:
     """Seconds between two probes of the full profile; infinite for `never`."""
-    if value == NEVER:
-        return math.inf
-    return _seconds(60.0, 30 * 86400.0, "1 minute to 30 days, or never")(value)
+    return _or_never(value, _seconds(60.0, 30 * 86400.0, "1 minute to 30 days, or never"))
 
 
 def _cold_every(value: object) -> float:
     """Seconds between two cold probes; infinite for `never`."""
+    return _or_never(value, _seconds(600.0, 30 * 86400.0, "10 minutes to 30 days, or never"))
+
+
+def _or_never(value: object, seconds: Callable[[object], float]) -> float:
     if value == NEVER:
         return math.inf
-    return _seconds(600.0, 30 * 86400.0, "10 minutes to 30 days, or never")(value)
+    try:
+        return seconds(value)
+    except values.Refused as refused:
+        raise values.Refused(refused.message, "such as 6h or 1d, or never") from None
 
 
 def _pattern(text: str) -> str:

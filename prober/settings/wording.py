@@ -13,7 +13,7 @@ from prober import values
 
 _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "missing": ("is missing", "add it"),
-    "string_type": ("is not a text", "put it in quotes"),
+    "string_type": ("is not a text", "write one text, in quotes where it looks like something else"),
     "bool_type": ("is neither true nor false", ""),
     "bool_parsing": ("is neither true nor false", ""),
     "int_type": ("is not a whole number", ""),

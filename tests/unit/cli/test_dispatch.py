@@ -58,7 +58,7 @@ def test_a_bad_address_ends_with_2_and_nothing_on_stdout(capsys: pytest.CaptureF
     assert main(["check", "localhost:8000/mcp", "--format", "json"]) == 2
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("mcp-prober: error: URL: is not an http or https URL\n  ")
+    assert said.err.startswith("mcp-prober: error: URL is not an http or https URL\n  ")
 
 
 def test_a_quick_profile_refuses_what_it_would_not_ask(capsys: pytest.CaptureFixture[str]) -> None:

@@ -309,3 +309,10 @@ def test_the_schema_for_editors_refuses_what_we_refuse(text: str) -> None:
     data: Any = yaml.safe_load(text)
     with pytest.raises(jsonschema.ValidationError):
         jsonschema.validate(data, json_schema())
+
+
+def test_a_schedule_that_is_no_time_is_told_that_there_may_be_none() -> None:
+    for key in ("full_every", "cold_every"):
+        with pytest.raises(ConfigError) as refusal:
+            settings(f"endpoints: [{{name: a, url: 'https://a.example', {key}: daily}}]")
+        assert refusal.value.problems[0].hint == "such as 6h or 1d, or never"

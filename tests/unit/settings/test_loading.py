@@ -426,11 +426,12 @@ def test_problems_of_notifiers_come_with_their_places_and_all_at_once() -> None:
     _, wrong = notifier_settings(
         [spec("slak"), spec("slack", webhook="x"), spec("slack", webhook_url=5)], {"slack": Hook}
     )
+    hint = "write one text, in quotes where it looks like something else"
     assert wrong == [
         Problem("prober.yaml:9", "notifier ops: there is no such kind", "did you mean slack?"),
         Problem("prober.yaml:9", "notifier ops: webhook_url: is missing", "add it"),
         Problem("prober.yaml:10", "notifier ops: webhook: is not a known key", "did you mean webhook_url?"),
-        Problem("prober.yaml:10", "notifier ops: webhook_url: is not a text", "put it in quotes"),
+        Problem("prober.yaml:10", "notifier ops: webhook_url: is not a text", hint),
     ]
 
 
