@@ -70,6 +70,16 @@ async def test_a_probe_shows_what_was_sent_and_what_came_back(client: httpx.Asyn
 
 
 @pytest.mark.usefixtures("told")
+async def test_the_state_of_each_sentinel_is_on_the_page_and_in_the_api(client: httpx.AsyncClient) -> None:
+    (sentinel,) = (await client.get("/api/endpoints/orders")).json()["sentinels"]
+    page = (await client.get("/endpoints/orders")).text
+    assert (sentinel["tool"], sentinel["outcome"], sentinel["ms"]) == ("list_orders", "ok", 41.2)
+    assert sentinel["since"] <= sentinel["at"]
+    assert '<h2 id="sentinels">Sentinels</h2>' in page
+    assert "<span>works</span>" in page
+
+
+@pytest.mark.usefixtures("told")
 async def test_an_endpoint_that_is_up_shows_the_findings_of_its_last_full_probe(client: httpx.AsyncClient) -> None:
     summary = (await client.get("/api/endpoints/orders")).json()
     (full,) = [probe for probe in summary["probes"] if probe["profile"] == "full"]
