@@ -1,7 +1,9 @@
 """Rules about credentials: which go together, and which secrets the deployment lets be used."""
 
+import ipaddress
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from prober import values
 from prober.secrets.allowance import Allowed, AllowList, problem_with_pattern
@@ -26,13 +28,13 @@ def broken_rules(data: Mapping[str, Any]) -> Iterator[Broken]:
     """Every rule about headers, tokens, signatures and secrets that the data breaks."""
     defaults = mapping_of(mapping_of(data, "defaults"), "headers")
     yield from _headers(("defaults", "headers"), defaults)
-    allows_http = mapping_of(data, "network").get("allow_private") is True
+    network = mapping_of(data, "network")
     for index, endpoint in entries_of(data, "endpoints"):
         path = ("endpoints", index)
         own = mapping_of(endpoint, "headers")
         yield from _headers((*path, "headers"), own)
         if isinstance(endpoint.get("auth"), dict):
-            yield from _auth(path, endpoint, {**defaults, **own}, allows_http=allows_http)
+            yield from _auth(path, endpoint, {**defaults, **own}, network)
     yield from _not_allowed(data)
 
 
@@ -46,7 +48,7 @@ def _headers(path: Path, headers: Mapping[str, Any]) -> Iterator[Broken]:
 
 
 def _auth(
-    path: Path, endpoint: Mapping[str, Any], headers: Mapping[str, Any], *, allows_http: bool
+    path: Path, endpoint: Mapping[str, Any], headers: Mapping[str, Any], network: Mapping[str, Any]
 ) -> Iterator[Broken]:
     auth = mapping_of(endpoint, "auth")
     token_header = auth.get("token_header")
@@ -65,7 +67,7 @@ def _auth(
         yield Broken((*path, "auth"), message, hint)
     if signs:
         yield from _signature((*path, "auth", "sigv4"), endpoint.get("url"), mapping_of(auth, "sigv4"))
-    yield from _token_url((*path, "auth", "oauth", "token_url"), mapping_of(auth, "oauth"), allows_http=allows_http)
+    yield from _token_url((*path, "auth", "oauth", "token_url"), mapping_of(auth, "oauth"), network)
 
 
 def _taken(auth: Mapping[str, Any]) -> str:
@@ -91,14 +93,35 @@ def _is_url(text: str) -> bool:
     return True
 
 
-def _token_url(path: Path, oauth: Mapping[str, Any], *, allows_http: bool) -> Iterator[Broken]:
+def _token_url(path: Path, oauth: Mapping[str, Any], network: Mapping[str, Any]) -> Iterator[Broken]:
     url = oauth.get("token_url")
-    if isinstance(url, str) and url.lower().startswith("http:") and not allows_http:
+    if isinstance(url, str) and url.lower().startswith("http:") and not _may_be_plain(url, network):
         yield Broken(
             path,
             "is not an https URL, and the client's secret would go over it in plain text",
-            "write https, or for a server on a private network set network.allow_private: true",
+            "write https, or for a server on a private network name that network in network.allow_cidrs",
         )
+
+
+def _may_be_plain(url: str, network: Mapping[str, Any]) -> bool:
+    """Whether the address can lie in a network that is allowed. Where a name leads is judged where it is followed."""
+    if network.get("allow_private") is True:
+        return True
+    cidrs = network.get("allow_cidrs")
+    allowed = [cidr for cidr in cidrs if isinstance(cidr, str)] if isinstance(cidrs, list) else []
+    try:
+        address = ipaddress.ip_address(urlsplit(url).hostname or "")
+    except ValueError:
+        return bool(allowed)
+    return any(address in ipaddress.ip_network(cidr) for cidr in allowed if _is_network(cidr))
+
+
+def _is_network(cidr: str) -> bool:
+    try:
+        ipaddress.ip_network(cidr)
+    except ValueError:
+        return False
+    return True
 
 
 def _not_allowed(data: Mapping[str, Any]) -> Iterator[Broken]:

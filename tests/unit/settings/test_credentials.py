@@ -130,6 +130,16 @@ def test_a_client_secret_goes_over_https_unless_private_addresses_are_allowed() 
     assert endpoint(keys, rest="network: {allow_private: true}").oauth is not None
 
 
+def test_a_client_secret_may_go_over_http_to_a_network_that_is_allowed() -> None:
+    keys = f"auth: {{oauth: {{{OAUTH.replace('https://login.example.com', 'http://127.0.0.1:8080')}}}}}"
+    assert endpoint(keys, rest="network: {allow_cidrs: [127.0.0.0/8]}").oauth is not None
+    for cidrs in ("[10.0.0.0/8]", "[nonsense, 5]", "7"):
+        with pytest.raises(ConfigError, match="is not an https URL"):
+            endpoint(keys, rest=f"network: {{allow_cidrs: {cidrs}}}")
+    named = f"auth: {{oauth: {{{OAUTH.replace('https', 'http')}}}}}"
+    assert endpoint(named, rest="network: {allow_cidrs: [10.0.0.0/8]}").oauth is not None, "the guard decides"
+
+
 ALLOW = """\
 secrets:
   allow:
