@@ -40,6 +40,8 @@ def starter_file(report: ProbeReport, endpoint: Endpoint) -> str:
         "",
         *_network(report, endpoint),
         *_NOTIFIERS,
+        "",
+        *_SECRETS_AND_LIMITS,
     ]
     return "\n".join(lines) + "\n"
 
@@ -51,6 +53,29 @@ _NOTIFIERS: Final = (
     "#     webhook: env:SLACK_WEBHOOK_URL",
     "#   - kind: sns",
     "#     topic_arn: arn:aws:sns:eu-central-1:123456789012:alerts",
+)
+
+
+_NO_AUTH: Final = (
+    "    # One of these, or a signature and a token in a header of its own (token_header). Secrets are references:",
+    "    # auth: {bearer: env:MCP_TOKEN}",
+    "    # auth: {oauth: {token_url: https://login.example.com/token, client_id: me, client_secret: env:MCP_SECRET}}",
+    "    # auth: {sigv4: true}",
+)
+_FULL_PROBES: Final = (
+    "    # How often a full probe takes the place of a standard one; never is possible:",
+    "    # full_every: 1d",
+    "    # What only a full probe asks, and only where it is named: it makes a server hold or start something.",
+    "    # on_request: [tasks, subscriptions]",
+    "    # Pages whose scripts use the endpoint, so that what keeps them out is a fault:",
+    "    # browser_origins: [https://app.example.com]",
+)
+_SECRETS_AND_LIMITS: Final = (
+    "# The only secrets that may be used; without this section, all that the file refers to:",
+    "# secrets: {allow: [env:MCP_TOKEN]}",
+    "",
+    "# How much of an answer is read, and how long each phase may take:",
+    "# limits: {body: 4MiB, connect_s: 5}",
 )
 
 
@@ -78,12 +103,13 @@ def _endpoint(report: ProbeReport, endpoint: Endpoint, tools: Sequence[Tool]) ->
     yield from _sentinel(tools)
     yield "    # true: events must arrive one by one; false: they need not"
     yield "    # streaming: true"
+    yield from _FULL_PROBES
 
 
 def _auth(endpoint: Endpoint) -> Iterator[str]:
     oauth, sigv4 = endpoint.oauth, endpoint.sigv4
     if endpoint.bearer is None and oauth is None and sigv4 is None:
-        yield "    # auth: {bearer: env:MCP_TOKEN}"
+        yield from _NO_AUTH
         return
     yield "    auth:"
     if endpoint.bearer is not None:

@@ -1,5 +1,6 @@
 """The file that `init` writes: it says what was found, and it can always be used."""
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -41,6 +42,16 @@ def test_it_watches_the_endpoint_as_it_was_found(lists_tools: Listed, endpoint: 
     )
     assert "# Found: 2026-07-28 over streamable-http, stateless era." in text
     assert "network" not in text
+
+
+@pytest.mark.parametrize("key", ["auth", "full_every", "on_request", "browser_origins", "secrets", "limits"])
+def test_every_hint_can_be_used_as_it_stands(lists_tools: Listed, endpoint: Endpoint, key: str) -> None:
+    at_lambda = replace(endpoint, url="https://abc123.lambda-url.eu-central-1.on.aws/mcp")
+    text = starter_file(lists_tools(tool("find")), at_lambda)
+    hints = re.findall(rf"^ *# {key}: .*$", text, re.MULTILINE)
+    assert hints
+    for hint in hints:
+        assert settings(text.replace(hint, hint.replace("# ", ""))) != settings(text) or hint.endswith("1d")
 
 
 @pytest.mark.parametrize(("timeout_s", "interval_s"), [(0.5, 60.0), (30.0, 60.0), (300.0, 300.0)])
