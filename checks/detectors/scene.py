@@ -65,8 +65,8 @@ class Scene:
         """
         return Cause(
             confidence=confidence,
-            # What the server said may bring a full stop of its own.
-            summary=summary[:-1] if summary.endswith("..") else summary,
+            # What the server said may bring a full stop of its own, or be cut.
+            summary=summary[:-1] if summary.endswith(("..", "….")) else summary,
             evidence=(answer_proof(self.exchange), *proofs),
             fix=fix,
             reproduce="" if effect is Effect.UNKNOWN else self._curl(),

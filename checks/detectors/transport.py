@@ -168,7 +168,7 @@ def target_blocked(evidence: Evidence) -> Cause | None:
         return None
     return found.cause(
         1.0,
-        f"The prober does not connect to {_host(found)}: {clean(_error(found).detail, 200)}.",
+        f"The prober does not connect to {_host(found)}: {clean(_error(found).detail, 300)}.",
         _way_out_of_refusal(_error(found).reason),
         proofs=_address(found),
         effect=Effect.UNKNOWN,
@@ -191,7 +191,7 @@ def observer_impaired(evidence: Evidence) -> Cause | None:
     error = _error(found)
     return found.cause(
         0.95,
-        f"Nothing is known about the endpoint, because the prober could not ask: {clean(error.detail, 200)}.",
+        f"Nothing is known about the endpoint, because the prober could not ask: {clean(error.detail, 600)}.",
         _OWN_FIXES.get(error.reason, _OWN_MACHINE),
         effect=Effect.UNKNOWN,
     )

@@ -78,3 +78,8 @@ def test_a_key_that_aws_does_not_know_is_renewed_as_a_key_and_not_as_a_token(kin
     assert "AWS does not know the access key" in found.summary
     assert "AWS_ACCESS_KEY_ID" in found.fix
     assert "token behind" not in found.fix
+
+
+def test_a_text_that_is_cut_has_no_full_stop_after_it() -> None:
+    report = judge(refusal("Signature expired: " + "long " * 200), endpoint=SIGNED)
+    assert report.diagnoses[0].summary.endswith("…")
