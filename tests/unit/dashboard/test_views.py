@@ -5,11 +5,13 @@ from datetime import timedelta
 from uuid import UUID
 
 import pytest
+from starlette.requests import Request
 
 from checks.costs import COSTS, Kind
-from checks.model import Profile, Verdict
+from checks.model import Outcome, Profile, Verdict
 from checks.protocol.sentinel_call import Called
 from checks.sentinel_states import SentinelState
+from dashboard.rendering import page
 from dashboard.views import endpoint_href, endpoint_view, fleet_view, incidents_view, probe_view
 from tests.unit.dashboard.rows import NOW, endpoint_page, fleet_row, incident, notice, probe_page, report_row
 
@@ -25,6 +27,22 @@ def test_the_worst_stand_first_and_the_paused_last() -> None:
     ]
     view = fleet_view(rows, NOW)
     assert [row.name for row in view.rows] == ["a down", "b down", "degraded", "not seen", "up", "paused"]
+
+
+def test_checks_without_a_conversation_share_a_line() -> None:
+    request = Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []})
+    view = endpoint_view(endpoint_page(), {}, NOW)
+    assert view.report is not None
+    first = view.report.checks[0]
+    unasked = tuple(
+        replace(first, id=each, title=each, outcome=Outcome.SKIP, summary="not asked: no conversation is open")
+        for each in ("tools_list", "streaming", "sentinel_call")
+    )
+    cut_off = replace(view, report=replace(view.report, checks=(first, *unasked)), full=None)
+    html = bytes(page(request, "endpoint.html", endpoint=cut_off).body).decode()
+    assert html.count("not asked: no conversation is open") == 1
+    assert "tools_list, streaming, sentinel_call" in html
+    assert first.summary in html
 
 
 def test_every_sentinel_is_shown_with_its_own_state() -> None:
