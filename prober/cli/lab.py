@@ -34,19 +34,24 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _announce(urls: Mapping[str, str]) -> None:
-    width = max(len(scenario) for scenario in urls)
-    for scenario, url in urls.items():
-        print(f"{scenario:<{width}}  {url}")
+    _list(urls)
     print("Name scenarios to see the command for each. Ctrl-C ends the lab.", flush=True)
 
 
 def _announce_commands(urls: Mapping[str, str]) -> None:
     """For scenarios that were named: what each should come to, and the command that shows it."""
+    _list(urls)
     known = {scenario.id: scenario for scenario in SCENARIOS}
     for name, url in urls.items():
         scenario = known[name]
-        print(f"{name}: {scenario.verdict}{f' ({scenario.diagnosis})' if scenario.diagnosis else ''}")
+        print(f"\n{name}: {scenario.verdict}{f' ({scenario.diagnosis})' if scenario.diagnosis else ''}")
         if limit := beyond_a_command(scenario):
             print(f"  {limit}")
         print(f"  {command_for(scenario, url)}")
-    print("Ctrl-C ends the lab.", flush=True)
+    print("\nCtrl-C ends the lab.", flush=True)
+
+
+def _list(urls: Mapping[str, str]) -> None:
+    width = max(len(scenario) for scenario in urls)
+    for scenario, url in urls.items():
+        print(f"{scenario:<{width}}  {url}")

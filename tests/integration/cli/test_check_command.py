@@ -202,8 +202,10 @@ def test_the_lab_says_where_it_is_and_ends_with_ctrl_c(command: Command) -> None
     ) as process:
         assert process.stdout is not None
         lines = [process.stdout.readline().split() for _ in range(2)]
+        commands = [line for line in iter(process.stdout.readline, "Ctrl-C ends the lab.\n") if " check " in line]
         process.send_signal(signal.SIGINT)
         assert process.wait(10) == 0
     assert [line[0] for line in lines] == ["tools-empty", "dual"]
     assert all(line[1].startswith("http://127.0.0.1:") for line in lines)
+    assert [line[1] in said for line, said in zip(lines, commands, strict=True)] == [True, True]
     assert command("lab", "tool-empty").returncode == 2
