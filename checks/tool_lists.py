@@ -60,12 +60,16 @@ def remembered(evidence: Evidence, at: datetime) -> ToolMemory:
 
 
 def function_version(opening: Opening) -> str | None:
-    """The version of the function that answered first, where the name of its log stream tells it.
+    """The version of the function that answered first, where a header names its log stream."""
+    return version_in(log_stream(opening.exchanges[0]) if opening.exchanges else None)
+
+
+def version_in(stream: str | None) -> str | None:
+    """The published version in the name of a log stream, or None where it tells none.
 
     Such a name is `2026/11/20/[7]…`, or `2026/11/20/name[7]…` in a log group that functions share (AWS Lambda Developer
     Guide, "Configuring CloudWatch log groups"). `$LATEST` says nothing of a deploy.
     """
-    stream = log_stream(opening.exchanges[0]) if opening.exchanges else None
     found = _VERSION.search(stream) if stream is not None else None
     return found[1] if found is not None else None
 

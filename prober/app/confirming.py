@@ -18,7 +18,7 @@ from checks.timing import first_wait_ms
 from prober import values
 from prober.function_logs.cloudwatch_logs import Invocation, LogsUnavailable, is_request_id
 from prober.function_logs.report_line import InvocationReport
-from prober.storage import reports
+from prober.storage import accepted_tools, reports
 from prober.storage.reports import LogEntry
 from prober.storage.schedule import Claim
 
@@ -108,6 +108,10 @@ class Confirming:
         try:
             async with self._db.begin() as connection:
                 await reports.complete(connection, claim.endpoint_id, report, entry)
+                if found.function_version is not None:
+                    await accepted_tools.note_version(
+                        connection, claim.endpoint_id, found.function_version, report.slot
+                    )
         except (SQLAlchemyError, OSError) as failure:
             log.warning("what the function's log says could not be saved: %s", type(failure).__name__)
 

@@ -5,10 +5,11 @@ import re
 import threading
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final, Protocol
 
+from checks.tool_lists import version_in
 from prober.function_logs.report_line import InvocationReport, report_of
 from prober.secrets.aws import session
 
@@ -97,7 +98,7 @@ class FunctionLogs:
             page = client.filter_log_events(**request)
             for event in page.get("events", ()):
                 if (found := report_of(str(event.get("message", "")), invocation.request_id)) is not None:
-                    return found
+                    return replace(found, function_version=version_in(event.get("logStreamName")))
             if not page.get("nextToken"):
                 return None
             request["nextToken"] = page["nextToken"]

@@ -37,6 +37,8 @@ class InvocationReport:
     """How long its snapshot took to be restored, in place of that (SnapStart)."""
     memory_mb: float | None = None
     """The most that the instance used so far."""
+    function_version: str | None = None
+    """The published version that ran, where the name of the log stream tells it."""
 
     def was_waited_for(self, wait_ms: float | None) -> bool:
         """Whether a client who waited so long for the answer can have waited for the start of the instance.
@@ -57,7 +59,8 @@ def report_of(event: str, request_id: str) -> InvocationReport | None:
     if not text.startswith(_START) or named.strip() != request_id:
         return None
     found = {match["name"]: float(match["value"]) for match in _FIELD.finditer(rest)}
-    return InvocationReport(**{field: found[name] for name, field in _TEXT_FIELDS.items() if name in found})
+    told: dict[str, Any] = {field: found[name] for name, field in _TEXT_FIELDS.items() if name in found}
+    return InvocationReport(**told)
 
 
 def _of_json(text: str, request_id: str) -> InvocationReport | None:
@@ -71,7 +74,7 @@ def _of_json(text: str, request_id: str) -> InvocationReport | None:
     metrics = record.get("metrics")
     if record.get("requestId") != request_id or not isinstance(metrics, Mapping):
         return None
-    found = {field: _number(metrics.get(name)) for name, field in _JSON_FIELDS.items()}
+    found: dict[str, Any] = {field: _number(metrics.get(name)) for name, field in _JSON_FIELDS.items()}
     return InvocationReport(**found)
 
 

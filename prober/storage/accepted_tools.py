@@ -13,7 +13,7 @@ from checks.encode import as_json
 from checks.inventory import Inventory
 from checks.model import History
 from checks.text import clean
-from checks.tool_memory import ToolMemory
+from checks.tool_memory import Reading, ToolMemory, after_probe
 from prober.storage import tables
 from prober.storage.specs import inventory_of, tool_memory_of
 
@@ -78,6 +78,15 @@ async def remember(connection: AsyncConnection, endpoint: UUID, tools: ToolMemor
         table = tables.accepted_tools
         row = insert(table).values(endpoint_id=endpoint, **_values(first, FIRST_SEEN))
         await connection.execute(row.on_conflict_do_nothing())
+
+
+async def note_version(connection: AsyncConnection, endpoint: UUID, version: str, at: datetime) -> None:
+    """Keep which version of the function answered the probe of the slot `at`, which was learned only after it."""
+    state = tables.endpoint_state
+    mine = state.c.endpoint_id == endpoint
+    kept = await connection.scalar(select(state.c.tool_memory).where(mine).with_for_update())
+    memory = after_probe(tool_memory_of(kept), Reading(at=at, version=None, function=version), accepted=None)
+    await connection.execute(update(state).where(mine).values(tool_memory=as_json(memory)))
 
 
 async def known(db: AsyncEngine, name: str) -> ToolLists:

@@ -93,6 +93,21 @@ async def test_the_report_line_confirms_the_cold_start_beside_the_probe(db: Asyn
     }
 
 
+async def test_another_version_of_the_function_in_the_log_marks_a_deploy(db: AsyncEngine) -> None:
+    store, _ = await probed(db, FakeLog([InvocationReport(init_ms=800.0, function_version="7")]))
+    claim = await store.claim_one()
+    assert claim.history.tools.deploys == ()
+
+    report = report_on(claim, opening=opening(), diagnoses=(COLD,))
+    await store.save(report, claim)
+    confirming = Confirming(db, FakeLog([InvocationReport(init_ms=800.0, function_version="8")]), Waits())
+    confirming.follow(claim, report)
+    await asyncio.gather(*asyncio.all_tasks() - {asyncio.current_task()})
+
+    (deploy,) = (await store.claim_one()).history.tools.deploys
+    assert (deploy.what, deploy.at) == ("function version 7 → 8", claim.slot)
+
+
 async def test_an_instance_started_ahead_of_time_was_no_cold_start_for_the_client(db: AsyncEngine) -> None:
     store, _ = await probed(db, FakeLog([InvocationReport(init_ms=5000.0)]))
 

@@ -44,13 +44,13 @@ def group() -> str:
     return f"/aws/lambda/orders-{uuid.uuid4()}"
 
 
-def write(group: str, *lines: str, at: datetime = NOW) -> None:
+def write(group: str, *lines: str, at: datetime = NOW, stream: str = "one") -> None:
     client = boto3.client("logs", region_name=REGION)
     client.create_log_group(logGroupName=group)
-    client.create_log_stream(logGroupName=group, logStreamName="one")
+    client.create_log_stream(logGroupName=group, logStreamName=stream)
     stamp = int(at.timestamp() * 1000)
     events = [{"timestamp": stamp, "message": line} for line in lines]
-    client.put_log_events(logGroupName=group, logStreamName="one", logEvents=events)
+    client.put_log_events(logGroupName=group, logStreamName=stream, logEvents=events)
 
 
 def report_line(request_id: str, init: str = "") -> str:
@@ -70,6 +70,15 @@ async def test_the_report_of_our_own_request_is_found_among_others(aws: str, log
     )
 
     assert await logs.report(invocation(group)) == InvocationReport(function_ms=20, init_ms=812.4)
+
+
+@pytest.mark.parametrize(("stream", "version"), [("2026/11/20/[12]0a1b", "12"), ("2026/11/20/[$LATEST]0a1b", None)])
+async def test_the_stream_that_holds_the_report_names_the_published_version(
+    aws: str, logs: FunctionLogs, group: str, stream: str, version: str | None
+) -> None:
+    write(group, report_line(ID), stream=stream)
+
+    assert await logs.report(invocation(group)) == InvocationReport(function_ms=20, function_version=version)
 
 
 async def test_a_report_that_is_not_there_yet_is_none(aws: str, logs: FunctionLogs, group: str) -> None:
