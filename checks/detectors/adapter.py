@@ -1,4 +1,8 @@
-"""Causes between Lambda and the MCP server: no adapter, modes that do not fit, a host list that forgets the host."""
+"""Causes between Lambda and the MCP server: no adapter, modes that do not fit, a host list that forgets the host.
+
+Source: AWS Lambda Developer Guide, "Invoking Lambda function URLs" (payload formats) and "Response streaming for Lambda
+functions"; the README of the Lambda Web Adapter, "Configurations"; the sources of the MCP SDKs for the host check.
+"""
 
 from typing import Final
 from urllib.parse import urlsplit

@@ -1,4 +1,7 @@
-"""The server declares a capability that it does not serve, or serves one that it does not declare."""
+"""The server declares a capability that it does not serve, or serves one that it does not declare.
+
+Source: MCP, server/tools, server/prompts and server/resources, "Capabilities", of each revision.
+"""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final

@@ -1,4 +1,8 @@
-"""Cold starts, suspected from what a client can time, and those that outlast the patience of clients."""
+"""Cold starts, suspected from what a client can time, and those that outlast the patience of clients.
+
+Source: AWS Lambda Developer Guide, "Understanding the Lambda execution environment lifecycle"; `checks.instances` names
+those of single headers.
+"""
 
 from datetime import timedelta
 from typing import Final

@@ -1,4 +1,7 @@
-"""Causes around the tool list: empty, not to be had, incomplete, unfit for clients."""
+"""Causes around the tool list: empty, not to be had, incomplete, unfit for clients.
+
+Source: MCP, server/tools, "Listing Tools" and "Tool", and server/utilities/pagination, of each revision.
+"""
 
 from typing import Final
 

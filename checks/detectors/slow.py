@@ -1,4 +1,7 @@
-"""An endpoint whose warm answers take too long, seen over several probes and never in one."""
+"""An endpoint whose warm answers take too long, seen over several probes and never in one.
+
+Source: none but the endpoint's own past; the bounds are stated in `checks.baseline`.
+"""
 
 from dataclasses import dataclass
 from statistics import median

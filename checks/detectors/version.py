@@ -1,4 +1,7 @@
-"""Causes around the protocol's revision: one that we cannot speak, or not the one that the owner pinned."""
+"""Causes around the protocol's revision: one that we cannot speak, or not the one that the owner pinned.
+
+Source: MCP 2025-11-25, basic/lifecycle, "Version Negotiation", and 2026-07-28, basic/versioning.
+"""
 
 from collections.abc import Iterator
 from typing import Final
