@@ -1,7 +1,7 @@
 """A session id that the server gave out is refused later, or on some connections only.
 
-Source: MCP 2025-11-25, basic/transports, "Session Management"; that instances share no memory and answer one request at a
-time: AWS Lambda Developer Guide, "Understanding the Lambda execution environment lifecycle".
+Source: MCP 2025-11-25, basic/transports, "Session Management"; that instances share no memory and answer one request
+at a time: AWS Lambda Developer Guide, "Understanding the Lambda execution environment lifecycle".
 """
 
 from collections.abc import Sequence

@@ -1,8 +1,8 @@
 """Causes around event streams: empty, held back until the end, cut off.
 
 Source: AWS Lambda Developer Guide, "Response streaming for Lambda functions"; API Gateway Developer Guide, "Stream the
-integration response for your proxy integrations"; the README of the Lambda Web Adapter, "Response streaming". What runtimes
-write into a broken stream is read off the sources of the Rust and Node.js runtime clients.
+integration response for your proxy integrations"; the README of the Lambda Web Adapter, "Response streaming". What
+runtimes write into a broken stream is read off the sources of the Rust and Node.js runtime clients.
 """
 
 import base64
