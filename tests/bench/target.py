@@ -70,11 +70,13 @@ def answer(asked: dict[str, Any]) -> bytes:
         return b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n"
     reply = {"jsonrpc": "2.0", "id": asked["id"], "result": RESULTS[asked["method"]]}
     if asked["method"] == "tools/call":
-        kind = "text/event-stream"
-        body = "".join(f"event: message\r\ndata: {json.dumps(each)}\r\n\r\n" for each in (PROGRESS, reply)).encode()
+        kind, framing = "text/event-stream", "Transfer-Encoding: chunked"
+        events = [f"event: message\r\ndata: {json.dumps(each)}\r\n\r\n" for each in (PROGRESS, reply)]
+        body = "".join(f"{len(event):x}\r\n{event}\r\n" for event in (*events, "")).encode()
     else:
         kind, body = "application/json", json.dumps(reply).encode()
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nMcp-Session-Id: s-1\r\nContent-Length: {len(body)}\r\n\r\n"
+        framing = f"Content-Length: {len(body)}"
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nMcp-Session-Id: s-1\r\n{framing}\r\n\r\n"
     return head.encode() + body
 
 
