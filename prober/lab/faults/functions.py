@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from prober.lab import misbehaviour as bad
-from prober.lab.faults.parts import PLAIN, apart, behind_url, buffered, returning, streaming
+from prober.lab.faults.parts import GONE_SOON_S, PLAIN, apart, behind_url, buffered, returning, streaming
 from prober.lab.front_doors.function_url import Access, FunctionUrl, InvokeMode
 from prober.lab.http import Handler
 from prober.lab.runtime.function import Function
@@ -155,7 +155,7 @@ LAMBDA_FAULTS: Final[tuple[Scenario, ...]] = (
         diagnosis="warm-request-crash",
         front=Front.FUNCTION_URL_BUFFERED,
         options=PLAIN,
-        build=apart(lambda: bad.once(StatelessServer())),
+        build=apart(lambda: bad.once(StatelessServer()), idle_s=GONE_SOON_S),
     ),
     Scenario(
         id="warm-request-crash-used-up",
@@ -163,7 +163,7 @@ LAMBDA_FAULTS: Final[tuple[Scenario, ...]] = (
         verdict="down",
         diagnosis="warm-request-crash",
         front=Front.FUNCTION_URL_BUFFERED,
-        build=apart(lambda: bad.once(HandshakeServer(streams=False))),
+        build=apart(lambda: bad.once(HandshakeServer(streams=False)), idle_s=GONE_SOON_S),
     ),
     Scenario(
         id="throttled",

@@ -52,6 +52,10 @@ PAGES: Final = frozenset({PAGE})
 BROWSERS: Final[EndpointHints] = {**PLAIN, "browser_origins": [PAGE]}
 
 
+GONE_SOON_S: Final = 1.5
+"""Idle time of instances that the next probe is not to meet again."""
+
+
 def json_only() -> Handler:
     """A stateless server that answers with JSON: all that most front doors let through as it is."""
     return StatelessServer(streams=False)

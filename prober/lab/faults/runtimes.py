@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from prober.lab import misbehaviour as bad
-from prober.lab.faults.parts import PLAIN, STREAMING, apart, buffered, streaming
+from prober.lab.faults.parts import GONE_SOON_S, PLAIN, STREAMING, apart, buffered, streaming
 from prober.lab.front_doors.function_url import FunctionUrl, InvokeMode
 from prober.lab.http import Handler
 from prober.lab.runtime.api import process_function
@@ -124,6 +124,6 @@ RUNTIME_FAULTS: Final[tuple[Scenario, ...]] = (
         diagnosis="warm-request-crash",
         front=Front.FUNCTION_URL_BUFFERED,
         options={"era": "handshake"},
-        build=apart(lambda: bad.once(HandshakeServer(has_sessions=False, streams=False))),
+        build=apart(lambda: bad.once(HandshakeServer(has_sessions=False, streams=False)), idle_s=GONE_SOON_S),
     ),
 )
