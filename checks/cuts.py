@@ -12,6 +12,9 @@ from checks.plateaus import is_at_whole_seconds, round_trip_ms
 from checks.symptoms import STREAM_ERROR_MARK, Symptom, troubled
 
 _ALIKE_MS: Final = 100.0
+_HANGS_MS: Final = 250.0
+"""The end of an answer without a body is sent right behind its headers; a packet on the way may be late by less."""
+
 _BROKEN: Final = frozenset({Failure.CONNECTION_LOST, Failure.PROTOCOL})
 
 
@@ -53,9 +56,12 @@ def _lasted_ms(exchange: Exchange) -> float:
 def never_ends(exchange: Exchange) -> bool:
     """Whether a notification was taken, and its answer, which has no body, has not ended as long as we waited.
 
+    Near the probe's deadline we wait only briefly. So it must have hung for longer than its headers took to come.
     Source: aws-lambda-web-adapter and the Node.js runtime client, whose older releases never end an empty stream.
     """
     late = exchange.transport_error is not None and exchange.transport_error.failure is Failure.DEADLINE
     taken = exchange.status is not None and 200 <= exchange.status < 300
     is_notification = exchange.rpc_method is not None and exchange.rpc_id is None
-    return late and taken and is_notification and not exchange.body_size
+    hung_ms = exchange.timings.total_ms - (exchange.timings.first_byte_ms or 0.0)
+    hangs = hung_ms >= max(_HANGS_MS, exchange.timings.wait_ms or 0.0)
+    return late and taken and is_notification and not exchange.body_size and hangs

@@ -103,7 +103,8 @@ def test_an_empty_body_may_be_an_old_runtime_and_an_http_api_takes_what_a_rest_a
 
 
 def hanging(**more: Any) -> Exchange:
-    return failed(Failure.DEADLINE, "incomplete", method="notifications/initialized", **{"status": 202, **more})
+    given = {"status": 202, "total_ms": 5000.0, **more}
+    return failed(Failure.DEADLINE, "incomplete", method="notifications/initialized", **given)
 
 
 def test_a_notification_that_hangs_while_requests_are_answered_is_named_and_degrades() -> None:
@@ -123,6 +124,8 @@ def test_a_notification_that_hangs_while_requests_are_answered_is_named_and_degr
         hanging(status=None),
         hanging(body=b"Accepted", media="text/plain"),
         hanging(status=502),
+        hanging(wait_ms=480.0, total_ms=500.0),  # the probe was nearly over, and its half went by before the headers
+        hanging(wait_ms=1600.0, total_ms=2500.0),
         exchange("notifications/initialized", status=202, media=None, messages=()),
         failed(Failure.CONNECTION_LOST, "reset", method="notifications/initialized"),
     ],
