@@ -221,5 +221,5 @@ def _seconds_behind(exchange: Exchange) -> float | None:
 def _date(value: str | None) -> datetime | None:
     try:
         return None if value is None else parsedate_to_datetime(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         return None

@@ -155,7 +155,7 @@ def _clocks_differ(exchange: Exchange) -> bool:
     """Whether the front door's clock, by the Date of its answer, is too far from ours for any signature of ours."""
     try:
         theirs = parsedate_to_datetime(exchange.header("date") or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return False
     theirs = theirs if theirs.tzinfo is not None else theirs.replace(tzinfo=UTC)
     ours = exchange.started_at + timedelta(milliseconds=exchange.timings.total_ms)

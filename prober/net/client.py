@@ -173,7 +173,7 @@ class Net:
             return float(value) if math.isfinite(float(value)) else None
         try:
             at = parsedate_to_datetime(value)
-        except ValueError:
+        except (ValueError, OverflowError):
             return None
         at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
         return max((at - self._clock.now()).total_seconds(), 0.0)

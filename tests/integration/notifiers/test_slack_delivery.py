@@ -49,6 +49,7 @@ async def test_a_notice_arrives_within_slacks_limits(
     ("status", "headers", "permanent", "retry_after_s"),
     [
         (429, {"Retry-After": "30"}, False, 30.0),
+        (429, {"Retry-After": f"Fri, 20 Nov {10**20} 12:00:00 GMT"}, False, None),
         (500, {}, False, None),
         (400, {}, True, None),
         (404, {}, False, None),

@@ -136,6 +136,7 @@ def test_an_instance_whose_clock_stood_still_was_there_before() -> None:
         "Tue, 10 Nov 2026 12:00:09 GMT",  # no instance lives that long: a snapshot was restored
         "yesterday",
         "Fri, 20 Nov 2026 12:00:09",
+        "Fri, 20 Nov 99999999999999999999 12:00:09 GMT",
     ],
 )
 def test_a_clock_that_runs_or_says_nothing_keeps_the_suspicion(remapped: str) -> None:

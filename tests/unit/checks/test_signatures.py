@@ -56,7 +56,9 @@ def test_clocks_that_differ_by_more_than_five_minutes_are_told_by_the_answers_da
     assert ("Our own clock" in report.diagnoses[0].summary) == (verdict == "unknown")
 
 
-@pytest.mark.parametrize("date", ["", "yesterday", "Fri, 20 Nov 99999 12:00:00 GMT"])
+@pytest.mark.parametrize(
+    "date", ["", "yesterday", "Fri, 20 Nov 99999 12:00:00 GMT", f"Fri, 20 Nov {10**20} 12:00:00 GMT"]
+)
 def test_a_date_that_cannot_be_read_tells_nothing(date) -> None:
     assert judge(refusal(WRONG, date=date), endpoint=SIGNED).verdict == "down"
 
