@@ -21,6 +21,8 @@ JOINED_BYTES: Final = 100_000
 HEADERS_EARLY_SHARE: Final = 0.8
 """Headers that come before this share of the wait for the first event were not held back with it."""
 
+_OPENINGS: Final = frozenset({"initialize", "server/discover"})
+
 ONE_BODY_TOOK_MS: Final = 1000.0
 """A tool that takes longer than this and is expected to stream should not answer in one JSON body."""
 
@@ -133,9 +135,14 @@ def _pace_of_burst(exchange: Exchange, cadence: Cadence, expected: bool | None, 
 def held_back(exchanges: Iterable[Exchange], expected: bool | None) -> tuple[Exchange, Pace] | None:
     """The answer that shows best that events did not come one by one: a burst before a length, and that before a body.
 
-    Where streaming is expected, only tool calls count, because only they were asked to report progress.
+    Where streaming is expected, only tool calls count, because only they were asked to report progress. An opening
+    never does: it waits for an instance to start, which says nothing about the time between its events.
     """
-    counted = [each for each in exchanges if expected is None or each.rpc_method == "tools/call"]
+    counted = [
+        each
+        for each in exchanges
+        if each.rpc_method == "tools/call" or (expected is None and each.rpc_method not in _OPENINGS)
+    ]
     for pace in (Pace.BURST, Pace.SIZED, Pace.ONE_BODY, Pace.JOINED):
         for exchange in counted:
             if pace_of(exchange, expected) is pace:

@@ -7,13 +7,16 @@ from typing import Any
 import pytest
 
 from checks.model import Effect, Exchange, Failure, Outcome, Sentinel
+from checks.spec import Era
 from tests.unit.checks.conversations import (
     FUNCTION_URL,
     Judged,
     called,
     endpoint,
     exchange,
+    initialized,
     judge,
+    ok,
     opened,
     progress,
     streamed,
@@ -124,6 +127,17 @@ def test_a_length_of_an_expected_stream_shows_that_it_was_collected(
 ) -> None:
     assert after(streamed(*times, headers=(LENGTH,)), streaming).ids == ids
     assert after(streamed(*times, headers=(("content-length", "7"),)), streaming).ids == ids
+
+
+@pytest.mark.parametrize("streaming", [True, None, False])
+def test_an_opening_that_waits_for_a_cold_start_is_no_burst(streaming: bool | None) -> None:
+    log = {"jsonrpc": "2.0", "method": "notifications/message", "params": {"level": "info", "data": "ready"}}
+    result = {"protocolVersion": "2025-11-25", "capabilities": {"tools": {}}, "serverInfo": {"name": "o"}}
+    first = initialized(messages=[log, ok(result)], media="text/event-stream", headers=(LENGTH,), wait_ms=2500.0)
+
+    judged = judge(opened(first, era=Era.HANDSHAKE), tool_page("a"), endpoint=endpoint(streaming=streaming))
+
+    assert judged.ids == []
 
 
 def test_the_proof_holds_the_ratio_of_the_events_to_the_time_taken() -> None:
