@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from enum import Enum, auto
 from typing import Final
 
+from checks.front_door import LAMBDA_DOORS, front_door_of
 from checks.model import Exchange, Opening
 from checks.spec import EVENT_STREAM_TYPE, JSON_TYPE
 
@@ -34,7 +35,9 @@ class Pace(Enum):
     BURST = auto()
     """Several events, all together, although the server took its time."""
     SIZED = auto()
-    """An event stream with a Content-Length: nobody knows the length of a stream before its end."""
+    """Events with a Content-Length: nobody knows the length of a stream before its end. A server may well write a
+    single event, the answer of a quick tool, in one go; then a front door of Lambda is needed to tell that it buffers.
+    """
     ONE_BODY = auto()
     """A JSON body, late, where events were expected."""
     JOINED = auto()
@@ -119,7 +122,7 @@ def pace_of(exchange: Exchange, expected: bool | None) -> Pace:
     sized = exchange.media_type == EVENT_STREAM_TYPE and exchange.header("content-length") is not None
     if cadence.is_burst:
         return _pace_of_burst(exchange, cadence, expected, sized=sized)
-    if sized and expected is True:
+    if sized and expected is True and (cadence.events > 1 or front_door_of(exchange) in LAMBDA_DOORS):
         return Pace.SIZED
     return Pace.STREAMED if cadence.spread_ms > BURST_SPREAD_MS else Pace.UNMEASURED
 

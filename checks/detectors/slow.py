@@ -27,6 +27,9 @@ ENOUGH_BASELINE: Final = 4
 RATIO: Final = 2.0
 """Against its own past, an endpoint is slow only where it takes this many times as long."""
 
+LEAST_RISE_MS: Final = 250.0
+"""And so much longer: by less, no client feels it, and the load of a morning makes it out of a quiet night's past."""
+
 _FIX: Final = (
     "Look at the function's Duration metric: where it rose as well, the function or what it calls is slower (a "
     "database, another service); more memory gives it more CPU:\n"
@@ -92,7 +95,7 @@ def _measure(evidence: Evidence) -> _Measure | None:
     if len(usual) < ENOUGH_BASELINE:
         return None
     middle = median(usual)
-    limit = max(limit_ms(usual), RATIO * middle)
+    limit = max(limit_ms(usual), RATIO * middle, middle + LEAST_RISE_MS)
     return _Measure(limit, f"{milliseconds(limit)}, against {milliseconds(middle)} usually", 0.7)
 
 

@@ -64,6 +64,9 @@ WORKER_THREADS: Final = 4
 SECRET_THREADS: Final = 4
 """For secrets, so that a notice that hangs keeps no probe from its credentials."""
 
+LOG_THREADS: Final = 2
+"""For searches in the logs of functions, so that one that hangs delays no notice."""
+
 
 Job = tuple[IntervalTrigger, str, Callable[[], Awaitable[Any]]]
 """When, what it is called in the log, and what is done."""
@@ -104,10 +107,11 @@ class Monitor:
         self._edited: Settings | None = None
         self._executor = DaemonExecutor(WORKER_THREADS, "blocking")
         self._secrets_executor = DaemonExecutor(SECRET_THREADS, "secrets")
+        self._logs_executor = DaemonExecutor(LOG_THREADS, "logs")
         self._grant_access(settings)
         self._delivery = Delivery(db, self._channels(settings), worker=worker, clock=clock)
         self._metrics: CloudWatch | None = None
-        self._confirming = Confirming(db, FunctionLogs(self._executor))
+        self._confirming = Confirming(db, FunctionLogs(self._logs_executor))
         cycle = Cycle(db=db, clock=clock, policy=self._policy, published=self._published)
         self._scheduler: Scheduler[Claim] = Scheduler(
             claim=self._claim, run=cycle.run, release=self._release, capacity=CAPACITY
@@ -120,7 +124,7 @@ class Monitor:
         """
         timer = AsyncIOScheduler(timezone="UTC")
         async with AsyncExitStack() as ending:
-            for executor in (self._executor, self._secrets_executor):
+            for executor in (self._executor, self._secrets_executor, self._logs_executor):
                 ending.callback(executor.shutdown, wait=False, cancel_futures=True)
             if self._following is not None and self._following.owns_endpoints:
                 await self._write_endpoints(self._settings)

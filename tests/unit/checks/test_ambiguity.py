@@ -61,13 +61,17 @@ EMPTY = judge(refused(exchange("initialize", body=b"", headers=FUNCTION_URL)))
 FOREIGN = judge(refused(exchange("initialize", body=b'{"ok":true}', headers=FUNCTION_URL)))
 PRELUDE = judge(refused(exchange("initialize", body=b'{"statusCode":200}' + b"\0" * 8 + b"x", headers=FUNCTION_URL)))
 HANGS = judge(
-    opened(initialized(), failed(Failure.DEADLINE, method="notifications/initialized", status=202), era=Era.HANDSHAKE),
+    opened(
+        initialized(),
+        failed(Failure.DEADLINE, method="notifications/initialized", status=202, total_ms=5000.0),
+        era=Era.HANDSHAKE,
+    ),
     tool_page("add"),
 )
 BURST = calling(streamed(1800.0, 1801.0))
 JOINED = calling(streamed(1800.0, 1801.0, wait_ms=20.0))
 LATE_BODY = calling(called(wait_ms=4000.0))
-SIZED = calling(streamed(40.0, headers=(("Content-Length", "99"),)))
+SIZED = calling(streamed(40.0, 41.0, headers=(("Content-Length", "99"),)))
 NO_EVENT = calling(exchange("tools/call", media="text/event-stream", body=b""))
 ENDS_EARLY = calling(cut(700.0))
 ENDS_TO_BE_RESUMED = calling(cut(700.0, failure=None, body=b"id: 7\ndata: \n\n", messages=()))
