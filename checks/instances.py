@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import datetime
-from email.utils import parsedate_to_datetime
 from enum import Enum, auto
 from statistics import median
 from typing import Final
 
 from checks.front_door import LAMBDA_DOORS, FrontDoor, front_door_of
+from checks.http_date import read_date
 from checks.model import Evidence, Exchange, History, Proof
 from checks.proofs import header_proof, milliseconds
 from checks.symptoms import is_tool_call
@@ -212,14 +211,7 @@ _REMAPPED_DATE: Final = "x-amzn-remapped-date"
 
 def _seconds_behind(exchange: Exchange) -> float | None:
     """By how much the application's Date is older than the front door's; None where one of them is not there."""
-    theirs, own = _date(exchange.header(_REMAPPED_DATE)), _date(exchange.header("date"))
-    if theirs is None or own is None or (theirs.tzinfo is None) is not (own.tzinfo is None):
+    theirs, own = read_date(exchange.header(_REMAPPED_DATE)), read_date(exchange.header("date"))
+    if theirs is None or own is None:
         return None
     return (own - theirs).total_seconds()
-
-
-def _date(value: str | None) -> datetime | None:
-    try:
-        return None if value is None else parsedate_to_datetime(value)
-    except (ValueError, OverflowError):
-        return None

@@ -5,12 +5,12 @@ access to an AWS Lambda function URL origin"; IAM User Guide, "Troubleshoot Sign
 statements of a policy is missing cannot be seen from outside.
 """
 
-from datetime import UTC, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from typing import Final
 
 from checks.detectors.scene import Scene, scene
 from checks.front_door import relayed_by_cloudfront
+from checks.http_date import read_date
 from checks.model import Effect, Evidence, Exchange
 from checks.proofs import header_proof
 from checks.symptoms import Symptom, error_message, error_type
@@ -153,10 +153,8 @@ def _own_signature(found: Scene) -> Cause:
 
 def _clocks_differ(exchange: Exchange) -> bool:
     """Whether the front door's clock, by the Date of its answer, is too far from ours for any signature of ours."""
-    try:
-        theirs = parsedate_to_datetime(exchange.header("date") or "")
-    except (ValueError, OverflowError):
+    theirs = read_date(exchange.header("date"))
+    if theirs is None:
         return False
-    theirs = theirs if theirs.tzinfo is not None else theirs.replace(tzinfo=UTC)
     ours = exchange.started_at + timedelta(milliseconds=exchange.timings.total_ms)
     return abs(theirs - ours) > _TOLERANCE

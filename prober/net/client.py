@@ -6,14 +6,13 @@ import math
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
-from datetime import UTC
-from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Final
 from urllib.parse import urlencode
 
 import httpx
 
+from checks.http_date import read_date
 from checks.model import Failure, TransportError
 from checks.text import clean_bytes
 from prober.clock import Clock
@@ -171,12 +170,8 @@ class Net:
             return None
         if value.isascii() and value.isdigit():
             return float(value) if math.isfinite(float(value)) else None
-        try:
-            at = parsedate_to_datetime(value)
-        except (ValueError, OverflowError):
-            return None
-        at = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
-        return max((at - self._clock.now()).total_seconds(), 0.0)
+        at = read_date(value)
+        return None if at is None else max((at - self._clock.now()).total_seconds(), 0.0)
 
 
 async def _excerpt(body: Body) -> bytes:
