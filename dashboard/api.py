@@ -17,6 +17,7 @@ from checks.model import Verdict
 from checks.text import shown_url
 from dashboard.services import WithServices
 from dashboard.views import endpoint_href, probe_href
+from prober.incidents.rules import Severity
 from prober.storage import cold_starts as storage
 from prober.storage import queries
 
@@ -29,7 +30,8 @@ class Incident(BaseModel):
     model_config = ConfigDict(from_attributes=True)
 
     id: UUID
-    severity: Verdict
+    verdict: Verdict
+    severity: Severity
     since: datetime
     opened_at: datetime
     ended_at: datetime | None

@@ -23,6 +23,7 @@ from dashboard.evidence import ReportView, report_view, transport_name
 from dashboard.sentinels import SentinelView, sentinel_views
 from dashboard.tool_lists import ToolListsView, tool_lists_view
 from dashboard.wording import absolute, ago, counted, milliseconds, short, span
+from prober.incidents.rules import Severity
 from prober.storage.queries import EndpointPage, FleetRow, IncidentRow, NoticeRow, ProbePage, ReportRow
 
 FLEET_BARS: Final = 30
@@ -58,7 +59,8 @@ class Moment:
 class IncidentView:
     endpoint: str
     href: str
-    severity: Verdict
+    verdict: Verdict
+    severity: Severity
     cause: str
     summary: str
     since: Moment
@@ -72,7 +74,8 @@ class NoticeView:
     href: str
     title: str
     channel: str
-    severity: Verdict
+    verdict: Verdict | None
+    severity: Severity
     kind: str
     state: str
     """`sent`, `waiting` or `given up`."""
@@ -237,7 +240,7 @@ def fleet_view(fleet: Sequence[FleetRow], now: datetime) -> FleetView:
     slots = [row.slot for row in fleet if row.slot is not None]
     still_open = sorted(
         (row.incident for row in fleet if row.incident),
-        key=lambda each: (_ORDER.index(each.severity), -each.opened_at.timestamp()),
+        key=lambda each: (_ORDER.index(each.verdict), -each.opened_at.timestamp()),
     )
     more = len(still_open) - FLEET_INCIDENTS
     ordered = sorted(fleet, key=lambda row: (not row.enabled, _ORDER.index(row.verdict), row.name))
@@ -651,6 +654,7 @@ def _incident(row: IncidentRow, now: datetime) -> IncidentView:
     return IncidentView(
         endpoint=clean(row.endpoint_name),
         href=endpoint_href(row.endpoint_name),
+        verdict=row.verdict,
         severity=row.severity,
         cause=clean(row.cause or ""),
         summary=clean(row.cause_summary, 500),
@@ -667,6 +671,7 @@ def _notice(row: NoticeRow, now: datetime) -> NoticeView:
         href=endpoint_href(row.endpoint_name),
         title=clean(row.title),
         channel=clean(row.channel),
+        verdict=row.verdict,
         severity=row.severity,
         kind=clean(row.kind),
         state=state,

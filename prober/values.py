@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from enum import Enum, auto
 from typing import Final
 from urllib.parse import SplitResult, urlsplit
+from zoneinfo import ZoneInfo
 
 from checks.credentials import names_credential
 from prober.limits import KIB, MIB
@@ -26,9 +27,9 @@ MAX_URL: Final = 2048
 MAX_HEADER_VALUE: Final = 8192
 DURATION_PATTERN: Final = r"^\s*[0-9]+(\.[0-9]+)?\s*(ms|s|m|h|d)?\s*$"
 
-SIZE_PATTERN: Final = r"^\s*([0-9]{1,12})\s*(B|KiB|MiB)?\s*$"
+SIZE_PATTERN: Final = r"^\s*([0-9]{1,12})\s*(B|KiB|MiB|GiB)?\s*$"
 
-_UNIT_BYTES: Final = {None: 1, "B": 1, "KiB": KIB, "MiB": MIB}
+_UNIT_BYTES: Final = {None: 1, "B": 1, "KiB": KIB, "MiB": MIB, "GiB": 1024 * MIB}
 _UNIT_S: Final = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 _HOST_LABEL: Final = re.compile(r"[A-Za-z0-9_](?:[A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?")
@@ -258,6 +259,31 @@ def reference(text: str) -> str:
     problem = problem_with(text)
     if problem is not None:
         raise Refused("is not a reference to a secret", problem)
+    return text
+
+
+def wall_time(text: str) -> str:
+    """A time of the day on a clock, such as `02:00`."""
+    if not re.fullmatch(r"([01][0-9]|2[0-3]):[0-5][0-9]", text):
+        raise Refused("is not a time of the day", "such as 02:00 or 23:30, in quotes")
+    return text
+
+
+def zone(text: str) -> str:
+    """The IANA name of a time zone that this machine knows."""
+    try:
+        ZoneInfo(text)
+    except (ValueError, OSError):
+        raise Refused("is not a time zone", "such as Europe/Berlin, America/New_York or UTC") from None
+    return text
+
+
+def host_port(text: str) -> str:
+    """A place in the network such as `example.com:443` or `[2001:db8::1]:443`."""
+    host, _, port = text.rpartition(":")
+    bare = host[1:-1] if host.startswith("[") and host.endswith("]") else host
+    if not (port.isascii() and port.isdecimal() and 0 < int(port) < 65536) or not _is_host(bare):
+        raise Refused("is not a host with a port", "such as example.com:443")
     return text
 
 

@@ -20,7 +20,6 @@ from prober.app.delivering import Delivery
 from prober.clock import Clock
 from prober.endpoints.config_file import ConfigFileWatcher
 from prober.function_logs.cloudwatch_logs import FunctionLogs
-from prober.incidents.rules import Rules
 from prober.metrics.cloudwatch import CloudWatch, monthly_price_usd, open_client
 from prober.net.client import Net
 from prober.net.guard import GuardPolicy
@@ -180,10 +179,9 @@ class Monitor:
         self._confirming.follow(claim, report)
 
     def _policy(self) -> Policy:
-        incidents = self._settings.incidents
         return Policy(
             location=self._settings.location,
-            rules=Rules(fail_after=incidents.fail_after, recover_after=incidents.recover_after),
+            rules=self._settings.rules,
             channels=tuple(channel.name for channel in self._delivery.channels),
             net=self._net,
             credentials=self._credentials,

@@ -15,7 +15,7 @@ from pydantic import TypeAdapter
 
 from checks.model import Diagnosis, Effect, Outcome, ProbeReport, Verdict
 from checks.text import clean, storable
-from prober.incidents.rules import Rules
+from prober.incidents.rules import Rules, Severity
 
 _NAMESPACE: Final = UUID("6f6a3a52-9f0e-5b8e-9d0b-2d1f4f7d8c11")
 """Ids are derived from the report that caused them, so that a step computed twice names the same things."""
@@ -51,8 +51,9 @@ class Incident:
     """The time between the first bad probe and the first good one, once enough probes confirm it."""
 
     id: UUID
-    severity: Verdict
+    verdict: Verdict
     """`down` once `fail_after` verdicts in a row were down, `degraded` before; it never falls back."""
+    severity: Severity
     since: datetime
     """Of the first bad probe."""
     opened_at: datetime
@@ -174,9 +175,11 @@ def _grown(streak: Streak | None, seen: Seen) -> Streak:
 def _outside(streak: Streak, seen: Seen, rules: Rules, now: datetime) -> tuple[Incident | None, Transition | None]:
     if not streak.bad or streak.length < rules.fail_after:
         return None, None
+    verdict = Verdict.DOWN if streak.down >= rules.fail_after else Verdict.DEGRADED
     incident = Incident(
         id=uuid5(_NAMESPACE, str(streak.first_report)),
-        severity=Verdict.DOWN if streak.down >= rules.fail_after else Verdict.DEGRADED,
+        verdict=verdict,
+        severity=rules.severity_of(verdict, seen.cause_id),
         since=streak.since,
         opened_at=now,
         shown=seen,
@@ -192,20 +195,21 @@ def _inside(
         if streak.length < rules.recover_after:
             return incident, None
         return None, _transition(TransitionKind.CLOSED, replace(incident, ended_at=streak.since), seen, now)
-    if incident.severity is Verdict.DEGRADED and streak.down >= rules.fail_after:
-        after = _bearing(replace(incident, severity=Verdict.DOWN), seen)
+    if incident.verdict is Verdict.DEGRADED and streak.down >= rules.fail_after:
+        after = _bearing(replace(incident, verdict=Verdict.DOWN), seen, rules)
         return after, _transition(TransitionKind.WORSENED, after, seen, now, before=incident.shown)
     confirmed = seen.cause_id is not None and streak.same_cause >= rules.fail_after
     if not confirmed or seen.cause_id == incident.shown.cause_id:
         return incident, None
-    after = _bearing(incident, seen)
+    after = _bearing(incident, seen, rules)
     if seen.cause_id in incident.announced:
         return after, None
     return after, _transition(TransitionKind.CAUSE_CHANGED, after, seen, now, before=incident.shown)
 
 
-def _bearing(incident: Incident, seen: Seen) -> Incident:
-    return replace(incident, shown=seen, announced=_with(incident.announced, seen.cause_id))
+def _bearing(incident: Incident, seen: Seen, rules: Rules) -> Incident:
+    severity = max(incident.severity, rules.severity_of(incident.verdict, seen.cause_id), key=lambda each: each.weight)
+    return replace(incident, shown=seen, severity=severity, announced=_with(incident.announced, seen.cause_id))
 
 
 def _with(announced: tuple[str, ...], cause_id: str | None) -> tuple[str, ...]:

@@ -1,57 +1,14 @@
 """What a person is told about a transition, in the words that every channel uses."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any, Final
-from uuid import UUID
+from typing import Final
 
-from pydantic import TypeAdapter
-
-from checks.model import Verdict
-from checks.text import clean, storable
+from checks.text import clean
 from prober.incidents.lifecycle import Incident, Transition, TransitionKind
+from prober.incidents.notice import Notice, NoticeKind
 
 _NO_CAUSE: Final = "No known cause explains it; the probe's own page shows what was sent and what came back."
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
-    """One worded message. Its id is stable: whoever gets it twice can tell."""
-
-    id: UUID
-    kind: TransitionKind
-    endpoint: str
-    severity: Verdict
-    """Of the incident: `down` or `degraded`, also in the notice of its end."""
-    diagnosis: str | None
-    title: str
-    lines: tuple[str, ...]
-    """Cause, evidence and since when, a sentence each."""
-    fix: str
-    """What to do about it; empty when there is nothing to do."""
-    since: datetime
-    at: datetime
-    incident_id: UUID
-    path: str
-    """Of the page that shows the probe behind it, below the dashboard's address."""
-
-    def link(self, public_url: str | None) -> str | None:
-        """The address of that page, or None where nobody said under which address the dashboard is reached."""
-        return f"{public_url.rstrip('/')}{self.path}" if public_url else None
-
-    def to_json(self) -> dict[str, Any]:
-        """A JSON value that PostgreSQL accepts and `from_json` reads back to an equal notice."""
-        plain: dict[str, Any] = storable(_NOTICE.dump_python(self, mode="json"))
-        return plain
-
-    @staticmethod
-    def from_json(value: Mapping[str, Any]) -> "Notice":
-        """The notice that `to_json` wrote. Raises ValueError for anything else."""
-        return _NOTICE.validate_python(dict(value))
-
-
-_NOTICE: Final = TypeAdapter(Notice)
 
 
 def notice_of(transition: Transition, endpoint: str) -> Notice:
@@ -61,16 +18,17 @@ def notice_of(transition: Transition, endpoint: str) -> Notice:
     is_over = transition.kind is TransitionKind.CLOSED
     return Notice(
         id=transition.id,
-        kind=transition.kind,
+        kind=NoticeKind(transition.kind),
+        thread=incident.id,
         endpoint=name,
         severity=incident.severity,
+        verdict=incident.verdict,
         diagnosis=incident.shown.cause_id,
         title=_TITLES[transition.kind](name, incident),
         lines=_LINES[transition.kind](transition),
         fix="" if is_over else clean(incident.shown.fix, 2000, keep_lines=True),
         since=incident.since,
         at=transition.at,
-        incident_id=incident.id,
         path=f"/probes/{transition.report_id}",
     )
 
@@ -133,8 +91,8 @@ def _lines_of_end(transition: Transition) -> tuple[str, ...]:
 
 
 _TITLES: Final[Mapping[TransitionKind, Callable[[str, Incident], str]]] = {
-    TransitionKind.OPENED: lambda name, incident: f"{name} is {incident.severity}",
-    TransitionKind.WORSENED: lambda name, incident: f"{name} got worse: it is {incident.severity} now",
+    TransitionKind.OPENED: lambda name, incident: f"{name} is {incident.verdict}",
+    TransitionKind.WORSENED: lambda name, incident: f"{name} got worse: it is {incident.verdict} now",
     TransitionKind.CAUSE_CHANGED: lambda name, incident: f"{name} is still not well, for another reason",
     TransitionKind.CLOSED: lambda name, incident: f"{name} is up again after {_lasted(incident)}",
 }

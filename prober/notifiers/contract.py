@@ -10,7 +10,8 @@ from pydantic_core import PydanticCustomError
 
 from checks.text import clean
 from prober import values
-from prober.incidents.wording import Notice, moment_in_words
+from prober.incidents.notice import Notice
+from prober.incidents.wording import moment_in_words
 from prober.net.client import Net
 
 _WORTH_ANOTHER_TRY: Final = frozenset({408, 425, 429})
@@ -106,5 +107,5 @@ def plain_text(notice: Notice, public_url: str | None) -> str:
     link = notice.link(public_url)
     if link:
         parts.append(f"The probe: {link}")
-    parts.append(f"Incident {notice.incident_id}, since {moment_in_words(notice.since)}\nNotice {notice.id}")
+    parts.append(f"Incident {notice.thread}, since {moment_in_words(notice.since)}\nNotice {notice.id}")
     return "\n\n".join(parts)

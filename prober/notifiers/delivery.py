@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from prober.clock import Clock
-from prober.incidents.wording import Notice
+from prober.incidents.notice import Notice
 from prober.notifiers.contract import Notifier, NotifyError
 from prober.storage import outbox
 from prober.storage.outbox import OutboxRow

@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import AfterValidator, Field
 
-from prober.incidents.wording import Notice
+from prober.incidents.notice import Notice
 from prober.notifiers.contract import ChannelSettings, NotifyError, Tools
 from prober.settings import from_file
 

@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Final, Self
 from pydantic import Field
 
 from checks.text import ELLIPSIS
-from prober.incidents.lifecycle import TransitionKind
-from prober.incidents.wording import Notice, moment_in_words
+from prober.incidents.notice import Notice
+from prober.incidents.rules import Severity
+from prober.incidents.wording import moment_in_words
 from prober.notifiers.contract import ChannelSettings, NotifyError, Reference, Tools, refusal
 from prober.secrets.references import SecretError
 
@@ -22,7 +23,7 @@ TEXT_LIMIT: Final = 4000
 _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 """The only characters that act in Slack's text: they make links and mentions ("Formatting text for app surfaces")."""
 _ERROR_CODE: Final = re.compile(r"[a-z_]{1,60}")
-_MARKS: Final = {"down": "🔴", "degraded": "🟠"}
+_MARKS: Final = {Severity.CRITICAL: "🔴", Severity.WARNING: "🟠", Severity.INFO: "🔵"}
 _MARK_OF_END: Final = "🟢"
 
 
@@ -69,7 +70,7 @@ class Slack:
 
 def message(notice: Notice, public_url: str | None) -> dict[str, Any]:
     """The webhook's payload. Remote text can neither mention anybody, nor make a link, nor exceed a limit."""
-    mark = _MARK_OF_END if notice.kind is TransitionKind.CLOSED else _MARKS.get(notice.severity, "⚪")
+    mark = _MARK_OF_END if notice.is_end else _MARKS[notice.severity]
     title = f"{mark} {notice.title}"
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": escaped(title, HEADER_LIMIT), "emoji": False}},

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, Field
 from pydantic_core import PydanticCustomError
 
 from checks.text import clean
-from prober.incidents.wording import Notice
+from prober.incidents.notice import Notice
 from prober.notifiers.contract import ChannelSettings, NotifyError, Tools, plain_text, refusal
 from prober.secrets.aws import session
 
@@ -127,6 +127,7 @@ def publication(notice: Notice, settings: SnsSettings, public_url: str | None) -
             for name, value in {
                 "endpoint": notice.endpoint,
                 "severity": notice.severity,
+                "verdict": notice.verdict or "none",
                 "kind": notice.kind,
                 "diagnosis": notice.diagnosis or "none",
                 "notice": str(notice.id),

@@ -10,6 +10,9 @@ from pydantic import ValidationError
 from checks.model import Endpoint, Expectation, OAuth, Sentinel, SigV4
 from checks.spec import Era, Transport
 from prober import values
+from prober.incidents.notice import Route
+from prober.incidents.rules import Alerting, Rules, Window
+from prober.incidents.windows import MaintenanceWindow
 from prober.limits import Limits
 from prober.secrets.allowance import Allowed, AllowList
 from prober.secrets.references import SecretError, is_reference, is_remote, resolve
@@ -18,10 +21,15 @@ from prober.settings.document import Document, Path, read
 from prober.settings.model import (
     CloudWatchSettings,
     DashboardSettings,
-    IncidentRules,
+    EndpointOptions,
     Network,
     NotifierSpec,
+    ObserverSettings,
+    Retention,
     Settings,
+    SpoolSettings,
+    StatusSettings,
+    WatchdogSettings,
 )
 from prober.settings.problems import ConfigError, Problem
 from prober.settings.wording import wording
@@ -38,6 +46,8 @@ ENVIRONMENT: Final[Mapping[str, tuple[str, ...]]] = {
 }
 """Variables that stand over the file; DATABASE_URL does too. An empty variable counts as not set."""
 
+
+_WEEKDAYS: Final = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
 
 Judge = Callable[[Settings], Sequence[Problem]]
 """Names problems that only rooms above the settings can see, such as an unknown kind of notifier.
@@ -169,7 +179,15 @@ def _order(problem: Problem) -> tuple[int, str]:
 def _settings(parsed: schema.ConfigFile, notifiers: tuple[NotifierSpec, ...], database_url: str | None) -> Settings:
     return Settings(
         endpoints=tuple(_endpoint(each, parsed.defaults) for each in parsed.endpoints),
-        incidents=IncidentRules(**parsed.incidents.model_dump()),
+        options={each.name: options for each in parsed.endpoints if (options := _options(each)) != EndpointOptions()},
+        rules=_rules(parsed.incidents),
+        alerting=_alerting(parsed.incidents),
+        maintenance=tuple(_maintenance(each) for each in parsed.maintenance),
+        spool=SpoolSettings(quota_bytes=parsed.spool.quota),
+        retention=_retention(parsed.retention),
+        observer=_observer(parsed.observer),
+        watchdog=WatchdogSettings(url=parsed.watchdog.url, every_s=parsed.watchdog.every),
+        status=StatusSettings(**parsed.status.model_dump()),
         network=Network(allow_cidrs=tuple(parsed.network.allow_cidrs), allow_private=parsed.network.allow_private),
         limits=Limits(**parsed.limits.model_dump(by_alias=True)),
         secrets=None if parsed.secrets is None else _allow_list(parsed.secrets),
@@ -179,6 +197,9 @@ def _settings(parsed: schema.ConfigFile, notifiers: tuple[NotifierSpec, ...], da
             namespace=parsed.cloudwatch.namespace,
             region=parsed.cloudwatch.region,
             flush_s=parsed.cloudwatch.flush,
+            metrics=parsed.cloudwatch.metrics,
+            aggregates=parsed.cloudwatch.aggregates,
+            emf_file=None if parsed.cloudwatch.emf_file is None else FilePath(parsed.cloudwatch.emf_file),
         ),
         dashboard=DashboardSettings(**parsed.dashboard.model_dump()),
         location=parsed.location,
@@ -216,6 +237,63 @@ def _endpoint(section: schema.EndpointSection, defaults: schema.DefaultsSection)
         verify_tls=verify_tls,
         enabled=section.enabled,
     )
+
+
+def _options(section: schema.EndpointSection) -> EndpointOptions:
+    return EndpointOptions(
+        fail_after=section.fail_after,
+        recover_after=section.recover_after,
+        depends_on=tuple(dict.fromkeys(section.depends_on)),
+        metrics=section.metrics,
+    )
+
+
+def _rules(section: schema.IncidentsSection) -> Rules:
+    return Rules(
+        fail_after=section.fail_after,
+        recover_after=section.recover_after,
+        window=None if section.window is None else Window(section.window.bad, section.window.of),
+        flaky=None if section.flaky == schema.NEVER else Window(section.flaky.bad, section.flaky.of),
+        flap_changes=section.flap_changes,
+        severities=dict(section.severities),
+    )
+
+
+def _alerting(section: schema.IncidentsSection) -> Alerting:
+    return Alerting(
+        mass_after=section.mass_after,
+        group_by=tuple(dict.fromkeys(section.group_by)),
+        confirm_after_s=section.confirm_after,
+        deploy_mute_s=section.deploy_mute,
+    )
+
+
+def _maintenance(section: schema.MaintenanceSection) -> MaintenanceWindow:
+    hours, minutes = section.at.split(":")
+    return MaintenanceWindow(
+        name=section.name,
+        zone=section.zone,
+        at_minute=60 * int(hours) + int(minutes),
+        lasts_s=section.lasts,
+        weekdays=tuple(sorted({_WEEKDAYS.index(day) for day in section.weekdays})),
+        month_days=tuple(sorted(set(section.month_days))),
+        endpoints=tuple(dict.fromkeys(section.endpoints)),
+        labels=dict(section.labels),
+    )
+
+
+def _retention(section: schema.RetentionSection) -> Retention:
+    return Retention(
+        evidence_days=section.evidence,
+        reports_days=section.reports,
+        hours_days=section.hours,
+        days_days=None if isinstance(section.days, str) else section.days,
+    )
+
+
+def _observer(section: schema.ObserverSection) -> ObserverSettings:
+    canaries = None if section.canaries is None else tuple(dict.fromkeys(section.canaries))
+    return ObserverSettings(canaries=canaries, lag_ms=section.lag * 1000)
 
 
 def _credentials(section: schema.AuthSection) -> dict[str, Any]:
@@ -280,11 +358,21 @@ def _notifiers(document: Document, directory: FilePath) -> Iterator[NotifierSpec
         if any(unread[:2] == path for unread in document.unread):
             continue
         options = dict(section.model_extra or {})
+        name = section.name or section.kind
         yield NotifierSpec(
-            name=section.name or section.kind,
+            name=name,
             kind=section.kind,
             options=options,
             place=document.place(path),
             option_places={key: document.place((*path, key)) for key in options},
             directory=directory,
+            route=Route(
+                channel=name,
+                least=section.least,
+                labels=dict(section.only),
+                after_s=section.after,
+                remind_every_s=section.remind,
+                impairments=section.impairments,
+            ),
+            fallback=section.fallback,
         )

@@ -2,20 +2,84 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
 from checks.model import Endpoint
+from prober.incidents.notice import Route
+from prober.incidents.rules import Alerting, Rules
+from prober.incidents.windows import MaintenanceWindow
 from prober.limits import Limits
 from prober.secrets.allowance import AllowList
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class IncidentRules:
-    """How many verdicts in a row open an incident, and how many close it."""
+class MetricSet(StrEnum):
+    """How much of an endpoint is published to CloudWatch, where every metric has a price."""
 
-    fail_after: int = 3
-    recover_after: int = 2
+    NONE = "none"
+    MINIMAL = "minimal"
+    STANDARD = "standard"
+    FULL = "full"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointOptions:
+    """What is decided for one endpoint beside how it is probed; None leaves it to the rest of the configuration."""
+
+    fail_after: int | None = None
+    recover_after: int | None = None
+    depends_on: tuple[str, ...] = ()
+    """Names of the endpoints whose trouble explains its own: nobody is told of it while one of them is not well."""
+    metrics: MetricSet | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpoolSettings:
+    """Where reports wait on the disk until the database has them."""
+
+    quota_bytes: int = 64 << 20
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """For how many days what is kept; None: for ever."""
+
+    evidence_days: int = 3
+    """What was sent and received in probes that found nothing wrong."""
+    reports_days: int = 30
+    """One row for each probe, and the evidence of those that found something wrong."""
+    hours_days: int = 90
+    """Figures by the hour."""
+    days_days: int | None = None
+    """Figures by the day."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObserverSettings:
+    """How the prober notices that it is the one who cannot see."""
+
+    canaries: tuple[str, ...] | None = None
+    """`host:port` of places that answer whenever the network does. None: a few public ones, for public endpoints."""
+    lag_ms: float = 250.0
+    """From which delay of its own event loop a probe's figures are not believed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchdogSettings:
+    """Who is told that this prober is alive, each time that a probe, its commit and the delivery have worked."""
+
+    url: str | None = field(default=None, repr=False)
+    """Or a reference to it; such an address is a secret."""
+    every_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StatusSettings:
+    """Where a worker answers `/livez`, `/readyz` and `/metrics`; None: nowhere."""
+
+    host: str = "127.0.0.1"
+    port: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +102,9 @@ class NotifierSpec:
     option_places: Mapping[str, str] = field(default_factory=dict, repr=False)
     directory: Path = Path()
     """Where relative paths among the options begin."""
+    route: Route = Route(channel="")
+    fallback: str | None = None
+    """Name of the channel that takes over what this one refuses for good."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +116,12 @@ class CloudWatchSettings:
     region: str | None = None
     """None: the region of the AWS configuration."""
     flush_s: float = 60.0
+    metrics: MetricSet = MetricSet.STANDARD
+    """Of endpoints that decide nothing else."""
+    aggregates: bool = True
+    """Whether figures of the whole fleet are published."""
+    emf_file: Path | None = None
+    """Embedded metric format is appended to this file instead of calling PutMetricData; `/dev/stdout` works."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +138,16 @@ class Settings:
     """Everything that can be configured, from the environment over the file over the defaults."""
 
     endpoints: tuple[Endpoint, ...] = ()
-    incidents: IncidentRules = IncidentRules()
+    options: Mapping[str, EndpointOptions] = field(default_factory=dict)
+    """By the name of the endpoint; those without any are left out."""
+    rules: Rules = Rules()
+    alerting: Alerting = Alerting()
+    maintenance: tuple[MaintenanceWindow, ...] = ()
+    spool: SpoolSettings = SpoolSettings()
+    retention: Retention = Retention()
+    observer: ObserverSettings = ObserverSettings()
+    watchdog: WatchdogSettings = WatchdogSettings()
+    status: StatusSettings = StatusSettings()
     network: Network = Network()
     limits: Limits = Limits()
     secrets: AllowList | None = None

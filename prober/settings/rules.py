@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -36,6 +37,10 @@ def broken_rules(data: Mapping[str, Any]) -> Iterator[Broken]:
         yield from _json_arguments(path, endpoint)
     yield from _twins(data, "endpoints", lambda entry: entry.get("name"))
     yield from _twins(data, "notifiers", lambda entry: entry.get("name") or entry.get("kind"))
+    yield from _twins(data, "maintenance", lambda entry: entry.get("name"))
+    yield from _known(data)
+    yield from _windows(mapping_of(data, "incidents"))
+    yield from _ages(mapping_of(data, "retention"))
     yield from _database(data.get("database_url"))
 
 
@@ -150,6 +155,49 @@ def _twins(data: Mapping[str, Any], key: str, named: Any) -> Iterator[Broken]:
         if first != index:
             at = "name" if "name" in entry else "kind"
             yield Broken((key, index, at), f"is the name of {key}[{first}] already", "give each a name of its own")
+
+
+def _known(data: Mapping[str, Any]) -> Iterator[Broken]:
+    """Names of other entries, which must be there, and nobody's own."""
+    endpoints = {entry.get("name") for _, entry in entries_of(data, "endpoints")}
+    channels = {entry.get("name") or entry.get("kind") for _, entry in entries_of(data, "notifiers")}
+    for index, entry in entries_of(data, "endpoints"):
+        yield from _names(("endpoints", index, "depends_on"), entry.get("depends_on"), endpoints, entry.get("name"))
+    for index, entry in entries_of(data, "maintenance"):
+        yield from _names(("maintenance", index, "endpoints"), entry.get("endpoints"), endpoints)
+    for index, entry in entries_of(data, "notifiers"):
+        own = entry.get("name") or entry.get("kind")
+        fallback = entry.get("fallback")
+        yield from _names(("notifiers", index, "fallback"), [fallback] if fallback else [], channels, own)
+
+
+def _names(path: Path, names: Any, known: set[Any], own: Any = None) -> Iterator[Broken]:
+    for each in names if isinstance(names, list) else ():
+        if isinstance(each, str) and (each == own or each not in known):
+            fault = "is its own name" if each == own else f"names {each}, which is not in the file"
+            yield Broken(path, fault, "name another entry of the file")
+
+
+def _windows(incidents: Mapping[str, Any]) -> Iterator[Broken]:
+    for key in ("window", "flaky"):
+        window = mapping_of(incidents, key)
+        bad, of = window.get("bad"), window.get("of")
+        if isinstance(bad, int) and isinstance(of, int) and bad > of:
+            hint = "give an of that is at least bad"
+            yield Broken(("incidents", key), f"{bad} of {of} verdicts can never be bad", hint)
+
+
+def _ages(retention: Mapping[str, Any]) -> Iterator[Broken]:
+    """What is kept in less detail is kept at least as long: hours are made from reports, days from hours."""
+    kept = {"evidence": 3, "reports": 30, "hours": 90, **retention}
+    finer_first = ("evidence", "reports", "hours", "days")
+    for finer, coarser in pairwise(finer_first):
+        if isinstance(kept.get(finer), int) and isinstance(kept.get(coarser), int) and kept[finer] > kept[coarser]:
+            yield Broken(
+                ("retention", finer if finer in retention else coarser),
+                f"{finer} would be kept for {kept[finer]} days, and {coarser} for {kept[coarser]} only",
+                f"give {coarser} at least as many days as {finer}",
+            )
 
 
 def _database(value: Any) -> Iterator[Broken]:

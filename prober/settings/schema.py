@@ -25,9 +25,11 @@ from checks.inventory import FINGERPRINT_DIGITS
 from checks.model import ClientAuth, OnRequest
 from checks.spec import REVISIONS
 from prober import values
+from prober.incidents.rules import Severity
 from prober.limits import Limits
 from prober.secrets.allowance import problem_with_pattern
 from prober.settings.limits import limit_field
+from prober.settings.model import MetricSet
 
 MAX_ENDPOINTS: Final = 10_000
 AUTO: Final = "auto"
@@ -55,6 +57,13 @@ def _cidr(text: str) -> str:
         return str(ipaddress.ip_network(text))
     except ValueError:
         raise values.Refused("is not a network", "such as 10.20.0.0/16, without host bits") from None
+
+
+def _quota(value: object) -> int:
+    size = values.size(value)
+    if not 1 << 20 <= size <= 1 << 40:
+        raise values.Refused("is out of range: 1 MiB to 1 TiB", "such as 64MiB")
+    return size
 
 
 def _full_every(value: object) -> float:
@@ -144,6 +153,11 @@ _DURATIONS: Final = ({"type": "string", "pattern": values.DURATION_PATTERN}, {"t
 _DURATION_SCHEMA: Final = WithJsonSchema({"anyOf": [*_DURATIONS]})
 Interval = Annotated[float, BeforeValidator(_seconds(1.0, 7 * 86400.0, "1 second to 7 days")), _DURATION_SCHEMA]
 Timeout = Annotated[float, BeforeValidator(_seconds(0.1, 900.0, "0.1 seconds to 15 minutes")), _DURATION_SCHEMA]
+Confirm = Annotated[float, BeforeValidator(_seconds(1.0, 300.0, "1 second to 5 minutes")), _DURATION_SCHEMA]
+Mute = Annotated[float, BeforeValidator(_seconds(60.0, 30 * 86400.0, "1 minute to 30 days")), _DURATION_SCHEMA]
+Lag = Annotated[float, BeforeValidator(_seconds(0.05, 10.0, "50 milliseconds to 10 seconds")), _DURATION_SCHEMA]
+Quota = Annotated[int, BeforeValidator(_quota), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})]
+Days = Annotated[int, Field(ge=1, le=3660)]
 Flush = Annotated[float, BeforeValidator(_seconds(1.0, 3600.0, "1 second to 1 hour")), _DURATION_SCHEMA]
 FullEvery = Annotated[float, BeforeValidator(_full_every), WithJsonSchema({"anyOf": [{"const": NEVER}, *_DURATIONS]})]
 ColdEvery = Annotated[float, BeforeValidator(_cold_every), WithJsonSchema({"anyOf": [{"const": NEVER}, *_DURATIONS]})]
@@ -289,6 +303,12 @@ class EndpointSection(Section):
         default=None, description="Name or ARN of the Lambda function: its log then confirms cold starts."
     )
     verify_tls: bool | None = Field(default=None, description="Whether the certificate must be valid; true by default.")
+    depends_on: list[Name] = Field(
+        default=[], description="Endpoints whose trouble explains its own: nobody is told of it meanwhile."
+    )
+    fail_after: Count | None = Field(default=None, description="As in incidents, for this endpoint.")
+    recover_after: Count | None = Field(default=None, description="As in incidents, for this endpoint.")
+    metrics: MetricSet | None = Field(default=None, description="What of it is published to CloudWatch.")
     enabled: bool = Field(default=True, description="Whether it is probed.")
 
 
@@ -301,9 +321,85 @@ class DefaultsSection(Section):
     verify_tls: bool = Field(default=True, description="Whether certificates must be valid.")
 
 
+class WindowSection(Section):
+    bad: Count = Field(description="So many verdicts are bad")
+    of: Annotated[int, Field(ge=1, le=200)] = Field(description="of the last so many.")
+
+
 class IncidentsSection(Section):
     fail_after: Count = Field(default=3, description="Bad verdicts in a row that open an incident.")
     recover_after: Count = Field(default=2, description="Good verdicts in a row that close it.")
+    window: WindowSection | None = Field(
+        default=None, description="So many bad verdicts among the last open an incident, too."
+    )
+    flaky: Annotated[WindowSection | Literal["never"], Field(union_mode="left_to_right")] = Field(
+        default=WindowSection(bad=5, of=20),
+        description="So many bad first attempts among the last make an endpoint flaky; or never.",
+    )
+    flap_changes: Count = Field(
+        default=4, description="More openings and closings than this within an hour are told as flapping."
+    )
+    confirm_after: Confirm | None = Field(
+        default=None, description="Repeat a bad probe once after this time; it decides about telling alone."
+    )
+    severities: dict[str, Severity] = Field(
+        default={}, description="Severity by the id of a diagnosis, where it is another than usual."
+    )
+    mass_after: Annotated[int, Field(ge=2, le=10_000)] = Field(
+        default=5, description="So many endpoints of a group that begin to fail together are told in one notice."
+    )
+    group_by: list[Text] = Field(default=[], description="Labels whose values make the groups.")
+    deploy_mute: Mute = Field(default=600.0, description="For how long nobody is told after a marked deploy.")
+
+
+class MaintenanceSection(Section):
+    name: Name = Field(description="Unique name.")
+    at: Annotated[str, AfterValidator(values.wall_time)] = Field(
+        description="When it begins, on the zone's wall clock, such as 02:00."
+    )
+    lasts: Mute = Field(alias="for", description="How long it lasts, such as 2h.")
+    zone: Annotated[str, AfterValidator(values.zone)] = Field(
+        default="UTC", description="Time zone by its IANA name, such as Europe/Berlin."
+    )
+    weekdays: list[Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]] = Field(
+        default=[], description="On these days; every day by default."
+    )
+    month_days: list[Annotated[int, Field(ge=-1, le=31, json_schema_extra={"not": {"const": 0}})]] = Field(
+        default=[], description="On these days of the month; -1 is the last one."
+    )
+    endpoints: list[Name] = Field(default=[], description="Whom it is for; all by default.")
+    labels: dict[str, Text] = Field(default={}, description="Or whoever bears all of these labels.")
+
+
+class SpoolSection(Section):
+    quota: Quota = Field(default=64 << 20, description="How much of the disk waiting reports may take.")
+
+
+class RetentionSection(Section):
+    evidence: Days = Field(default=3, description="Days for requests and answers of probes that found nothing wrong.")
+    reports: Days = Field(default=30, description="Days for reports, and for the evidence of those that found a fault.")
+    hours: Days = Field(default=90, description="Days for figures by the hour.")
+    days: Days | Literal["forever"] = Field(default="forever", description="Days for figures by the day.")
+
+
+class ObserverSection(Section):
+    canaries: list[Annotated[str, AfterValidator(values.host_port)]] | None = Field(
+        default=None,
+        description="host:port of places that answer whenever the network does; an empty list asks none.",
+    )
+    lag: Lag = Field(default=0.25, description="Delay of its own from which the prober does not believe its figures.")
+
+
+class WatchdogSection(Section):
+    url: Text | None = Field(
+        default=None, description="Reference to an address that is called while everything works, or the address."
+    )
+    every: Flush = Field(default=60.0, description="Time between two calls.")
+
+
+class StatusSection(Section):
+    host: Text = Field(default="127.0.0.1", description="Address on which a worker answers /livez, /readyz, /metrics.")
+    port: Annotated[int, Field(ge=0, le=65535)] | None = Field(default=None, description="Port; without one, nowhere.")
 
 
 class NetworkSection(Section):
@@ -365,6 +461,14 @@ class NotifierSection(BaseModel):
 
     kind: Text = Field(description="Which channel: slack, sns, file, …")
     name: Name | None = Field(default=None, description="Unique name; the kind by default.")
+    least: Severity = Field(default=Severity.WARNING, description="Tell nothing that weighs less.")
+    only: dict[str, Text] = Field(default={}, description="Tell only of endpoints that bear all of these labels.")
+    after: Mute | None = Field(
+        default=None, description="Tell only what nobody has acknowledged for this long: a channel for escalation."
+    )
+    remind: Mute | None = Field(default=None, description="Tell again and again after this time, until acknowledged.")
+    impairments: bool = Field(default=True, description="Whether to tell that the prober itself cannot observe.")
+    fallback: Name | None = Field(default=None, description="Channel that takes what this one refuses for good.")
 
 
 class CloudWatchSection(Section):
@@ -374,6 +478,11 @@ class CloudWatchSection(Section):
     )
     region: Text | None = Field(default=None, description="AWS region; by default that of the AWS configuration.")
     flush: Flush = Field(default=60.0, description="Time between two uploads.")
+    metrics: MetricSet = Field(default=MetricSet.STANDARD, description="What of an endpoint is published.")
+    aggregates: bool = Field(default=True, description="Whether figures of the whole fleet are published.")
+    emf_file: Text | None = Field(
+        default=None, description="Append embedded metric format to this file instead of calling CloudWatch."
+    )
 
 
 class DashboardSection(Section):
@@ -390,6 +499,7 @@ class ConfigFile(Section):
     )
     defaults: DefaultsSection = Field(default=DefaultsSection(), description="What holds for every endpoint.")
     incidents: IncidentsSection = Field(default=IncidentsSection(), description="When an incident opens and closes.")
+    maintenance: list[MaintenanceSection] = Field(default=[], description="Times in which nobody is told.")
     network: NetworkSection = Field(default=NetworkSection(), description="Which addresses may be probed.")
     secrets: SecretsSection | None = Field(default=None, description="Which secrets may be used, and for whom.")
     limits: LimitsSection = Field(
@@ -398,6 +508,13 @@ class ConfigFile(Section):
     notifiers: list[NotifierSection] = Field(default=[], description="Who is told about incidents.")
     cloudwatch: CloudWatchSection = Field(default=CloudWatchSection(), description="Custom metrics in CloudWatch.")
     dashboard: DashboardSection = Field(default=DashboardSection(), description="Where the dashboard listens.")
+    spool: SpoolSection = Field(default=SpoolSection(), description="Reports that wait on the disk for the database.")
+    retention: RetentionSection = Field(default=RetentionSection(), description="For how long what is kept.")
+    observer: ObserverSection = Field(
+        default=ObserverSection(), description="How the prober notices that it cannot see itself."
+    )
+    watchdog: WatchdogSection = Field(default=WatchdogSection(), description="Who is told that the prober is alive.")
+    status: StatusSection = Field(default=StatusSection(), description="Where a worker says how it is.")
     location: Name = Field(default="local", description="Where this prober runs from, as shown in reports.")
     database_url: Text | None = Field(
         default=None, description="PostgreSQL to use, by reference; without it the prober brings its own."

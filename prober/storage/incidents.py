@@ -51,6 +51,7 @@ async def save_step(
 async def _save_incident(connection: AsyncConnection, endpoint: UUID, transition: Transition) -> None:
     incident = transition.incident
     values = {
+        "verdict": incident.verdict.value,
         "severity": incident.severity.value,
         "ended_at": incident.ended_at,
         "cause": incident.shown.cause_id,
@@ -75,6 +76,7 @@ async def _save_transition(connection: AsyncConnection, transition: Transition) 
             kind=transition.kind.value,
             at=transition.at,
             report_id=transition.report_id,
+            verdict=incident.verdict.value,
             severity=incident.severity.value,
             cause=incident.shown.cause_id,
             cause_summary=incident.shown.cause_summary,

@@ -52,7 +52,7 @@ async def save_missed(connection: AsyncConnection, endpoint: UUID, missed: Misse
             verdict=Verdict.UNKNOWN.value,
             cause_summary=SUMMARIES[missed.reason],
             missed=missed.count,
-            missed_reason=missed.reason.value,
+            unknown_reason=missed.reason.value,
         )
         .on_conflict_do_nothing()
         .returning(report.c.id)

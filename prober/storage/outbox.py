@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.text import clean
-from prober.incidents.wording import Notice
+from prober.incidents.notice import Notice
 from prober.storage.tables import notice as table
 
 _UNREADABLE: Final = "another release wrote this notice, and this one cannot read it"
@@ -41,6 +41,7 @@ async def put(connection: AsyncConnection, notice: Notice, *, endpoint: UUID, tr
             id=uuid5(notice.id, channel),
             transition_id=transition,
             endpoint_id=endpoint,
+            thread=notice.thread,
             channel=channel,
             payload=notice.to_json(),
         )

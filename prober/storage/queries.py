@@ -6,11 +6,12 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, select
+from sqlalchemy import ColumnElement, RowMapping, ScalarSelect, Select, Table, and_, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.model import Endpoint, Verdict
 from checks.sentinel_states import SentinelState
+from prober.incidents.rules import Severity
 from prober.storage import accepted_tools, tables
 from prober.storage.accepted_tools import ToolLists
 from prober.storage.cold_starts import FirstAnswers, first_answers
@@ -81,7 +82,7 @@ class ReportRow:
     init_ms: float | None
     restore_ms: float | None
     missed: int
-    missed_reason: str | None
+    unknown_reason: str | None
     tool_count: int | None
     duration_ms: float | None
     dns_ms: float | None
@@ -126,7 +127,8 @@ class IncidentRow:
     id: UUID
     endpoint_id: UUID
     endpoint_name: str
-    severity: Verdict
+    verdict: Verdict
+    severity: Severity
     since: datetime
     opened_at: datetime
     ended_at: datetime | None
@@ -143,10 +145,12 @@ class NoticeRow:
 
     id: UUID
     endpoint_name: str
+    """Of what it is about, which need not be an endpoint."""
     channel: str
     title: str
     kind: str
-    severity: Verdict
+    verdict: Verdict | None
+    severity: Severity
     created_at: datetime
     next_attempt_at: datetime
     attempts: int
@@ -231,7 +235,7 @@ async def probe_page(db: AsyncEngine, report_id: UUID) -> ProbePage | None:
             table.c.era,
             table.c.protocol_version,
             table.c.transport,
-            table.c.detail,
+            func.coalesce(_detail_in(tables.evidence), _detail_in(tables.routine_evidence)).label("detail"),
             endpoint.c.name.label("endpoint_name"),
         )
         .join(endpoint, endpoint.c.id == table.c.endpoint_id)
@@ -268,11 +272,10 @@ async def incidents(db: AsyncEngine, *, limit: int = 100) -> tuple[IncidentRow, 
 
 async def notices(db: AsyncEngine, *, limit: int = 100) -> tuple[NoticeRow, ...]:
     """The log of notices, newest first."""
-    notice, endpoint = tables.notice, tables.endpoint
+    notice = tables.notice
     names = [field for field in NoticeRow.__dataclass_fields__ if field in notice.c]
     wanted = (
-        select(*(notice.c[name] for name in names), notice.c.payload, endpoint.c.name.label("endpoint_name"))
-        .join(endpoint, endpoint.c.id == notice.c.endpoint_id)
+        select(*(notice.c[name] for name in names), notice.c.payload)
         .order_by(notice.c.number.desc())
         .limit(min(limit, MOST_ROWS))
     )
@@ -280,10 +283,12 @@ async def notices(db: AsyncEngine, *, limit: int = 100) -> tuple[NoticeRow, ...]
         rows = await connection.execute(wanted)
         return tuple(
             NoticeRow(
-                **{name: row[name] for name in (*names, "endpoint_name")},
+                **{name: row[name] for name in names},
+                endpoint_name=row["payload"]["endpoint"],
                 title=row["payload"]["title"],
                 kind=row["payload"]["kind"],
-                severity=Verdict(row["payload"]["severity"]),
+                verdict=row["payload"]["verdict"] and Verdict(row["payload"]["verdict"]),
+                severity=Severity(row["payload"]["severity"]),
             )
             for row in rows.mappings()
         )
@@ -301,6 +306,16 @@ _STATE_COLUMNS: Final = tuple(
 )
 _OPEN: Final = "open_"
 """Prefix of the columns of the open incident in a row of the fleet."""
+
+
+def _detail_in(evidence: Table) -> ScalarSelect[Any]:
+    report = tables.report.c
+    return (
+        select(evidence.c.detail)
+        .where(evidence.c.report_id == report.id, evidence.c.slot == report.slot)
+        .correlate(tables.report)
+        .scalar_subquery()
+    )
 
 
 def _fleet() -> Select[Any]:
@@ -357,4 +372,4 @@ def _report_row(row: Mapping[Any, Any]) -> ReportRow:
 
 def _incident_row(row: Mapping[Any, Any]) -> IncidentRow:
     values = {name: row[name] for name in IncidentRow.__dataclass_fields__}
-    return IncidentRow(**{**values, "severity": Verdict(values["severity"])})
+    return IncidentRow(**{**values, "verdict": Verdict(values["verdict"]), "severity": Severity(values["severity"])})

@@ -20,7 +20,7 @@ from checks.timing import first_answer_ms, first_wait_ms
 from prober.storage.identity import report_id
 from prober.storage.marks import MARKS_KEPT, mark_of
 from prober.storage.schedule import Claim
-from prober.storage.tables import endpoint, endpoint_state, report
+from prober.storage.tables import endpoint, endpoint_state, evidence, report, routine_evidence
 
 CHANNEL: Final = "prober_report"
 """NOTIFY channel on which a saved report is announced; the payload is the endpoint's id."""
@@ -69,6 +69,8 @@ async def save(connection: AsyncConnection, found: ProbeReport, *, claim: Claim)
     row = insert(report).values(id=identity, **_row(found, claim)).on_conflict_do_nothing().returning(report.c.id)
     is_new = await connection.scalar(row) is not None
     if is_new:
+        place = routine_evidence if _is_routine(found) else evidence
+        await connection.execute(insert(place).values(report_id=identity, slot=claim.slot, detail=_detail(found)))
         await connection.execute(_new_state(found, claim, identity))
         await _announce(connection, claim.endpoint_id)
     return Saved(report_id=identity, is_new=is_new)
@@ -155,9 +157,13 @@ def _row(found: ProbeReport, claim: Claim) -> dict[str, Any]:
         "first_event_ms": _number(streaming.get("first_event_ms")),
         "last_event_ms": _number(streaming.get("last_event_ms")),
         "burst_ms": _facts(found, "cold_starts").get("cold_ms") or None,
-        "detail": _detail(found),
         **_shape(found),
     }
+
+
+def _is_routine(found: ProbeReport) -> bool:
+    """Whether nobody will want to look at it again for long."""
+    return found.verdict is Verdict.UP and found.profile is Profile.STANDARD and not found.diagnoses
 
 
 def _detail(found: ProbeReport) -> Any:

@@ -3,7 +3,7 @@
 All times are `timestamptz`. Columns called `*_ms` are milliseconds, `*_s` are seconds.
 """
 
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     REAL,
@@ -11,6 +11,7 @@ from sqlalchemy import (
     Boolean,
     CheckConstraint,
     Column,
+    Date,
     DateTime,
     Double,
     ForeignKey,
@@ -19,6 +20,7 @@ from sqlalchemy import (
     Integer,
     MetaData,
     PrimaryKeyConstraint,
+    SmallInteger,
     Table,
     Text,
     UniqueConstraint,
@@ -62,13 +64,19 @@ endpoint = Table(
     Column("lease_until", _INSTANT),
     Column("claimed_slot", _INSTANT),
     Column("fence", BigInteger, nullable=False, server_default=text("0")),
+    Column("edition", BigInteger, nullable=False, server_default=text("0")),
+    Column("options", JSONB, nullable=False, server_default=text("'{}'")),
     Column("created_at", _INSTANT, nullable=False, server_default=func.now()),
     Column("updated_at", _INSTANT, nullable=False, server_default=func.now()),
     Column("removed_at", _INSTANT),
     CheckConstraint("interval_s > 0 and timeout_s > 0 and full_every_s > 0 and full_timeout_s > 0", name="positive"),
     Index("endpoint_due", "next_due", postgresql_where=text("enabled and removed_at is null")),
 )
-"""What is watched, and its timetable. A removed endpoint keeps its row, because reports and incidents point to it."""
+"""What is watched, and its timetable. A removed endpoint keeps its row, because reports and incidents point to it.
+
+`edition` rises when another server takes its place: what a probe of an earlier one found is worthless. `options` are
+`prober.settings.EndpointOptions`.
+"""
 
 endpoint_state = Table(
     "endpoint_state",
@@ -103,6 +111,8 @@ endpoint_state = Table(
     Column("answered_at", _INSTANT),
     Column("tool_memory", JSONB(none_as_null=True)),
     Column("sentinels", JSONB, nullable=False, server_default=text("'[]'")),
+    Column("bad_since", _INSTANT),
+    Column("stats", JSONB(none_as_null=True)),
     CheckConstraint(_VERDICTS, name="verdict"),
     CheckConstraint("full_due in ('next-slot', 'next-turn', 'in-time')", name="full_due"),
 )
@@ -110,7 +120,8 @@ endpoint_state = Table(
 
 `full_at` is when the last full probe that could look was saved, as `full_report_id`; `full_due` and `full_findings` are
 what `checks.standing` remembers. `warm_wait_ms`, `baseline`, `cold_starts`, `log_streams`, `answered_at` and
-`tool_memory` make the `History` of the next probe; `sentinels` is how each of them stands.
+`tool_memory` make the `History` of the next probe; `sentinels` is how each of them stands. `bad_since` is the slot of
+the first bad verdict of the row that lasts, by which an outage of many is seen; `stats` are figures of the last day.
 """
 
 accepted_tools = Table(
@@ -142,7 +153,11 @@ report = Table(
     Column("tool_count", Integer),
     Column("cold", Boolean, nullable=False, server_default=text("false")),
     Column("missed", Integer, nullable=False, server_default=text("0")),
-    Column("missed_reason", Text),
+    Column("coalesced", Integer, nullable=False, server_default=text("0")),
+    Column("last_slot", _INSTANT),
+    Column("unknown_reason", Text),
+    Column("confirmed", Text),
+    Column("lag_ms", REAL),
     Column("duration_ms", REAL),
     Column("dns_ms", REAL),
     Column("connect_ms", REAL),
@@ -153,7 +168,6 @@ report = Table(
     Column("sentinel_ms", REAL),
     Column("first_event_ms", REAL),
     Column("last_event_ms", REAL),
-    Column("detail", JSONB(none_as_null=True)),
     Column("profile", Text, nullable=False, server_default=text("'standard'")),
     Column("cold_confirmed", Boolean),
     Column("init_ms", REAL),
@@ -166,17 +180,67 @@ report = Table(
     CheckConstraint(_VERDICTS, name="verdict"),
     postgresql_partition_by="RANGE (slot)",
 )
-"""One wide row per probe. A row with `missed` above zero stands for that many slots, from `slot` on, without one.
+"""One wide row per probe. A row with `missed` above zero stands for that many slots, from `slot` to `last_slot`, with
+none. `coalesced` counts further slots up to `last_slot` of which only the same verdict is known, because the spool was
+full. `unknown_reason` says why nothing could be observed; `confirmed` is the verdict of the repetition of a bad probe,
+by which people are told, where `verdict` counts for uptime. `lag_ms` is the worst delay of the prober's own event loop
+meanwhile; above its limit the figures count for no percentile.
 
 `cold` is what the probe suspected; `cold_confirmed` and the four columns after it are what the function's log says of
 its first request, null where nobody asked. `burst_ms` are the first answers of new instances that a burst woke.
 """
+
+
+def _evidence(name: str) -> Table:
+    return Table(
+        name,
+        METADATA,
+        Column("report_id", Uuid, nullable=False),
+        Column("slot", _INSTANT, nullable=False),
+        Column("detail", JSONB, nullable=False),
+        PrimaryKeyConstraint("report_id", "slot"),
+        postgresql_partition_by="RANGE (slot)",
+    )
+
+
+evidence = _evidence("evidence")
+"""The whole of a report that found something, or was a full probe's, as `checks.encode` writes it."""
+routine_evidence = _evidence("routine_evidence")
+"""The same of reports that found nothing: it is kept for a shorter time."""
+
+
+def _figures(name: str, *key: Column[Any]) -> Table:
+    return Table(
+        name,
+        METADATA,
+        Column("endpoint_id", Uuid, nullable=False),
+        *key,
+        *(Column(verdict, Integer, nullable=False) for verdict in ("up", "degraded", "down", "unknown")),
+        *(Column(f"{kind}_{part}", ARRAY(of), nullable=False) for kind in ("warm", "cold") for part, of in _SKETCH),
+        PrimaryKeyConstraint("endpoint_id", *(column.name for column in key)),
+        postgresql_partition_by=f"RANGE ({key[0].name})",
+    )
+
+
+_SKETCH: Final = (("buckets", SmallInteger), ("counts", Integer))
+figures_hour = _figures("figures_hour", Column("hour", _INSTANT, nullable=False))
+"""What an endpoint's slots of one hour came to: slots by verdict, and a sketch of the waits for a first answer.
+
+A sketch counts values by bucket; bucket `b` holds what lies above 1.05^(b-1) and up to 1.05^b milliseconds, so that
+sketches are merged by adding, and a percentile is off by 2.5 % at most.
+"""
+figures_day = _figures("figures_day", Column("day", Date, nullable=False))
+"""The same of one day in UTC."""
+
+rollup_due = Table("rollup_due", METADATA, Column("hour", _INSTANT, primary_key=True))
+"""Hours whose figures are outdated by reports that came late."""
 
 incident = Table(
     "incident",
     METADATA,
     Column("id", Uuid, primary_key=True),
     Column("endpoint_id", Uuid, ForeignKey("endpoint.id", ondelete="CASCADE"), nullable=False),
+    Column("verdict", Text, nullable=False),
     Column("severity", Text, nullable=False),
     Column("since", _INSTANT, nullable=False),
     Column("opened_at", _INSTANT, nullable=False),
@@ -185,11 +249,38 @@ incident = Table(
     Column("cause_summary", Text, nullable=False),
     Column("fix", Text, nullable=False),
     Column("report_id", Uuid, nullable=False),
+    Column("acknowledged_at", _INSTANT),
+    Column("acknowledged_by", Text),
+    Column("snoozed_until", _INSTANT),
+    Column("muted", Text),
+    Column("telling", JSONB(none_as_null=True)),
+    Column("reconsider_at", _INSTANT),
+    Column("outage_id", Uuid),
+    Index("incident_reconsider", "reconsider_at", postgresql_where=text("reconsider_at is not null")),
     Index("incident_newest", "opened_at"),
     Index("incident_endpoint", "endpoint_id", "opened_at"),
     Index("incident_open", "endpoint_id", unique=True, postgresql_where=text("ended_at is null")),
 )
-"""The time in which an endpoint was not well; open while `ended_at` is null."""
+"""The time in which an endpoint was not well; open while `ended_at` is null.
+
+`telling` is what which channel has been told of it, and `reconsider_at` when that is looked at again without a new
+report: for reminders, escalation and the end of what mutes. `muted` says why nobody is told just now.
+"""
+
+outage = Table(
+    "outage",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("group_key", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("since", _INSTANT, nullable=False),
+    Column("opened_at", _INSTANT, nullable=False),
+    Column("ended_at", _INSTANT),
+    Column("telling", JSONB(none_as_null=True)),
+    Column("reconsider_at", _INSTANT),
+    Index("outage_open", "group_key", unique=True, postgresql_where=text("ended_at is null")),
+)
+"""Many incidents that began together and are told as one; incidents point to it."""
 
 transition = Table(
     "transition",
@@ -199,6 +290,7 @@ transition = Table(
     Column("kind", Text, nullable=False),
     Column("at", _INSTANT, nullable=False),
     Column("report_id", Uuid, nullable=False),
+    Column("verdict", Text, nullable=False),
     Column("severity", Text, nullable=False),
     Column("cause", Text),
     Column("cause_summary", Text, nullable=False),
@@ -211,8 +303,9 @@ notice = Table(
     METADATA,
     Column("id", Uuid, primary_key=True),
     Column("number", BigInteger, Identity(always=True), nullable=False, unique=True),
-    Column("transition_id", Uuid, ForeignKey("transition.id", ondelete="CASCADE"), nullable=False),
-    Column("endpoint_id", Uuid, ForeignKey("endpoint.id", ondelete="CASCADE"), nullable=False),
+    Column("transition_id", Uuid, ForeignKey("transition.id", ondelete="CASCADE")),
+    Column("endpoint_id", Uuid, ForeignKey("endpoint.id", ondelete="CASCADE")),
+    Column("thread", Uuid, nullable=False),
     Column("channel", Text, nullable=False),
     Column("payload", JSONB, nullable=False),
     Column("created_at", _INSTANT, nullable=False, server_default=func.now()),
@@ -223,13 +316,100 @@ notice = Table(
     Column("sent_at", _INSTANT),
     Column("failed_at", _INSTANT),
     Column("last_error", Text),
+    Column("superseded_by", Uuid),
+    Column("handed_to", Text),
     Index("notice_transition", "transition_id"),
+    Index("notice_thread", "thread"),
     Index(
         "notice_pending",
         "channel",
-        "endpoint_id",
+        "thread",
         "number",
         postgresql_where=text("sent_at is null and failed_at is null"),
     ),
 )
-"""The outbox: what is to be told on which channel. It is done once `sent_at` or `failed_at` is set."""
+"""The outbox: what is to be told on which channel. It is done once `sent_at` or `failed_at` is set.
+
+A notice that a newer one of its thread has made needless before it went out has `failed_at` and `superseded_by`; one
+that its channel refused for good and another has taken over has `handed_to`.
+"""
+
+attempt = Table(
+    "attempt",
+    METADATA,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("notice_id", Uuid, ForeignKey("notice.id", ondelete="CASCADE"), nullable=False),
+    Column("channel", Text, nullable=False),
+    Column("at", _INSTANT, nullable=False, server_default=func.now()),
+    Column("outcome", Text, nullable=False),
+    Column("reason", Text, nullable=False, server_default=text("''")),
+    Column("took_ms", REAL, nullable=False),
+    Index("attempt_notice", "notice_id"),
+    Index("attempt_newest", "at"),
+)
+"""The delivery log: every try to send a notice and what came of it."""
+
+channel = Table(
+    "channel",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("fallback", Text),
+    Column("configured_at", _INSTANT, nullable=False, server_default=func.now()),
+    Column("removed_at", _INSTANT),
+    Column("sent_at", _INSTANT),
+    Column("failing_since", _INSTANT),
+    Column("broken_since", _INSTANT),
+    Column("last_error", Text),
+)
+"""The channels of the configuration and how each does; `broken_since` is set while somebody has to mend it."""
+
+mute = Table(
+    "mute",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("kind", Text, nullable=False),
+    Column("endpoints", ARRAY(Text), nullable=False, server_default=text("'{}'")),
+    Column("labels", JSONB, nullable=False, server_default=text("'{}'")),
+    Column("starts_at", _INSTANT, nullable=False),
+    Column("ends_at", _INSTANT, nullable=False),
+    Column("reason", Text, nullable=False, server_default=text("''")),
+    Column("created_by", Text, nullable=False),
+    Column("created_at", _INSTANT, nullable=False, server_default=func.now()),
+    Index("mute_ends", "ends_at"),
+)
+"""A single time in which nobody is told: of maintenance, or after a deploy that somebody marked. Without endpoints and
+labels it is for all."""
+
+maintenance_window = Table(
+    "maintenance_window",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("rule", JSONB, nullable=False),
+)
+"""The recurring windows of the configuration, for whoever only reads the database."""
+
+impairment = Table(
+    "impairment",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("worker", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("since", _INSTANT, nullable=False),
+    Column("ended_at", _INSTANT),
+    Index("impairment_open", "worker", "reason", unique=True, postgresql_where=text("ended_at is null")),
+)
+"""Times in which a prober could not observe, by its own fault."""
+
+worker = Table(
+    "worker",
+    METADATA,
+    Column("name", Text, primary_key=True),
+    Column("location", Text, nullable=False),
+    Column("version", Text, nullable=False),
+    Column("started_at", _INSTANT, nullable=False),
+    Column("seen_at", _INSTANT, nullable=False),
+    Column("vitals", JSONB, nullable=False),
+)
+"""The workers that run or have run lately, and how each does."""

@@ -12,8 +12,8 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 
 from checks.model import Failure, TransportError, Verdict
-from prober.incidents.lifecycle import TransitionKind
-from prober.incidents.wording import Notice
+from prober.incidents.notice import Notice, NoticeKind
+from prober.incidents.rules import Severity
 from prober.net.client import PostOutcome
 from prober.notifiers.catalog import NOTIFIERS
 from prober.notifiers.contract import Notifier, NotifyError, Tools
@@ -26,16 +26,17 @@ SECRET_PATH = "services/T0/B0/s3cr3t"
 SECRET_URL = f"https://hooks.slack.example/{SECRET_PATH}"
 NOTICE = Notice(
     id=UUID(int=1),
-    kind=TransitionKind.OPENED,
+    kind=NoticeKind.OPENED,
     endpoint="orders",
-    severity=Verdict.DOWN,
+    severity=Severity.CRITICAL,
+    verdict=Verdict.DOWN,
     diagnosis=None,
     title="orders is down",
     lines=("It does not answer.",),
     fix="",
     since=datetime(2026, 11, 20, tzinfo=UTC),
     at=datetime(2026, 11, 20, tzinfo=UTC),
-    incident_id=UUID(int=2),
+    thread=UUID(int=2),
     path="/probes/3",
 )
 

@@ -72,7 +72,7 @@ def test_a_second_worker_shares_the_work_and_takes_over_when_the_first_is_killed
     for endpoint in orphans:
         until(
             lambda endpoint=endpoint: ask(
-                "select 1 from report where endpoint_id = %s and missed_reason = 'interrupted' and missed = 1"
+                "select 1 from report where endpoint_id = %s and unknown_reason = 'interrupted' and missed = 1"
                 " and slot > %s",
                 endpoint,
                 killed_at - timedelta(seconds=3),
@@ -143,7 +143,7 @@ def test_slots_that_nobody_probed_are_recorded_once(
     (gap_from,) = ask("update endpoint set next_due = next_due - interval '90 s' returning next_due")[0]
     workers = [start_up(start, config, database_url), start_worker(start, config, database_url)]
     until(lambda: ask.one("select count(*) from report where missed = 0") >= 3, 15, "new reports")
-    gaps = ask("select slot, missed, verdict from report where missed_reason = 'missed' and missed > 10")
+    gaps = ask("select slot, missed, verdict from report where unknown_reason = 'missed' and missed > 10")
     assert [(slot, verdict) for slot, _, verdict in gaps] == [(gap_from, "unknown")]
     assert 88 <= gaps[0][1] <= 110
     for worker in workers:

@@ -149,7 +149,7 @@ async def test_the_json_tells_the_same(client: httpx.AsyncClient) -> None:
     assert fleet["counts"] == {"up": 2, "degraded": 1, "down": 1, "unknown": 2}
     billing = next(each for each in fleet["endpoints"] if each["name"] == "billing adapter")
     assert billing["cause"] == "adapter-missing"
-    assert billing["incident"]["severity"] == "down"
+    assert billing["incident"]["verdict"] == "down"
     assert billing["url"] == "https://k3x.lambda-url.eu-central-1.on.aws/mcp?[redacted]"
     probe = (await client.get(f"/api/probes/{billing['last_probe_id']}")).json()
     assert probe["endpoint"] == "billing adapter"

@@ -11,8 +11,8 @@ import pytest
 from moto.server import ThreadedMotoServer
 
 from checks.model import Verdict
-from prober.incidents.lifecycle import TransitionKind
-from prober.incidents.wording import Notice
+from prober.incidents.notice import Notice, NoticeKind
+from prober.incidents.rules import Severity
 from tests.integration.notifiers.sink import SlackSink, open_sink
 
 
@@ -52,16 +52,17 @@ def make_notice() -> Callable[..., Notice]:
     at = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
     plain = Notice(
         id=UUID(int=7),
-        kind=TransitionKind.OPENED,
+        kind=NoticeKind.OPENED,
         endpoint="orders",
-        severity=Verdict.DOWN,
+        severity=Severity.CRITICAL,
+        verdict=Verdict.DOWN,
         diagnosis="not-mcp",
         title="orders is down",
         lines=("It answers, but not with MCP (not-mcp)", "Evidence: a body of <html>"),
         fix="Install the adapter.",
         since=at,
         at=at,
-        incident_id=UUID(int=8),
+        thread=UUID(int=8),
         path="/probes/9",
     )
     return lambda **changes: replace(plain, **changes)

@@ -8,7 +8,7 @@ from typing import Any
 import boto3
 import pytest
 
-from prober.incidents.wording import Notice
+from prober.incidents.notice import Notice
 from prober.notifiers.contract import NotifyError, Tools
 from prober.notifiers.sns import Sns, SnsSettings
 from prober.secrets.vault import Vault
@@ -48,16 +48,16 @@ async def test_a_notice_arrives_with_subject_text_and_attributes(
     (message,) = queue.messages()
     assert message["Subject"] == "MCP: orders is down"
     assert "Install the adapter." in message["Message"]
-    assert message["MessageAttributes"]["severity"] == {"Type": "String", "Value": "down"}
+    assert message["MessageAttributes"]["severity"] == {"Type": "String", "Value": "critical"}
     assert message["MessageAttributes"]["notice"]["Value"] == str(make_notice().id)
 
 
 async def test_a_subscription_can_filter_by_severity(
     aws_url: str, executor: ThreadPoolExecutor, make_notice: Callable[..., Notice]
 ) -> None:
-    queue = Queue(aws_url, "pager", severity=["down"])
+    queue = Queue(aws_url, "pager", severity=["critical"])
     sns = channel(aws_url, queue.topic, executor)
-    await sns.send(make_notice(severity="degraded"))
+    await sns.send(make_notice(severity="warning"))
     await sns.send(make_notice(title="billing is down"))
     assert [each["Subject"] for each in queue.messages()] == ["MCP: billing is down"]
 

@@ -129,7 +129,7 @@ async def test_a_lost_report_leaves_a_slot_that_is_recorded_as_interrupted(stage
     await stage.store.sql("alter table endpoint_state_away rename to endpoint_state")
     await stage.store.sql("update endpoint set lease_until = now()")
     await stage.store.claim_one()
-    assert await stage.store.sql("select slot, missed, missed_reason from report") == [(claim.slot, 1, "interrupted")]
+    assert await stage.store.sql("select slot, missed, unknown_reason from report") == [(claim.slot, 1, "interrupted")]
 
 
 async def test_a_claim_that_another_worker_has_taken_over_writes_nothing(

@@ -79,7 +79,7 @@ async def test_what_two_full_probes_find_opens_an_incident_and_a_third_that_find
     assert await stage.rows("select count(*) from incident") == [(0,)]
 
     assert await stage.probe(is_well=False) == (STANDARD, DEGRADED, ("session-lost",))
-    assert await stage.rows("select cause, severity, ended_at from incident") == [("session-lost", "degraded", None)]
+    assert await stage.rows("select cause, verdict, ended_at from incident") == [("session-lost", "degraded", None)]
     carried = stage.published[-1].diagnoses[0]
     assert carried.seen_at == stage.published[-2].slot
     ((lines,),) = await stage.rows("select payload->>'lines' from notice")

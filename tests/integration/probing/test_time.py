@@ -67,7 +67,7 @@ async def test_an_endpoint_becomes_slow_after_several_slow_probes_and_recovers(s
             await probe()
 
     assert await causes(store) == [None, None, None, None, "slow", "slow", "slow", None]
-    assert await store.sql("select cause, severity from incident") == [("slow", "degraded")]
+    assert await store.sql("select cause, verdict from incident") == [("slow", "degraded")]
 
 
 async def test_cold_starts_that_outlast_clients_are_told_from_the_second_on(store: Store, probe: Probe) -> None:

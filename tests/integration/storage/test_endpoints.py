@@ -109,8 +109,8 @@ async def test_an_incident_ends_when_nobody_looks_any_more(
 ) -> None:
     _, saved = await watched.probe(verdict=Verdict.DOWN)
     await watched.sql(
-        "insert into incident (id, endpoint_id, severity, since, opened_at, cause_summary, fix, report_id)"
-        " select gen_random_uuid(), id, 'down', now(), now(), '', '', :report from endpoint",
+        "insert into incident (id, endpoint_id, verdict, severity, since, opened_at, cause_summary, fix, report_id)"
+        " select gen_random_uuid(), id, 'down', 'critical', now(), now(), '', '', :report from endpoint",
         report=saved.report_id,
     )
     await watched.sql("""update endpoint_state set incident = '{"streak": null}'""")

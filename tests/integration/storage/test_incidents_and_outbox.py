@@ -150,7 +150,7 @@ async def test_nobody_hears_that_it_is_up_before_that_it_was_down(store: Store) 
     (first,) = await claim(store)
     await outbox.sent(store.db, first)
     (second,) = await claim(store)
-    assert second.notice.kind is TransitionKind.CLOSED
+    assert second.notice.is_end
 
 
 async def test_a_channel_takes_its_own_notices_only(watched: Store) -> None:

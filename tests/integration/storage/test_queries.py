@@ -48,7 +48,7 @@ async def test_missed_slots_are_in_the_list_but_never_the_latest_probe(watched: 
     assert page.latest.report.id == probed.report_id
     hole = await queries.probe_page(watched.db, page.reports[0].id)
     assert hole is not None
-    assert (hole.detail, hole.report.missed_reason) == (None, "missed")
+    assert (hole.detail, hole.report.unknown_reason) == (None, "missed")
 
 
 async def test_a_probe_knows_its_neighbours(watched: Store) -> None:

@@ -100,7 +100,7 @@ async def test_a_killed_workers_endpoint_is_taken_over_and_its_slot_recorded(wat
     taken = await watched.claim_one(worker="alive")
     assert taken.fence == killed.fence + 1
     assert taken.missed == (Missed(first_slot=killed.slot, count=1, reason=MissedReason.INTERRUPTED),)
-    rows = await watched.sql("select slot, verdict, missed, missed_reason from report")
+    rows = await watched.sql("select slot, verdict, missed, unknown_reason from report")
     assert rows == [(killed.slot, "unknown", 1, "interrupted")]
 
 
@@ -130,7 +130,7 @@ async def test_slots_without_a_worker_are_recorded_as_one_run(watched: Store) ->
     (claim,) = await watched.claim(location="cellar")
     run = Missed(first_slot=claim.slot - timedelta(minutes=3), count=3, reason=MissedReason.MISSED)
     assert claim.missed == (run,)
-    rows = await watched.sql("select id, verdict, missed, missed_reason from report where missed > 0")
+    rows = await watched.sql("select id, verdict, missed, unknown_reason from report where missed > 0")
     assert rows == [(report_id(SHOP, run.first_slot, "cellar"), "unknown", 3, "missed")]
     ((marks, verdict),) = await watched.sql("select marks, verdict from endpoint_state")
     assert (marks, verdict) == ("u???", "up"), "what is missing shows in the bars and decides nothing"

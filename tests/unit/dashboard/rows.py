@@ -10,6 +10,7 @@ from checks.inventory import inventory_of
 from checks.model import Endpoint, Verdict
 from checks.sentinel_states import SentinelState
 from checks.tool_memory import Deploy, ToolMemory
+from prober.incidents.rules import Severity
 from prober.storage.accepted_tools import ToolLists
 from prober.storage.cold_starts import FirstAnswers
 from prober.storage.queries import EndpointPage, FleetRow, IncidentRow, NoticeRow, ProbePage, ReportRow
@@ -31,7 +32,8 @@ def incident(say: Say = as_is, **changes: Any) -> IncidentRow:
             "id": ID,
             "endpoint_id": ID,
             "endpoint_name": say("orders"),
-            "severity": Verdict.DOWN,
+            "verdict": Verdict.DOWN,
+            "severity": Severity.CRITICAL,
             "since": NOW - timedelta(minutes=9),
             "opened_at": NOW - timedelta(minutes=7),
             "ended_at": None,
@@ -93,7 +95,7 @@ def report_row(say: Say = as_is, **changes: Any) -> ReportRow:
             "init_ms": None,
             "restore_ms": None,
             "missed": 0,
-            "missed_reason": None,
+            "unknown_reason": None,
             "tool_count": 4,
             "duration_ms": 300.0,
             "dns_ms": 3.0,
@@ -205,7 +207,8 @@ def notice(say: Say = as_is, **changes: Any) -> NoticeRow:
             "channel": say("slack"),
             "title": say("orders is down"),
             "kind": say("opened"),
-            "severity": Verdict.DOWN,
+            "verdict": Verdict.DOWN,
+            "severity": Severity.CRITICAL,
             "created_at": NOW,
             "next_attempt_at": NOW,
             "attempts": 2,

@@ -80,8 +80,8 @@ def test_a_paused_endpoint_counts_for_nobody() -> None:
 
 def test_only_the_worst_and_newest_incidents_stand_above_the_fleet() -> None:
     rows = [
-        fleet_row(incident=incident(endpoint_name=name, severity=severity, opened_at=NOW - timedelta(minutes=age)))
-        for name, severity, age in [
+        fleet_row(incident=incident(endpoint_name=name, verdict=verdict, opened_at=NOW - timedelta(minutes=age)))
+        for name, verdict, age in [
             ("degraded", Verdict.DEGRADED, 1),
             ("old", Verdict.DOWN, 50),
             ("older", Verdict.DOWN, 60),

@@ -43,7 +43,7 @@ def test_an_incident_opens_at_the_third_bad_verdict_and_counts_from_the_first(pr
     incident = told[0][1].incident
     assert incident.since == probe(2, *D).at
     assert incident.opened_at == NOW
-    assert (incident.severity, incident.shown.cause_id) == (Verdict.DOWN, "not-mcp")
+    assert (incident.verdict, incident.shown.cause_id) == (Verdict.DOWN, "not-mcp")
     assert state.incident == incident
 
 
@@ -79,7 +79,7 @@ def test_a_degraded_incident_worsens_once_and_only_when_confirmed(probe: Callabl
     told = run(probe, [G, G, G, D, D, G, D, D, D, G, G, G, D, D, D])[1]
     assert kinds(told) == [(3, "opened"), (9, "worsened")]
     opened, worsened = told[0][1].incident, told[1][1].incident
-    assert (opened.severity, worsened.severity) == (Verdict.DEGRADED, Verdict.DOWN)
+    assert (opened.verdict, worsened.verdict) == (Verdict.DEGRADED, Verdict.DOWN)
     assert worsened.shown.cause_id == "not-mcp"
     assert told[1][1].before == opened.shown
 
@@ -88,7 +88,7 @@ def test_bad_verdicts_of_both_kinds_open_a_degraded_incident(probe: Callable[...
     state, told = run(probe, [D, G, D])
     assert kinds(told) == [(3, "opened")]
     assert state.incident is not None
-    assert state.incident.severity is Verdict.DEGRADED
+    assert state.incident.verdict is Verdict.DEGRADED
 
 
 def test_another_cause_is_told_once_it_stays(probe: Callable[..., Seen]) -> None:
@@ -245,7 +245,7 @@ words_in_a_row = st.lists(
 ).map(lambda runs: [word for word, times in runs for _ in range(times)])
 
 
-@given(words=words_in_a_row, rules=st.builds(Rules, st.integers(1, 4), st.integers(1, 4)))
+@given(words=words_in_a_row, rules=st.builds(Rules, fail_after=st.integers(1, 4), recover_after=st.integers(1, 4)))
 def test_counting_agrees_with_looking_back(probe: Callable[..., Seen], words: list[Word], rules: Rules) -> None:
     told = run(probe, words, rules)[1]
     assert kinds(told) == reference(words, rules)

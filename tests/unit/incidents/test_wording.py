@@ -37,7 +37,7 @@ def test_an_opening_says_cause_evidence_fix_and_since_when(probe: Callable[..., 
         "Since 2026-11-20 12:00:00 UTC, 1 min before this notice.",
     )
     assert notice.fix == "mend not-mcp"
-    assert (notice.severity, notice.diagnosis, notice.id) == (Verdict.DOWN, "not-mcp", transition.id)
+    assert (notice.verdict, notice.diagnosis, notice.id) == (Verdict.DOWN, "not-mcp", transition.id)
     assert notice.link("https://prober.example/") == f"https://prober.example/probes/{transition.report_id}"
     assert notice.link(None) is None
 
@@ -64,7 +64,7 @@ def test_an_end_says_how_long_it_lasted_and_asks_for_nothing(probe: Callable[...
         "The cause was not-mcp: what not-mcp means",
     )
     assert notice.fix == ""
-    assert notice.severity is Verdict.DOWN
+    assert notice.verdict is Verdict.DOWN
 
 
 def test_an_unexplained_failure_says_so_and_where_to_look(probe: Callable[..., Seen]) -> None:

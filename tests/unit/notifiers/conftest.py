@@ -10,8 +10,8 @@ from uuid import UUID
 import pytest
 
 from checks.model import Verdict
-from prober.incidents.lifecycle import TransitionKind
-from prober.incidents.wording import Notice
+from prober.incidents.notice import Notice, NoticeKind
+from prober.incidents.rules import Severity
 from prober.notifiers.contract import Tools
 from prober.secrets.vault import Vault
 
@@ -29,16 +29,17 @@ class NoNet:
 def make_notice() -> Callable[..., Notice]:
     plain = Notice(
         id=UUID(int=7),
-        kind=TransitionKind.OPENED,
+        kind=NoticeKind.OPENED,
         endpoint="orders",
-        severity=Verdict.DOWN,
+        severity=Severity.CRITICAL,
+        verdict=Verdict.DOWN,
         diagnosis="not-mcp",
         title="orders is down",
         lines=("It answers, but not with MCP (not-mcp)", "Evidence: a body of HTML", "Since then."),
         fix="Install the adapter:\n  layer: arn:aws:lambda:…",
         since=SINCE,
         at=SINCE + timedelta(minutes=3),
-        incident_id=UUID(int=8),
+        thread=UUID(int=8),
         path="/probes/00000000-0000-0000-0000-000000000009",
     )
     return lambda **changes: replace(plain, **changes)

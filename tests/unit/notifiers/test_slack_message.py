@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from checks.model import Verdict
-from prober.incidents.lifecycle import TransitionKind
-from prober.incidents.wording import Notice
+from prober.incidents.notice import Notice, NoticeKind
+from prober.incidents.rules import Severity
 from prober.notifiers.slack import HEADER_LIMIT, SECTION_LIMIT, escaped, message
 
 
@@ -35,8 +34,8 @@ def test_a_message_shows_title_cause_fix_and_link(make_notice: Callable[..., Not
 
 
 def test_the_mark_shows_how_bad_it_is(make_notice: Callable[..., Notice]) -> None:
-    degraded = message(make_notice(severity=Verdict.DEGRADED), None)
-    over = message(make_notice(kind=TransitionKind.CLOSED, fix=""), None)
+    degraded = message(make_notice(severity=Severity.WARNING), None)
+    over = message(make_notice(kind=NoticeKind.CLOSED, fix=""), None)
     assert texts(degraded)[0].startswith("🟠")
     assert texts(over)[0].startswith("🟢")
     assert len(over["blocks"]) == 3, "an end has nothing to do"

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from prober.incidents.wording import Notice
+from prober.incidents.notice import Notice
 from prober.notifiers.contract import NotifyError, Tools
 from prober.notifiers.sns import MESSAGE_LIMIT, Sns, SnsSettings, publication, subject
 
@@ -47,7 +47,8 @@ def test_the_message_is_the_whole_notice_and_the_attributes_can_be_filtered_by(
     assert "https://prober.example/probes/" in request["Message"]
     assert {name: each["StringValue"] for name, each in request["MessageAttributes"].items()} == {
         "endpoint": "orders",
-        "severity": "down",
+        "severity": "critical",
+        "verdict": "down",
         "kind": "opened",
         "diagnosis": "not-mcp",
         "notice": "00000000-0000-0000-0000-000000000007",

@@ -8,9 +8,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict
 
 from checks.model import Endpoint, Expectation, Sentinel
 from checks.spec import Era, Transport
+from prober.incidents.rules import Rules
 from prober.settings import (
     ConfigError,
-    IncidentRules,
     NotifierSpec,
     Problem,
     Settings,
@@ -122,7 +122,7 @@ def test_every_other_section_arrives() -> None:
     assert found.location == "eu-office"
     assert found.database_url == "postgres://h/d"
     assert found.data_dir == Path("data")
-    assert found.incidents == IncidentRules(fail_after=2, recover_after=1)
+    assert found.rules == Rules(fail_after=2, recover_after=1)
     assert (found.network.allow_cidrs, found.network.allow_private) == (("10.0.0.0/8",), True)
     cloudwatch = found.cloudwatch
     assert (cloudwatch.enabled, cloudwatch.namespace, cloudwatch.region) == (True, "Team", "eu-central-1")
