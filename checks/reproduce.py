@@ -9,8 +9,10 @@ from typing import Final
 from checks.model import Exchange
 from checks.text import clean
 
-_LEFT_OUT: Final = frozenset({"host", "content-length", "connection", "accept-encoding", "user-agent", "te"})
-"""Headers that curl writes itself, or that would hide the fault's plain text."""
+_LEFT_OUT: Final = frozenset(
+    {"host", "content-length", "connection", "accept-encoding", "user-agent", "te", "traceparent"}
+)
+"""Headers that curl writes itself, that would hide the fault's plain text, or that name the probe's own trace."""
 
 SESSION_HEADER: Final = "mcp-session-id"
 

@@ -309,7 +309,7 @@ def probe_view(page: ProbePage, questions: Mapping[str, str], now: datetime) -> 
         at=_moment(page.report.slot, now),
         report=report,
         no_report=_WITHOUT_PROBE if missed else "What this probe saw is no longer kept.",
-        facts=(*(_conversation(report) if report else ()), *_log_facts(page.report)),
+        facts=(*((*_conversation(report), _trace(page.report.id)) if report else ()), *_log_facts(page.report)),
         earlier=probe_href(page.earlier) if page.earlier else None,
         later=probe_href(page.later) if page.later else None,
     )
@@ -460,6 +460,11 @@ def _cold_word(report: ReportRow) -> str:
         return ""
     start = _start_ms(report)
     return "cold start" if start is None else f"cold start, by the log: {milliseconds(start)} to start the instance"
+
+
+def _trace(report: UUID) -> tuple[str, str]:
+    """Where the probe shows in the server's own records: every request carried the report's id (W3C Trace Context)."""
+    return ("Trace id", f"{report.hex}: look for it where the server's traces go, such as X-Ray or OpenTelemetry")
 
 
 def _log_facts(report: ReportRow) -> tuple[tuple[str, str], ...]:

@@ -39,7 +39,7 @@ _OWN_HEADERS: Final = frozenset(
     {
         "accept", "accept-encoding", "connection", "content-encoding", "content-length", "content-type", "expect",
         "host", "keep-alive", "last-event-id", "mcp-method", "mcp-name", "mcp-protocol-version", "mcp-session-id",
-        "te", "trailer", "transfer-encoding", "upgrade",
+        "te", "traceparent", "trailer", "transfer-encoding", "upgrade",
     }
 )  # fmt: skip
 _DEFAULT_PORTS: Final = {"http": 80, "https": 443}

@@ -30,8 +30,10 @@ from prober.clock import Clock
 from prober.net.client import Net
 from prober.probing.credentials import Access, Credentials, Unavailable
 from prober.secrets.vault import Vault
+from prober.storage.identity import report_id
 from prober.wire.connect import HttpWire, connect
 from prober.wire.redact import Redactor
+from prober.wire.tracing import Trace
 
 log = logging.getLogger(__name__)
 
@@ -48,6 +50,13 @@ class Assignment:
     remembered: Opener | None = None
     history: History = History()
 
+    @property
+    def trace_id(self) -> str | None:
+        """The id of the report as the id of the trace that its requests make; None where the report has no id."""
+        if self.endpoint_id is None:
+            return None
+        return report_id(self.endpoint_id, self.slot, self.location).hex
+
 
 async def probe(
     assignment: Assignment, *, net: Net, clock: Clock, credentials: Credentials | None = None
@@ -60,7 +69,8 @@ async def probe(
     endpoint = assignment.endpoint
     started_at, began = clock.now(), clock.monotonic()
     deadline = asyncio.get_running_loop().time() + endpoint.deadline_s(assignment.profile)
-    entrance = _Entrance(assignment, net, clock, credentials or Credentials(Vault(), net=net, clock=clock), deadline)
+    found = credentials or Credentials(Vault(), net=net, clock=clock)
+    entrance = _Entrance(assignment, net, clock, found, deadline, Trace(assignment.trace_id))
     try:
         open_wire = await entrance.open()
     except Unavailable as unavailable:
@@ -85,6 +95,7 @@ class _Entrance:
     clock: Clock
     credentials: Credentials
     deadline: float
+    trace: Trace
 
     async def open(self) -> HttpWire:
         """A wire to the endpoint. What a refusal of outdated credentials brought is not kept: it was ours.
@@ -120,6 +131,7 @@ class _Entrance:
             remembered=self.assignment.remembered,
             deadline=self.deadline,
             signer=access.signer,
+            trace=self.trace,
         )
 
 

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import islice
 from typing import Any, Final
 
@@ -25,6 +26,7 @@ from prober.wire.origins import is_same_origin
 from prober.wire.outgoing import Outgoing, Signer
 from prober.wire.redact import SentHeader
 from prober.wire.streamable_http import Handshake, Stateless
+from prober.wire.tracing import TRACEPARENT, Trace
 
 _SHOWN_TEXT: Final = 4096
 _KEPT_CAPABILITIES: Final = 64
@@ -43,11 +45,13 @@ async def connect(
     remembered: Opener | None,
     deadline: float,
     signer: Signer | None = None,
+    trace: Trace | None = None,
 ) -> "HttpWire":
     """A wire to the endpoint, opened by the way that is remembered, or by the first that works.
 
-    `deadline` ends the whole probe, on the running event loop's clock. Never raises for what the network or the server
-    does: `wire.opening` says how far it came. The caller closes the wire. Cancellation passes through.
+    `deadline` ends the whole probe, on the running event loop's clock; `trace` is a new one where none is given. Never
+    raises for what the network or the server does: `wire.opening` says how far it came. The caller closes the wire.
+    Cancellation passes through.
     """
     net.prepare(endpoint.url, verify=endpoint.verify_tls)
     confidential = signer is not None or any(header.is_secret for header in headers)
@@ -60,6 +64,7 @@ async def connect(
         url=endpoint.url,
         deadline=deadline,
         signer=signer,
+        trace=trace,
     )
     wire = HttpWire(endpoint, client, recorder)
     try:
@@ -151,12 +156,13 @@ class HttpWire:
         return self._unsent("subscriptions/listen", params, "no conversation of the stateless era is open")
 
     async def preflight(self, origin: str, method: str, headers: Sequence[str]) -> Exchange:
-        """Ask as a browser would. Source: Fetch standard, section 4.8 "CORS-preflight fetch"."""
+        """Ask as a browser would, which adds nothing. Source: Fetch standard, section 4.8 "CORS-preflight fetch"."""
         asked = [("Accept", "*/*"), ("Origin", origin), ("Access-Control-Request-Method", method)]
         if headers:
             names = sorted({name.lower() for name in headers})
             asked.append(("Access-Control-Request-Headers", ",".join(names)))
-        return await self._recorder.exchange(self._bare("OPTIONS", self._url, asked))
+        outgoing = self._bare("OPTIONS", self._url, asked)
+        return await self._recorder.exchange(replace(outgoing, without=frozenset({TRACEPARENT})))
 
     async def fetch(self, url: str) -> Exchange:
         """GET a document of the endpoint's own origin, without anything of the owner's."""

@@ -34,6 +34,7 @@ from prober.wire import jsonrpc
 from prober.wire.outgoing import Composer, Headers, Outgoing, Signer
 from prober.wire.redact import Redactor, SentHeader
 from prober.wire.sse import Event, EventStream
+from prober.wire.tracing import Trace
 
 _DETAIL: Final = 300
 _BLAMES_PHASE_S: Final = 1.0
@@ -63,12 +64,14 @@ class Recorder:
         url: str,
         deadline: float,
         signer: Signer | None = None,
+        trace: Trace | None = None,
     ) -> None:
-        """`url` is the endpoint's, whose query is kept out of what is shown."""
+        """`url` is the endpoint's, whose query is kept out of what is shown. `trace`: None for a new one."""
         self.client = client
         self.clock = clock
         self.limits = limits
-        self.composer = Composer(client.headers, headers, signer)
+        self.trace = trace or Trace()
+        self.composer = Composer(client.headers, headers, signer, self.trace)
         self.redactor = Redactor(headers, url)
         self.deadline = deadline
         """When the probe is over, on the event loop's clock."""

@@ -11,6 +11,7 @@ from prober.net.phases import Phases
 from prober.net.transport import FRESH, PHASES, REPEATABLE
 from prober.wire import jsonrpc
 from prober.wire.redact import Redactor, SentHeader
+from prober.wire.tracing import TRACEPARENT, Trace
 
 Headers = tuple[tuple[str, str], ...]
 
@@ -36,6 +37,8 @@ class Outgoing:
     """Names, in lower case, of headers that nothing is added under: neither the owner's plain ones nor ours."""
     until_first: bool = False
     """Nothing more is waited for once a message has come, whatever it is."""
+    traceparent: str | None = None
+    """Which span of the probe's trace the request is, where its body says so too. None: a new one."""
 
     @property
     def rpc_method(self) -> str | None:
@@ -81,11 +84,14 @@ class Composed:
 class Composer:
     """Makes the requests of one probe."""
 
-    def __init__(self, client: httpx.Headers, headers: Sequence[SentHeader], signer: Signer | None) -> None:
+    def __init__(
+        self, client: httpx.Headers, headers: Sequence[SentHeader], signer: Signer | None, trace: Trace
+    ) -> None:
         """`client` are the headers of our own client, `headers` those of the owner."""
         self._client = tuple((name, value) for name, value in client.raw if name.lower() in _CLIENT_HEADERS)
         self._owned = tuple(headers)
         self._signer = signer
+        self._trace = trace
         self._secret = {header.name.lower(): header.shown for header in headers if header.is_secret}
         self._urls: dict[str, httpx.URL] = {}
 
@@ -117,11 +123,13 @@ class Composer:
         return Composed(request, body, signature, {**self._secret, **made})
 
     def _common_headers(self, outgoing: Outgoing) -> list[tuple[bytes, bytes]]:
-        """What a request carries beside its own headers: the client's, where the owner has not given his, and the
-        owner's; no credential where it goes without them."""
+        """What a request carries beside its own headers: the client's and the trace, where the owner has not given
+        his, and the owner's; no credential where it goes without them."""
         owned = [_raw(header) for header in self._owned if self._may_carry(outgoing, header)]
         named = {name.lower() for name, _ in owned} | {name.encode("ascii") for name in outgoing.without}
-        return [*((name, value) for name, value in self._client if name.lower() not in named), *owned]
+        traced = (TRACEPARENT.encode(), (outgoing.traceparent or self._trace.parent()).encode())
+        ours = (*self._client, traced)
+        return [*((name, value) for name, value in ours if name.lower() not in named), *owned]
 
     def _may_carry(self, outgoing: Outgoing, header: SentHeader) -> bool:
         if not outgoing.with_owned or header.name.lower() in outgoing.without:

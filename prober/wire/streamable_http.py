@@ -33,6 +33,7 @@ from prober.wire.asking import (
 from prober.wire.exchange import Recorder, Recording
 from prober.wire.header_values import annotated_parameters, name_headers, parameter_headers
 from prober.wire.outgoing import Headers, Outgoing
+from prober.wire.tracing import TRACEPARENT
 
 _RETRY_MS: Final = 1000
 """Before a stream is taken up again, where the server says nothing: the default of the official SDKs."""
@@ -97,10 +98,12 @@ class Stateless:
         fresh: bool = False,
         until_first: bool = False,
     ) -> Outgoing:
+        traceparent = self._recorder.trace.parent()
         meta = {
             META_VERSION: self._version,
             META_CLIENT_CAPABILITIES: {},
             META_CLIENT_INFO: CLIENT_INFO,
+            TRACEPARENT: traceparent,
             **progress_token(self._ids, progress=progress),
         }
         headers = (
@@ -112,7 +115,13 @@ class Stateless:
         )
         envelope = jsonrpc.request(method, with_meta(params, meta, altered), self._ids.next())
         return Outgoing(
-            method="POST", url=self._url, headers=headers, envelope=envelope, fresh=fresh, until_first=until_first
+            method="POST",
+            url=self._url,
+            headers=headers,
+            envelope=envelope,
+            fresh=fresh,
+            until_first=until_first,
+            traceparent=traceparent,
         )
 
     def _parameter_headers(self, method: str, params: Mapping[str, Any]) -> list[tuple[str, str]]:

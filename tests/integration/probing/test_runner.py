@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -19,6 +21,7 @@ from prober.net.guard import GuardPolicy
 from prober.probing.credentials import Credentials
 from prober.probing.runner import Assignment, probe
 from prober.secrets.vault import Vault
+from prober.storage.identity import report_id
 from tests.integration.probing.servers import Waiting, echoing, serving
 
 SECRETS = {"env:API_TOKEN": 's3cret/"value"+=', "env:API_KEY": "another-s3cret"}
@@ -54,6 +57,22 @@ async def test_the_quick_profile_calls_no_tool() -> None:
         report = await probed(url, profile=Profile.QUICK, sentinels=(ADD,))
         assert asked(lab) == ["server/discover", "tools/list"]
     assert [result.check for result in report.results] == ["lifecycle", "tools_list"]
+
+
+async def test_the_requests_of_a_probe_make_a_trace_with_the_id_of_its_report() -> None:
+    clock, endpoint_id = SystemClock(), uuid4()
+    assignment = Assignment(
+        endpoint=Endpoint(name="orders", url="", timeout_s=5.0),
+        endpoint_id=endpoint_id,
+        slot=clock.now(),
+        location="eu",
+    )
+    async with serving(StatelessServer()) as (lab, url):
+        traced = replace(assignment, endpoint=replace(assignment.endpoint, url=url))
+        await probe(traced, net=Net(GuardPolicy(allow_private=True), clock=clock), clock=clock)
+        sent = [{name.lower(): value for name, value in each.headers} for each in lab.served("served")]
+    report = report_id(endpoint_id, assignment.slot, "eu")
+    assert [each["traceparent"].split("-")[1] for each in sent] == [report.hex] * 2
 
 
 async def test_secrets_are_sent_and_shown_as_their_references() -> None:

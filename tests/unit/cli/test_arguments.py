@@ -129,6 +129,7 @@ def test_a_function_url_tells_what_to_sign_for_and_the_url_stands_before_the_opt
         (["--header", "X-Api-Key"], "--header wants NAME=REF"),
         (["--header", "X-Api-Key=hunter2"], "--header X-Api-Key: is a secret written out"),
         (["--header", "Host=a"], "--header Host: is a header that the prober sets itself"),
+        (["--header", "Traceparent=a"], "--header Traceparent: is a header that the prober sets itself"),
         (["--header", "X-A=1", "--header", "X-A=2"], "--header X-A is given twice"),
         (["--header", "X-A=1", "--header", "x-a=2"], "--header x-a: is the same header as X-A"),
         (["--bearer", "hunter2"], "--bearer is not a reference to a secret"),

@@ -210,6 +210,12 @@ def test_the_five_axes_stand_among_the_facts() -> None:
     assert dict(endpoint_view(endpoint_page(), {}, NOW).facts)["Session"] == "none"
 
 
+def test_a_probe_says_by_which_trace_it_is_found_at_the_server() -> None:
+    page = probe_page()
+    assert dict(probe_view(page, {}, NOW).facts)["Trace id"].startswith(f"{page.report.id.hex}: ")
+    assert "Trace id" not in dict(probe_view(probe_page(detail=None), {}, NOW).facts)
+
+
 def test_an_endpoint_shows_what_its_last_full_probe_asked_beyond_the_others() -> None:
     view = endpoint_view(endpoint_page(), {}, NOW)
     assert view.full is not None

@@ -22,6 +22,7 @@ from checks.model import Endpoint, OnRequest, ProbeReport, Profile, Sentinel
 from checks.spec import EVENT_STREAM_TYPE, Era
 from prober.net.transport import FRESH
 from prober.wire.asking import CLIENT_INFO
+from prober.wire.tracing import TRACEPARENT
 from tests.interop.kinds import Kind, Runtime, kind_of
 
 FOLDER: Final = Path(__file__).parents[2] / "transcripts"
@@ -29,7 +30,7 @@ ORIGIN: Final = "http://127.0.0.1:8000"
 """Where every recorded server seems to be."""
 
 _TIMEOUT_S: Final = 30.0
-_BY_THE_CLIENT: Final = frozenset({"host", "content-length", "user-agent", "accept-encoding"})
+_BY_THE_CLIENT: Final = frozenset({"host", "content-length", "user-agent", "accept-encoding", TRACEPARENT})
 """Headers that stand on every request and say nothing about the conversation."""
 
 _DURATION: Final = re.compile(r"\b\d[\d.,]* (ms|s)\b")
@@ -173,7 +174,7 @@ def asked_of(request: httpx.Request, content: bytes) -> Asked:
         method=request.method,
         path=request.url.raw_path.decode("ascii"),
         headers=tuple((name, value) for name, value in headers if name.lower() not in _BY_THE_CLIENT),
-        body=_of_any_version(json.loads(content)) if content else None,
+        body=_of_any_probe(json.loads(content)) if content else None,
         fresh=request.extensions.get(FRESH, False),
     )
 
@@ -227,13 +228,13 @@ def _untimed(text: str) -> str:
     return _DURATION.sub(r"… \1", text)
 
 
-def _of_any_version(value: Any) -> Any:
-    """The value as it would be whatever version of ours had sent it."""
+def _of_any_probe(value: Any) -> Any:
+    """The value as it would be whatever probe, of whatever version of ours, had sent it."""
     if value == CLIENT_INFO:
         return {**CLIENT_INFO, "version": "0"}
     if isinstance(value, dict):
-        return {name: _of_any_version(member) for name, member in value.items()}
-    return [_of_any_version(each) for each in value] if isinstance(value, list) else value
+        return {name: _of_any_probe(member) for name, member in value.items() if name != TRACEPARENT}
+    return [_of_any_probe(each) for each in value] if isinstance(value, list) else value
 
 
 # writing
