@@ -102,6 +102,9 @@ def _others() -> None:
         sa.Column("fallback", sa.Text),
         sa.Column("configured_at", INSTANT, nullable=False, server_default=sa.func.now()),
         *(sa.Column(name, INSTANT) for name in ("removed_at", "sent_at", "failing_since", "broken_since")),
+        sa.Column("failures", sa.Integer, nullable=False, server_default=sa.text("0")),
+        sa.Column("resting_until", INSTANT),
+        sa.Column("rests_on_request", sa.Boolean, nullable=False, server_default=sa.text("false")),
         sa.Column("last_error", sa.Text),
         sa.PrimaryKeyConstraint("name", name="channel_pkey"),
     )

@@ -330,8 +330,8 @@ notice = Table(
 )
 """The outbox: what is to be told on which channel. It is done once `sent_at` or `failed_at` is set.
 
-A notice that a newer one of its thread has made needless before it went out has `failed_at` and `superseded_by`; one
-that its channel refused for good and another has taken over has `handed_to`.
+A notice that a newer one of its thread has made needless before it went out has `failed_at` and `superseded_by`, the
+id of that row; one that another channel has taken over has `failed_at` and `handed_to`, the name of that channel.
 """
 
 attempt = Table(
@@ -360,9 +360,16 @@ channel = Table(
     Column("sent_at", _INSTANT),
     Column("failing_since", _INSTANT),
     Column("broken_since", _INSTANT),
+    Column("failures", Integer, nullable=False, server_default=text("0")),
+    Column("resting_until", _INSTANT),
+    Column("rests_on_request", Boolean, nullable=False, server_default=text("false")),
     Column("last_error", Text),
 )
-"""The channels of the configuration and how each does; `broken_since` is set while somebody has to mend it."""
+"""The channels of the configuration and how each does; `broken_since` is set while somebody has to mend it.
+
+After `failures` in a row nothing is tried before `resting_until`, which with `rests_on_request` the channel itself has
+asked for.
+"""
 
 mute = Table(
     "mute",
