@@ -20,8 +20,10 @@ def diagnose(
 ) -> tuple[tuple[Diagnosis, ...], tuple[BrokenDetector, ...]]:
     """What the detectors find, in their order, and those that raised instead.
 
-    Fallback detectors are asked only where a check failed and no other detector says more than information.
+    Fallback detectors are asked only where a check failed and no other detector says more than information. Those that
+    rest on our own clock are not asked where the prober was held up.
     """
+    detectors = [each for each in detectors if not (each.timed and evidence.observer.is_late)]
     found, broken = _ask((each for each in detectors if not each.fallback), evidence)
     failed = any(result.outcome is Outcome.FAIL for result in evidence.results)
     for fallback in (each for each in detectors if each.fallback):

@@ -386,6 +386,19 @@ class History:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Observer:
+    """How the prober itself did while it probed."""
+
+    lag_ms: float = 0.0
+    """The worst delay of its own event loop meanwhile."""
+    is_late: bool = False
+    """That delay was beyond what is accepted: nothing that its clock says of the endpoint counts."""
+    reason: str | None = None
+    """Why it could not see the endpoint, as a word of `checks.observing`. None: it could, as far as it knows."""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Evidence:
     """All that the detectors see of one probe."""
 
@@ -393,6 +406,7 @@ class Evidence:
     opening: Opening
     results: tuple[CheckResult, ...]
     history: History = History()
+    observer: Observer = Observer()
 
     @property
     def exchanges(self) -> tuple[Exchange, ...]:
@@ -449,6 +463,7 @@ class ProbeReport:
     opening: Opening
     results: tuple[CheckResult, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
+    observer: Observer = Observer()
     labels: Mapping[str, str] = field(default_factory=nothing)
 
     @property

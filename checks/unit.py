@@ -64,6 +64,8 @@ class Detector:
     fallback: bool
     """Asked only when no other detector explains why the endpoint is not up."""
     find: Callable[[Evidence], Cause | None]
+    timed: bool = False
+    """It rests on our own clock, so that a delay of ours can make it: not asked where the prober was held up."""
 
     def diagnose(self, evidence: Evidence) -> Diagnosis | None:
         cause = self.find(evidence)
@@ -94,12 +96,13 @@ def check(
 
 
 def detector(
-    diagnosis_id: str, *, effect: Effect, fallback: bool = False
+    diagnosis_id: str, *, effect: Effect, fallback: bool = False, timed: bool = False
 ) -> Callable[[Callable[[Evidence], Cause | None]], Detector]:
     """Declare a detector. The first line of the docstring is the fault in plain words."""
 
     def declare(find: Callable[[Evidence], Cause | None]) -> Detector:
-        return Detector(id=diagnosis_id, fault=_first_line(find.__doc__), effect=effect, fallback=fallback, find=find)
+        fault = _first_line(find.__doc__)
+        return Detector(id=diagnosis_id, fault=fault, effect=effect, fallback=fallback, find=find, timed=timed)
 
     return declare
 

@@ -98,7 +98,10 @@ def _holder(exchange: Exchange) -> str:
 
 @detector("signature-rejected", effect=Effect.DOWN)
 def signature_rejected(evidence: Evidence) -> Cause | None:
-    """The request's AWS signature does not match, as it is for every POST that CloudFront signs without a body hash."""
+    """The request's AWS signature does not match, as it is for every POST that CloudFront signs without a body hash.
+
+    Facts, where the fault is ours: `reason`, why we could not ask, in a word.
+    """
     found = scene(evidence, Symptom.SIGNATURE_REJECTED)
     if found is None:
         return None
@@ -132,6 +135,7 @@ def _own_signature(found: Scene) -> Cause:
             "keys beside it.",
             proofs=proofs,
             effect=Effect.UNKNOWN,
+            facts={"reason": "aws-credentials"},
         )
     if message.startswith(_SKEWED) or _clocks_differ(found.exchange):
         return found.cause(
@@ -140,6 +144,7 @@ def _own_signature(found: Scene) -> Cause:
             "Set the clock of the machine that the prober runs on, and have it kept by NTP.",
             proofs=proofs,
             effect=Effect.UNKNOWN,
+            facts={"reason": "clock-skew"},
         )
     return found.cause(
         0.85,

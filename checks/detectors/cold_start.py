@@ -39,7 +39,7 @@ ENOUGH: Final = 2
 """How many of these must have taken too long, and half of them at least: one may be a blip of the platform."""
 
 
-@detector("cold-start", effect=Effect.INFORMATION)
+@detector("cold-start", effect=Effect.INFORMATION, timed=True)
 def cold_start(evidence: Evidence) -> Cause | None:
     """The first request of the probe waited much longer than a warm instance takes: it likely woke a new one.
 
@@ -59,7 +59,7 @@ def cold_start(evidence: Evidence) -> Cause | None:
     )
 
 
-@detector("cold-start-exceeds-timeout", effect=Effect.DEGRADED)
+@detector("cold-start-exceeds-timeout", effect=Effect.DEGRADED, timed=True)
 def cold_start_exceeds_timeout(evidence: Evidence) -> Cause | None:
     """Cold starts take longer than the clients of this endpoint wait: who wakes an instance gets no answer in time.
 

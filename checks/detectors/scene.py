@@ -1,11 +1,11 @@
 """Where a detector looks: the exchange that shows a fault, and the cause that is built around it."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from checks.front_door import FrontDoor, front_door_of
-from checks.model import Effect, Evidence, Exchange, Proof
+from checks.model import NOTHING, Effect, Evidence, Exchange, Proof
 from checks.proofs import answer_proof, request_line
 from checks.reproduce import curl
 from checks.symptoms import Symptom, is_tool_call, symptom_of, troubled
@@ -57,6 +57,7 @@ class Scene:
         proofs: Sequence[Proof] = (),
         alternatives: Sequence[str] = (),
         effect: Effect | None = None,
+        facts: Mapping[str, Any] = NOTHING,
     ) -> Cause:
         """The cause, with the answer itself as first proof and the request as the way to see it again.
 
@@ -71,6 +72,7 @@ class Scene:
             fix=fix,
             reproduce="" if effect is Effect.UNKNOWN else self._curl(),
             alternatives=tuple(alternatives),
+            facts=facts,
             effect=effect or (Effect.DEGRADED if is_tool_call(self.exchange) else None),
         )
 

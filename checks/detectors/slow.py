@@ -53,7 +53,7 @@ class _Measure:
     confidence: float
 
 
-@detector("slow", effect=Effect.DEGRADED)
+@detector("slow", effect=Effect.DEGRADED, timed=True)
 def slow(evidence: Evidence) -> Cause | None:
     """Warm answers take longer than the endpoint's limit, or far longer than they used to, in probe after probe.
 

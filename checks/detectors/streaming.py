@@ -81,7 +81,7 @@ def streaming_disabled(evidence: Evidence) -> Cause | None:
     )
 
 
-@detector("streaming-buffered", effect=Effect.DEGRADED)
+@detector("streaming-buffered", effect=Effect.DEGRADED, timed=True)
 def streaming_buffered(evidence: Evidence) -> Cause | None:
     """Events are collected somewhere and arrive together, although the server took time between them."""
     if evidence.endpoint.streaming is False or not evidence.opening.established:

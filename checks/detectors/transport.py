@@ -5,7 +5,8 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from checks.detectors.scene import Scene, scene
-from checks.model import Effect, Evidence, Proof, TransportError
+from checks.model import Effect, Evidence, Observer, Proof, TransportError
+from checks.observing import LAG, NO_CONNECTIVITY
 from checks.proofs import milliseconds
 from checks.symptoms import Symptom
 from checks.text import clean
@@ -57,6 +58,10 @@ _OWN_FIXES: Final[Mapping[str, str]] = {
     "AWS_ENDPOINT_URL that is no longer there.",
     "token-endpoint-blocked": "Allow the token endpoint's address, if it is meant, under `network: allow_cidrs:` in "
     "the configuration; beyond such networks it wants https. The authorization server was not asked.",
+    NO_CONNECTIVITY: "Look at the network of the machine that the prober runs on. Where it may reach the endpoints and "
+    "nothing else, name places that it does reach under `observer: canaries:` in the configuration.",
+    LAG: "Give the prober more of a processor, or fewer endpoints: something kept its process from running in time. "
+    "`observer: lag:` in the configuration is the delay from which it does not believe itself.",
     "token-endpoint": "Look at the authorization server: whether it is up, and whether it still knows this client, its "
     "secret, scope and resource.",
 }
@@ -162,7 +167,10 @@ def connection_lost(evidence: Evidence) -> Cause | None:
 
 @detector("target-blocked", effect=Effect.UNKNOWN)
 def target_blocked(evidence: Evidence) -> Cause | None:
-    """The prober's own guard refuses the address, so nothing was sent."""
+    """The prober's own guard refuses the address, so nothing was sent.
+
+    Facts: `reason`, which of its rules does.
+    """
     found = scene(evidence, Symptom.BLOCKED, tool_calls=True)
     if found is None:
         return None
@@ -172,28 +180,47 @@ def target_blocked(evidence: Evidence) -> Cause | None:
         _way_out_of_refusal(_error(found).reason),
         proofs=_address(found),
         effect=Effect.UNKNOWN,
+        facts={"reason": f"blocked-{clean(_error(found).reason, 40)}"},
     )
 
 
 @detector("observer-impaired", effect=Effect.UNKNOWN)
 def observer_impaired(evidence: Evidence) -> Cause | None:
-    """The prober itself could not observe: no connectivity, a secret not to be had, a resolver or clock in trouble."""
+    """The prober itself could not observe: no connectivity, a secret not to be had, a resolver or clock in trouble.
+
+    Facts: `reason`, why, in a word.
+    """
     if not evidence.opening.established and not evidence.opening.exchanges:
         return Cause(
             confidence=0.8,
             summary="Nothing is known about the endpoint: the prober made no request before its deadline.",
             evidence=(Proof(text=f"0 requests within {evidence.endpoint.timeout_s:g} s"),),
             fix=_OWN_MACHINE,
+            facts={"reason": "no-request"},
         )
     found = scene(evidence, Symptom.OBSERVER, tool_calls=True)
     if found is None:
-        return None
+        return _impaired(evidence.observer)
     error = _error(found)
     return found.cause(
         0.95,
         f"Nothing is known about the endpoint, because the prober could not ask: {clean(error.detail, 600)}.",
         _OWN_FIXES.get(error.reason, _OWN_MACHINE),
         effect=Effect.UNKNOWN,
+        facts={"reason": clean(error.reason, 40)},
+    )
+
+
+def _impaired(observer: Observer) -> Cause | None:
+    """What the prober knows of itself, where no exchange shows it."""
+    if observer.reason is None:
+        return None
+    return Cause(
+        confidence=0.9,
+        summary=f"Nothing is known about the endpoint, because the prober could not see it: {clean(observer.detail)}.",
+        evidence=(Proof(text=clean(observer.detail)),),
+        fix=_OWN_FIXES.get(observer.reason, _OWN_MACHINE),
+        facts={"reason": observer.reason},
     )
 
 
