@@ -31,6 +31,9 @@ def upgrade() -> None:
         "update report set last_slot = slot + make_interval(secs => (missed - 1) * endpoint.interval_s)"
         " from endpoint where endpoint.id = report.endpoint_id and missed > 0"
     )
+    op.create_index("report_missed", "report", ["endpoint_id", "slot"], postgresql_where=sa.text("missed > 0"))
+    op.create_index("report_runs", "report", ["last_slot"], postgresql_where=sa.text("last_slot is not null"))
+    days = _days()
     for name in ("evidence", "routine_evidence"):
         op.create_table(
             name,
@@ -41,6 +44,8 @@ def upgrade() -> None:
             postgresql_partition_by="RANGE (slot)",
         )
         op.execute(f"create table {name}_default partition of {name} default")
+        for day, bounds in days:
+            op.execute(f"create table {name}_{day} partition of {name} {bounds}")
     kept = "select id, slot, detail from report where detail is not null and"
     op.execute(f"insert into routine_evidence {kept} ({ROUTINE})")
     op.execute(f"insert into evidence {kept} not ({ROUTINE})")
@@ -49,11 +54,32 @@ def upgrade() -> None:
     _figures("figures_day", sa.Column("day", sa.Date, nullable=False))
     op.create_table(
         "rollup_due",
+        sa.Column("number", sa.BigInteger, sa.Identity(always=True), nullable=False),
         sa.Column("hour", INSTANT, nullable=False),
-        sa.PrimaryKeyConstraint("hour", name="rollup_due_pkey"),
+        sa.PrimaryKeyConstraint("number", name="rollup_due_pkey"),
     )
     # What was reported before this release is rolled up as well.
-    op.execute("insert into rollup_due select distinct date_trunc('hour', slot, 'UTC') from report")
+    op.execute(
+        "insert into rollup_due (hour) select distinct hour from report cross join lateral generate_series("
+        "date_trunc('hour', slot, 'UTC'), coalesce(last_slot, slot), interval '1 hour') as hour"
+    )
+    op.create_table(
+        "housekeeping",
+        sa.Column("job", sa.Text, nullable=False),
+        sa.Column("begun_at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("job", name="housekeeping_pkey"),
+    )
+
+
+def _days() -> list[tuple[str, str]]:
+    """The days that `report` has a partition for, as `20260131`, each with its bounds."""
+    found = op.get_bind().execute(
+        sa.text(
+            "select right(relname, 8), pg_get_expr(relpartbound, oid) from pg_class"
+            " join pg_inherits on inhrelid = oid where inhparent = 'report'::regclass and relname ~ '_[0-9]{8}$'"
+        )
+    )
+    return [(day, bounds) for day, bounds in found]
 
 
 def _figures(name: str, key: sa.Column[object]) -> None:
@@ -73,8 +99,9 @@ def _figures(name: str, key: sa.Column[object]) -> None:
 
 
 def downgrade() -> None:
-    for name in ("rollup_due", "figures_day", "figures_hour"):
+    for name in ("housekeeping", "rollup_due", "figures_day", "figures_hour"):
         op.drop_table(name)
+    op.drop_index("report_missed", "report")
     op.add_column("report", sa.Column("detail", JSONB))
     for name in ("evidence", "routine_evidence"):
         op.execute(

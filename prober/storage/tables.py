@@ -39,9 +39,6 @@ METADATA: Final = MetaData(
     }
 )
 
-REPORT_PARTITION_PREFIX: Final = "report_"
-"""Partitions of `report` are called `report_20260131`, and `report_default` for what no day holds."""
-
 _INSTANT = DateTime(timezone=True)
 _VERDICTS = "verdict in ('up', 'degraded', 'down', 'unknown')"
 
@@ -178,6 +175,7 @@ report = Table(
     PrimaryKeyConstraint("id", "slot"),
     UniqueConstraint("endpoint_id", "slot", "location"),
     CheckConstraint(_VERDICTS, name="verdict"),
+    Index("report_runs", "last_slot", postgresql_where=text("last_slot is not null")),
     postgresql_partition_by="RANGE (slot)",
 )
 """One wide row per probe. A row with `missed` above zero stands for that many slots, from `slot` to `last_slot`, with
@@ -232,8 +230,21 @@ sketches are merged by adding, and a percentile is off by 2.5 % at most.
 figures_day = _figures("figures_day", Column("day", Date, nullable=False))
 """The same of one day in UTC."""
 
-rollup_due = Table("rollup_due", METADATA, Column("hour", _INSTANT, primary_key=True))
-"""Hours whose figures are outdated by reports that came late."""
+rollup_due = Table(
+    "rollup_due",
+    METADATA,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("hour", _INSTANT, nullable=False),
+)
+"""Hours whose figures are outdated, as often as they became so: whoever adds one waits for nobody."""
+
+housekeeping = Table(
+    "housekeeping",
+    METADATA,
+    Column("job", Text, primary_key=True),
+    Column("begun_at", _INSTANT, nullable=False),
+)
+"""When a job that one worker does for all was last begun."""
 
 incident = Table(
     "incident",
