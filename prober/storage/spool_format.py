@@ -195,8 +195,10 @@ def _frame_at(data: bytes, at: int, salt: int) -> tuple[Record | None, int] | No
         return None
     _, length = FRAME.unpack_from(data, at)
     check, crc = CHECKS.unpack_from(data, start)
-    body = data[end : end + length] if length <= MOST_BODY_BYTES else b""
-    if check != zlib.crc32(data[at:start], salt) or len(body) < length or crc != zlib.crc32(body, check):
+    if check != zlib.crc32(data[at:start], salt) or end + length > len(data):
+        return None
+    body = data[end : end + length]
+    if crc != zlib.crc32(body, check):
         return None
     return _record(body), end + length
 
