@@ -7,7 +7,8 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from prober.clock import Clock
-from prober.notifiers.delivery import Channel, keep_delivering
+from prober.notifiers.delivery import Channel, Sender, keep_delivering
+from prober.vitals import Vitals
 
 GRACE_S: Final = 2.0
 
@@ -15,18 +16,16 @@ GRACE_S: Final = 2.0
 class Delivery:
     """Sends what the outbox holds for these channels, between `start` and `stop`."""
 
-    def __init__(self, db: AsyncEngine, channels: Sequence[Channel], *, worker: str, clock: Clock) -> None:
+    def __init__(
+        self, db: AsyncEngine, channels: Sequence[Channel], *, worker: str, clock: Clock, vitals: Vitals
+    ) -> None:
         self.channels = tuple(channels)
-        self._db = db
-        self._worker = worker
-        self._clock = clock
+        self._sender = Sender(db, worker=worker, clock=clock, vitals=vitals)
         self._stop = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
     def start(self) -> None:
-        self._task = asyncio.create_task(
-            keep_delivering(self._db, self.channels, worker=self._worker, clock=self._clock, stop=self._stop)
-        )
+        self._task = asyncio.create_task(keep_delivering(self._sender, self.channels, self._stop))
 
     async def stop(self) -> None:
         """End after the notices that are being sent, or after a grace: what was cut off is sent again later, because

@@ -17,6 +17,7 @@ from prober.app import channels, references
 from prober.app.background import DaemonExecutor
 from prober.app.confirming import Confirming
 from prober.app.delivering import Delivery
+from prober.app.housekeeping import LOOKS_EVERY_S, Housekeeping
 from prober.clock import Clock
 from prober.endpoints.config_file import ConfigFileWatcher
 from prober.function_logs.cloudwatch_logs import FunctionLogs
@@ -31,8 +32,8 @@ from prober.probing.scheduler import CLAIM_AHEAD_S, TICK_JITTER_S, TICK_S, Sched
 from prober.secrets.vault import Vault
 from prober.settings import CloudWatchSettings, Settings
 from prober.storage import endpoints, schedule
-from prober.storage.partitions import drop_expired, ensure_partitions
 from prober.storage.schedule import Claim
+from prober.vitals import Vitals
 
 log = logging.getLogger(__name__)
 
@@ -48,14 +49,10 @@ NAMES_LOGGED: Final = 10
 """Endpoints that one log line names."""
 
 FOLLOW_EVERY_S: Final = 2.0
-PARTITIONS_EVERY_S: Final = 3600.0
 ACCESS: Final = ("network", "limits", "secrets")
 """Sections by which probes are let out, of which an edit counts at once."""
 UNTIL_RESTART: Final = ("cloudwatch", "dashboard", "database_url", "data_dir")
 """Sections of the configuration of which an edit does not count while the prober runs."""
-
-REPORT_DAYS_KEPT: Final = 14
-"""Ten endpoints at a probe a minute fill some 60 MB a day."""
 
 WORKER_THREADS: Final = 4
 """For calls that block: boto3 speaks to AWS over these."""
@@ -108,7 +105,9 @@ class Monitor:
         self._secrets_executor = DaemonExecutor(SECRET_THREADS, "secrets")
         self._logs_executor = DaemonExecutor(LOG_THREADS, "logs")
         self._grant_access(settings)
-        self._delivery = Delivery(db, self._channels(settings), worker=worker, clock=clock)
+        self._vitals = Vitals()
+        self._delivery = self._new_delivery(settings)
+        self._housekeeping = Housekeeping(db, settings=lambda: self._settings, clock=clock)
         self._metrics: CloudWatch | None = None
         self._confirming = Confirming(db, FunctionLogs(self._logs_executor))
         cycle = Cycle(db=db, clock=clock, policy=self._policy, published=self._published)
@@ -125,9 +124,8 @@ class Monitor:
         async with AsyncExitStack() as ending:
             for executor in (self._executor, self._secrets_executor, self._logs_executor):
                 ending.callback(executor.shutdown, wait=False, cancel_futures=True)
-            if self._following is not None and self._following.owns_endpoints:
-                await self._write_endpoints(self._settings)
-            await self._keep_partitions()
+            await self._write_configured(self._settings)
+            await self._housekeeping.begin()
             self._warn_of_missing_secrets(self._settings)
             self._metrics = await self._cloudwatch(self._settings.cloudwatch)
             self._delivery.start()
@@ -154,16 +152,12 @@ class Monitor:
 
     def _jobs(self) -> Iterator[Job]:
         yield _every(TICK_S, TICK_JITTER_S), "claiming due probes", self._scheduler.tick
-        yield _every(PARTITIONS_EVERY_S), "making and dropping partitions", self._keep_partitions
+        yield _every(LOOKS_EVERY_S), "making and dropping partitions", self._housekeeping.keep
+        yield _every(LOOKS_EVERY_S), "rolling up figures", self._housekeeping.roll_up
         if self._following is not None:
             yield _every(FOLLOW_EVERY_S), "following the configuration file", self._follow
         if self._metrics is not None:
             yield _every(self._settings.cloudwatch.flush_s), "publishing metrics", self._metrics.flush
-
-    async def _keep_partitions(self) -> None:
-        await ensure_partitions(self._db)
-        if dropped := await drop_expired(self._db, days_kept=REPORT_DAYS_KEPT):
-            log.info("reports of %d days are dropped: they are older than %d days", len(dropped), REPORT_DAYS_KEPT)
 
     async def _claim(self, limit: int) -> list[Claim]:
         return await schedule.claim(
@@ -201,14 +195,13 @@ class Monitor:
 
     async def _take_over(self, settings: Settings) -> None:
         """Let an edit count, except for what is decided at the start alone."""
-        if self._following is not None and self._following.owns_endpoints:
-            await self._write_endpoints(settings)
+        await self._write_configured(settings)
         if any(getattr(settings, name) != getattr(self._settings, name) for name in ACCESS):
             self._grant_access(settings)  # probes that began with the former guard end with it
         later = [name for name in UNTIL_RESTART if getattr(settings, name) != getattr(self._settings, name)]
         self._settings = settings
         await self._delivery.stop()
-        self._delivery = Delivery(self._db, self._channels(settings), worker=self._worker, clock=self._clock)
+        self._delivery = self._new_delivery(settings)
         self._delivery.start()
         log.info("the configuration was edited and counts from now on")
         self._warn_of_missing_secrets(settings)
@@ -218,6 +211,13 @@ class Monitor:
     def _warn_of_missing_secrets(self, settings: Settings) -> None:
         for sentence in references.missing(settings):
             log.warning("%s", sentence)
+
+    async def _write_configured(self, settings: Settings) -> None:
+        """Let the database know the endpoints and the channels; what is not named any more goes with its owner."""
+        owns = self._following is not None and self._following.owns_endpoints
+        if owns:
+            await self._write_endpoints(settings)
+        await channels.register(self._db, settings, owns=owns)
 
     async def _write_endpoints(self, settings: Settings) -> None:
         changes = await endpoints.sync(self._db, settings.endpoints)
@@ -234,9 +234,14 @@ class Monitor:
         self._vault = Vault(threads, allow=settings.secrets)
         self._credentials = Credentials(self._vault, net=self._net, clock=self._clock, executor=threads)
 
+    def _new_delivery(self, settings: Settings) -> Delivery:
+        built = self._channels(settings)
+        return Delivery(self._db, built, worker=self._worker, clock=self._clock, vitals=self._vitals)
+
     def _channels(self, settings: Settings) -> tuple[Channel, ...]:
         public_url = settings.dashboard.public_url
-        tools = Tools(net=self._net, secret=self._vault.secret, executor=self._executor, public_url=public_url)
+        secret, threads = self._vault.secret, self._executor
+        tools = Tools(net=self._net, secret=secret, executor=threads, clock=self._clock, public_url=public_url)
         return channels.build(settings, tools)
 
     async def _cloudwatch(self, settings: CloudWatchSettings) -> CloudWatch | None:

@@ -1,44 +1,89 @@
 """The outbox: notices are written in the transaction of what they tell, claimed under a lease, and marked once sent.
 
-At least once: whoever dies between sending and marking leaves a notice that is sent again, under the same id.
+Each channel is sent to by one worker at a time, whose lease ends with it or shortly after it; a worker that comes back
+too late finds its attempt taken over, and decides nothing any more. All times are the database's own.
 """
 
-from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from enum import StrEnum
+from typing import Any, Final
 from uuid import UUID, uuid5
 
-from sqlalchemy import RowMapping, and_, func, text, update
+from sqlalchemy import ColumnElement, RowMapping, and_, func, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.text import clean
-from prober.incidents.notice import Notice
-from prober.storage.tables import notice as table
+from prober.incidents.notice import Notice, NoticeKind
+from prober.storage import channels, fallbacks, tables
+
+NEWS: Final = "prober_outbox"
+"""NOTIFY channel on which a new notice is announced; the payload is the name of the channel that it is for."""
+
+TEST_LIVES_S: Final = 600.0
+"""A test that nobody has sent by then tells nothing any more."""
 
 _UNREADABLE: Final = "another release wrote this notice, and this one cannot read it"
+_LOST: Final = "whoever tried it ended without saying what came of it"
+_TOO_LATE: Final = "no prober has sent this test in time"
+
+
+class Outcome(StrEnum):
+    """What came of one try."""
+
+    SENT = "sent"
+    FAILED = "failed"
+    """It is tried again."""
+    BROKEN = "broken"
+    """Somebody has to mend the channel first."""
+    REFUSED = "refused"
+    """The channel takes other notices, and this one never."""
+    LOST = "lost"
+    """Nobody knows: the sender ended meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OutboxRow:
-    """One notice for one channel that this worker alone may send, until its lease ends."""
+    """One notice that this worker alone may send, until its lease ends."""
 
     id: UUID
     channel: str
     notice: Notice
     attempt: int
     """1 for the first."""
+    failures: int
+    """How often in a row the channel has failed, whatever it was given."""
     created_at: datetime
     worker: str
 
 
-async def put(connection: AsyncConnection, notice: Notice, *, endpoint: UUID, transition: UUID, channel: str) -> None:
-    """Write one notice for one channel, in the caller's transaction. Writing it again changes nothing."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Backlog:
+    """What waits to be sent."""
+
+    waiting: int
+    oldest_s: float
+    """Age of the oldest, in seconds; 0 where nothing waits."""
+
+
+async def put(
+    connection: AsyncConnection,
+    notice: Notice,
+    *,
+    channel: str,
+    endpoint: UUID | None = None,
+    transition: UUID | None = None,
+) -> UUID:
+    """Write one notice for one channel, in the caller's transaction. Writing it again changes nothing.
+
+    The id of its row is returned; it follows from the notice and the channel.
+    """
+    row = uuid5(notice.id, channel)
     await connection.execute(
-        insert(table)
+        insert(tables.notice)
         .values(
-            id=uuid5(notice.id, channel),
+            id=row,
             transition_id=transition,
             endpoint_id=endpoint,
             thread=notice.thread,
@@ -47,110 +92,251 @@ async def put(connection: AsyncConnection, notice: Notice, *, endpoint: UUID, tr
         )
         .on_conflict_do_nothing()
     )
+    await announce(connection, channel)
+    return row
 
 
-async def claim(
-    db: AsyncEngine, *, worker: str, limit: int, lease_s: float, channels: tuple[str, ...] | None = None
-) -> list[OutboxRow]:
-    """Up to `limit` notices whose time has come, oldest first, for `channels` or for all.
+async def announce(connection: AsyncConnection, channel: str) -> None:
+    """Wake whoever delivers to the channel, once the caller's transaction is committed."""
+    await connection.execute(text("select pg_notify(:news, :channel)"), {"news": NEWS, "channel": channel})
 
-    On one channel an endpoint's notices go out in the order in which they were written: while one waits for another
-    attempt, later ones wait behind it, so that nobody hears "down" after "up".
+
+async def claim(db: AsyncEngine, *, channel: str, worker: str, lease_s: float) -> OutboxRow | None:
+    """The next notice of the channel, or None while there is none, the channel rests, or another worker sends to it.
+
+    Of one thread the newest goes out and stands for all that still wait; their rows name it in `superseded_by`. An
+    endpoint's notices go out in the order in which they were written: one that failed holds up those of later threads.
     """
     async with db.begin() as connection:
-        rows = await connection.execute(
-            _CLAIM,
-            {"worker": worker, "limit": limit, "lease": lease_s, "channels": None if channels is None else [*channels]},
+        failures = await connection.scalar(_OPEN_CHANNEL, {"channel": channel})
+        if failures is None:
+            return None
+        given = {"channel": channel, "worker": worker, "lease": lease_s}
+        while (taken := (await connection.execute(_TAKE, given)).mappings().first()) is not None:
+            if taken["is_lost"]:
+                await _log(connection, taken["id"], channel, Outcome.LOST, _LOST, 0.0)
+            try:
+                notice = Notice.from_json(taken["payload"])
+            except ValueError:
+                await _end(connection, tables.notice.c.id == taken["id"], _UNREADABLE)
+                continue
+            for other in await fallbacks.follow(connection, taken["id"]):
+                await announce(connection, other)
+            return _row(taken, notice, channel, worker, failures)
+    return None
+
+
+async def renew(db: AsyncEngine, row: OutboxRow, *, lease_s: float) -> bool:
+    """Keep it for longer; False when another worker has taken it over."""
+    async with db.begin() as connection:
+        found = await connection.execute(
+            update(tables.notice).where(_is_ours(row)).values(lease_until=func.now() + _seconds(lease_s))
         )
-        claimed = sorted(rows.mappings(), key=lambda row: int(row["number"]))
-        readable = [row for row in (_row(each, worker) for each in claimed) if row is not None]
-        await _give_up(connection, {each["id"] for each in claimed} - {row.id for row in readable})
-    return readable
+        return found.rowcount == 1
 
 
-def _row(claimed: RowMapping, worker: str) -> OutboxRow | None:
-    """None for a notice that another release has written in a way that this one cannot read."""
-    try:
-        notice = Notice.from_json(claimed["payload"])
-    except ValueError:
-        return None
+async def sent(db: AsyncEngine, row: OutboxRow, *, took_ms: float) -> None:
+    """Mark it as delivered. This holds even where the lease has ended meanwhile: it did go out."""
+    values = {"sent_at": func.now(), "failed_at": None, "last_error": None, "lease_owner": None, "lease_until": None}
+    notice = tables.notice
+    async with db.begin() as connection:
+        await channels.lock(connection, row.channel)
+        marked = await connection.execute(
+            update(notice).where(notice.c.id == row.id, notice.c.sent_at.is_(None)).values(**values)
+        )
+        if marked.rowcount:
+            await _log(connection, row.id, row.channel, Outcome.SENT, "", took_ms)
+            await channels.took_one(connection, row.channel)
+
+
+async def put_off(
+    db: AsyncEngine,
+    row: OutboxRow,
+    reason: str,
+    *,
+    took_ms: float,
+    retry_in_s: float,
+    rest_s: float,
+    on_request: bool = False,
+    needs_mending: bool = False,
+) -> None:
+    """Give it back for another try in `retry_in_s` seconds, and let its channel rest for `rest_s`.
+
+    A test has no other try. Does nothing when another worker has taken it over.
+    """
+    is_test = row.notice.kind is NoticeKind.TEST
+    fate = {"failed_at": func.now()} if is_test else {"next_attempt_at": func.now() + _seconds(retry_in_s)}
+    async with db.begin() as connection:
+        if await _given_back(connection, row, reason, fate):
+            outcome = Outcome.BROKEN if needs_mending else Outcome.FAILED
+            await _log(connection, row.id, row.channel, outcome, reason, took_ms)
+            await channels.rests(
+                connection, row.channel, reason, rest_s=rest_s, on_request=on_request, needs_mending=needs_mending
+            )
+
+
+async def refused(db: AsyncEngine, row: OutboxRow, reason: str, *, took_ms: float) -> str | None:
+    """End it on this channel, which will never take it, and hand it to the next that may: its name, or None.
+
+    Does nothing when another worker has taken it over.
+    """
+    async with db.begin() as connection:
+        if not await _given_back(connection, row, reason, {"failed_at": func.now()}):
+            return None
+        await _log(connection, row.id, row.channel, Outcome.REFUSED, reason, took_ms)
+        await channels.answered(connection, row.channel, reason)
+        if row.notice.kind is NoticeKind.TEST:
+            return None
+        other = await fallbacks.take_over(connection, row.id, row.channel)
+        if other is not None:
+            await announce(connection, other)
+        return other
+
+
+async def put_test(db: AsyncEngine, notice: Notice, *, channel: str) -> UUID:
+    """Write a test for a channel, which is tried at once unless it has asked for patience. Raises NoSuchChannel."""
+    async with db.begin() as connection:
+        await channels.wake(connection, channel)
+        return await put(connection, notice, channel=channel)
+
+
+async def withdraw(db: AsyncEngine, row: UUID) -> bool:
+    """End a notice that nobody has tried yet. False when somebody has, or does just now."""
+    notice = tables.notice
+    async with db.begin() as connection:
+        return await _end(connection, and_(notice.c.id == row, notice.c.attempts == 0), _TOO_LATE) == 1
+
+
+async def tidy(db: AsyncEngine) -> Backlog:
+    """End what will never be sent: for channels that were taken out, and tests that nobody sent. Say what waits."""
+    notice = tables.notice
+    async with db.begin() as connection:
+        if await connection.scalar(_ANY_WAITING):
+            await _end(connection, notice.c.channel.in_(channels.taken_out()), channels.TAKEN_OUT)
+            old_test = and_(
+                notice.c.payload["kind"].astext == NoticeKind.TEST.value,
+                notice.c.created_at < func.now() - _seconds(TEST_LIVES_S),
+            )
+            await _end(connection, old_test, _TOO_LATE)
+        waiting, oldest = (await connection.execute(_BACKLOG)).one()
+        return Backlog(waiting=int(waiting), oldest_s=max(float(oldest), 0.0))
+
+
+def _row(taken: RowMapping, notice: Notice, channel: str, worker: str, failures: int) -> OutboxRow:
     return OutboxRow(
-        id=claimed["id"],
-        channel=claimed["channel"],
+        id=taken["id"],
+        channel=channel,
         notice=notice,
-        attempt=claimed["attempts"],
-        created_at=claimed["created_at"],
+        attempt=taken["attempts"],
+        failures=failures,
+        created_at=taken["created_at"],
         worker=worker,
     )
 
 
-async def _give_up(connection: AsyncConnection, unreadable: Collection[UUID]) -> None:
-    """End what would otherwise be claimed for ever, and hold up what was written after it."""
-    if unreadable:
-        await connection.execute(
-            update(table)
-            .where(table.c.id.in_(unreadable))
-            .values(failed_at=func.now(), last_error=_UNREADABLE, lease_owner=None, lease_until=None)
-        )
-
-
-async def sent(db: AsyncEngine, row: OutboxRow) -> None:
-    """Mark it as delivered. This holds even where the lease has ended meanwhile: it did go out."""
-    async with db.begin() as connection:
-        await connection.execute(
-            update(table)
-            .where(table.c.id == row.id)
-            .values(sent_at=func.now(), failed_at=None, last_error=None, lease_owner=None, lease_until=None)
-        )
-
-
-async def failed(db: AsyncEngine, row: OutboxRow, reason: str, *, retry_in_s: float | None) -> None:
-    """Give it back for another attempt in `retry_in_s` seconds, or for good where that is None.
-
-    Does nothing when another worker has taken it over.
-    """
-    fate = (
-        {"failed_at": func.now()}
-        if retry_in_s is None
-        else {"next_attempt_at": func.now() + func.make_interval(0, 0, 0, 0, 0, 0, retry_in_s)}
+def _is_ours(row: OutboxRow) -> ColumnElement[bool]:
+    """`attempts` rises with every claim: it tells our lease from a later one of a worker of the same name."""
+    notice = tables.notice
+    return and_(
+        notice.c.id == row.id,
+        notice.c.lease_owner == row.worker,
+        notice.c.attempts == row.attempt,
+        notice.c.sent_at.is_(None),
     )
-    async with db.begin() as connection:
-        await connection.execute(
-            update(table)
-            .where(
-                and_(
-                    table.c.id == row.id,
-                    table.c.lease_owner == row.worker,
-                    table.c.attempts == row.attempt,
-                    table.c.sent_at.is_(None),
-                )
-            )
-            .values(last_error=clean(reason, 500), lease_owner=None, lease_until=None, **fate)
+
+
+async def _given_back(connection: AsyncConnection, row: OutboxRow, reason: str, fate: dict[str, Any]) -> bool:
+    await channels.lock(connection, row.channel)
+    found = await connection.execute(
+        update(tables.notice)
+        .where(_is_ours(row))
+        .values(last_error=clean(reason, 500), lease_owner=None, lease_until=None, **fate)
+    )
+    return found.rowcount == 1
+
+
+async def _end(connection: AsyncConnection, which: ColumnElement[bool], why: str) -> int:
+    notice = tables.notice
+    ended = await connection.execute(
+        update(notice)
+        .where(which, notice.c.sent_at.is_(None), notice.c.failed_at.is_(None))
+        .values(failed_at=func.now(), last_error=why, lease_owner=None, lease_until=None)
+    )
+    return ended.rowcount
+
+
+async def _log(
+    connection: AsyncConnection, row: UUID, channel: str, outcome: Outcome, reason: str, took_ms: float
+) -> None:
+    await connection.execute(
+        insert(tables.attempt).values(
+            notice_id=row, channel=channel, outcome=outcome.value, reason=clean(reason, 500), took_ms=took_ms
         )
+    )
 
 
-_CLAIM: Final = text(
+def _seconds(seconds: float) -> ColumnElement[Any]:
+    return func.make_interval(0, 0, 0, 0, 0, 0, seconds)
+
+
+# The lock on the channel lets one worker at a time look for a lease of another. An idle poll takes none.
+_OPEN_CHANNEL: Final = text(
     """
-    with ready as (
-        select notice.id
-        from notice
-        where notice.sent_at is null and notice.failed_at is null
-          and notice.next_attempt_at <= now()
-          and (notice.lease_until is null or notice.lease_until <= now())
-          and (cast(:channels as text[]) is null or notice.channel = any(cast(:channels as text[])))
+    select channel.failures
+    from channel
+    where channel.name = :channel and channel.removed_at is null
+      and (channel.resting_until is null or channel.resting_until <= now())
+      and exists (
+          select from notice
+          where notice.channel = :channel and notice.sent_at is null and notice.failed_at is null
+            and notice.next_attempt_at <= now())
+    for update of channel skip locked
+    """
+)
+_TAKE: Final = text(
+    """
+    with head as (
+        select waiting.thread
+        from notice waiting
+        where waiting.channel = :channel and waiting.sent_at is null and waiting.failed_at is null
+          and waiting.next_attempt_at <= now()
+          and not exists (
+              select from notice held
+              where held.channel = :channel and held.sent_at is null and held.failed_at is null
+                and held.lease_until > now() and held.lease_owner <> :worker)
           and not exists (
               select from notice earlier
-              where earlier.sent_at is null and earlier.failed_at is null
-                and earlier.channel = notice.channel and earlier.endpoint_id = notice.endpoint_id
-                and earlier.number < notice.number)
-        order by notice.number
-        limit :limit
-        for update of notice skip locked
+              where earlier.channel = :channel and earlier.sent_at is null and earlier.failed_at is null
+                and earlier.endpoint_id = waiting.endpoint_id and earlier.thread <> waiting.thread
+                and earlier.number < waiting.number)
+        order by waiting.payload ->> 'kind' = 'test' desc, waiting.number
+        limit 1
+    ),
+    newest as (
+        select notice.id, notice.number, notice.thread, notice.lease_until is not null as is_lost
+        from notice join head using (thread)
+        where notice.channel = :channel and notice.sent_at is null and notice.failed_at is null
+        order by notice.number desc
+        limit 1
+    ),
+    needless as (
+        update notice
+        set failed_at = now(), superseded_by = newest.id, lease_owner = null, lease_until = null
+        from newest
+        where notice.channel = :channel and notice.thread = newest.thread and notice.number < newest.number
+          and notice.sent_at is null and notice.failed_at is null
     )
     update notice
     set lease_owner = :worker, lease_until = now() + make_interval(secs => :lease), attempts = attempts + 1
-    from ready
-    where notice.id = ready.id
-    returning notice.id, notice.number, notice.channel, notice.payload, notice.attempts, notice.created_at
+    from newest
+    where notice.id = newest.id
+    returning notice.id, notice.payload, notice.attempts, notice.created_at, newest.is_lost
+    """
+)
+_ANY_WAITING: Final = text("select exists (select from notice where sent_at is null and failed_at is null)")
+_BACKLOG: Final = text(
+    """
+    select count(*), coalesce(extract(epoch from now() - min(created_at)), 0)
+    from notice where sent_at is null and failed_at is null
     """
 )
