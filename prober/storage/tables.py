@@ -264,6 +264,7 @@ incident = Table(
     Column("acknowledged_by", Text),
     Column("snoozed_until", _INSTANT),
     Column("muted", Text),
+    Column("muted_until", _INSTANT),
     Column("telling", JSONB(none_as_null=True)),
     Column("reconsider_at", _INSTANT),
     Column("outage_id", Uuid),
@@ -275,7 +276,8 @@ incident = Table(
 """The time in which an endpoint was not well; open while `ended_at` is null.
 
 `telling` is what which channel has been told of it, and `reconsider_at` when that is looked at again without a new
-report: for reminders, escalation and the end of what mutes. `muted` says why nobody is told just now.
+report: for reminders, escalation and the end of what mutes. `muted` says why nobody is told just now, and `muted_until`
+how long, where that is known.
 """
 
 outage = Table(
@@ -287,11 +289,13 @@ outage = Table(
     Column("since", _INSTANT, nullable=False),
     Column("opened_at", _INSTANT, nullable=False),
     Column("ended_at", _INSTANT),
+    Column("facts", JSONB, nullable=False),
     Column("telling", JSONB(none_as_null=True)),
     Column("reconsider_at", _INSTANT),
     Index("outage_open", "group_key", unique=True, postgresql_where=text("ended_at is null")),
 )
-"""Many incidents that began together and are told as one; incidents point to it."""
+"""Many incidents that began together and are told as one; incidents point to it. `facts` are
+`prober.incidents.outages.Outage`."""
 
 transition = Table(
     "transition",

@@ -1,0 +1,73 @@
+"""Keeps the database in order while a worker works: partitions, what is no longer kept, figures by the hour and day."""
+
+import logging
+from collections.abc import Callable
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from prober.clock import Clock
+from prober.settings import Retention, Settings
+from prober.storage import retention, rollups
+from prober.storage.partitions import TablesLocked, ensure_partitions
+
+log = logging.getLogger(__name__)
+
+LOOKS_EVERY_S: Final = 5.0
+"""How soon an edit of what is kept counts."""
+
+KEEPS_EVERY_S: Final = 3600.0
+ROLLS_UP_EVERY_S: Final = 300.0
+
+
+class Housekeeping:
+    """What any worker may do for all; where several do it at once, one waits or leaves it to the other."""
+
+    def __init__(self, db: AsyncEngine, *, settings: Callable[[], Settings], clock: Clock) -> None:
+        """`settings` gives those that count at the moment."""
+        self._db = db
+        self._settings = settings
+        self._clock = clock
+        self._kept: Retention | None = None
+        self._keeps_at = 0.0
+        self._rolls_up_at = 0.0
+
+    async def begin(self) -> None:
+        """Make the partitions of the next days before anything is written. Raises what the database raises."""
+        try:
+            await ensure_partitions(self._db)
+        except TablesLocked as locked:
+            log.warning("partitions are made later: %s", locked)
+
+    async def keep(self) -> None:
+        """Make partitions and drop what is too old: once an hour, and as soon as `retention` is another.
+
+        Raises what the database raises, and TablesLocked; it is done at the next look then.
+        """
+        kept = self._settings().retention
+        if kept == self._kept and self._clock.monotonic() < self._keeps_at:
+            return
+        await ensure_partitions(self._db)
+        expired = await retention.expire(self._db, kept)
+        self._kept, self._keeps_at = kept, self._clock.monotonic() + KEEPS_EVERY_S
+        if expired.partitions or expired.rows:
+            names = f": {', '.join(expired.partitions)}" if expired.partitions else ""
+            log.info(
+                "no longer kept: %d partitions%s, and %d rows of other tables",
+                len(expired.partitions), names, expired.rows,
+            )  # fmt: skip
+
+    async def roll_up(self) -> None:
+        """Bring the figures up to date every five minutes, unless another worker does.
+
+        Raises what the database raises.
+        """
+        if self._clock.monotonic() < self._rolls_up_at:
+            return
+        settings = self._settings()
+        # A little less than the time between two calls: they never come after exactly that.
+        every_s = ROLLS_UP_EVERY_S - 2 * LOOKS_EVERY_S
+        await rollups.roll_up(
+            self._db, lag_ms=settings.observer.lag_ms, reports_days=settings.retention.reports_days, every_s=every_s
+        )
+        self._rolls_up_at = self._clock.monotonic() + ROLLS_UP_EVERY_S

@@ -1,0 +1,156 @@
+"""The past as charts and figures show it: single probes of a day, bars by the day, percentiles and uptime of any span.
+
+Only the series of single probes reads reports; all else comes from what `prober.storage.rollups` made of them.
+"""
+
+# ruff: noqa: S608 - statements are put together of constants of this package alone
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from checks.model import Verdict
+from prober.incidents.availability import Slots
+from prober.storage.sketches import Sketch
+
+MOST_POINTS: Final = 20_000
+"""Probes of one series: a day of one every five seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """One probe of a series, or a run of slots of which only the verdict is known."""
+
+    report_id: UUID
+    slot: datetime
+    last_slot: datetime
+    """Of the run; `slot` where it is none."""
+    verdict: Verdict
+    cause: str | None
+    cold: bool
+    first_answer_ms: float | None
+    """From connecting to the first byte of the first answer; None without one."""
+    duration_ms: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Day:
+    """One bar: what the slots of a day, in UTC, came to."""
+
+    day: date
+    slots: Slots
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Figures:
+    """What the slots of a span came to, with the first answers of those that could be used."""
+
+    slots: Slots
+    warm: Sketch
+    cold: Sketch
+
+
+async def points(connection: AsyncConnection, endpoint: UUID, *, hours: float = 24.0) -> tuple[Point, ...]:
+    """The probes of the last hours, oldest first."""
+    found = await connection.execute(
+        _POINTS, {"endpoint": endpoint, "span": timedelta(hours=hours), "most": MOST_POINTS}
+    )
+    return tuple(Point(**{**row, "verdict": Verdict(row["verdict"])}) for row in reversed(found.mappings().all()))
+
+
+async def bars(
+    connection: AsyncConnection, endpoints: Sequence[UUID] | None = None, *, days: int = 90
+) -> Mapping[UUID, tuple[Day, ...]]:
+    """The last days of these endpoints, or of all, oldest first; days without a slot, and endpoints without a day, are
+    left out."""
+    found: dict[UUID, list[Day]] = {}
+    chosen = "" if endpoints is None else _CHOSEN
+    statement = text(f"{_BARS.format(chosen=chosen)} order by day")
+    for row in await connection.execute(statement, {"days": days} | _choice(endpoints)):
+        slots = Slots(up=row.up, degraded=row.degraded, down=row.down, unknown=row.unknown)
+        found.setdefault(row.endpoint_id, []).append(Day(day=row.day, slots=slots))
+    return {endpoint: tuple(each) for endpoint, each in found.items()}
+
+
+async def figures(
+    connection: AsyncConnection, first: datetime, last: datetime, endpoints: Sequence[UUID] | None = None
+) -> Figures:
+    """What the time from `first` up to `last` came to, of these endpoints together or of all.
+
+    Both are rounded down to whole hours. Whole days come from the figures by the day, the rest from those by the hour;
+    where these are no longer kept, a day of which only a part is asked for counts for nothing.
+    """
+    chosen = "" if endpoints is None else _CHOSEN
+    values = {"first": first, "last": last} | _choice(endpoints)
+    row = (await connection.execute(text(_SUMS.format(chosen=chosen)), values)).mappings().one()
+    sketched = (await connection.execute(text(_SKETCHES.format(chosen=chosen)), values)).all()
+    return Figures(
+        slots=Slots(**{name: int(row[name] or 0) for name in ("up", "degraded", "down", "unknown")}),
+        warm=_sketch([each for each in sketched if not each.is_cold]),
+        cold=_sketch([each for each in sketched if each.is_cold]),
+    )
+
+
+def _choice(endpoints: Sequence[UUID] | None) -> dict[str, Any]:
+    return {} if endpoints is None else {"endpoints": list(endpoints)}
+
+
+def _sketch(rows: Sequence[Any]) -> Sketch:
+    return Sketch(tuple(row.bucket for row in rows), tuple(int(row.count) for row in rows))
+
+
+_CHOSEN: Final = "and endpoint_id = any(cast(:endpoints as uuid[]))"
+_POINTS: Final = text(
+    """
+    select id as report_id, slot, coalesce(last_slot, slot) as last_slot, verdict, cause,
+           coalesce(cold_confirmed, cold) as cold, duration_ms,
+           coalesce(dns_ms, 0) + coalesce(connect_ms, 0) + coalesce(tls_ms, 0) + wait_ms as first_answer_ms
+    from report where endpoint_id = :endpoint and slot > now() - :span
+    order by slot desc limit :most
+    """
+)
+_BARS: Final = """
+    select endpoint_id, day, up, degraded, down, unknown from figures_day
+    where day > (now() at time zone 'utc')::date - cast(:days as integer) {chosen}
+"""
+
+# `whole` days begin at midnight, so an hour is of one of them when its day is.
+_PARTS: Final = """
+    with span as (
+        select date_trunc('hour', cast(:first as timestamptz), 'UTC') as first,
+               date_trunc('hour', cast(:last as timestamptz), 'UTC') as last
+    ), whole as (
+        select (date_trunc('day', first + interval '1 day' - interval '1 microsecond', 'UTC') at time zone 'utc')::date
+                   as first,
+               (last at time zone 'utc')::date as following
+        from span
+    ), part as (
+        select up, degraded, down, unknown, warm_buckets, warm_counts, cold_buckets, cold_counts
+        from figures_day
+        where day >= (select first from whole) and day < (select following from whole) {chosen}
+        union all
+        select up, degraded, down, unknown, warm_buckets, warm_counts, cold_buckets, cold_counts
+        from figures_hour
+        where hour >= (select first from span) and hour < (select last from span) {chosen}
+          and not ((hour at time zone 'utc')::date >= (select first from whole)
+                   and (hour at time zone 'utc')::date < (select following from whole))
+    )
+"""
+_SUMS: Final = (
+    _PARTS + "select sum(up) as up, sum(degraded) as degraded, sum(down) as down, sum(unknown) as unknown from part"
+)
+_SKETCHES: Final = (
+    _PARTS
+    + """
+    select is_cold, bucket, sum(count) as count from (
+        select false as is_cold, bucket, count from part, unnest(warm_buckets, warm_counts) as warm (bucket, count)
+        union all
+        select true, bucket, count from part, unnest(cold_buckets, cold_counts) as cold (bucket, count)
+    ) as each group by is_cold, bucket order by is_cold, bucket
+    """
+)
