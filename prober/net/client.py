@@ -1,8 +1,9 @@
 """The one way out: clients for probes, posts for webhooks and token endpoints, all behind the same guard and limits."""
 
 import asyncio
-import json
 import math
+import socket
+import ssl
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
@@ -107,11 +108,18 @@ class Net:
                 self._trust.context(verify=verify)
 
     async def post_json(
-        self, url: str, payload: Any, *, timeout_s: float, headers: Sequence[tuple[str, str]] = ()
+        self,
+        url: str,
+        content: bytes,
+        *,
+        timeout_s: float,
+        headers: Sequence[tuple[str, str]] = (),
+        confidential: bool = False,
     ) -> PostOutcome:
-        """Send JSON once, within `timeout_s` seconds in all. Never raises for what the network or the server does."""
-        content = json.dumps(payload, separators=(",", ":")).encode()
-        answer = await self._post(url, content, [("Content-Type", "application/json"), *headers], _excerpt, timeout_s)
+        """Send written JSON once, within `timeout_s` seconds in all: the very bytes, for they may be signed. What is
+        `confidential` goes to public addresses over TLS alone. Never raises for what the network or the server does."""
+        kind = ("Content-Type", "application/json")
+        answer = await self._post(url, content, [kind, *headers], _excerpt, timeout_s, confidential=confidential)
         if isinstance(answer, TransportError):
             return PostOutcome(error=answer)
         response, excerpt = answer
@@ -133,6 +141,17 @@ class Net:
             return FormOutcome(error=answer)
         response, body = answer
         return FormOutcome(status=response.status_code, body=body)
+
+    async def open_socket(self, host: str, port: int, *, confidential: bool) -> socket.socket:
+        """A TCP connection for a protocol other than HTTP, as a socket that blocks, under the same guard and limits.
+        What is `confidential` is not sent in plain text to a public address. Raises `NetError`."""
+        sock = await self._dialer.open_socket(host, port, private_only=confidential)
+        sock.setblocking(True)
+        return sock
+
+    def mail_trust(self) -> ssl.SSLContext:
+        """The TLS context for mail servers. Raises `NetError` where no authorities are to be had."""
+        return self._trust.without_http
 
     async def _post(
         self,

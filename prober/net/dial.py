@@ -77,7 +77,14 @@ class Dialer:
         with phases.timing(Step.TLS):
             return await self._shake_hands(sock, origin, context)
 
-    def _check(self, origin: Origin, addresses: list[AddrInfo], *, private_only: bool) -> None:
+    async def open_socket(self, host: str, port: int, *, private_only: bool) -> socket.socket:
+        """A connection for a protocol other than HTTP, to whom no port is foreign. Raises `NetError`."""
+        addresses = (await self._resolver.resolve(host, port))[: self._limits.dns_answers]
+        origin = Origin("", host, port)
+        self._check(origin, addresses, private_only=private_only, any_port=True)
+        return await self._connect(origin, addresses)
+
+    def _check(self, origin: Origin, addresses: list[AddrInfo], *, private_only: bool, any_port: bool = False) -> None:
         for info in addresses:
             address = str(info[4][0])
             reason = self._policy.verdict_on(address)
@@ -85,7 +92,7 @@ class Dialer:
                 raise NetError(Failure.BLOCKED, reason, explain(reason, origin.host, address))
             if self._policy.is_own(address, origin.port):
                 raise NetError(Failure.BLOCKED, "own", explain_own(address, origin.port))
-            if self._policy.refuses_port(address, origin.port):
+            if not any_port and self._policy.refuses_port(address, origin.port):
                 raise NetError(Failure.BLOCKED, "port", explain_port(address, origin.port))
             if private_only and self._policy.is_public(address):
                 raise NetError(Failure.BLOCKED, "plain-http", explain_plain_http(origin.host, address))

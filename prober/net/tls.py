@@ -25,17 +25,28 @@ class Trust:
         return self._verified if verify else self._unverified
 
     @cached_property
+    def without_http(self) -> ssl.SSLContext:
+        """A context that verifies, for protocols other than HTTP. Raises `NetError` as `context` does."""
+        return _verifying()
+
+    @cached_property
     def _verified(self) -> ssl.SSLContext:
-        try:
-            if not os.environ.get("SSL_CERT_FILE"):
-                _look_into(os.environ.get("SSL_CERT_DIR", ""))
-            return _http1(httpx.create_ssl_context(trust_env=True))
-        except OSError as cause:
-            raise failures.of_trust(cause) from cause
+        return _http1(_verifying())
 
     @cached_property
     def _unverified(self) -> ssl.SSLContext:
         return _http1(httpx.create_ssl_context(verify=False))
+
+
+def _verifying() -> ssl.SSLContext:
+    try:
+        if not os.environ.get("SSL_CERT_FILE"):
+            _look_into(os.environ.get("SSL_CERT_DIR", ""))
+        context = httpx.create_ssl_context(trust_env=True)
+    except OSError as cause:
+        raise failures.of_trust(cause) from cause
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    return context
 
 
 def _look_into(directories: str) -> None:

@@ -8,16 +8,20 @@ from typing import Annotated, Any, ClassVar, Final, Protocol, Self
 from pydantic import AfterValidator, BaseModel, ConfigDict
 from pydantic_core import PydanticCustomError
 
+from checks.model import Failure, TransportError
 from checks.text import clean
 from prober import values
+from prober.clock import Clock
 from prober.incidents.notice import Notice
-from prober.incidents.wording import moment_in_words
 from prober.net.client import Net
+from prober.secrets.references import SecretError
 
 _WORTH_ANOTHER_TRY: Final = frozenset({408, 425, 429})
 """Client errors that say "not now" instead of "not like this" (RFC 9110 section 15.5.9, RFC 8470, RFC 6585)."""
 _FOR_ITS_CONTENT: Final = frozenset({400, 413, 414, 422})
 """Client errors that the same notice meets again however the channel is mended (RFC 9110 section 15.5)."""
+_PASSING_TLS: Final = frozenset({"closed", "timeout"})
+"""Failures of a TLS handshake that say nothing about the certificate."""
 
 
 class NotifyError(Exception):
@@ -64,6 +68,7 @@ class Tools:
     """Resolves a reference to a secret; raises `prober.secrets.references.SecretError`."""
     executor: Executor
     """Runs blocking calls. It is the channels' own: a stuck send must not starve name lookups."""
+    clock: Clock
     public_url: str | None = None
     """Address of the dashboard, for links in messages."""
 
@@ -99,13 +104,28 @@ def refusal(status: int, said: str, retry_after_s: float | None = None) -> Notif
     )
 
 
-def plain_text(notice: Notice, public_url: str | None) -> str:
-    """The whole notice as text, for channels without a layout of their own."""
-    parts = [notice.title, "\n".join(notice.lines)]
-    if notice.fix:
-        parts.append(f"What to do:\n{notice.fix}")
-    link = notice.link(public_url)
-    if link:
-        parts.append(f"The probe: {link}")
-    parts.append(f"Incident {notice.thread}, since {moment_in_words(notice.since)}\nNotice {notice.id}")
-    return "\n\n".join(parts)
+def to_mend(reason: str) -> NotifyError:
+    """The error for what only a person can put right, at the channel or in its settings."""
+    return NotifyError(reason, permanent=False, needs_mending=True)
+
+
+def unanswered(error: TransportError | None, reason: str) -> NotifyError:
+    """The error where no answer came; `reason` is what to say about it. An address that the guard refuses, one that
+    is no URL and a certificate that is not believed wait for a person. Everything else may pass."""
+    waits = error is not None and (
+        error.failure is Failure.BLOCKED
+        or error.reason in ("invalid-url", "invalid-request")
+        or (error.failure is Failure.TLS and error.reason not in _PASSING_TLS)
+    )
+    return NotifyError(reason, permanent=False, needs_mending=waits)
+
+
+async def secret_behind(tools: Tools, reference: str) -> str:
+    """The secret, resolved for every notice, so that one which was replaced works without a restart.
+
+    Raises NotifyError: a secret that is not there waits for a person, one whose keeper is away does not.
+    """
+    try:
+        return await tools.secret(reference)
+    except SecretError as unavailable:
+        raise NotifyError(str(unavailable), permanent=False, needs_mending=not unavailable.passing) from None

@@ -1,7 +1,6 @@
-"""A file: every notice as one line of JSON, for a log shipper, the demo and tests."""
+"""A file: every notice as one line of versioned JSON, for a log shipper, the demo and tests."""
 
 import asyncio
-import json
 import os
 from pathlib import Path
 from typing import Annotated, ClassVar, Self
@@ -10,6 +9,8 @@ from pydantic import AfterValidator, Field
 
 from prober.incidents.notice import Notice
 from prober.notifiers.contract import ChannelSettings, NotifyError, Tools
+from prober.notifiers.forms import bounded, versioned
+from prober.notifiers.posting import encoded
 from prober.settings import from_file
 
 
@@ -36,8 +37,7 @@ class LineFile:
         return cls(settings, tools)
 
     async def send(self, notice: Notice) -> None:
-        record = {**notice.to_json(), "link": notice.link(self._tools.public_url)}
-        line = json.dumps(record, separators=(",", ":")).encode() + b"\n"
+        line = encoded(versioned(bounded(notice), self._tools.public_url)) + b"\n"
         try:
             await asyncio.get_running_loop().run_in_executor(self._tools.executor, _append, self._path, line)
         except OSError as error:

@@ -6,13 +6,12 @@ from typing import Any, ClassVar, Final, Self
 from pydantic import Field
 
 from checks.text import ELLIPSIS
-from prober.incidents.notice import Notice
+from prober.incidents.notice import About, Notice, NoticeKind
 from prober.incidents.rules import Severity
 from prober.incidents.wording import moment_in_words
-from prober.notifiers.contract import ChannelSettings, NotifyError, Reference, Tools, refusal
-from prober.secrets.references import SecretError
-
-TIMEOUT_S: Final = 10.0
+from prober.notifiers.contract import ChannelSettings, Reference, Tools, refusal, to_mend
+from prober.notifiers.forms import LINK_WORDS, bounded, heading
+from prober.notifiers.posting import encoded, is_taken, post, url_behind
 
 # Slack, "Block Kit: header block" and "section block": maximum lengths of their texts.
 HEADER_LIMIT: Final = 150
@@ -25,6 +24,18 @@ _ENTITIES: Final = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 _ERROR_CODE: Final = re.compile(r"[a-z_]{1,60}")
 _MARKS: Final = {Severity.CRITICAL: "🔴", Severity.WARNING: "🟠", Severity.INFO: "🔵"}
 _MARK_OF_END: Final = "🟢"
+_MARK_OF_IMPAIRMENT: Final = "🟣"
+_MARK_OF_TEST: Final = "⚪"
+
+_ABOUT_THE_WEBHOOK: Final = frozenset(
+    {
+        "action_prohibited", "channel_is_archived", "channel_not_found", "invalid_token", "no_active_hooks",
+        "no_service", "no_service_id", "no_team", "posting_to_general_channel_denied", "team_disabled",
+        "user_not_found",
+    }
+)  # fmt: skip
+"""Slack's words for a webhook or a channel that somebody has to mend; some come with status 400, as if the message
+were wrong ("Sending messages using incoming webhooks", "Handling errors")."""
 
 
 class SlackSettings(ChannelSettings):
@@ -48,37 +59,29 @@ class Slack:
         return cls(settings, tools)
 
     async def send(self, notice: Notice) -> None:
-        url = await self._url()
-        payload = message(notice, self._tools.public_url)
-        outcome = await self._tools.net.post_json(url, payload, timeout_s=TIMEOUT_S)
-        if outcome.status is None:
-            reason = outcome.error.detail if outcome.error else "no answer"
-            raise NotifyError(_hidden(reason, url, self._reference), permanent=False)
-        if not 200 <= outcome.status < 300:
-            raise refusal(outcome.status, _said(outcome.body_excerpt), outcome.retry_after_s)
-
-    async def _url(self) -> str:
-        """Resolved for every message, so that a webhook which was replaced works without a restart."""
-        try:
-            url = await self._tools.secret(self._reference)
-        except SecretError as unavailable:
-            raise NotifyError(str(unavailable), permanent=False) from None
-        if not url.startswith(("https://", "http://")):
-            raise NotifyError(f"{self._reference} does not hold a URL: put the webhook's URL there", permanent=False)
-        return url
+        url = await url_behind(self._tools, self._reference)
+        content = encoded(message(notice, self._tools.public_url))
+        outcome = await post(self._tools, url, content, hide=self._reference)
+        if is_taken(outcome.status):
+            return
+        status, code = outcome.status or 0, outcome.body_excerpt.strip()
+        if code in _ABOUT_THE_WEBHOOK:
+            raise to_mend(f"HTTP {status}: {_said(code)}")
+        raise refusal(status, _said(code), outcome.retry_after_s)
 
 
 def message(notice: Notice, public_url: str | None) -> dict[str, Any]:
     """The webhook's payload. Remote text can neither mention anybody, nor make a link, nor exceed a limit."""
-    mark = _MARK_OF_END if notice.is_end else _MARKS[notice.severity]
-    title = f"{mark} {notice.title}"
+    notice = bounded(notice)
+    title = f"{_mark(notice)} {notice.title}"
     blocks: list[dict[str, Any]] = [
         {"type": "header", "text": {"type": "plain_text", "text": escaped(title, HEADER_LIMIT), "emoji": False}},
+        _context(f"*{escaped(heading(notice), SECTION_LIMIT - 2)}*"),
         _section("\n".join(notice.lines)),
     ]
-    if notice.fix.strip():
+    if notice.fix:
         blocks.append(_section(notice.fix, "*What to do*\n"))
-    blocks.append({"type": "context", "elements": [_text(_footer(notice, public_url))]})
+    blocks.append(_context(_footer(notice, public_url)))
     return {
         "text": escaped(title, TEXT_LIMIT),
         "mrkdwn": False,
@@ -101,9 +104,22 @@ def escaped(text: str, limit: int) -> str:
     return "".join(pieces)
 
 
-def _section(text: str, heading: str = "") -> dict[str, Any]:
-    body = escaped(text, SECTION_LIMIT - len(heading))
-    return {"type": "section", "text": _text(heading + (body if body.strip() else "-"))}
+def _mark(notice: Notice) -> str:
+    """A colour that is seen in a list of messages; the words beside it say the same."""
+    if notice.is_end:
+        return _MARK_OF_END
+    if notice.kind is NoticeKind.TEST:
+        return _MARK_OF_TEST
+    return _MARK_OF_IMPAIRMENT if notice.about is About.PROBER else _MARKS[notice.severity]
+
+
+def _context(written: str) -> dict[str, Any]:
+    return {"type": "context", "elements": [_text(written)]}
+
+
+def _section(text: str, title: str = "") -> dict[str, Any]:
+    body = escaped(text, SECTION_LIMIT - len(title))
+    return {"type": "section", "text": _text(title + (body if body.strip() else "-"))}
 
 
 def _text(written: str) -> dict[str, Any]:
@@ -114,19 +130,9 @@ def _text(written: str) -> dict[str, Any]:
 def _footer(notice: Notice, public_url: str | None) -> str:
     known = f"since {moment_in_words(notice.since)} · notice {notice.id}"
     link = notice.link(public_url)
-    return f"<{escaped(link, 1000)}|Open the probe> · {known}" if link else known
+    return f"<{escaped(link, 2000)}|{LINK_WORDS[notice.about]}> · {known}" if link else known
 
 
-def _said(body: str) -> str:
+def _said(code: str) -> str:
     """Slack's own error code. Any other answer is not repeated: it may echo the address, whole or cut short."""
-    code = body.strip()
     return f"Slack says {code}" if _ERROR_CODE.fullmatch(code) else "an answer without an error code of Slack"
-
-
-def _hidden(text: str, url: str, reference: str) -> str:
-    """`text` without the webhook's URL, whole or its path alone, which is what makes it a secret."""
-    path = "/" + url.split("://", 1)[-1].partition("/")[2]
-    for secret in (url, path):
-        if len(secret) > 1:
-            text = text.replace(secret, f"${{{reference}}}")
-    return text

@@ -2,8 +2,10 @@
 
 import asyncio
 import hashlib
+import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from enum import StrEnum
 from http import HTTPStatus
 from typing import Annotated, Any, ClassVar, Final, Protocol, Self
 
@@ -12,14 +14,20 @@ from pydantic_core import PydanticCustomError
 
 from checks.text import clean
 from prober.incidents.notice import Notice
-from prober.notifiers.contract import ChannelSettings, NotifyError, Tools, plain_text, refusal
+from prober.notifiers.contract import ChannelSettings, NotifyError, Tools, refusal, to_mend
+from prober.notifiers.forms import bounded, plain_text, short, versioned
 from prober.secrets.aws import session
 
 # SNS API reference, Publish: Subject, Message, MessageGroupId.
 SUBJECT_LIMIT: Final = 99
-MESSAGE_LIMIT: Final = 256 * 1024
-_ATTRIBUTES_RESERVE: Final = 4 * 1024
-"""Attributes count towards the message's size."""
+SMS_LIMIT: Final = 140
+"""Characters; at most two text messages, whatever alphabet they need, and one in ASCII."""
+MOST_ATTRIBUTES: Final = 10
+"""Queues with raw message delivery lose messages with more (SNS developer guide, "Message attributes")."""
+_ATTRIBUTE_LIMIT: Final = 200
+_NOT_IN_A_NAME: Final = re.compile(r"[^A-Za-z0-9_-]")
+_STRUCTURED_ROOM: Final = 6000
+"""Characters of the notice in each of six variants: with four bytes for each, all stay below 256 KiB together."""
 _ARN: Final = re.compile(r"arn:aws[a-z-]*:sns:[a-z0-9-]+:[0-9]{12}:[A-Za-z0-9_-]{1,251}(\.fifo)?")
 _GROUP_ID: Final = re.compile(r"[A-Za-z0-9!\"#$%&'()*+,\-./:;<=>?@\[\\\]^_`{|}~]{1,128}")
 
@@ -45,14 +53,32 @@ def _topic_arn(text: str) -> str:
     return text
 
 
+class Structure(StrEnum):
+    """What the subscribers of a topic get."""
+
+    TEXT = "text"
+    JSON = "json"
+
+
 class SnsSettings(ChannelSettings):
-    """Which topic."""
+    """Which topic, and in which form."""
 
     topic_arn: Annotated[str, AfterValidator(_topic_arn)] = Field(
         description="ARN of the topic. Credentials come from the AWS configuration of the process."
     )
     endpoint_url: str | None = Field(
         default=None, pattern=r"^https?://", description="Another address of the SNS API, such as a VPC endpoint."
+    )
+
+    structure: Structure = Field(
+        default=Structure.TEXT,
+        description="text: the same for all. json: versioned JSON for http, https, lambda and sqs, few words for sms, "
+        "text for others.",
+    )
+    labels: list[Annotated[str, Field(min_length=1, max_length=100)]] = Field(
+        default=[],
+        max_length=3,
+        description="Labels that go as attributes named label.NAME, to filter by; else the first three of an endpoint.",
     )
 
     @property
@@ -117,27 +143,53 @@ def client(settings: SnsSettings) -> Topics:
 
 def publication(notice: Notice, settings: SnsSettings, public_url: str | None) -> dict[str, Any]:
     """The parameters of `Publish`, within its limits whatever the notice holds."""
-    text = plain_text(notice, public_url).encode("utf-8", "replace")[: MESSAGE_LIMIT - _ATTRIBUTES_RESERVE]
+    notice = bounded(notice)
     request: dict[str, Any] = {
         "TopicArn": settings.topic_arn,
         "Subject": subject(notice.title),
-        "Message": text.decode("utf-8", "ignore"),
+        "Message": plain_text(notice, public_url),
         "MessageAttributes": {
-            name: {"DataType": "String", "StringValue": clean(value, 200).strip() or "-"}
-            for name, value in {
-                "endpoint": notice.endpoint,
-                "severity": notice.severity,
-                "verdict": notice.verdict or "none",
-                "kind": notice.kind,
-                "diagnosis": notice.diagnosis or "none",
-                "notice": str(notice.id),
-            }.items()
+            name: {"DataType": "String", "StringValue": clean(value, _ATTRIBUTE_LIMIT).strip() or "-"}
+            for name, value in attributes(notice, settings.labels).items()
         },
     }
+    if settings.structure is Structure.JSON:
+        request |= {"MessageStructure": "json", "Message": variants(notice, public_url)}
     if settings.is_fifo:
         request["MessageGroupId"] = _group(notice.endpoint)
         request["MessageDeduplicationId"] = str(notice.id)
     return request
+
+
+def attributes(notice: Notice, labels: Sequence[str]) -> dict[str, str]:
+    """What a subscription can filter by, `MOST_ATTRIBUTES` at most."""
+    found = {
+        "endpoint": notice.endpoint,
+        "severity": notice.severity.value,
+        "verdict": notice.verdict.value if notice.verdict else "none",
+        "kind": notice.kind.value,
+        "about": notice.about.value,
+        "diagnosis": notice.diagnosis or "none",
+        "notice": str(notice.id),
+    }
+    for label in labels or sorted(notice.labels):
+        if label in notice.labels and len(found) < MOST_ATTRIBUTES:
+            found[f"label.{_NOT_IN_A_NAME.sub('_', label) or '_'}"] = notice.labels[label]
+    return found
+
+
+def variants(notice: Notice, public_url: str | None) -> str:
+    """The message by protocol (SNS API reference, Publish: MessageStructure). Those without one get the default."""
+    notice = bounded(notice, _STRUCTURED_ROOM)
+    text = plain_text(notice, public_url)
+    data = _json(versioned(notice, public_url))
+    forms = {"default": text, "email": text, "sms": short(notice, SMS_LIMIT)}
+    return _json({**forms, **dict.fromkeys(("http", "https", "lambda", "sqs"), data)})
+
+
+def _json(value: Any) -> str:
+    """As short as can be: a character beyond ASCII takes four bytes at most, escaped it would take twelve."""
+    return json.dumps(value, separators=(",", ":"), ensure_ascii=False)
 
 
 def subject(title: str) -> str:
@@ -159,7 +211,7 @@ def _refused(response: Any) -> NotifyError:
         return NotifyError(reason, permanent=False)
     if code in _FOR_ITS_CONTENT:
         is_topic = "TopicArn" in said  # a parameter like the others to SNS, but the configuration's, not the notice's
-        return NotifyError(reason, permanent=not is_topic, needs_mending=is_topic)
+        return to_mend(reason) if is_topic else NotifyError(reason, permanent=True)
     if status == HTTPStatus.BAD_REQUEST:  # AWS says so to unknown credentials and keys without permission, too
-        return NotifyError(reason, permanent=False, needs_mending=True)
+        return to_mend(reason)
     return refusal(status, said)

@@ -134,7 +134,7 @@ def test_the_demo_tells_of_an_incident_that_opens_and_closes(directory: Path) ->
         while time.monotonic() < deadline and "closed" not in told:
             time.sleep(0.5)
             lines = notices.read_text().splitlines() if notices.exists() else []
-            told = [each["kind"] for line in lines if (each := json.loads(line))["endpoint"] == "flapping"]
+            told = [each["kind"] for line in lines if (each := json.loads(line)["data"])["endpoint"] == "flapping"]
         process.send_signal(signal.SIGINT)
         process.wait(timeout=STOPS_WITHIN_S)
     assert told[:2] == ["opened", "closed"]

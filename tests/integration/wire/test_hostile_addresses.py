@@ -184,7 +184,7 @@ async def as_legacy_endpoint(prober: Prober, url: str) -> TransportError | None:
 
 
 async def as_webhook(prober: Prober, url: str) -> TransportError | None:
-    return (await prober.net.post_json(url, {}, timeout_s=2)).error
+    return (await prober.net.post_json(url, b"{}", timeout_s=2)).error
 
 
 async def as_token_endpoint(prober: Prober, url: str) -> TransportError | None:

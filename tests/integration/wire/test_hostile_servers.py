@@ -324,7 +324,7 @@ async def test_a_post_reports_the_answer_and_how_long_to_wait(prober: Prober) ->
         await out.reply(429, b"slow \x1b[31mdown", "Retry-After: 7")
 
     async with running(script) as server:
-        outcome = await prober.net.post_json(server.url, {"text": "hi"}, timeout_s=2, headers=[("X-Extra", "1")])
+        outcome = await prober.net.post_json(server.url, b'{"text":"hi"}', timeout_s=2, headers=[("X-Extra", "1")])
     assert (outcome.status, outcome.retry_after_s, outcome.error) == (429, 7.0, None)
     assert "\x1b" not in outcome.body_excerpt
 
@@ -341,14 +341,14 @@ async def test_a_post_reports_the_answer_and_how_long_to_wait(prober: Prober) ->
 async def test_a_post_that_fails_says_why_and_raises_nothing(
     prober: Prober, url: str, expected: tuple[Failure, str]
 ) -> None:
-    outcome = await prober.net.post_json(url, {}, timeout_s=2)
+    outcome = await prober.net.post_json(url, b"{}", timeout_s=2)
     assert outcome.error is not None
     assert (outcome.error.failure, outcome.error.reason) == expected
 
 
 async def test_a_post_is_sent_once_and_ends_in_time(prober: Prober) -> None:
     async with running(sending(hang=True)) as server:
-        outcome = await prober.net.post_json(server.url, {}, timeout_s=0.2)
+        outcome = await prober.net.post_json(server.url, b"{}", timeout_s=0.2)
     assert outcome.error is not None
     assert outcome.error.failure is Failure.DEADLINE
     assert len(server.requests) == 1
