@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -21,6 +21,7 @@ from prober.app.housekeeping import LOOKS_EVERY_S, Housekeeping
 from prober.clock import Clock
 from prober.endpoints.config_file import ConfigFileWatcher
 from prober.function_logs.cloudwatch_logs import FunctionLogs
+from prober.incidents.policy import AlertPolicy
 from prober.metrics.cloudwatch import CloudWatch, monthly_price_usd, open_client
 from prober.net.client import Net
 from prober.net.guard import GuardPolicy
@@ -175,10 +176,18 @@ class Monitor:
     def _policy(self) -> Policy:
         return Policy(
             location=self._settings.location,
-            rules=self._settings.rules,
-            channels=tuple(channel.name for channel in self._delivery.channels),
+            alerts=self._alerts(),
             net=self._net,
             credentials=self._credentials,
+        )
+
+    def _alerts(self) -> AlertPolicy:
+        settings = self._settings
+        return AlertPolicy(
+            rules=settings.rules,
+            alerting=settings.alerting,
+            routes=tuple(replace(each.route, channel=each.name) for each in settings.notifiers),
+            windows=settings.maintenance,
         )
 
     async def _follow(self) -> None:

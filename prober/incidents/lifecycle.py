@@ -1,12 +1,16 @@
 """The state machine of one endpoint: verdicts go in one by one, and transitions worth telling somebody come out.
 
-One principle holds throughout: nothing is told before enough verdicts in a row confirm it (`Rules`), and nothing is
-told twice. So an incident worsens at most once, and each cause is announced at most once per incident.
+One principle holds throughout: nothing is told before enough verdicts confirm it (`Rules`), and nothing is told twice.
+So an incident worsens at most once while it does not flap, and each cause is announced at most once per incident.
+
+An endpoint that fails now and then is flaky: an incident of its own kind, which lasts until its first attempts succeed
+again. One whose incidents open and close all the time flaps: one incident then stays open until the endpoint has stayed
+up, or down, for long enough.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID, uuid5
@@ -15,12 +19,21 @@ from pydantic import TypeAdapter
 
 from checks.model import Diagnosis, Effect, Outcome, ProbeReport, Verdict
 from checks.text import clean, storable
-from prober.incidents.rules import Rules, Severity
+from prober.incidents.rules import Rules, Severity, Window
+
+FLAKY: Final = "flaky"
+"""The cause of an incident whose probes fail now and then, at the first attempt, without a row that is long enough."""
+
+FLAP_WITHIN: Final = timedelta(hours=1)
+"""Openings and closings count towards flapping for so long."""
+CALM: Final = timedelta(minutes=30)
+"""An endpoint that stays up, or down, for so long flaps no more."""
 
 _NAMESPACE: Final = UUID("6f6a3a52-9f0e-5b8e-9d0b-2d1f4f7d8c11")
 """Ids are derived from the report that caused them, so that a step computed twice names the same things."""
 
 _EVIDENCE_KEPT: Final = 5
+_LETTERS: Final = {Verdict.UP: "u", Verdict.DEGRADED: "g", Verdict.DOWN: "d"}
 
 
 class TransitionKind(StrEnum):
@@ -29,6 +42,7 @@ class TransitionKind(StrEnum):
     OPENED = "opened"
     WORSENED = "worsened"
     CAUSE_CHANGED = "cause-changed"
+    FLAPPING = "flapping"
     CLOSED = "closed"
 
 
@@ -37,6 +51,9 @@ class Seen:
     """What one probe says about its endpoint, as far as incidents care."""
 
     verdict: Verdict
+    """What decides about telling: of the repetition, where a bad probe was repeated."""
+    first: Verdict | None = None
+    """Of the first attempt, by which an endpoint is flaky. None: there was no other."""
     cause_id: str | None
     """Id of the diagnosis that weighs most; None when the endpoint is well or nothing explains its state."""
     cause_summary: str
@@ -52,7 +69,7 @@ class Incident:
 
     id: UUID
     verdict: Verdict
-    """`down` once `fail_after` verdicts in a row were down, `degraded` before; it never falls back."""
+    """`down` once enough verdicts were down, `degraded` before; it never falls back."""
     severity: Severity
     since: datetime
     """Of the first bad probe."""
@@ -60,8 +77,18 @@ class Incident:
     """When it was confirmed."""
     shown: Seen
     """The probe whose cause the incident bears: the one that opened it, or that confirmed worse or another cause."""
+    before: Seen | None = None
+    """What it bore before the newest change."""
     announced: tuple[str, ...] = ()
-    """Causes that somebody has been told about."""
+    """Causes that were news once."""
+    news: tuple[TransitionKind, ...] = (TransitionKind.OPENED,)
+    """What there has been to tell of it so far, oldest first."""
+    flaky: bool = False
+    """Whether it is only known to fail now and then."""
+    flapping_since: datetime | None = None
+    """Of the first of the openings and closings that are too many; None where it does not flap."""
+    flaps: int = 0
+    """How many they were."""
     ended_at: datetime | None = None
     """Of the first good probe; set once it is closed."""
 
@@ -83,11 +110,42 @@ class Streak:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Marks:
+    """The newest verdicts, good and bad, a letter each; none older than the last incident."""
+
+    letters: str = ""
+    since: datetime | None = None
+    """Of the first bad one since none of them was bad."""
+
+    def grown(self, verdict: Verdict, at: datetime, window: Window | None) -> "Marks":
+        """With one more, and only as many as the window needs."""
+        if window is None:
+            return Marks()
+        letters = (self.letters + _LETTERS[verdict])[-window.of :]
+        clear = letters == "u" * len(letters)
+        return Marks(letters=letters, since=None if clear else self.since or at)
+
+    @property
+    def bad(self) -> int:
+        return len(self.letters) - self.letters.count("u")
+
+    @property
+    def down(self) -> int:
+        return self.letters.count("d")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentState:
     """Everything `step` remembers of an endpoint between two probes."""
 
     streak: Streak | None = None
     incident: Incident | None = None
+    verdicts: Marks = Marks()
+    """For `Rules.window`."""
+    firsts: Marks = Marks()
+    """First attempts, for `Rules.flaky`."""
+    changes: tuple[datetime, ...] = ()
+    """The openings and closings of the last hour."""
 
     def to_json(self) -> dict[str, Any]:
         """A JSON value that PostgreSQL accepts and `from_json` reads back to an equal state."""
@@ -114,17 +172,17 @@ class Transition:
     """The probe that tipped it."""
     incident: Incident
     """As it is after the change."""
-    before: Seen | None = None
-    """What the incident bore before, where its cause changed."""
 
 
-def seen_of(report: ProbeReport, report_id: UUID) -> Seen:
-    """A report reduced to what incidents care about, its texts cleaned and bounded."""
+def seen_of(report: ProbeReport, report_id: UUID, *, confirmed: Verdict | None = None) -> Seen:
+    """A report reduced to what incidents care about, its texts cleaned and bounded. `confirmed` is the verdict of the
+    repetition of a bad probe."""
     cause = _cause_of(report)
     failed = next((result for result in report.results if result.outcome is Outcome.FAIL), None)
     summary = cause.summary if cause else failed.summary if failed else ""
     return Seen(
-        verdict=report.verdict,
+        verdict=confirmed or report.verdict,
+        first=report.verdict,
         cause_id=cause.id if cause else None,
         cause_summary=clean(summary, 500),
         fix=clean(cause.fix, 2000, keep_lines=True) if cause else "",
@@ -142,12 +200,31 @@ def step(state: IncidentState, seen: Seen, rules: Rules, now: datetime) -> tuple
     """
     if seen.verdict is Verdict.UNKNOWN or (state.streak and state.streak.last_report == seen.report_id):
         return state, ()
-    streak = _grown(state.streak, seen)
-    if state.incident is None:
-        incident, transition = _outside(streak, seen, rules, now)
-    else:
-        incident, transition = _inside(state.incident, streak, seen, rules, now)
-    return IncidentState(streak=streak, incident=incident), (transition,) if transition else ()
+    first = seen.verdict if seen.first in (None, Verdict.UNKNOWN) else seen.first
+    grown = replace(
+        state,
+        streak=_grown(state.streak, seen),
+        verdicts=state.verdicts.grown(seen.verdict, seen.at, rules.window),
+        firsts=state.firsts.grown(first or seen.verdict, seen.at, rules.flaky),
+        changes=tuple(each for each in state.changes if seen.at - each < FLAP_WITHIN),
+    )
+    after, kind = (_outside if grown.incident is None else _inside)(grown, seen, rules, now)
+    if kind is None or after.incident is None:
+        return after, ()
+    transition = Transition(
+        id=uuid5(after.incident.id, f"{kind}:{seen.report_id}"),
+        kind=kind,
+        at=now,
+        report_id=seen.report_id,
+        incident=after.incident,
+    )
+    if kind is TransitionKind.CLOSED:
+        after = replace(after, incident=None, verdicts=Marks(), firsts=Marks())
+    return after, (transition,)
+
+
+_Stepped = tuple[IncidentState, TransitionKind | None]
+"""The state with the incident as it is after a change, also where the change is its end; and the change."""
 
 
 def _grown(streak: Streak | None, seen: Seen) -> Streak:
@@ -160,73 +237,154 @@ def _grown(streak: Streak | None, seen: Seen) -> Streak:
             first_report=seen.report_id,
             last_report=seen.report_id,
             down=int(is_down),
-            cause_id=seen.cause_id,
+            cause_id=seen.cause_id if bad else None,
         )
+    cause_id = seen.cause_id if bad else None
     return replace(
         streak,
         last_report=seen.report_id,
         length=streak.length + 1,
         down=streak.down + 1 if is_down else 0,
-        cause_id=seen.cause_id,
-        same_cause=streak.same_cause + 1 if streak.cause_id == seen.cause_id else 1,
+        cause_id=cause_id,
+        same_cause=streak.same_cause + 1 if streak.cause_id == cause_id else 1,
     )
 
 
-def _outside(streak: Streak, seen: Seen, rules: Rules, now: datetime) -> tuple[Incident | None, Transition | None]:
-    if not streak.bad or streak.length < rules.fail_after:
-        return None, None
-    verdict = Verdict.DOWN if streak.down >= rules.fail_after else Verdict.DEGRADED
+def _streak(state: IncidentState) -> Streak:
+    if state.streak is None:
+        raise ValueError("no verdict has been counted yet")
+    return state.streak
+
+
+def _outside(state: IncidentState, seen: Seen, rules: Rules, now: datetime) -> _Stepped:
+    """Whether an incident opens, by a row of bad verdicts, by the window, or because the endpoint is flaky."""
+    streak, verdicts, firsts = _streak(state), state.verdicts, state.firsts
+    if streak.bad and streak.length >= rules.fail_after:
+        verdict = Verdict.DOWN if streak.down >= rules.fail_after else Verdict.DEGRADED
+        return _opened(state, seen, rules, now, verdict=verdict, since=streak.since)
+    if rules.window and streak.bad and verdicts.bad >= rules.window.bad:
+        verdict = Verdict.DOWN if verdicts.down >= rules.window.bad else Verdict.DEGRADED
+        return _opened(state, seen, rules, now, verdict=verdict, since=verdicts.since or seen.at)
+    if rules.flaky and firsts.bad >= rules.flaky.bad:
+        shown = _flaky(seen, firsts)
+        return _opened(state, shown, rules, now, verdict=Verdict.DEGRADED, since=firsts.since or seen.at)
+    return state, None
+
+
+def _opened(
+    state: IncidentState, seen: Seen, rules: Rules, now: datetime, *, verdict: Verdict, since: datetime
+) -> _Stepped:
     incident = Incident(
-        id=uuid5(_NAMESPACE, str(streak.first_report)),
+        id=uuid5(_NAMESPACE, str(seen.report_id)),
         verdict=verdict,
         severity=rules.severity_of(verdict, seen.cause_id),
-        since=streak.since,
+        since=since,
         opened_at=now,
         shown=seen,
         announced=_with((), seen.cause_id),
+        flaky=seen.cause_id == FLAKY,
     )
-    return incident, _transition(TransitionKind.OPENED, incident, seen, now)
+    changes = (*state.changes, seen.at)
+    if len(changes) >= rules.flap_changes:
+        return _flapping(state, incident, changes, news=())
+    return replace(state, incident=incident, changes=changes), TransitionKind.OPENED
 
 
-def _inside(
-    incident: Incident, streak: Streak, seen: Seen, rules: Rules, now: datetime
-) -> tuple[Incident | None, Transition | None]:
+def _flapping(
+    state: IncidentState, incident: Incident, changes: tuple[datetime, ...], *, news: tuple[TransitionKind, ...]
+) -> _Stepped:
+    after = replace(
+        incident, news=(*news, TransitionKind.FLAPPING), flapping_since=changes[0], flaps=len(changes), flaky=False
+    )
+    return replace(state, incident=after, changes=()), TransitionKind.FLAPPING
+
+
+def _flaky(seen: Seen, firsts: Marks) -> Seen:
+    evidence = f"The newest of them: {seen.cause_summary}" if seen.cause_summary else ""
+    return replace(
+        seen,
+        cause_id=FLAKY,
+        cause_summary=f"{firsts.bad} of the last {len(firsts.letters)} probes failed at the first attempt",
+        evidence=(evidence,) if evidence else (),
+        fix="Read the evidence of the probes that failed: faults that come and go are often a limit (concurrency, "
+        "connections, memory), one bad instance among several, or a dependency that does not always answer in time.",
+    )
+
+
+def _inside(state: IncidentState, seen: Seen, rules: Rules, now: datetime) -> _Stepped:
+    """Whether the open incident ends, gets worse or has another cause."""
+    del now
+    incident, streak = state.incident, _streak(state)
+    assert incident is not None
+    if incident.flapping_since is not None:
+        return _inside_flapping(state, incident, seen, rules)
     if not streak.bad:
-        if streak.length < rules.recover_after:
-            return incident, None
-        return None, _transition(TransitionKind.CLOSED, replace(incident, ended_at=streak.since), seen, now)
+        return _recovering(state, incident, seen, rules)
     if incident.verdict is Verdict.DEGRADED and streak.down >= rules.fail_after:
-        after = _bearing(replace(incident, verdict=Verdict.DOWN), seen, rules)
-        return after, _transition(TransitionKind.WORSENED, after, seen, now, before=incident.shown)
+        after = _bearing(replace(incident, verdict=Verdict.DOWN), seen, rules, TransitionKind.WORSENED)
+        return replace(state, incident=after), TransitionKind.WORSENED
+    if not _is_another_cause(incident, streak, seen, rules):
+        return state, None
+    is_news = seen.cause_id not in incident.announced
+    kind = TransitionKind.CAUSE_CHANGED if is_news else None
+    return replace(state, incident=_bearing(incident, seen, rules, kind)), kind
+
+
+def _recovering(state: IncidentState, incident: Incident, seen: Seen, rules: Rules) -> _Stepped:
+    streak = _streak(state)
+    still_flaky = incident.flaky and rules.flaky is not None and state.firsts.bad > rules.flaky.bad // 2
+    if streak.length < rules.recover_after or still_flaky:
+        return state, None
+    changes = (*state.changes, seen.at)
+    if len(changes) >= rules.flap_changes:
+        return _flapping(state, incident, changes, news=incident.news)
+    ended = replace(incident, ended_at=seen.at if incident.flaky else streak.since)
+    return replace(state, incident=ended, changes=changes), TransitionKind.CLOSED
+
+
+def _inside_flapping(state: IncidentState, incident: Incident, seen: Seen, rules: Rules) -> _Stepped:
+    """It ends, or stays down, once nothing has changed for long enough; meanwhile nothing is news."""
+    streak = _streak(state)
+    is_calm = seen.at - streak.since >= CALM
+    if not streak.bad:
+        if not is_calm or streak.length < rules.recover_after:
+            return state, None
+        return replace(state, incident=replace(incident, ended_at=streak.since), changes=()), TransitionKind.CLOSED
+    if streak.down >= rules.fail_after:
+        incident = replace(incident, verdict=Verdict.DOWN)
+    if is_calm and streak.length >= rules.fail_after:
+        settled = replace(incident, flapping_since=None, flaps=0)
+        after = _bearing(settled, seen, rules, TransitionKind.WORSENED)
+        return replace(state, incident=after, changes=()), TransitionKind.WORSENED
     confirmed = seen.cause_id is not None and streak.same_cause >= rules.fail_after
-    if not confirmed or seen.cause_id == incident.shown.cause_id:
-        return incident, None
-    after = _bearing(incident, seen, rules)
-    if seen.cause_id in incident.announced:
-        return after, None
-    return after, _transition(TransitionKind.CAUSE_CHANGED, after, seen, now, before=incident.shown)
+    after = _bearing(incident, seen, rules, None) if confirmed else incident
+    severity = _worse(after.severity, rules.severity_of(after.verdict, after.shown.cause_id))
+    return replace(state, incident=replace(after, severity=severity)), None
 
 
-def _bearing(incident: Incident, seen: Seen, rules: Rules) -> Incident:
-    severity = max(incident.severity, rules.severity_of(incident.verdict, seen.cause_id), key=lambda each: each.weight)
-    return replace(incident, shown=seen, severity=severity, announced=_with(incident.announced, seen.cause_id))
+def _is_another_cause(incident: Incident, streak: Streak, seen: Seen, rules: Rules) -> bool:
+    confirmed = seen.cause_id is not None and streak.same_cause >= rules.fail_after
+    return confirmed and seen.cause_id != incident.shown.cause_id
+
+
+def _bearing(incident: Incident, seen: Seen, rules: Rules, kind: TransitionKind | None) -> Incident:
+    return replace(
+        incident,
+        shown=seen,
+        before=incident.shown,
+        severity=_worse(incident.severity, rules.severity_of(incident.verdict, seen.cause_id)),
+        announced=_with(incident.announced, seen.cause_id),
+        news=incident.news if kind is None else (*incident.news, kind),
+        flaky=False,
+    )
+
+
+def _worse(one: Severity, other: Severity) -> Severity:
+    return max(one, other, key=lambda each: each.weight)
 
 
 def _with(announced: tuple[str, ...], cause_id: str | None) -> tuple[str, ...]:
     return announced if cause_id is None or cause_id in announced else (*announced, cause_id)
-
-
-def _transition(
-    kind: TransitionKind, incident: Incident, seen: Seen, now: datetime, *, before: Seen | None = None
-) -> Transition:
-    return Transition(
-        id=uuid5(incident.id, f"{kind}:{seen.report_id}"),
-        kind=kind,
-        at=now,
-        report_id=seen.report_id,
-        incident=incident,
-        before=before,
-    )
 
 
 def _cause_of(report: ProbeReport) -> Diagnosis | None:

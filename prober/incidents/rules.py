@@ -1,7 +1,7 @@
 """What it takes to believe a change of an endpoint, and how much each kind of trouble weighs."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Final
 
@@ -49,7 +49,7 @@ class Rules:
     flaky: Window | None = Window(5, 20)
     """Bad first attempts among the last that make an endpoint flaky, although no row of them is long enough."""
     flap_changes: int = 4
-    """More openings and closings than this within an hour are flapping: one summary speaks for them all."""
+    """So many openings and closings within an hour are flapping: one summary speaks for the last and what follows."""
     severities: Mapping[str, Severity] = field(default_factory=dict)
     """By the id of a diagnosis, over the usual: down is critical, degraded a warning."""
 
@@ -62,6 +62,14 @@ class Rules:
         """What an incident weighs that shows this verdict and cause."""
         usual = Severity.CRITICAL if verdict is Verdict.DOWN else Severity.WARNING
         return usual if cause_id is None else self.severities.get(cause_id, usual)
+
+    def of_endpoint(self, *, fail_after: int | None, recover_after: int | None) -> "Rules":
+        """The same with what an endpoint decides for itself."""
+        if fail_after is None and recover_after is None:
+            return self
+        return replace(
+            self, fail_after=fail_after or self.fail_after, recover_after=recover_after or self.recover_after
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,12 +15,13 @@ from checks.standing import Told, tell
 from checks.tool_lists import remembered
 from checks.tool_memory import ToolMemory
 from prober.clock import Clock
-from prober.incidents.lifecycle import seen_of, step
-from prober.incidents.rules import Rules
+from prober.incidents.lifecycle import seen_of
+from prober.incidents.policy import AlertPolicy
 from prober.net.client import Net
 from prober.probing.credentials import Credentials
 from prober.probing.runner import Assignment, probe
 from prober.storage import accepted_tools, incidents, reports, standing
+from prober.storage.incidents import Observed
 from prober.storage.schedule import Claim
 
 log = logging.getLogger(__name__)
@@ -35,9 +36,7 @@ class Policy:
     """What the owner decided that may change while the prober runs."""
 
     location: str
-    rules: Rules
-    channels: tuple[str, ...]
-    """Names of the channels that every notice goes to."""
+    alerts: AlertPolicy
     net: Net
     credentials: Credentials | None = None
     """None: any secret may be used, and nothing is kept from one probe to the next."""
@@ -93,7 +92,7 @@ class Cycle:
         False when the claim has gone to another worker meanwhile: then nothing is written.
         """
         policy = self.policy()
-        name, report = claim.endpoint.name, told.report
+        report = told.report
         try:
             async with self.db.begin() as connection:
                 saved = await reports.save(connection, report, claim=claim)
@@ -108,14 +107,14 @@ class Cycle:
                         is_full=told.is_full,
                     )
                 await accepted_tools.remember(connection, claim.endpoint_id, tools, claim.history)
-                before = await incidents.load_state(connection, claim.endpoint_id)
-                after, changes = step(before, seen_of(report, saved.report_id), policy.rules, self.clock.now())
-                await incidents.save_step(connection, claim.endpoint_id, name, after, changes, channels=policy.channels)
+                observed = Observed(endpoint_id=claim.endpoint_id, seen=seen_of(report, saved.report_id))
+                changes = await incidents.record(connection, [observed], policy.alerts, self.clock.now())
         except reports.StaleClaim as stale:
             log.warning("%s", stale)
             return False
         for change in changes:
-            log.info("%s: incident %s (%s)", name, change.kind, change.incident.shown.cause_id or "no known cause")
+            cause = change.transition.incident.shown.cause_id or "no known cause"
+            log.info("%s: incident %s (%s)", change.endpoint, change.transition.kind, cause)
         return True
 
 

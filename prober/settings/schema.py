@@ -337,7 +337,7 @@ class IncidentsSection(Section):
         description="So many bad first attempts among the last make an endpoint flaky; or never.",
     )
     flap_changes: Count = Field(
-        default=4, description="More openings and closings than this within an hour are told as flapping."
+        default=4, description="So many openings and closings within an hour are told as flapping, in one summary."
     )
     confirm_after: Confirm | None = Field(
         default=None, description="Repeat a bad probe once after this time; it decides about telling alone."

@@ -1,55 +1,231 @@
-"""Keeps what `prober.incidents` decided: the state of each endpoint, its incidents, and the notices they cause."""
+"""Keeps what `prober.incidents` decides: the state of each endpoint, its incidents, and who is told of them."""
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
-from sqlalchemy import select, update
+from sqlalchemy import RowMapping, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from prober.incidents.lifecycle import IncidentState, Transition
-from prober.incidents.wording import notice_of
-from prober.storage import tables
-from prober.storage.outbox import put
+from checks.model import Verdict
+from checks.text import clean, storable
+from prober.incidents.lifecycle import Incident, IncidentState, Seen, Transition, TransitionKind, step
+from prober.incidents.policy import AlertPolicy
+from prober.incidents.rules import Severity
+from prober.storage import tables, tellings
+from prober.storage.tellings import Subject
 
-
-async def load_state(connection: AsyncConnection, endpoint: UUID) -> IncidentState:
-    """What is remembered of the endpoint, locked until the caller's transaction ends."""
-    state = tables.endpoint_state
-    stored = await connection.scalar(select(state.c.incident).where(state.c.endpoint_id == endpoint).with_for_update())
-    return IncidentState.from_json(stored)
+log = logging.getLogger(__name__)
 
 
-async def save_step(
-    connection: AsyncConnection,
-    endpoint: UUID,
-    name: str,
-    state: IncidentState,
-    transitions: Sequence[Transition],
-    *,
-    channels: Sequence[str],
-) -> None:
-    """Write the new state and what it changed, and a notice for each transition and channel, in the caller's
-    transaction and after `reports.save`. Writing it again changes nothing."""
-    table = tables.endpoint_state
-    await connection.execute(update(table).where(table.c.endpoint_id == endpoint).values(incident=state.to_json()))
-    for transition in transitions:
-        await _save_incident(connection, endpoint, transition)
-        await _save_transition(connection, transition)
-        notice = notice_of(transition, name)
-        for channel in channels:
-            await put(connection, notice, endpoint=endpoint, transition=transition.id, channel=channel)
-    if not transitions and state.incident is not None:
-        shown = state.incident.shown
-        await connection.execute(
-            update(tables.incident)
-            .where(tables.incident.c.id == state.incident.id)
-            .values(cause=shown.cause_id, cause_summary=shown.cause_summary, fix=shown.fix, report_id=shown.report_id)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """What a probe says about an endpoint, in the order in which it is to be stepped."""
+
+    endpoint_id: UUID
+    seen: Seen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """What a step came to, for the log."""
+
+    endpoint: str
+    transition: Transition
+
+
+@dataclass(slots=True)
+class _Known:
+    """An endpoint with its state before and after the steps of this transaction."""
+
+    name: str
+    labels: Mapping[str, str]
+    options: Mapping[str, Any]
+    before: IncidentState
+    state: IncidentState
+
+
+async def record(
+    connection: AsyncConnection, observed: Sequence[Observed], policy: AlertPolicy, now: datetime
+) -> tuple[Change, ...]:
+    """Step the incidents of endpoints by what probes saw of them, and tell whoever is to be told.
+
+    It belongs into the transaction that saves the reports, after these and the endpoints' newest states. Each report
+    must come once: one that was saved before is not stepped again.
+    """
+    known = await _load(connection, {each.endpoint_id for each in observed})
+    changes: list[tuple[UUID, Transition]] = []
+    for each in observed:
+        endpoint = known.get(each.endpoint_id)
+        if endpoint is None:
+            continue
+        rules = policy.rules.of_endpoint(
+            fail_after=endpoint.options.get("fail_after"), recover_after=endpoint.options.get("recover_after")
         )
+        endpoint.state, transitions = step(endpoint.state, each.seen, rules, now)
+        changes += [(each.endpoint_id, transition) for transition in transitions]
+    await _save_states(connection, known)
+    for identity, transition in changes:
+        await _save_incident(connection, identity, transition.incident)
+        await _save_transition(connection, transition)
+    subjects = [_subject(identity, known[identity], each.incident, each.id) for identity, each in changes]
+    await tellings.tell(connection, subjects + await _unannounced(connection, known), policy, now)
+    return tuple(Change(endpoint=known[identity].name, transition=each) for identity, each in changes)
 
 
-async def _save_incident(connection: AsyncConnection, endpoint: UUID, transition: Transition) -> None:
-    incident = transition.incident
+async def attend(db: AsyncEngine, policy: AlertPolicy, now: datetime, *, limit: int = 100) -> int:
+    """Look at up to `limit` incidents whose time has come, for reminders, escalation and the end of what muted them.
+
+    Several workers share them. How many that were.
+    """
+    incident, endpoint, state = tables.incident, tables.endpoint, tables.endpoint_state
+    due = (
+        select(incident, endpoint.c.name, endpoint.c.labels, endpoint.c.options, state.c.incident.label("state"))
+        .join(endpoint, endpoint.c.id == incident.c.endpoint_id)
+        .outerjoin(state, state.c.endpoint_id == endpoint.c.id)
+        .where(incident.c.reconsider_at <= now)
+        .order_by(incident.c.reconsider_at)
+        .limit(limit)
+        .with_for_update(of=incident, skip_locked=True)
+    )
+    async with db.begin() as connection:
+        rows = list((await connection.execute(due)).mappings())
+        await tellings.tell(connection, [_subject_of(row) for row in rows], policy, now)
+    return len(rows)
+
+
+async def acknowledge(db: AsyncEngine, names: Sequence[str], *, by: str) -> tuple[str, ...]:
+    """Note that somebody has the open incidents of these endpoints in hand: no more reminders, no escalation.
+
+    The names of those that were open; one that was acknowledged before stays with whoever did it first.
+    """
+    incident = tables.incident
+    who = func.coalesce(incident.c.acknowledged_by, storable(clean(by, 100)))
+    when = func.coalesce(incident.c.acknowledged_at, func.now())
+    return await _decide(db, names, acknowledged_by=who, acknowledged_at=when)
+
+
+async def snooze(db: AsyncEngine, names: Sequence[str], lasts: timedelta | None) -> tuple[str, ...]:
+    """Tell nobody of the open incidents of these endpoints for so long; None ends that. The names of those that were
+    open. What was muted is told afterwards, if it is still so."""
+    until = None if lasts is None else func.now() + lasts
+    return await _decide(db, names, snoozed_until=until)
+
+
+async def _decide(db: AsyncEngine, names: Sequence[str], **values: Any) -> tuple[str, ...]:
+    incident, endpoint = tables.incident, tables.endpoint
+    async with db.begin() as connection:
+        found = await connection.scalars(
+            update(incident)
+            .where(incident.c.endpoint_id == endpoint.c.id, endpoint.c.name.in_(names), incident.c.ended_at.is_(None))
+            .values(reconsider_at=func.now(), **values)
+            .returning(endpoint.c.name)
+        )
+        return tuple(sorted(found))
+
+
+async def _load(connection: AsyncConnection, ids: set[UUID]) -> dict[UUID, _Known]:
+    """What is remembered of these endpoints, locked until the caller's transaction ends, in one order for everybody."""
+    state, endpoint = tables.endpoint_state, tables.endpoint
+    rows = await connection.execute(
+        select(state.c.endpoint_id, state.c.incident, endpoint.c.name, endpoint.c.labels, endpoint.c.options)
+        .join(endpoint, endpoint.c.id == state.c.endpoint_id)
+        .where(state.c.endpoint_id.in_(ids))
+        .order_by(state.c.endpoint_id)
+        .with_for_update(of=state)
+    )
+    known = {}
+    for row in rows.mappings():
+        before = _state_of(row["incident"], row["name"])
+        known[row["endpoint_id"]] = _Known(
+            name=row["name"], labels=row["labels"], options=row["options"], before=before, state=before
+        )
+    return known
+
+
+def _state_of(stored: Any, name: str) -> IncidentState:
+    """The stored state. One that this release cannot read is forgotten: no verdict would ever count again."""
+    try:
+        return IncidentState.from_json(stored)
+    except ValueError:
+        log.error("%s: what is remembered of its incidents cannot be read, and counting begins anew", clean(name, 100))  # noqa: TRY400 - the value may quote a server
+        return IncidentState()
+
+
+async def _save_states(connection: AsyncConnection, known: Mapping[UUID, _Known]) -> None:
+    table = tables.endpoint_state
+    rows = [
+        {"endpoint": identity, "incident": each.state.to_json()}
+        for identity, each in known.items()
+        if each.state != each.before
+    ]
+    if rows:
+        await connection.execute(update(table).where(table.c.endpoint_id == bindparam("endpoint")), rows)
+
+
+async def _unannounced(connection: AsyncConnection, known: Mapping[UUID, _Known]) -> list[Subject]:
+    """Incidents that changed without news: their rows follow. One that weighs more may be for other channels."""
+    heavier = []
+    for identity, each in known.items():
+        before, after = each.before.incident, each.state.incident
+        if before is None or after is None or before.id != after.id or before == after:
+            continue
+        await _save_incident(connection, identity, after)
+        if after.severity != before.severity and after.news == before.news:
+            heavier.append(_subject(identity, each, after, None))
+    return heavier
+
+
+def _subject(endpoint: UUID, known: _Known, incident: Incident, transition: UUID | None) -> Subject:
+    return Subject(
+        incident=incident,
+        endpoint_id=endpoint,
+        name=known.name,
+        labels=known.labels,
+        depends_on=tuple(known.options.get("depends_on") or ()),
+        transition=transition,
+    )
+
+
+def _subject_of(row: RowMapping) -> Subject:
+    """An incident that nothing new is known of; the endpoint's state knows more of one that is open."""
+    state = _state_of(row["state"], row["name"])
+    is_open = state.incident is not None and state.incident.id == row["id"] and row["ended_at"] is None
+    return Subject(
+        incident=state.incident if is_open and state.incident else _incident_of(row),
+        endpoint_id=row["endpoint_id"],
+        name=row["name"],
+        labels=row["labels"],
+        depends_on=tuple(row["options"].get("depends_on") or ()),
+        watched=is_open,
+    )
+
+
+def _incident_of(row: RowMapping) -> Incident:
+    return Incident(
+        id=row["id"],
+        verdict=Verdict(row["verdict"]),
+        severity=Severity(row["severity"]),
+        since=row["since"],
+        opened_at=row["opened_at"],
+        shown=Seen(
+            verdict=Verdict(row["verdict"]),
+            cause_id=row["cause"],
+            cause_summary=row["cause_summary"],
+            fix=row["fix"],
+            report_id=row["report_id"],
+            at=row["since"],
+        ),
+        news=(TransitionKind.OPENED,),
+        ended_at=row["ended_at"],
+    )
+
+
+async def _save_incident(connection: AsyncConnection, endpoint: UUID, incident: Incident) -> None:
     values = {
         "verdict": incident.verdict.value,
         "severity": incident.severity.value,

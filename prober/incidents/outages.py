@@ -1,0 +1,147 @@
+"""Many endpoints that fail together are one outage, and told as one."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID, uuid5
+
+from pydantic import TypeAdapter
+
+from checks.text import storable
+from prober.incidents.notice import NoticeKind
+from prober.incidents.rules import Alerting, Severity
+from prober.incidents.telling import Thing
+
+TOGETHER: Final = timedelta(minutes=5)
+"""Rows of bad verdicts that begin within so long of each other are taken for one event."""
+CHANGED_EVERY: Final = timedelta(minutes=10)
+"""At most one notice of growth in so long."""
+LOOK_EVERY: Final = timedelta(seconds=10)
+"""How often an outage that lasts is looked at."""
+NAMES_TOLD: Final = 10
+CAUSES_TOLD: Final = 3
+_GROWN_BY: Final = 1.5
+
+
+def group_of(labels: Mapping[str, str], alerting: Alerting) -> str:
+    """The group that an endpoint with these labels belongs to; empty where all endpoints are one."""
+    return ", ".join(f"{key}={labels.get(key, '')}" for key in alerting.group_by)
+
+
+def labels_of(group: Sequence[Mapping[str, str]], alerting: Alerting) -> dict[str, str]:
+    """The labels that all endpoints of a group share because it is grouped by them."""
+    return {key: group[0][key] for key in alerting.group_by if group and key in group[0]}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Affected:
+    """An endpoint that is not well, in a row of bad verdicts or an incident."""
+
+    name: str
+    cause_id: str | None
+    cause_summary: str = ""
+    since: datetime
+    severity: Severity = Severity.CRITICAL
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outage:
+    """Many endpoints of a group that began to fail together."""
+
+    id: UUID
+    group: str
+    labels: Mapping[str, str]
+    severity: Severity
+    since: datetime
+    """Of the first bad probe of any of them."""
+    opened_at: datetime
+    counts: tuple[int, ...]
+    """How many endpoints were affected, at each of its news."""
+    names: tuple[str, ...]
+    """The first of those that are affected, by name."""
+    causes: tuple[tuple[str, int], ...]
+    """The most common causes, each with how many endpoints show it."""
+    affected: int
+    """How many are affected now."""
+    changed_at: datetime
+    """Of the newest news."""
+    ended_at: datetime | None = None
+
+    @property
+    def thing(self) -> Thing:
+        """What there is to tell of it."""
+        return Thing(
+            id=self.id,
+            news=(NoticeKind.OUTAGE_OPENED, *(NoticeKind.OUTAGE_CHANGED for _ in self.counts[1:])),
+            end=NoticeKind.OUTAGE_CLOSED,
+            ended=self.ended_at is not None,
+            severity=self.severity,
+            labels=self.labels,
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """A JSON value that PostgreSQL accepts and `from_json` reads back to an equal outage."""
+        plain: dict[str, Any] = storable(_OUTAGE.dump_python(self, mode="json"))
+        return plain
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> "Outage":
+        """What `to_json` wrote. Raises ValueError for anything else."""
+        return _OUTAGE.validate_python(dict(value))
+
+
+_OUTAGE: Final = TypeAdapter(Outage)
+
+
+def together(affected: Iterable[Affected], since: datetime) -> tuple[Affected, ...]:
+    """Those whose trouble began no earlier than `TOGETHER` before `since`, by name."""
+    return tuple(sorted((each for each in affected if each.since >= since - TOGETHER), key=lambda each: each.name))
+
+
+def begun(
+    first: UUID, group: str, labels: Mapping[str, str], affected: Sequence[Affected], alerting: Alerting, now: datetime
+) -> Outage | None:
+    """The outage that the incident `first`, which is about to be told, is part of; None where too few fail."""
+    if len(affected) < alerting.mass_after:
+        return None
+    return _described(
+        Outage(
+            id=uuid5(first, "outage"),
+            group=group,
+            labels=labels,
+            severity=Severity.INFO,
+            since=min(each.since for each in affected),
+            opened_at=now,
+            counts=(len(affected),),
+            names=(),
+            causes=(),
+            affected=len(affected),
+            changed_at=now,
+        ),
+        affected,
+    )
+
+
+def followed(outage: Outage, affected: Sequence[Affected], alerting: Alerting, now: datetime) -> Outage:
+    """The outage with those who are affected now: it may have grown, so that it is news, or be over."""
+    if outage.ended_at is not None:
+        return outage
+    after = _described(outage, affected)
+    if len(affected) < alerting.mass_after:
+        return replace(after, ended_at=now)
+    if len(affected) >= _GROWN_BY * outage.counts[-1] and now - outage.changed_at >= CHANGED_EVERY:
+        return replace(after, counts=(*outage.counts, len(affected)), changed_at=now)
+    return after
+
+
+def _described(outage: Outage, affected: Sequence[Affected]) -> Outage:
+    causes = Counter(each.cause_id or "no known cause" for each in affected)
+    return replace(
+        outage,
+        affected=len(affected),
+        names=tuple(each.name for each in affected[:NAMES_TOLD]),
+        causes=tuple(sorted(causes.items(), key=lambda each: (-each[1], each[0]))[:CAUSES_TOLD]) or outage.causes,
+        severity=max([outage.severity, *(each.severity for each in affected)], key=lambda each: each.weight),
+    )

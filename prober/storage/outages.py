@@ -1,0 +1,215 @@
+"""Keeps outages: who is affected now, whether an incident is part of one, and what has been told of it."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import RowMapping, Select, and_, exists, func, or_, select, text, update
+from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from prober.incidents import outages
+from prober.incidents.outages import LOOK_EVERY, TOGETHER, Affected, Outage
+from prober.incidents.policy import AlertPolicy
+from prober.incidents.rules import Severity
+from prober.incidents.telling import Circumstances, Telling, consider
+from prober.incidents.wording import outage_notice
+from prober.storage import tables
+from prober.storage.mutes import Quiet
+from prober.storage.outbox import put
+
+_MOST_AFFECTED: Final = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Row:
+    name: str
+    labels: Mapping[str, str]
+    depends_on: tuple[str, ...]
+    affected: Affected
+
+
+async def join(
+    connection: AsyncConnection,
+    incident: UUID,
+    since: datetime,
+    labels: Mapping[str, str],
+    policy: AlertPolicy,
+    quiet: Quiet,
+) -> UUID | None:
+    """The outage that an incident is part of which is about to be told; it begins with it, where enough fail together.
+
+    What is muted by itself, or explained by what it depends on, makes no outage.
+    """
+    group, shared = outages.group_of(labels, policy.alerting), outages.labels_of([labels], policy.alerting)
+    table = tables.outage
+    lasting = (
+        (await connection.execute(select(table).where(table.c.group_key == group, table.c.ended_at.is_(None))))
+        .mappings()
+        .first()
+    )
+    if lasting is not None:
+        return lasting["id"] if since >= lasting["since"] - TOGETHER else None
+    rows = await _affected(connection, group, shared, since - TOGETHER, policy)
+    counted = [row.affected for row in rows if not quiet.of(row.name, row.labels)]
+    begun = outages.begun(incident, group, shared, outages.together(counted, since), policy.alerting, quiet.now)
+    if begun is None:
+        return None
+    is_first = await connection.scalar(
+        insert(table)
+        .values(id=begun.id, group_key=group, since=begun.since, opened_at=begun.opened_at, **_values(begun))
+        .on_conflict_do_nothing()
+        .returning(table.c.id)
+    )
+    if is_first is None:  # another worker was faster
+        return await connection.scalar(select(table.c.id).where(table.c.group_key == group, table.c.ended_at.is_(None)))
+    await _tell(connection, begun, Telling(), Circumstances(), policy, quiet.now)
+    return begun.id
+
+
+async def attend(db: AsyncEngine, policy: AlertPolicy, now: datetime) -> int:
+    """Look at the outages whose time has come; several workers share them. How many that were."""
+    table = tables.outage
+    due = (
+        select(table)
+        .where(table.c.reconsider_at <= now)
+        .order_by(table.c.reconsider_at)
+        .limit(10)
+        .with_for_update(skip_locked=True)
+    )
+    async with db.begin() as connection:
+        rows = list((await connection.execute(due)).mappings())
+        for row in rows:
+            await _follow(connection, row, policy, now)
+    if any(row["ended_at"] is None for row in rows):
+        await release(db)
+    return len(rows)
+
+
+async def release(db: AsyncEngine) -> None:
+    """Have the incidents considered anew whose outage is over, so that each is told on its own from then on."""
+    async with db.begin() as connection:
+        await connection.execute(
+            text(
+                "update incident set reconsider_at = now() where id in ("
+                " select incident.id from incident join outage on outage.id = incident.outage_id"
+                " where incident.ended_at is null and incident.reconsider_at is null and incident.muted is not null"
+                " and outage.ended_at is not null for update of incident skip locked)"
+            )
+        )
+
+
+async def _follow(connection: AsyncConnection, row: RowMapping, policy: AlertPolicy, now: datetime) -> None:
+    outage, table = Outage.from_json(row["facts"]), tables.outage
+    rows = await _affected(connection, outage.group, outage.labels, outage.since - TOGETHER, policy)
+    affected = outages.together((row.affected for row in rows), outage.since)
+    after = outages.followed(outage, affected, policy.alerting, now)
+    incident = tables.incident
+    acknowledged = await connection.scalar(
+        select(
+            exists().where(
+                incident.c.outage_id == outage.id,
+                incident.c.ended_at.is_(None),
+                incident.c.acknowledged_at.is_not(None),
+            )
+        )
+    )
+    circumstances = Circumstances(acknowledged=bool(acknowledged))
+    await connection.execute(update(table).where(table.c.id == outage.id).values(**_values(after)))
+    still = [each.name for each in affected] if after.ended_at else []
+    await _tell(connection, after, Telling.from_json(row["telling"]), circumstances, policy, now, still=still)
+
+
+async def _tell(
+    connection: AsyncConnection,
+    outage: Outage,
+    telling: Telling,
+    circumstances: Circumstances,
+    policy: AlertPolicy,
+    now: datetime,
+    *,
+    still: Sequence[str] = (),
+) -> None:
+    considered = consider(telling, outage.thing, circumstances, policy.routes, now)
+    for tell in considered.tells:
+        await put(connection, outage_notice(tell, outage, now, still=still), channel=tell.channel)
+    await connection.execute(
+        update(tables.outage)
+        .where(tables.outage.c.id == outage.id)
+        .values(
+            telling=considered.telling.to_json(),
+            reconsider_at=None if outage.ended_at is not None else now + LOOK_EVERY,
+        )
+    )
+
+
+def _values(outage: Outage) -> dict[str, Any]:
+    return {"severity": outage.severity.value, "ended_at": outage.ended_at, "facts": outage.to_json()}
+
+
+async def _affected(
+    connection: AsyncConnection, group: str, shared: Mapping[str, str], since: datetime, policy: AlertPolicy
+) -> list[_Row]:
+    """The endpoints of a group that are not well since then, without those whose trouble another's explains."""
+    rows = await connection.execute(_not_well(shared, since))
+    found = [row for row in map(_row, rows.mappings()) if outages.group_of(row.labels, policy.alerting) == group]
+    ill = await not_well(connection, {name for row in found for name in row.depends_on})
+    return [row for row in found if not ill & set(row.depends_on)]
+
+
+def _not_well(shared: Mapping[str, str], since: datetime) -> Select[Any]:
+    endpoint, state, incident = tables.endpoint, tables.endpoint_state, tables.incident
+    untold_end = and_(incident.c.ended_at.is_not(None), incident.c.outage_id.is_(None), incident.c.telling.is_(None))
+    began = func.coalesce(incident.c.since, state.c.bad_since)
+    return (
+        select(
+            endpoint.c.name,
+            endpoint.c.labels,
+            endpoint.c.options,
+            began.label("since"),
+            func.coalesce(incident.c.cause, state.c.cause).label("cause"),
+            func.coalesce(incident.c.severity, Severity.WARNING.value).label("severity"),
+        )
+        .join(state, state.c.endpoint_id == endpoint.c.id)
+        .outerjoin(
+            incident,
+            and_(
+                incident.c.endpoint_id == endpoint.c.id,
+                incident.c.since >= since,
+                or_(incident.c.ended_at.is_(None), untold_end),
+            ),
+        )
+        .where(endpoint.c.removed_at.is_(None), endpoint.c.enabled, endpoint.c.labels.contains(dict(shared)))
+        .where(or_(incident.c.id.is_not(None), state.c.bad_since >= since))
+        .order_by(endpoint.c.name, began)
+        .distinct(endpoint.c.name)
+        .limit(_MOST_AFFECTED)
+    )
+
+
+async def not_well(connection: AsyncConnection, names: Collection[str]) -> frozenset[str]:
+    """Which of these endpoints are in an incident, or in a row of bad verdicts that may become one."""
+    if not names:
+        return frozenset()
+    endpoint, state, incident = tables.endpoint, tables.endpoint_state, tables.incident
+    is_open = exists().where(incident.c.endpoint_id == endpoint.c.id, incident.c.ended_at.is_(None))
+    found = await connection.scalars(
+        select(endpoint.c.name)
+        .join(state, state.c.endpoint_id == endpoint.c.id)
+        .where(endpoint.c.name.in_(names), endpoint.c.removed_at.is_(None), endpoint.c.enabled)
+        .where(or_(state.c.bad_since.is_not(None), is_open))
+    )
+    return frozenset(found)
+
+
+def _row(row: RowMapping) -> _Row:
+    return _Row(
+        name=row["name"],
+        labels=row["labels"],
+        depends_on=tuple(row["options"].get("depends_on") or ()),
+        affected=Affected(
+            name=row["name"], cause_id=row["cause"], since=row["since"], severity=Severity(row["severity"])
+        ),
+    )

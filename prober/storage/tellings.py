@@ -1,0 +1,166 @@
+"""Decides in a transaction who is told of incidents, from all that people and the rest of the fleet have to say."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import RowMapping, bindparam, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from prober.incidents.lifecycle import Incident
+from prober.incidents.notice import NoticeKind
+from prober.incidents.policy import AlertPolicy
+from prober.incidents.telling import Circumstances, Considered, Mute, Telling, Thing, consider
+from prober.incidents.wording import incident_notice
+from prober.storage import outages, tables
+from prober.storage.mutes import Quiet, quiet
+from prober.storage.outbox import put
+
+OUTAGE: Final = "told as one outage"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subject:
+    """An incident as it is at one moment, with what is known of its endpoint."""
+
+    incident: Incident
+    endpoint_id: UUID
+    name: str
+    labels: Mapping[str, str]
+    depends_on: tuple[str, ...] = ()
+    transition: UUID | None = None
+    """What has just happened to it."""
+    watched: bool = True
+    """False where it ends because nobody looks at the endpoint any more."""
+
+
+@dataclass(slots=True)
+class _Known:
+    """What is stored of an incident, and what has been decided about it in this transaction."""
+
+    acknowledged: bool
+    snoozed_until: datetime | None
+    telling: Telling
+    outage: UUID | None
+    outage_lasts: bool
+    considered: Considered | None = field(default=None)
+
+
+async def tell(connection: AsyncConnection, subjects: Sequence[Subject], policy: AlertPolicy, now: datetime) -> None:
+    """Write a notice for everybody who is to hear of these incidents, which must be saved already, and remember it.
+
+    One incident may come several times, as it was after each of its changes.
+    """
+    if not subjects:
+        return
+    known = await _known(connection, {each.incident.id for each in subjects})
+    silence = await quiet(connection, policy.windows, now)
+    ill = await outages.not_well(connection, {name for each in subjects for name in each.depends_on})
+    for subject in subjects:
+        about = known[subject.incident.id]
+        about.considered = considered = await _considered(connection, subject, about, policy, silence, ill)
+        about.telling = considered.telling
+        for each in considered.tells:
+            notice = incident_notice(each, subject.incident, subject.name, subject.labels, now, watched=subject.watched)
+            await put(
+                connection,
+                notice,
+                channel=each.channel,
+                endpoint=subject.endpoint_id,
+                transition=subject.transition,
+            )
+    await _save(connection, known)
+
+
+async def _considered(
+    connection: AsyncConnection,
+    subject: Subject,
+    about: _Known,
+    policy: AlertPolicy,
+    silence: Quiet,
+    ill: Collection[str],
+) -> Considered:
+    thing = _thing(subject)
+    mutes = tuple(_mutes(subject, about, silence, ill))
+    is_first = about.telling.tellable_at is None and not thing.ended
+    if is_first and not mutes and not about.outage_lasts:
+        outage = await outages.join(
+            connection, subject.incident.id, subject.incident.since, subject.labels, policy, silence
+        )
+        if outage is not None:
+            about.outage, about.outage_lasts = outage, True
+    circumstances = Circumstances(acknowledged=about.acknowledged, mutes=mutes)
+    if not about.outage_lasts or thing.ended:
+        return consider(about.telling, thing, circumstances, policy.routes, silence.now)
+    # The end of the outage has it considered anew.
+    return Considered(telling=about.telling, muted=Mute(OUTAGE))
+
+
+def _thing(subject: Subject) -> Thing:
+    incident = subject.incident
+    return Thing(
+        id=incident.id,
+        news=tuple(NoticeKind(each.value) for each in incident.news),
+        end=NoticeKind.CLOSED,
+        ended=incident.ended_at is not None,
+        severity=incident.severity,
+        labels=subject.labels,
+    )
+
+
+def _mutes(subject: Subject, about: _Known, silence: Quiet, ill: Collection[str]) -> Iterator[Mute]:
+    if about.snoozed_until is not None and about.snoozed_until > silence.now:
+        yield Mute("snoozed", about.snoozed_until)
+    yield from silence.of(subject.name, subject.labels)
+    for name in subject.depends_on:
+        if name in ill:
+            yield Mute(f"{name} is not well, which it depends on")
+
+
+async def _known(connection: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, _Known]:
+    incident, outage = tables.incident, tables.outage
+    rows = await connection.execute(
+        select(
+            incident.c.id,
+            incident.c.acknowledged_at,
+            incident.c.snoozed_until,
+            incident.c.telling,
+            incident.c.outage_id,
+            outage.c.ended_at.label("outage_ended_at"),
+        )
+        .outerjoin(outage, outage.c.id == incident.c.outage_id)
+        .where(incident.c.id.in_(ids))
+        .with_for_update(of=incident)
+    )
+    return {row["id"]: _known_of(row) for row in rows.mappings()}
+
+
+def _known_of(row: RowMapping) -> _Known:
+    return _Known(
+        acknowledged=row["acknowledged_at"] is not None,
+        snoozed_until=row["snoozed_until"],
+        telling=Telling.from_json(row["telling"]),
+        outage=row["outage_id"],
+        outage_lasts=row["outage_id"] is not None and row["outage_ended_at"] is None,
+    )
+
+
+async def _save(connection: AsyncConnection, known: Mapping[UUID, _Known]) -> None:
+    rows: list[dict[str, Any]] = []
+    for identity, about in known.items():
+        if about.considered is None:
+            continue
+        muted = about.considered.muted
+        rows.append(
+            {
+                "incident": identity,
+                "telling": about.telling.to_json(),
+                "reconsider_at": about.considered.reconsider_at,
+                "muted": muted.why if muted else None,
+                "muted_until": muted.until if muted else None,
+                "outage_id": about.outage,
+            }
+        )
+    await connection.execute(update(tables.incident).where(tables.incident.c.id == bindparam("incident")), rows)
