@@ -35,7 +35,7 @@ _WHOLE: Final = 64 * KIB
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PostOutcome:
-    """What became of a post: a status with the first bytes of the answer, or the reason why none came."""
+    """What became of a request: a status with the first bytes of the answer, or the reason why none came."""
 
     status: int | None = None
     body_excerpt: str = ""
@@ -119,7 +119,9 @@ class Net:
         """Send written JSON once, within `timeout_s` seconds in all: the very bytes, for they may be signed. What is
         `confidential` goes to public addresses over TLS alone. Never raises for what the network or the server does."""
         kind = ("Content-Type", "application/json")
-        answer = await self._post(url, content, [kind, *headers], _excerpt, timeout_s, confidential=confidential)
+        answer = await self._send(
+            "POST", url, content, [kind, *headers], _excerpt, timeout_s, confidential=confidential
+        )
         if isinstance(answer, TransportError):
             return PostOutcome(error=answer)
         response, excerpt = answer
@@ -136,11 +138,20 @@ class Net:
         network or the server does. Forms hold secrets: over plain HTTP they go to no public address."""
         kind = ("Content-Type", "application/x-www-form-urlencoded")
         content = urlencode(form).encode("ascii")
-        answer = await self._post(url, content, [kind, *headers], _whole, timeout_s, confidential=True)
+        answer = await self._send("POST", url, content, [kind, *headers], _whole, timeout_s, confidential=True)
         if isinstance(answer, TransportError):
             return FormOutcome(error=answer)
         response, body = answer
         return FormOutcome(status=response.status_code, body=body)
+
+    async def get(self, url: str, *, timeout_s: float) -> PostOutcome:
+        """Ask for a page once, within `timeout_s` seconds in all. Never raises for what the network or the server
+        does."""
+        answer = await self._send("GET", url, b"", (), _excerpt, timeout_s)
+        if isinstance(answer, TransportError):
+            return PostOutcome(error=answer)
+        response, excerpt = answer
+        return PostOutcome(status=response.status_code, body_excerpt=clean_bytes(excerpt))
 
     async def open_socket(self, host: str, port: int, *, confidential: bool) -> socket.socket:
         """A TCP connection for a protocol other than HTTP, as a socket that blocks, under the same guard and limits.
@@ -153,8 +164,9 @@ class Net:
         """The TLS context for mail servers. Raises `NetError` where no authorities are to be had."""
         return self._trust.without_http
 
-    async def _post(
+    async def _send(
         self,
+        method: str,
         url: str,
         content: bytes,
         headers: Sequence[tuple[str, str]],
@@ -163,11 +175,11 @@ class Net:
         *,
         confidential: bool = False,
     ) -> tuple[httpx.Response, bytes] | TransportError:
-        """The answer to one post with what `read` takes of its body, or the reason why none came."""
+        """The answer to one request with what `read` takes of its body, or the reason why none came."""
         try:
             async with asyncio.timeout(timeout_s), self.client(confidential=confidential) as client:
                 request = client.build_request(
-                    "POST", url, content=content, headers=[*headers], extensions={REPEATABLE: False}
+                    method, url, content=content, headers=[*headers], extensions={REPEATABLE: False}
                 )
                 response = await client.send(request, stream=True)
                 try:

@@ -68,6 +68,7 @@ class Dialer:
         addresses = found[: self._limits.dns_answers]
         phases.ignored_addresses = len(found) - len(addresses)
         self._check(origin, addresses, private_only=confidential and not origin.is_tls)
+        phases.remote_address = str(addresses[0][4][0])
         with phases.timing(Step.CONNECT):
             sock = await self._connect(origin, addresses)
         with suppress(OSError):  # the peer is gone already: the next step says so

@@ -145,7 +145,7 @@ class Vantage:
     def _note(self, report: ProbeReport) -> None:
         reason = unknown_reason(report)
         if reason is not None:
-            self._vitals.add("unknown", label=reason)
+            self._vitals.add("unknowns", label=reason)
         self._blind.note(report.endpoint, None if reason in (LAG, NO_CONNECTIVITY) else reason)
 
 
