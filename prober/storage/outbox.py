@@ -105,7 +105,8 @@ async def claim(db: AsyncEngine, *, channel: str, worker: str, lease_s: float) -
     """The next notice of the channel, or None while there is none, the channel rests, or another worker sends to it.
 
     Of one thread the newest goes out and stands for all that still wait; their rows name it in `superseded_by`. An
-    endpoint's notices go out in the order in which they were written: one that failed holds up those of later threads.
+    endpoint's notices go out in the order in which they were written: one that failed holds up those of later threads,
+    and lets those of other endpoints go first.
     """
     async with db.begin() as connection:
         failures = await connection.scalar(_OPEN_CHANNEL, {"channel": channel})
@@ -309,7 +310,7 @@ _TAKE: Final = text(
               where earlier.channel = :channel and earlier.sent_at is null and earlier.failed_at is null
                 and earlier.endpoint_id = waiting.endpoint_id and earlier.thread <> waiting.thread
                 and earlier.number < waiting.number)
-        order by waiting.payload ->> 'kind' = 'test' desc, waiting.number
+        order by waiting.payload ->> 'kind' = 'test' desc, waiting.next_attempt_at, waiting.number
         limit 1
     ),
     newest as (
