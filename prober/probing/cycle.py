@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.catalog import CHECKS, DETECTORS
 from checks.model import Evidence, ProbeReport, Profile
+from checks.observing import Reviewed
 from checks.standing import Told, tell
 from checks.tool_lists import remembered
 from checks.tool_memory import ToolMemory
@@ -42,14 +43,23 @@ class Policy:
     """None: any secret may be used, and nothing is kept from one probe to the next."""
 
 
+Judge = Callable[[ProbeReport, Evidence], Awaitable[Reviewed]]
+
+
+async def _as_found(report: ProbeReport, evidence: Evidence) -> Reviewed:
+    return Reviewed(report=report, evidence=evidence)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cycle:
-    """Runs claimed slots. `published` hears of every report that was saved and its claim, after the commit."""
+    """Runs claimed slots. `published` hears of every report that was saved and its claim, after the commit; `judge`
+    says whether we could observe (see `prober.probing.observer`), by default we always could."""
 
     db: AsyncEngine
     clock: Clock
     policy: Callable[[], Policy]
     published: Callable[[Claim, ProbeReport], None]
+    judge: Judge = _as_found
     save_pauses_s: tuple[float, ...] = SAVE_PAUSES_S
 
     async def run(self, claim: Claim) -> None:
@@ -69,9 +79,9 @@ class Cycle:
             clock=self.clock,
             credentials=policy.credentials,
         )
-        evidence = _evidence(report, claim)
-        told = tell(report, evidence, claim.findings, CHECKS, DETECTORS)
-        if await self._save_patiently(told, remembered(evidence, claim.slot), claim):
+        seen = await self.judge(report, _evidence(report, claim))
+        told = tell(seen.report, seen.evidence, claim.findings, CHECKS, DETECTORS)
+        if await self._save_patiently(told, remembered(seen.evidence, claim.slot), claim):
             self.published(claim, told.report)
 
     async def _save_patiently(self, told: Told, tools: ToolMemory, claim: Claim) -> bool:
