@@ -20,7 +20,9 @@ def run_one(name: str, arguments: list[str]) -> None:
     import atheris
 
     # Not httpx and its kin: only code that reads the bytes should guide the fuzzer, and the start stays quick.
-    with atheris.instrument_imports(include=["prober.net.http1", "prober.wire", "checks", "httpx_sse"]):
+    with atheris.instrument_imports(
+        include=["prober.net.http1", "prober.wire", "prober.storage.spool_format", "checks", "httpx_sse"]
+    ):
         from tests.fuzz.targets import TARGETS
 
     atheris.Setup([sys.argv[0], *arguments], TARGETS[name])

@@ -15,6 +15,7 @@ from prober.limits import Limits
 from prober.net.failures import NetError
 from prober.net.http1 import Answer, Connection
 from prober.net.phases import Phases
+from prober.storage import spool_format
 from prober.wire import jsonrpc
 from prober.wire.sse import Event, EventStream
 
@@ -69,6 +70,20 @@ def challenges(data: bytes) -> None:
         assert len(each.parameters) <= PARAMETER_CAP
         if each.parameters:
             assert parse(_written(each))[0].parameters == each.parameters
+
+
+def spool_reader(data: bytes) -> None:
+    """Whatever lies in a file, what is read of it can be written and read again, and nothing else is read."""
+    salt = int.from_bytes(data[:4], "little")
+    try:
+        found = spool_format.read(data[4:], salt).records
+    except spool_format.UnknownVersion:
+        return
+    written = spool_format.header(salt) + b"".join(spool_format.frame(each, salt) for each in found)
+    again = spool_format.read(written, salt)
+    assert again.records == found
+    assert again.damaged == 0
+    assert sum(len(each.payload) for each in found) <= len(data)
 
 
 def _measure(value: Any) -> tuple[int, int]:
@@ -162,4 +177,5 @@ TARGETS: Mapping[str, Callable[[bytes], None]] = {
     "body": response_body,
     "json": json_scan,
     "challenges": challenges,
+    "spool": spool_reader,
 }
