@@ -12,17 +12,16 @@ from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.model import ProbeReport
-from checks.text import clean
 from prober.app import channels, references
 from prober.app.background import DaemonExecutor
 from prober.app.confirming import Confirming
 from prober.app.delivering import Delivery
 from prober.app.housekeeping import LOOKS_EVERY_S, Housekeeping
+from prober.app.measuring import CENSUS_EVERY_S, Measuring
 from prober.clock import Clock
 from prober.endpoints.config_file import ConfigFileWatcher
 from prober.function_logs.cloudwatch_logs import FunctionLogs
 from prober.incidents.policy import AlertPolicy
-from prober.metrics.cloudwatch import CloudWatch, monthly_price_usd, open_client
 from prober.net.client import Net
 from prober.net.guard import GuardPolicy
 from prober.notifiers.contract import Tools
@@ -31,7 +30,7 @@ from prober.probing.credentials import Credentials
 from prober.probing.cycle import Cycle, Policy
 from prober.probing.scheduler import CLAIM_AHEAD_S, TICK_JITTER_S, TICK_S, Scheduler
 from prober.secrets.vault import Vault
-from prober.settings import CloudWatchSettings, Settings
+from prober.settings import Settings
 from prober.storage import endpoints, schedule
 from prober.storage.schedule import Claim
 from prober.vitals import Vitals
@@ -43,8 +42,6 @@ CAPACITY: Final = 50
 
 PROBES_END_WITHIN_S: Final = 3.0
 """How long running probes may take to end when the worker stops."""
-
-LAST_FLUSH_S: Final = 2.0
 
 NAMES_LOGGED: Final = 10
 """Endpoints that one log line names."""
@@ -77,10 +74,6 @@ class Following:
     owns_endpoints: bool
 
 
-class CannotPublish(Exception):
-    """Metrics are switched on, and AWS cannot be asked to take them. The message names the way out."""
-
-
 class Monitor:
     """One worker on a database. Any number of them share the work."""
 
@@ -109,7 +102,7 @@ class Monitor:
         self._vitals = Vitals()
         self._delivery = self._new_delivery(settings)
         self._housekeeping = Housekeeping(db, settings=lambda: self._settings, clock=clock)
-        self._metrics: CloudWatch | None = None
+        self._measuring = Measuring(db, settings=settings, vitals=self._vitals, clock=clock, executor=self._executor)
         self._confirming = Confirming(db, FunctionLogs(self._logs_executor))
         cycle = Cycle(db=db, clock=clock, policy=self._policy, published=self._published)
         self._scheduler: Scheduler[Claim] = Scheduler(
@@ -128,7 +121,7 @@ class Monitor:
             await self._write_configured(self._settings)
             await self._housekeeping.begin()
             self._warn_of_missing_secrets(self._settings)
-            self._metrics = await self._cloudwatch(self._settings.cloudwatch)
+            await self._measuring.start()
             self._delivery.start()
             ending.push_async_callback(lambda: self._delivery.stop())
             for every, name, job in self._jobs():
@@ -139,17 +132,7 @@ class Monitor:
             await stop.wait()
             timer.pause()
             await self._scheduler.stop(PROBES_END_WITHIN_S)
-            await asyncio.gather(self._delivery.stop(), self._confirming.stop(), self._flush_last())
-
-    async def _flush_last(self) -> None:
-        """Publish what is left, within a short time: whoever stops a worker does not wait for AWS."""
-        if self._metrics is None:
-            return
-        try:
-            async with asyncio.timeout(LAST_FLUSH_S):
-                await self._metrics.flush()
-        except TimeoutError:
-            log.warning("the last metrics are lost: CloudWatch did not answer within %.0f s", LAST_FLUSH_S)
+            await asyncio.gather(self._delivery.stop(), self._confirming.stop(), self._measuring.publish_last())
 
     def _jobs(self) -> Iterator[Job]:
         yield _every(TICK_S, TICK_JITTER_S), "claiming due probes", self._scheduler.tick
@@ -157,8 +140,9 @@ class Monitor:
         yield _every(LOOKS_EVERY_S), "rolling up figures", self._housekeeping.roll_up
         if self._following is not None:
             yield _every(FOLLOW_EVERY_S), "following the configuration file", self._follow
-        if self._metrics is not None:
-            yield _every(self._settings.cloudwatch.flush_s), "publishing metrics", self._metrics.flush
+        yield _every(CENSUS_EVERY_S), "counting the endpoints", self._measuring.count
+        if self._measuring.publishes:
+            yield _every(self._settings.cloudwatch.flush_s), "publishing metrics", self._measuring.publish
 
     async def _claim(self, limit: int) -> list[Claim]:
         return await schedule.claim(
@@ -169,8 +153,7 @@ class Monitor:
         await schedule.release(self._db, claim)
 
     def _published(self, claim: Claim, report: ProbeReport) -> None:
-        if self._metrics is not None:
-            self._metrics.add(report)
+        self._measuring.add(claim.endpoint, report)
         self._confirming.follow(claim, report)
 
     def _policy(self) -> Policy:
@@ -209,6 +192,7 @@ class Monitor:
             self._grant_access(settings)  # probes that began with the former guard end with it
         later = [name for name in UNTIL_RESTART if getattr(settings, name) != getattr(self._settings, name)]
         self._settings = settings
+        self._measuring.follow(settings)
         await self._delivery.stop()
         self._delivery = self._new_delivery(settings)
         self._delivery.start()
@@ -252,23 +236,6 @@ class Monitor:
         secret, threads = self._vault.secret, self._executor
         tools = Tools(net=self._net, secret=secret, executor=threads, clock=self._clock, public_url=public_url)
         return channels.build(settings, tools)
-
-    async def _cloudwatch(self, settings: CloudWatchSettings) -> CloudWatch | None:
-        if not settings.enabled:
-            return None
-        from botocore.exceptions import BotoCoreError
-
-        count = sum(endpoint.enabled for endpoint in self._settings.endpoints)
-        price = monthly_price_usd(count, settings.flush_s)
-        log.info("CloudWatch metrics are on: at most %.2f USD a month for %d endpoints, by list prices", price, count)
-        try:
-            client = await asyncio.get_running_loop().run_in_executor(self._executor, open_client, settings.region)
-        except BotoCoreError as unusable:
-            raise CannotPublish(
-                f"CloudWatch metrics are switched on, but cannot be published: {clean(str(unusable), 200)} "
-                "Set cloudwatch.region in the file or AWS_REGION, or cloudwatch.enabled to false"
-            ) from None
-        return CloudWatch(client, settings.namespace, self._executor, self._clock)
 
 
 def _every(seconds: float, jitter_s: float | None = None) -> IntervalTrigger:

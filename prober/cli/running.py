@@ -12,7 +12,7 @@ import uvloop
 from prober.app import logs
 from prober.app.dashboard_process import NotLoopback, PortTaken
 from prober.app.demo import LabFailed
-from prober.app.monitor import CannotPublish
+from prober.app.measuring import CannotPublish
 from prober.app.up import NoDatabase
 from prober.cli.config import unusable
 from prober.cli.errors import CommandError, ExitCode

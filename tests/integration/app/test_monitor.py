@@ -20,7 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from prober.app import channels
 from prober.app import monitor as monitor_room
-from prober.app.monitor import CannotPublish, Following, Monitor
+from prober.app.measuring import CannotPublish
+from prober.app.monitor import Following, Monitor
 from prober.clock import SystemClock
 from prober.endpoints.config_file import ConfigFileWatcher
 from tests.integration.notifiers.sink import SlackSink, open_sink
