@@ -28,10 +28,10 @@ class Expired:
 async def expire(db: AsyncEngine, kept: Retention) -> Expired:
     """Drop what is older than `kept` says. Whatever is interrupted, the next call completes. Raises TablesLocked.
 
-    Beside the tables that have a length of their own: attempts, notices that are done, the transitions of incidents that
-    have ended, single mutes that are over and workers that are gone stay as long as reports; times in which a prober
-    was impaired as long as figures by the hour, whose gaps they explain; incidents and outages that have ended as long
-    as figures by the day.
+    Beside the tables that have a length of their own: attempts, notices that are done, the transitions of incidents
+    that have ended, single mutes that are over and workers that are gone stay as long as reports; times in which a
+    prober was impaired as long as figures by the hour, whose gaps they explain; incidents and outages that have ended
+    as long as figures by the day.
     """
     ages = (
         (ROUTINE_EVIDENCE, kept.evidence_days),
