@@ -1,11 +1,10 @@
-"""The catalog, the settings of every kind, and the arithmetic of trying again."""
+"""The catalog, and the settings of every kind."""
 
 import pytest
 from pydantic import ValidationError
 
 from prober.notifiers.catalog import NOTIFIERS, notifier_of, settings_models
 from prober.notifiers.contract import refusal
-from prober.notifiers.delivery import delay_s
 from prober.notifiers.slack import SlackSettings
 
 
@@ -45,16 +44,3 @@ def test_only_what_the_notice_itself_is_refused_for_is_permanent(
 ) -> None:
     error = refusal(status, "no")
     assert (error.permanent, error.needs_mending) == (permanent, needs_mending)
-
-
-@pytest.mark.parametrize(
-    ("attempts", "asked", "delay"),
-    [
-        *((0, None, 5), (1, None, 5), (2, None, 10), (3, None, 20), (7, None, 300), (10_000, None, 300)),
-        *((1, 30.0, 30), (9, 2.0, 2), (1, 1e9, 3600), (1, 0.0, 5), (1, -4.0, 5)),
-    ],
-)
-def test_delays_double_up_to_five_minutes_unless_the_channel_asks_for_a_time(
-    attempts: int, asked: float | None, delay: float
-) -> None:
-    assert delay_s(attempts, asked) == delay
