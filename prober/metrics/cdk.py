@@ -1,6 +1,7 @@
 """The alarms and the dashboard as a construct for the AWS CDK in Python."""
 
 import json
+import pprint
 from typing import Final
 
 from prober.metrics.alarms import Alarm, Missing, alarms
@@ -47,11 +48,11 @@ class McpProberAlarms(Construct):
 def text(settings: Settings) -> str:
     """A module of Python."""
     listed = "".join(_alarm(each) for each in alarms(settings))
-    dashboard = json.dumps(json.dumps(body(settings, _MARK)))
+    dashboard = pprint.pformat(body(settings, _MARK), width=100, sort_dicts=False)
     return (
         f"{_BEGINNING}NAMESPACE = {json.dumps(settings.cloudwatch.namespace)}\n"
         f"ALARMS = [\n{listed}]\n"
-        f"DASHBOARD = json.loads(\n    {dashboard}\n)\n{_CONSTRUCT}"
+        f"DASHBOARD = {dashboard}\n{_CONSTRUCT}"
     )
 
 
