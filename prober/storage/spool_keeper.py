@@ -19,13 +19,13 @@ from typing import Final
 from prober.clock import Clock
 from prober.storage.spool_files import NO_ROOM, Segment, WorkerDirectory, claim, room_in
 from prober.storage.spool_format import HEADER_BYTES, Entry, Reading, Record, Stored, UnknownVersion, Weight
-from prober.storage.spool_room import Admission, Thrift, thinned, thrift_at, victims
+from prober.storage.spool_room import SLIM_FROM, Admission, Thrift, thinned, thrift_at, victims
 from prober.vitals import Vitals
 
 log = logging.getLogger(__name__)
 
 SPOOL_FULL: Final = "spool-full"
-"""Trouble: room is short; what merely repeats is counted instead of kept."""
+"""Trouble: room is short, and what merely repeats is counted instead of kept; until what was counted is saved."""
 SPOOL_DISK: Final = "spool-disk"
 """Trouble: the disk refuses or does not answer; what comes is kept in memory alone."""
 
@@ -82,6 +82,8 @@ class Pile:
     sealed: bool = True
     thinned: Weight | None = None
     """What was counted in it already."""
+    freed: int = 0
+    """Bytes that this made free."""
 
 
 class Keeper:
@@ -106,6 +108,7 @@ class Keeper:
         self._number = 0
         self._active: Pile | None = None
         self._filled = 0.0
+        self._needed = 0.0
         self._room_left = 0
         self._segment_bytes = MOST_SEGMENT_BYTES
         self._refused: str | None = None
@@ -343,9 +346,11 @@ class Keeper:
         self._refused = None
         self.settled = self._latest
         self._trouble(SPOOL_DISK, None)
-        short = self._thrift.counted is not None
-        detail = f"{self._directory} is {self._filled:.0%} full: what merely repeats is counted instead of kept"
-        self._trouble(SPOOL_FULL, detail if short else None)
+        if self._thrift.counted is not None:
+            why = "reports that wait for the database fill"
+            self._trouble(SPOOL_FULL, f"{why} {self._directory}: what merely repeats is counted instead of kept")
+        elif self._needed < SLIM_FROM:
+            self._trouble(SPOOL_FULL, None)
 
     def _trouble(self, reason: str, detail: str | None) -> None:
         if detail is None:
@@ -431,7 +436,8 @@ class Keeper:
             if limit != resource.RLIM_INFINITY:
                 self._segment_bytes = min(self._segment_bytes, limit)
             room = max(0, min(self._quota, used + left - self._segment_bytes))
-            self._filled = used / room if room else 1.0
+            freed = sum(pile.freed for pile in self._piles)
+            self._filled, self._needed = (used / room, (used + freed) / room) if room else (1.0, 1.0)
             self._room_left = room - used
 
     def _thin_one(self) -> bool:
@@ -446,9 +452,11 @@ class Keeper:
         records = reading.records if reading else ()
         kept = [record for _, record in thinned(records, counted)]
         if len(kept) < len(records):
+            size = pile.segment.size
             pile.segment.replace(kept)
             with self._lock:
                 pile.waiting = len(kept)
+                pile.freed += size - pile.segment.size
                 self._count(coalesced=len(records) - len(kept))
         return True
 
