@@ -43,8 +43,21 @@ def upgrade() -> None:
         " case when incident #>> '{incident,severity}' = 'down' then '\"critical\"' else '\"warning\"' end::jsonb)"
         " where jsonb_typeof(incident -> 'incident') = 'object'"
     )
+    _told()
     _notices()
     _others()
+
+
+def _told() -> None:
+    """Whoever has been told of an incident that is open is told of its end, and not of its beginning again."""
+    op.execute(
+        "update incident set telling = jsonb_build_object('told', told) from ("
+        " select incident_id, jsonb_agg(jsonb_build_object('channel', channel, 'heard', 1, 'count', count,"
+        " 'last_at', last_at, 'over', false) order by channel) as told from ("
+        " select incident_id, channel, count(*) as count, max(created_at) as last_at"
+        " from notice join transition on transition.id = transition_id where failed_at is null group by 1, 2"
+        " ) as each group by 1) as past where incident_id = incident.id and ended_at is null"
+    )
 
 
 def _notices() -> None:
