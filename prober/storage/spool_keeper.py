@@ -37,7 +37,7 @@ WRITTEN_AT_ONCE_BYTES: Final = 1024 * 1024
 REPLAYED_BYTES: Final = 256 * 1024
 """A segment of which all is done is given up from this size on; smaller ones are replayed if we are killed."""
 HELD_BYTES: Final = 8 * 1024 * 1024
-"""Held in memory while the disk refuses."""
+"""Held in memory while the disk refuses. While it takes what comes, whoever appends waits, and holds the rest."""
 CACHED_BYTES: Final = 4 * 1024 * 1024
 """Kept in memory of what is on the disk, beside the oldest and the newest segment."""
 MOST_SHARE: Final = 8
@@ -424,7 +424,8 @@ class Keeper:
             directory.leave(remove=True)
 
     def _measure(self) -> None:
-        """How full the room is that we have: by the quota, or by what the file system has left."""
+        """How full the room is that we have, by the quota or by what the file system has left; and how full it would
+        be if nothing had been counted."""
         if self._home is None:
             return
         left = room_in(self._home.path)
