@@ -17,12 +17,9 @@ from prober.vitals import Vitals
 
 log = logging.getLogger(__name__)
 
-SIGNS: Final[Mapping[str, float]] = {"loop": 10.0, "tick": 15.0, "writer": 15.0}
-"""What must have happened within the last so many seconds: three times its period, with room for a machine that is
-busy. The database being away stops none of them."""
-
-START_S: Final = 30.0
-"""How long the first of each may take to come."""
+SIGNS: Final[Mapping[str, float]] = {"loop": 10.0, "tick": 45.0, "writer": 45.0}
+"""What must have happened within the last so many seconds: three times as long as it can take where nothing is wedged.
+A database that is away holds a tick up for as long as connecting may take, and stops neither."""
 
 REQUEST_WITHIN_S: Final = 5.0
 AT_ONCE: Final = 8
@@ -51,7 +48,7 @@ class Status:
         for sign, patience_s in SIGNS.items():
             last = self._vitals.last(sign)
             quiet_s = now - (self._began if last is None else last)
-            if quiet_s > (patience_s if last is not None else START_S):
+            if quiet_s > patience_s:
                 found.append(f"{sign} has not moved for {quiet_s:.0f} s")
         return tuple(found)
 
@@ -62,7 +59,7 @@ class Status:
         return (*self.wedged(), *waiting, *(each for each in troubles if each.startswith(_UNREADY)))
 
 
-_UNREADY: Final = ("database-away", "spool-", "migrations")
+_UNREADY: Final = ("database", "spool-")
 """Troubles that keep a worker from its work as a whole; what concerns the endpoints' side leaves it ready."""
 
 
