@@ -22,6 +22,7 @@ LOOK_EVERY: Final = timedelta(seconds=10)
 """How often an outage that lasts is looked at."""
 NAMES_TOLD: Final = 10
 CAUSES_TOLD: Final = 3
+NO_KNOWN_CAUSE: Final = "no known cause"
 _GROWN_BY: Final = 1.5
 
 
@@ -137,7 +138,7 @@ def followed(outage: Outage, affected: Sequence[Affected], alerting: Alerting, n
 
 
 def _described(outage: Outage, affected: Sequence[Affected]) -> Outage:
-    causes = Counter(each.cause_id or "no known cause" for each in affected)
+    causes = Counter(each.cause_id or NO_KNOWN_CAUSE for each in affected)
     return replace(
         outage,
         affected=len(affected),

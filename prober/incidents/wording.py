@@ -11,7 +11,7 @@ from checks.text import clean
 from prober.incidents.impairment import Trouble
 from prober.incidents.lifecycle import FLAKY, Incident, TransitionKind
 from prober.incidents.notice import About, Notice, NoticeKind
-from prober.incidents.outages import Outage
+from prober.incidents.outages import NO_KNOWN_CAUSE, Outage
 from prober.incidents.rules import Severity
 from prober.incidents.telling import Tell
 
@@ -76,7 +76,7 @@ def outage_notice(tell: Tell, outage: Outage, at: datetime, *, still: Sequence[s
         endpoint=group or _ALL,
         severity=outage.severity,
         verdict=Verdict.DOWN if outage.severity is Severity.CRITICAL else Verdict.DEGRADED,
-        diagnosis=next((cause for cause, _ in outage.causes if not cause.startswith("no ")), None),
+        diagnosis=next((clean(cause, 60) for cause, _ in outage.causes if cause != NO_KNOWN_CAUSE), None),
         title=title,
         lines=_lines_of_outage_end(outage, still) if is_over else _lines_of_outage(outage, at),
         fix="" if is_over else _OUTAGE_FIX,
