@@ -21,7 +21,9 @@ def clean(text: str, limit: int = 300, *, keep_lines: bool = False) -> str:
     if len(text) > limit * 4:
         text = text[: limit * 4]
     composed = unicodedata.normalize("NFC", text)
-    shown = "".join(_visible(character, keep_lines=keep_lines) for character in composed)
+    shown = composed
+    if not composed.isprintable():
+        shown = "".join(_visible(character, keep_lines=keep_lines) for character in composed)
     return shown if len(shown) <= limit else shown[: max(limit - 1, 0)] + ELLIPSIS
 
 
