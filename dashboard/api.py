@@ -39,6 +39,18 @@ class Incident(BaseModel):
     cause_summary: str
 
 
+class Stats(BaseModel):
+    """Figures of the last day (`cold_p95_ms`: of seven); null where there was nothing to make one of."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    uptime_24h: float | None
+    uptime_30d: float | None
+    warm_p50_ms: float | None
+    warm_p95_ms: float | None
+    cold_p95_ms: float | None
+
+
 class EndpointSummary(BaseModel):
     """One endpoint as it is now. `last_probe_at` is null until its first probe."""
 
@@ -65,6 +77,8 @@ class EndpointSummary(BaseModel):
     """When the last probe of the full profile was done."""
     full_report_id: UUID | None
     last_verdicts: list[Verdict]
+    stats: Stats | None
+    """Null until its first hour is rolled up."""
     incident: Incident | None
     page: str
 
@@ -77,12 +91,13 @@ class EndpointSummary(BaseModel):
             last_probe_at=row.slot,
             last_probe_id=row.report_id,
             last_verdicts=list(row.marks),
+            stats=Stats.model_validate(row.stats) if row.stats else None,
             incident=Incident.model_validate(row.incident) if row.incident else None,
             page=endpoint_href(row.name),
         )
 
 
-_SAME_IN_ROW = frozenset(queries.FleetRow.__dataclass_fields__) - {"url", "labels", "incident"}
+_SAME_IN_ROW = frozenset(queries.FleetRow.__dataclass_fields__) - {"url", "labels", "stats", "incident"}
 
 
 class ProbeSummary(BaseModel):

@@ -5,7 +5,7 @@ Names, URLs, labels and summaries may come from a hostile server or a careless f
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from urllib.parse import quote
 from uuid import UUID
@@ -20,6 +20,7 @@ from checks.tool_memory import Deploy
 from dashboard.charts import PHASES, Bar, Column, LatencyChart, Sparkline, bars, latency_chart, sparkline
 from dashboard.cold_starts import ColdView, cold_view
 from dashboard.evidence import ReportView, report_view, transport_name
+from dashboard.long_run import LongRunView, fleet_percentile, fleet_uptime, long_run_view
 from dashboard.sentinels import SentinelView, sentinel_views
 from dashboard.tool_lists import ToolListsView, tool_lists_view
 from dashboard.wording import absolute, ago, counted, milliseconds, short, span
@@ -105,6 +106,8 @@ class FleetRowView:
     spark_label: str
     bars: tuple[Bar, ...]
     bars_label: str
+    uptime: str
+    percentile: str
     labels: tuple[tuple[str, str], ...]
 
 
@@ -185,6 +188,8 @@ class EndpointView:
     stale: str
     labels: tuple[tuple[str, str], ...]
     history: HistoryView
+    long_run: LongRunView | None
+    """None while no hour has been rolled up."""
     report: ReportView | None
     report_href: str
     full: ReportView | None
@@ -280,6 +285,7 @@ def endpoint_view(page: EndpointPage, questions: Mapping[str, str], now: datetim
             endpoint_href(row.name),
             page.tools.memory.deploys,
         ),
+        long_run=long_run_view(row.stats, page.days, now.astimezone(UTC).date()),
         report=report,
         report_href=probe_href(latest.report.id) if latest else "",
         full=_full(full.detail, questions) if full and full.detail else None,
@@ -377,6 +383,8 @@ def _fleet_row(row: FleetRow, now: datetime) -> FleetRowView:
         spark_label=_spark_label(row.spark),
         bars=bars(row.marks, FLEET_BARS, FLEET_BAR_HEIGHT),
         bars_label=_bars_label(row.marks[-FLEET_BARS:]),
+        uptime=fleet_uptime(row.stats),
+        percentile=fleet_percentile(row.stats),
         labels=_labels(row.labels),
     )
 

@@ -16,6 +16,7 @@ from prober.storage import accepted_tools, tables
 from prober.storage.accepted_tools import ToolLists
 from prober.storage.cold_starts import FirstAnswers, first_answers
 from prober.storage.marks import verdicts_of
+from prober.storage.series import Day, Stats, bars, stats_of
 from prober.storage.specs import endpoint_of, sentinels_of
 
 ANSWERS_DAYS: Final = 7.0
@@ -63,6 +64,7 @@ class FleetRow:
     full_at: datetime | None
     """When the last full probe was done."""
     full_report_id: UUID | None
+    stats: Stats | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -178,6 +180,8 @@ class EndpointPage:
     tools: ToolLists
     sentinels: tuple[SentinelState, ...]
     """Those that probes came to."""
+    days: tuple[Day, ...]
+    """The last ninety, oldest first."""
 
 
 async def fleet(db: AsyncEngine) -> tuple[FleetRow, ...]:
@@ -208,6 +212,7 @@ async def endpoint_page(db: AsyncEngine, name: str, *, reports: int = 100) -> En
         answers = await first_answers(connection, row["id"], ANSWERS_DAYS)
         lists = await accepted_tools.of_endpoint(connection, row["id"])
         state = tables.endpoint_state
+        days = (await bars(connection, [row["id"]])).get(row["id"], ())
         states = await connection.scalar(select(state.c.sentinels).where(state.c.endpoint_id == row["id"]))
     newest, full = next((report.id for report in made if not report.missed), None), row["full_report_id"]
     latest = None if newest is None else await probe_page(db, newest)
@@ -221,6 +226,7 @@ async def endpoint_page(db: AsyncEngine, name: str, *, reports: int = 100) -> En
         answers=answers,
         tools=lists,
         sentinels=sentinels_of(states),
+        days=days,
     )
 
 
@@ -354,6 +360,7 @@ def _fleet_row(row: RowMapping) -> FleetRow:
         "cause_summary": state["cause_summary"] or "",
         "spark": tuple(state["spark"] or ()),
         "marks": verdicts_of(state["marks"] or ""),
+        "stats": stats_of(state["stats"]),
     }
     incident = {column.name: row[_OPEN + column.name] for column in _INCIDENT_COLUMNS}
     return FleetRow(

@@ -55,6 +55,24 @@ class Figures:
     cold: Sketch
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """Figures of one endpoint as `prober.storage.rollups` last wrote them. None: there was nothing to make it of."""
+
+    uptime_24h: float | None
+    uptime_30d: float | None
+    warm_p50_ms: float | None
+    """Of the last 24 hours."""
+    warm_p95_ms: float | None
+    cold_p95_ms: float | None
+    """Of the last seven days."""
+
+
+def stats_of(stored: Mapping[str, Any] | None) -> Stats | None:
+    """The figures in the state of an endpoint, or None while there are none."""
+    return None if stored is None else Stats(**{name: stored.get(name) for name in Stats.__dataclass_fields__})
+
+
 async def points(connection: AsyncConnection, endpoint: UUID, *, hours: float = 24.0) -> tuple[Point, ...]:
     """The probes of the last hours, oldest first."""
     found = await connection.execute(

@@ -99,13 +99,14 @@ def write(connection: psycopg.Connection[Any]) -> None:
         spec = json.dumps({"name": name, "url": f"https://{name}.example/mcp", "interval_s": 60.0})
         connection.execute(
             "insert into endpoint (id, name, spec, source, enabled, interval_s, timeout_s, full_every_s, labels,"
-            " phase_s, next_due, fence, removed_at) values (%s, %s, %s, 'file', true, 60, 10, 86400, '{\"team\": \"a\"}', 7,"
-            " now(), 42, %s)",
+            " phase_s, next_due, fence, removed_at)"
+            " values (%s, %s, %s, 'file', true, 60, 10, 86400, '{\"team\": \"a\"}', 7, now(), 42, %s)",
             [identity, name, spec, removed],
         )
     connection.execute(
         "insert into endpoint_state (endpoint_id, verdict, since, cause_summary, slot, spark, marks, warm_wait_ms,"
-        " incident, sentinels, cold_starts) values (%s, 'up', now(), '', now(), '{1,null,3}', 'uudu', '{40}', %s, '[]', '[]'),"
+        " incident, sentinels, cold_starts)"
+        " values (%s, 'up', now(), '', now(), '{1,null,3}', 'uudu', '{40}', %s, '[]', '[]'),"
         " (%s, 'down', now(), 'the server lists no tools', now(), '{}', 'dd', '{}', %s, '[]', '[]')",
         [SHOP, json.dumps({"streak": None, "incident": None}), BANK, incident_state()],
     )
@@ -135,7 +136,8 @@ def write_reports(connection: psycopg.Connection[Any]) -> None:
         for number, verdict, profile, cause, detail, missed, reason in rows:
             connection.execute(
                 "insert into report (id, endpoint_id, slot, location, verdict, profile, cause, detail, missed,"
-                " missed_reason, cold, wait_ms, burst_ms) values (%s, %s, date_trunc('day', now(), 'UTC') - make_interval(days => %s)"
+                " missed_reason, cold, wait_ms, burst_ms)"
+                " values (%s, %s, date_trunc('day', now(), 'UTC') - make_interval(days => %s)"
                 " + make_interval(mins => %s), 'local', %s, %s, %s, %s, %s, %s, %s, %s, '{700}')",
                 [UUID(int=number + days * 1000 - 1000), BANK, days, number, verdict, profile, cause,
                  None if detail is None else json.dumps(detail), missed, reason, cause == "cold-start",

@@ -75,6 +75,7 @@ def fleet_row(say: Say = as_is, **changes: Any) -> FleetRow:
             "incident": None,
             "full_at": NOW - timedelta(hours=3),
             "full_report_id": ID,
+            "stats": None,
             **changes,
         }
     )
@@ -194,6 +195,7 @@ def endpoint_page(say: Say = as_is, **changes: Any) -> EndpointPage:
                 ),
                 SentinelState(key="l", tool=say("b"), outcome=say("odd"), since=NOW, at=NOW, summary=say("skipped")),
             ),
+            "days": (),
             **changes,
         }
     )

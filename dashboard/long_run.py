@@ -1,0 +1,137 @@
+"""What the pages say of an endpoint's last days: uptime, percentiles, and a bar for each of ninety days."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Final
+
+from checks.model import Verdict
+from checks.proofs import listed
+from dashboard.wording import counted, milliseconds
+from prober.incidents.availability import Slots
+from prober.storage.series import Day, Stats
+
+DAYS: Final = 90
+BAR_HEIGHT: Final = 34.0
+
+_LEAST: Final = 0.12
+"""Share of a bar's height that the rarest verdict has, so that a short trouble shows."""
+
+_FROM_THE_TOP: Final = (Verdict.DOWN, Verdict.DEGRADED, Verdict.UP)
+_HOLLOW: Final = 0.3
+"""Height of the bar of a day in which nothing could be observed, as a share."""
+
+
+@dataclass(frozen=True, slots=True)
+class DayBlock:
+    """A part of a day's bar. `x` and `width` are per cent, `y` and `height` pixels."""
+
+    verdict: Verdict
+    x: float
+    width: float
+    y: float
+    height: float
+
+
+@dataclass(frozen=True, slots=True)
+class DayBar:
+    """One day; without blocks where nobody watched."""
+
+    blocks: tuple[DayBlock, ...]
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LongRunView:
+    facts: tuple[tuple[str, str], ...]
+    bars: tuple[DayBar, ...]
+    """Oldest first, today at the right edge."""
+    bars_label: str
+
+
+def long_run_view(stats: Stats | None, days: Sequence[Day], today: date) -> LongRunView | None:
+    """The section of the endpoint's page; None while there is nothing to say. `today` is a day of UTC."""
+    facts = tuple((term, text) for term, text in _facts(stats) if text)
+    if not facts and not days:
+        return None
+    whole = _whole(day.slots for day in days)
+    return LongRunView(
+        facts=facts,
+        bars=tuple(_bars(days, today)),
+        bars_label=f"last {DAYS} days: {per_cent(whole.uptime)} up, {counted(len(days), 'day')} watched",
+    )
+
+
+def fleet_uptime(stats: Stats | None) -> str:
+    """`99.98 % up in 24 h`; empty while nobody knows."""
+    return f"{per_cent(stats.uptime_24h)} up in 24 h" if stats and stats.uptime_24h is not None else ""
+
+
+def fleet_percentile(stats: Stats | None) -> str:
+    """`p95 120 ms warm`; empty without warm answers."""
+    return f"p95 {milliseconds(stats.warm_p95_ms)} warm" if stats and stats.warm_p95_ms is not None else ""
+
+
+def per_cent(share: float | None) -> str:
+    """A share with two decimals, rounded down: nothing that ever failed is called 100 %."""
+    if share is None:
+        return "-"
+    return f"{math.floor(share * 10_000 + 1e-9) / 100:.2f}".rstrip("0").rstrip(".") + " %"
+
+
+def _whole(parts: Iterable[Slots]) -> Slots:
+    """All slots together."""
+    up = degraded = down = unknown = 0
+    for part in parts:
+        up, degraded = up + part.up, degraded + part.degraded
+        down, unknown = down + part.down, unknown + part.unknown
+    return Slots(up=up, degraded=degraded, down=down, unknown=unknown)
+
+
+def _facts(stats: Stats | None) -> Iterator[tuple[str, str]]:
+    if stats is None:
+        return
+    if stats.uptime_24h is not None:
+        yield "Uptime, 24 h", per_cent(stats.uptime_24h)
+    if stats.uptime_30d is not None:
+        yield "30 d", per_cent(stats.uptime_30d)
+    if stats.warm_p50_ms is not None:
+        yield "Warm answers, 24 h", f"p50 {milliseconds(stats.warm_p50_ms)}, p95 {milliseconds(stats.warm_p95_ms)}"
+    if stats.cold_p95_ms is not None:
+        yield "Cold starts, 7 d", f"p95 {milliseconds(stats.cold_p95_ms)}"
+
+
+def _bars(days: Sequence[Day], today: date) -> Iterator[DayBar]:
+    found = {day.day: day.slots for day in days}
+    pitch = 100 / DAYS
+    for position in range(DAYS):
+        day = today - timedelta(days=DAYS - 1 - position)
+        slots = found.get(day, Slots())
+        place = (round(position * pitch + pitch * 0.1, 3), round(pitch * 0.8, 3))
+        yield DayBar(blocks=tuple(_blocks(slots, *place)), title=f"{day.isoformat()} UTC: {_told(slots)}")
+
+
+def _blocks(slots: Slots, x: float, width: float) -> Iterator[DayBlock]:
+    """The verdicts of a day as parts of one bar, the worst on top; a hollow stump where none was observed."""
+    if not slots.observed:
+        if slots.unknown:
+            height = BAR_HEIGHT * _HOLLOW
+            yield DayBlock(Verdict.UNKNOWN, x, width, round(BAR_HEIGHT - height, 2), round(height, 2))
+        return
+    counts = {Verdict.DOWN: slots.down, Verdict.DEGRADED: slots.degraded, Verdict.UP: slots.up}
+    shares = {verdict: max(count / slots.observed, _LEAST) for verdict, count in counts.items() if count}
+    scale, y = BAR_HEIGHT / sum(shares.values()), 0.0
+    for verdict in _FROM_THE_TOP:
+        if verdict in shares:
+            height = shares[verdict] * scale
+            yield DayBlock(verdict, x, width, round(y, 2), round(height, 2))
+            y += height
+
+
+def _told(slots: Slots) -> str:
+    counts = (("up", slots.up), ("degraded", slots.degraded), ("down", slots.down), ("unknown", slots.unknown))
+    found = [f"{count} {word}" for word, count in counts if count]
+    if not found:
+        return "not watched"
+    return f"{per_cent(slots.uptime)} up ({listed(found)})" if slots.observed else listed(found)
