@@ -13,6 +13,7 @@ from prober.app import logs
 from prober.app.dashboard_process import NotLoopback, PortTaken
 from prober.app.demo import LabFailed
 from prober.app.measuring import CannotPublish
+from prober.app.status_server import CannotListen
 from prober.app.up import NoDatabase
 from prober.cli.config import unusable
 from prober.cli.errors import CommandError, ExitCode
@@ -50,6 +51,7 @@ def named_failures() -> Iterator[None]:
         DatabaseTooNew,
         NoDatabase,
         CannotPublish,
+        CannotListen,
         NotLoopback,
         PortTaken,
         DirectoryUnusable,
