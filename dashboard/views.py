@@ -17,6 +17,7 @@ from checks.proofs import listed
 from checks.spec import Era, Transport, era_of
 from checks.text import clean, shown_url
 from checks.tool_memory import Deploy
+from dashboard.channel_views import ChannelsView, channel_views
 from dashboard.charts import PHASES, Bar, Column, LatencyChart, Sparkline, bars, latency_chart, sparkline
 from dashboard.cold_starts import ColdView, cold_view
 from dashboard.evidence import ReportView, report_view, transport_name
@@ -25,6 +26,7 @@ from dashboard.sentinels import SentinelView, sentinel_views
 from dashboard.tool_lists import ToolListsView, tool_lists_view
 from dashboard.wording import absolute, ago, counted, milliseconds, short, span
 from prober.incidents.rules import Severity
+from prober.storage.channels import AttemptRow, ChannelRow
 from prober.storage.queries import EndpointPage, FleetRow, IncidentRow, NoticeRow, ProbePage, ReportRow
 
 FLEET_BARS: Final = 30
@@ -79,7 +81,7 @@ class NoticeView:
     severity: Severity
     kind: str
     state: str
-    """`sent`, `waiting` or `given up`."""
+    """`sent`, `waiting`, `told by a newer one`, `handed over` or `given up`."""
     at: Moment
     attempts: str
     error: str
@@ -331,6 +333,11 @@ def incidents_view(incidents: Sequence[IncidentRow], notices: Sequence[NoticeRow
         items=tuple(_incident(each, now) for each in incidents),
         notices=tuple(_notice(each, now) for each in notices),
     )
+
+
+def channels_view(channels: Sequence[ChannelRow], attempts: Sequence[AttemptRow], now: datetime) -> ChannelsView:
+    """How every channel does, and the newest tries."""
+    return channel_views(channels, attempts, now, lambda moment: _moment(moment, now))
 
 
 _WITHOUT_CAUSE: Final = {Verdict.UP: "Works as a client expects.", Verdict.UNKNOWN: "We could not observe it."}
@@ -678,7 +685,6 @@ def _incident(row: IncidentRow, now: datetime) -> IncidentView:
 
 
 def _notice(row: NoticeRow, now: datetime) -> NoticeView:
-    state = "sent" if row.sent_at else "given up" if row.failed_at else "waiting"
     return NoticeView(
         endpoint=clean(row.endpoint_name),
         href=endpoint_href(row.endpoint_name),
@@ -687,8 +693,24 @@ def _notice(row: NoticeRow, now: datetime) -> NoticeView:
         verdict=row.verdict,
         severity=row.severity,
         kind=clean(row.kind),
-        state=state,
+        state=_state_of(row),
         at=_moment(row.sent_at or row.failed_at or row.created_at, now),
         attempts=counted(row.attempts, "attempt") if row.attempts > 1 else "",
-        error="" if row.sent_at else clean(row.last_error or "", 300),
+        error=""
+        if row.sent_at
+        else " · ".join(word for word in (_taker(row), clean(row.last_error or "", 300)) if word),
     )
+
+
+def _state_of(row: NoticeRow) -> str:
+    if row.sent_at:
+        return "sent"
+    if row.superseded_by:
+        return "told by a newer one"
+    if row.handed_to:
+        return "handed over"
+    return "given up" if row.failed_at else "waiting"
+
+
+def _taker(row: NoticeRow) -> str:
+    return f"to {clean(row.handed_to)}" if row.handed_to else ""

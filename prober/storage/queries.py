@@ -143,7 +143,7 @@ class IncidentRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeRow:
-    """One notice on one channel: waiting, sent (`sent_at`) or given up (`failed_at`)."""
+    """One notice on one channel: waiting, sent (`sent_at`) or ended without it (`failed_at`)."""
 
     id: UUID
     endpoint_name: str
@@ -159,6 +159,10 @@ class NoticeRow:
     sent_at: datetime | None
     failed_at: datetime | None
     last_error: str | None
+    superseded_by: UUID | None
+    """A newer notice of its thread, which was told in its place."""
+    handed_to: str | None
+    """Another channel, which tells it in place of this one."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

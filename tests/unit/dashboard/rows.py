@@ -12,6 +12,7 @@ from checks.sentinel_states import SentinelState
 from checks.tool_memory import Deploy, ToolMemory
 from prober.incidents.rules import Severity
 from prober.storage.accepted_tools import ToolLists
+from prober.storage.channels import AttemptRow, ChannelRow
 from prober.storage.cold_starts import FirstAnswers
 from prober.storage.queries import EndpointPage, FleetRow, IncidentRow, NoticeRow, ProbePage, ReportRow
 from tests.integration.dashboard.stories import FLEET, report_of
@@ -217,6 +218,8 @@ def notice(say: Say = as_is, **changes: Any) -> NoticeRow:
             "sent_at": None,
             "failed_at": None,
             "last_error": say("HTTP 500"),
+            "superseded_by": None,
+            "handed_to": None,
             **changes,
         }
     )
@@ -229,3 +232,37 @@ def everywhere(value: Any, say: Say) -> Any:
     if isinstance(value, dict):
         return {key: everywhere(item, say) for key, item in value.items()}
     return [everywhere(item, say) for item in value] if isinstance(value, list) else value
+
+
+def channel(say: Say = as_is, **changes: Any) -> ChannelRow:
+    return ChannelRow(
+        **{
+            "name": say("pager"),
+            "kind": say("slack"),
+            "fallback": say("mail"),
+            "sent_at": NOW - timedelta(hours=2),
+            "failing_since": NOW - timedelta(minutes=4),
+            "broken_since": NOW - timedelta(minutes=3),
+            "resting_until": NOW + timedelta(minutes=2),
+            "last_error": say("HTTP 404"),
+            "waiting": 2,
+            "oldest": NOW - timedelta(minutes=4),
+            "refused": 1,
+            **changes,
+        }
+    )
+
+
+def attempt(say: Say = as_is, **changes: Any) -> AttemptRow:
+    return AttemptRow(
+        **{
+            "at": NOW,
+            "channel": say("pager"),
+            "notice_id": ID,
+            "title": say("orders is down"),
+            "outcome": say("broken"),
+            "reason": say("HTTP 404"),
+            "took_ms": 84.0,
+            **changes,
+        }
+    )

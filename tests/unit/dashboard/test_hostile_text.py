@@ -7,8 +7,8 @@ from starlette.requests import Request
 
 from checks.text import clean
 from dashboard.rendering import page
-from dashboard.views import endpoint_view, fleet_view, incidents_view, probe_view
-from tests.unit.dashboard.rows import NOW, Say, endpoint_page, fleet_row, incident, notice, probe_page
+from dashboard.views import channels_view, endpoint_view, fleet_view, incidents_view, probe_view
+from tests.unit.dashboard.rows import NOW, Say, attempt, channel, endpoint_page, fleet_row, incident, notice, probe_page
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -53,6 +53,7 @@ def rendered(say: Say) -> dict[str, Seen]:
         "endpoint.html": {"endpoint": endpoint_view(endpoint_page(say), questions, NOW)},
         "probe.html": {"probe": probe_view(probe_page(say), questions, NOW)},
         "incidents.html": {"incidents": incidents_view([incident(say)], [notice(say)], NOW)},
+        "channels.html": {"channels": channels_view([channel(say)], [attempt(say)], NOW)},
     }
     return {name: Seen(bytes(page(request, name, live=None, **values).body).decode()) for name, values in pages.items()}
 

@@ -188,12 +188,19 @@ def test_incidents_say_how_long_they_lasted() -> None:
     assert [each.lasted for each in view.items] == ["9 min", "5 min"]
 
 
-def test_a_notice_is_sent_waiting_or_given_up() -> None:
+def test_a_notice_is_sent_waiting_told_by_another_or_given_up() -> None:
     waiting = notice()
     sent, failed = replace(waiting, sent_at=NOW), replace(waiting, failed_at=NOW)
-    view = incidents_view([], [sent, waiting, failed], NOW)
-    assert [each.state for each in view.notices] == ["sent", "waiting", "given up"]
-    assert [each.error for each in view.notices] == ["", "HTTP 500", "HTTP 500"]
+    needless, handed = replace(failed, superseded_by=waiting.id, last_error=None), replace(failed, handed_to="mail")
+    view = incidents_view([], [sent, waiting, failed, needless, handed], NOW)
+    assert [each.state for each in view.notices] == [
+        "sent",
+        "waiting",
+        "given up",
+        "told by a newer one",
+        "handed over",
+    ]
+    assert [each.error for each in view.notices] == ["", "HTTP 500", "HTTP 500", "", "to mail · HTTP 500"]
     assert view.notices[0].attempts == "2 attempts"
 
 

@@ -1,0 +1,136 @@
+"""How the channels do and what was tried on them, in the words of their page."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+from urllib.parse import quote
+
+from checks.text import clean
+from dashboard.wording import counted, milliseconds, span
+from prober.storage.channels import AttemptRow, ChannelRow, ChannelState
+
+if TYPE_CHECKING:
+    from dashboard.views import Moment
+
+CHANNELS_HREF: Final = "/channels"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelView:
+    name: str
+    kind: str
+    state: str
+    icon: str
+    since: "Moment | None"
+    """Of the trouble that it is in."""
+    fallback: str
+    sent: "Moment | None"
+    waiting: str
+    error: str
+    next_try: "Moment | None"
+    test: str
+    """Where a test is asked for."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptView:
+    at: "Moment"
+    channel: str
+    title: str
+    outcome: str
+    icon: str
+    reason: str
+    took: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChannelsView:
+    title: str
+    headline: str
+    channels: tuple[ChannelView, ...]
+    attempts: tuple[AttemptView, ...]
+
+
+_ICONS: Final = {
+    ChannelState.WORKS: "up",
+    ChannelState.FAILING: "degraded",
+    ChannelState.BROKEN: "down",
+    ChannelState.UNUSED: "unknown",
+}
+_OUTCOME_ICONS: Final = {"sent": "up", "failed": "degraded", "broken": "down", "refused": "down"}
+
+
+def test_href(name: str) -> str:
+    """Where a test of the channel is asked for; whatever is in the name stays inside the path."""
+    return f"{CHANNELS_HREF}/{quote(name, safe='')}/test"
+
+
+def channel_views(
+    channels: Sequence[ChannelRow],
+    attempts: Sequence[AttemptRow],
+    now: datetime,
+    moment: "Callable[[datetime], Moment]",
+) -> ChannelsView:
+    """Every channel, and the newest tries."""
+    headline = _headline(channels)
+    return ChannelsView(
+        title=f"{headline} · mcp-prober",
+        headline=headline,
+        channels=tuple(_channel(each, now, moment) for each in channels),
+        attempts=tuple(_attempt(each, moment) for each in attempts),
+    )
+
+
+def _headline(channels: Sequence[ChannelRow]) -> str:
+    troubled = [each for each in channels if each.state in (ChannelState.BROKEN, ChannelState.FAILING)]
+    if not channels:
+        return "No channel is configured"
+    if not troubled:
+        return counted(len(channels), "channel")
+    broken = sum(each.state is ChannelState.BROKEN for each in troubled)
+    words = (
+        f"{broken} to mend" if broken else "",
+        f"{len(troubled) - broken} failing" if broken < len(troubled) else "",
+    )
+    return f"{counted(len(channels), 'channel')}: {', '.join(word for word in words if word)}"
+
+
+def _channel(row: ChannelRow, now: datetime, moment: "Callable[[datetime], Moment]") -> ChannelView:
+    since = row.broken_since or row.failing_since
+    waits = row.resting_until is not None and row.resting_until > now
+    return ChannelView(
+        name=clean(row.name),
+        kind=clean(row.kind),
+        state="to mend" if row.state is ChannelState.BROKEN else row.state.value,
+        icon=_ICONS[row.state],
+        since=moment(since) if since else None,
+        fallback=clean(row.fallback or ""),
+        sent=moment(row.sent_at) if row.sent_at else None,
+        waiting=_waiting(row, now),
+        error=clean(row.last_error or "", 300),
+        next_try=moment(row.resting_until) if row.resting_until and waits else None,
+        test=test_href(row.name),
+    )
+
+
+def _waiting(row: ChannelRow, now: datetime) -> str:
+    parts = []
+    if row.waiting and row.oldest:
+        age = span((now - row.oldest).total_seconds())
+        parts.append(f"{counted(row.waiting, 'notice')}, the oldest for {age}")
+    if row.refused:
+        parts.append(f"{row.refused} refused for good within a day")
+    return "; ".join(parts)
+
+
+def _attempt(row: AttemptRow, moment: "Callable[[datetime], Moment]") -> AttemptView:
+    return AttemptView(
+        at=moment(row.at),
+        channel=clean(row.channel),
+        title=clean(row.title),
+        outcome=clean(row.outcome),
+        icon=_OUTCOME_ICONS.get(row.outcome, "unknown"),
+        reason=clean(row.reason, 300),
+        took=milliseconds(row.took_ms) if row.took_ms else "-",
+    )
