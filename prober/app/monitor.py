@@ -5,6 +5,7 @@ import logging
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -18,6 +19,8 @@ from prober.app.confirming import Confirming
 from prober.app.delivering import Delivery
 from prober.app.housekeeping import LOOKS_EVERY_S, Housekeeping
 from prober.app.measuring import CENSUS_EVERY_S, Measuring
+from prober.app.probing import Probing, Surroundings
+from prober.app.self_watch import SelfWatch
 from prober.clock import Clock
 from prober.endpoints.config_file import ConfigFileWatcher
 from prober.function_logs.cloudwatch_logs import FunctionLogs
@@ -27,21 +30,15 @@ from prober.net.guard import GuardPolicy
 from prober.notifiers.contract import Tools
 from prober.notifiers.delivery import Channel
 from prober.probing.credentials import Credentials
-from prober.probing.cycle import Cycle, Policy
-from prober.probing.scheduler import CLAIM_AHEAD_S, TICK_JITTER_S, TICK_S, Scheduler
+from prober.probing.cycle import Policy
+from prober.probing.scheduler import TICK_JITTER_S, TICK_S
 from prober.secrets.vault import Vault
 from prober.settings import Settings
-from prober.storage import endpoints, schedule
+from prober.storage import endpoints
 from prober.storage.schedule import Claim
 from prober.vitals import Vitals
 
 log = logging.getLogger(__name__)
-
-CAPACITY: Final = 50
-"""Probes that one worker runs or holds at once. More would make its own queue look like the servers' latency."""
-
-PROBES_END_WITHIN_S: Final = 3.0
-"""How long running probes may take to end when the worker stops."""
 
 NAMES_LOGGED: Final = 10
 """Endpoints that one log line names."""
@@ -49,7 +46,7 @@ NAMES_LOGGED: Final = 10
 FOLLOW_EVERY_S: Final = 2.0
 ACCESS: Final = ("network", "limits", "secrets")
 """Sections by which probes are let out, of which an edit counts at once."""
-UNTIL_RESTART: Final = ("cloudwatch", "dashboard", "database_url", "data_dir")
+UNTIL_RESTART: Final = ("cloudwatch", "dashboard", "status", "database_url", "data_dir", "spool")
 """Sections of the configuration of which an edit does not count while the prober runs."""
 
 WORKER_THREADS: Final = 4
@@ -85,9 +82,10 @@ class Monitor:
         following: Following | None,
         clock: Clock,
         worker: str,
+        spool: Path,
         own: tuple[tuple[str, int], ...] = (),
     ) -> None:
-        """`own` are the addresses where the prober itself or its database listens."""
+        """`spool` is where reports wait, `own` are the addresses where the prober itself or its database listens."""
         self._db = db
         self._own = own
         self._settings = settings
@@ -104,17 +102,27 @@ class Monitor:
         self._housekeeping = Housekeeping(db, settings=lambda: self._settings, clock=clock)
         self._measuring = Measuring(db, settings=settings, vitals=self._vitals, clock=clock, executor=self._executor)
         self._confirming = Confirming(db, FunctionLogs(self._logs_executor))
-        cycle = Cycle(db=db, clock=clock, policy=self._policy, published=self._published)
-        self._scheduler: Scheduler[Claim] = Scheduler(
-            claim=self._claim, run=cycle.run, release=self._release, capacity=CAPACITY
+        self._timer = AsyncIOScheduler(timezone="UTC")
+        self._self_watch = SelfWatch(
+            db=db,
+            settings=lambda: self._settings,
+            channels=lambda: self._delivery.channels,
+            net=lambda: self._net,
+            secret=lambda reference: self._vault.secret(reference),
+            metrics=self._measuring.exposition.render,
+            clock_was_set=self._due_at_once,
+            vitals=self._vitals,
+            clock=clock,
+            worker=worker,
         )
+        self._probing = Probing(self._surroundings(), spool, quota_bytes=settings.spool.quota_bytes)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Work until `stop` is set, then let running probes end and hand back what has not begun.
 
         Raises what the database raises while starting; later failures are logged and waited out.
         """
-        timer = AsyncIOScheduler(timezone="UTC")
+        timer = self._timer
         async with AsyncExitStack() as ending:
             for executor in (self._executor, self._secrets_executor, self._logs_executor):
                 ending.callback(executor.shutdown, wait=False, cancel_futures=True)
@@ -122,8 +130,11 @@ class Monitor:
             await self._housekeeping.begin()
             self._warn_of_missing_secrets(self._settings)
             await self._measuring.start()
+            await self._probing.start()
             self._delivery.start()
             ending.push_async_callback(lambda: self._delivery.stop())
+            self._self_watch.start()
+            ending.push_async_callback(self._self_watch.stop)
             for every, name, job in self._jobs():
                 # No misfire grace: a tick that comes late is still the tick that claims what is due.
                 timer.add_job(_steady(name, job), every, max_instances=1, coalesce=True, misfire_grace_time=None)
@@ -131,11 +142,25 @@ class Monitor:
             ending.callback(timer.shutdown, wait=False)
             await stop.wait()
             timer.pause()
-            await self._scheduler.stop(PROBES_END_WITHIN_S)
-            await asyncio.gather(self._delivery.stop(), self._confirming.stop(), self._measuring.publish_last())
+            await self._probing.end_probes()
+            await asyncio.gather(
+                self._probing.end_saving(),
+                self._delivery.stop(),
+                self._confirming.stop(),
+                self._measuring.publish_last(),
+            )
+
+    def _due_at_once(self) -> None:
+        """After a jump of the wall clock, by which the timer goes: back by an hour, and it would rest for one."""
+        for job in self._timer.get_jobs():
+            job.modify(next_run_time=self._clock.now())
+
+    async def _tick(self) -> None:
+        self._vitals.happened("tick", self._clock.monotonic())
+        await self._probing.tick()
 
     def _jobs(self) -> Iterator[Job]:
-        yield _every(TICK_S, TICK_JITTER_S), "claiming due probes", self._scheduler.tick
+        yield _every(TICK_S, TICK_JITTER_S), "claiming due probes", self._tick
         yield _every(LOOKS_EVERY_S), "making and dropping partitions", self._housekeeping.keep
         yield _every(LOOKS_EVERY_S), "rolling up figures", self._housekeeping.roll_up
         if self._following is not None:
@@ -144,24 +169,28 @@ class Monitor:
         if self._measuring.publishes:
             yield _every(self._settings.cloudwatch.flush_s), "publishing metrics", self._measuring.publish
 
-    async def _claim(self, limit: int) -> list[Claim]:
-        return await schedule.claim(
-            self._db, worker=self._worker, limit=limit, ahead_s=CLAIM_AHEAD_S, location=self._settings.location
+    def _surroundings(self) -> Surroundings:
+        return Surroundings(
+            db=self._db,
+            clock=self._clock,
+            vitals=self._vitals,
+            worker=self._worker,
+            policy=self._policy,
+            alerts=self._alerts,
+            published=self._published,
+            committed=self._confirming.follow,
+            observe=self._self_watch.judge,
         )
-
-    async def _release(self, claim: Claim) -> None:
-        await schedule.release(self._db, claim)
 
     def _published(self, claim: Claim, report: ProbeReport) -> None:
         self._measuring.add(claim.endpoint, report)
-        self._confirming.follow(claim, report)
 
     def _policy(self) -> Policy:
         return Policy(
             location=self._settings.location,
-            alerts=self._alerts(),
             net=self._net,
             credentials=self._credentials,
+            confirm_after_s=self._settings.alerting.confirm_after_s,
         )
 
     def _alerts(self) -> AlertPolicy:
@@ -213,7 +242,7 @@ class Monitor:
         await channels.register(self._db, settings, owns=owns)
 
     async def _write_endpoints(self, settings: Settings) -> None:
-        changes = await endpoints.sync(self._db, settings.endpoints)
+        changes = await endpoints.sync(self._db, settings.endpoints, options=settings.options)
         for word, names in (("added", changes.added), ("changed", changes.changed), ("removed", changes.removed)):
             if names:
                 more = f" and {len(names) - NAMES_LOGGED} more" if len(names) > NAMES_LOGGED else ""

@@ -1,6 +1,7 @@
 """Everything on one machine: a database, a worker and the dashboard, started in order and stopped in reverse."""
 
 import asyncio
+import hashlib
 import logging
 import os
 import socket
@@ -21,7 +22,7 @@ from prober.clock import SystemClock
 from prober.endpoints.config_file import ConfigFileWatcher
 from prober.settings import Settings
 from prober.storage import migrations
-from prober.storage.database import open_engine
+from prober.storage.database import open_engine, shown
 from prober.storage.embedded import EmbeddedPostgres
 
 log = logging.getLogger(__name__)
@@ -99,6 +100,7 @@ async def up(options: UpOptions, stop: asyncio.Event, started: Callable[[Running
             following=Following(watcher=watcher, owns_endpoints=True),
             clock=SystemClock(),
             worker=worker_name(),
+            spool=_spool(options.data_dir or settings.data_dir, settings.database_url),
             own=own_places(url, listener),
         )
         working = asyncio.create_task(monitor.run(stop))
@@ -123,6 +125,7 @@ async def work(config: Path, stop: asyncio.Event, started: Callable[[], None]) -
             following=Following(watcher=watcher, owns_endpoints=False),
             clock=SystemClock(),
             worker=worker_name(),
+            spool=_spool(settings.data_dir, settings.database_url),
             own=own_places(settings.database_url),
         )
         started()
@@ -155,6 +158,12 @@ def _embedded(options: UpOptions, settings: Settings, ending: AsyncExitStack) ->
     server = EmbeddedPostgres(directory / "postgres")
     ending.callback(server.stop)
     return server.start()
+
+
+def _spool(data_dir: Path | None, database_url: str | None) -> Path:
+    """Where reports wait for this database: those for another one are none of its business."""
+    of_database = "own" if database_url is None else hashlib.sha256(shown(database_url).encode()).hexdigest()[:16]
+    return (data_dir or platform_data_dir()) / "spool" / of_database
 
 
 def _dashboard_environment(url: str, settings: Settings) -> Mapping[str, str]:

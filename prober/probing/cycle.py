@@ -1,69 +1,87 @@
-"""One slot from the claim to the alert: probe, then save, step and word the change in one transaction."""
+"""One slot from the claim to the spool: probe, judge what was found, keep it. Nothing here waits for the database."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Final
-
-from sqlalchemy.exc import SQLAlchemyError
-from sqlalchemy.ext.asyncio import AsyncEngine
+from dataclasses import dataclass, replace
+from typing import Final, Protocol
 
 from checks.catalog import CHECKS, DETECTORS
-from checks.model import Evidence, ProbeReport, Profile
+from checks.model import Evidence, ProbeReport, Profile, Verdict
 from checks.observing import Reviewed
-from checks.standing import Told, tell
-from checks.tool_lists import remembered
-from checks.tool_memory import ToolMemory
+from checks.standing import FullFindings, Told, tell
+from checks.tool_lists import remembered as tools_after
 from prober.clock import Clock
-from prober.incidents.lifecycle import seen_of
-from prober.incidents.policy import AlertPolicy
+from prober.incidents.lifecycle import Seen, seen_of
 from prober.net.client import Net
 from prober.probing.credentials import Credentials
 from prober.probing.runner import Assignment, probe
-from prober.storage import accepted_tools, incidents, reports, standing
-from prober.storage.incidents import Observed
+from prober.storage.identity import report_id
+from prober.storage.records import ReportRecord, record_of, remembered
 from prober.storage.schedule import Claim
+from prober.vitals import Vitals
 
 log = logging.getLogger(__name__)
 
-SAVE_PAUSES_S: Final = (0.5, 2.0, 5.0)
-"""Waits between the attempts to save a report. A report that cannot be saved leaves its slot to be recorded as
-interrupted, so that the gap shows."""
+BAD: Final = frozenset({Verdict.DOWN, Verdict.DEGRADED})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
-    """What the owner decided that may change while the prober runs."""
+class Observe(Protocol):
+    """Judges whether *we* could observe, once a probe has ended."""
 
-    location: str
-    alerts: AlertPolicy
-    net: Net
-    credentials: Credentials | None = None
-    """None: any secret may be used, and nothing is kept from one probe to the next."""
+    async def __call__(self, report: ProbeReport, evidence: Evidence) -> Reviewed: ...
 
 
-Judge = Callable[[ProbeReport, Evidence], Awaitable[Reviewed]]
-
-
-async def _as_found(report: ProbeReport, evidence: Evidence) -> Reviewed:
+async def trust(report: ProbeReport, evidence: Evidence) -> Reviewed:
+    """Takes every report as it is."""
     return Reviewed(report=report, evidence=evidence)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """What the owner decided about probes that may change while the prober runs."""
+
+    location: str
+    net: Net
+    credentials: Credentials | None = None
+    """None: any secret may be used, and nothing is kept from one probe to the next."""
+    confirm_after_s: float | None = None
+    """A bad probe is repeated once after so many seconds, which decides about telling alone. None: never."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Cycle:
-    """Runs claimed slots. `published` hears of every report that was saved and its claim, after the commit; `judge`
-    says whether we could observe (see `prober.probing.observer`), by default we always could."""
+    """Runs slots. `keep` puts a record where it outlives this process, and `published` hears of it after that."""
 
-    db: AsyncEngine
     clock: Clock
+    worker: str
     policy: Callable[[], Policy]
+    keep: Callable[[ReportRecord], Awaitable[None]]
     published: Callable[[Claim, ProbeReport], None]
-    judge: Judge = _as_found
-    save_pauses_s: tuple[float, ...] = SAVE_PAUSES_S
+    rest: Callable[[float], Awaitable[bool]]
+    """Pauses for so many seconds; False where there is no time to go on."""
+    vitals: Vitals
+    observe: Observe = trust
 
-    async def run(self, claim: Claim) -> None:
-        """Probe the claimed endpoint and save what was found. Failures to save are tried again, then logged."""
+    async def run(self, claim: Claim) -> Claim:
+        """Probe the claimed endpoint and keep what was found. Returns the next slot, as it is known from here."""
+        began = self.clock.monotonic()
+        told, evidence = await self._probe(claim, claim.findings)
+        tools = tools_after(evidence, claim.slot)
+        again = await self._repeated(told, claim, began)
+        record = record_of(
+            told,
+            claim,
+            tools,
+            self._seen(told.report, again, claim),
+            worker=self.worker,
+            confirmed=None if again is None else again.verdict,
+        )
+        await self.keep(record)
+        self._note(told.report)
+        self.published(claim, told.report)
+        return remembered(told, claim, tools)
+
+    async def _probe(self, claim: Claim, findings: FullFindings) -> tuple[Told, Evidence]:
         policy = self.policy()
         report = await probe(
             Assignment(
@@ -79,53 +97,31 @@ class Cycle:
             clock=self.clock,
             credentials=policy.credentials,
         )
-        seen = await self.judge(report, _evidence(report, claim))
-        told = tell(seen.report, seen.evidence, claim.findings, CHECKS, DETECTORS)
-        if await self._save_patiently(told, remembered(seen.evidence, claim.slot), claim):
-            self.published(claim, told.report)
+        judged = await self.observe(report, _evidence(report, claim))
+        return tell(judged.report, judged.evidence, findings, CHECKS, DETECTORS), judged.evidence
 
-    async def _save_patiently(self, told: Told, tools: ToolMemory, claim: Claim) -> bool:
-        for pause in (*self.save_pauses_s, None):
-            try:
-                return await self._save(told, tools, claim)
-            except (SQLAlchemyError, OSError) as failure:
-                # The driver's text may quote the report, and with it what a server sent: the kind says enough.
-                log.warning("a report on %s could not be saved: %s", claim.endpoint.name, type(failure).__name__)
-                if pause is not None:
-                    await asyncio.sleep(pause)
-        log.error("a report on %s is lost; its slot will be recorded as interrupted", claim.endpoint.name)
-        return False
+    async def _repeated(self, told: Told, claim: Claim, began: float) -> ProbeReport | None:
+        """What the probe finds when it is repeated; None where it is not, or there is no time before the next slot.
 
-    async def _save(self, told: Told, tools: ToolMemory, claim: Claim) -> bool:
-        """Save the report, the endpoint's new state and the notices of its change, all or nothing.
-
-        False when the claim has gone to another worker meanwhile: then nothing is written.
+        It is a standard one. What only a full probe can see is asked for again at the next slot anyway.
         """
-        policy = self.policy()
-        report = told.report
-        try:
-            async with self.db.begin() as connection:
-                saved = await reports.save(connection, report, claim=claim)
-                if not saved.is_new:
-                    return True  # the first attempt was committed, and only the reply to it was lost
-                if report.profile is Profile.FULL:
-                    await standing.save(
-                        connection,
-                        claim.endpoint_id,
-                        told.findings,
-                        report_id=saved.report_id,
-                        is_full=told.is_full,
-                    )
-                await accepted_tools.remember(connection, claim.endpoint_id, tools, claim.history)
-                observed = Observed(endpoint_id=claim.endpoint_id, seen=seen_of(report, saved.report_id))
-                changes = await incidents.record(connection, [observed], policy.alerts, self.clock.now())
-        except reports.StaleClaim as stale:
-            log.warning("%s", stale)
-            return False
-        for change in changes:
-            cause = change.transition.incident.shown.cause_id or "no known cause"
-            log.info("%s: incident %s (%s)", change.endpoint, change.transition.kind, cause)
-        return True
+        pause_s = self.policy().confirm_after_s
+        if pause_s is None or told.report.verdict not in BAD:
+            return None
+        spent_s = self.clock.monotonic() - began
+        room_s = (claim.next_slot - claim.slot).total_seconds() - spent_s
+        if pause_s + claim.endpoint.deadline_s(Profile.STANDARD) > room_s or not await self.rest(pause_s):
+            return None
+        again, _ = await self._probe(replace(claim, profile=Profile.STANDARD), told.findings)
+        return again.report
+
+    def _seen(self, first: ProbeReport, again: ProbeReport | None, claim: Claim) -> Seen:
+        identity = report_id(claim.endpoint_id, claim.slot, first.location)
+        return replace(seen_of(again or first, identity), first=first.verdict)
+
+    def _note(self, report: ProbeReport) -> None:
+        self.vitals.add("probes", label=report.verdict.value)
+        self.vitals.happened("probe", self.clock.monotonic())
 
 
 def _evidence(report: ProbeReport, claim: Claim) -> Evidence:

@@ -1,9 +1,17 @@
-"""Starts each due probe on time: the timetable itself lives in PostgreSQL, this only claims from it and keeps count."""
+"""Starts each due probe on time: the timetable itself lives in PostgreSQL, this claims from it and keeps count.
+
+Where the database does not answer in time, an endpoint that this worker probed last is probed on from what is known of
+it: at a slot for which no answer has come by then that would have spoken of it. A worker to whom an answer did not
+give the slot knows that another one has it.
+"""
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Coroutine, Iterable, Sequence
-from typing import Any, Final, Generic, Protocol, TypeVar
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final, Generic, Protocol, Self, TypeVar
+
+from prober.probing.timetable import Horizon, SlotClock
 
 log = logging.getLogger(__name__)
 
@@ -14,20 +22,61 @@ TICK_JITTER_S: Final = 0.6
 CLAIM_AHEAD_S: Final = 1.5
 """Slots are claimed this long before they begin: longer than two ticks lie apart, so that no start waits for a tick."""
 
+ASKED_BEFORE_S: Final = 0.3
+"""How long before a slot that no tick has claimed the database is asked once more: an endpoint that is probed every
+second is free for less than a second, and a tick may miss that."""
+
+ANSWER_WITHIN_S: Final = 0.1
+"""How long after the slot the answer may come, before the probe begins without it."""
+
 LONGEST_LAG_S: Final = 3.0
 """A start that is later than this is given up, because the lease could end before the probe does."""
+
+LONGEST_MEMORY_LAG_S: Final = 1.0
+"""The same of a start without a lease: the process was held up, and nobody waits for this slot any more."""
+
+HELD_UP_S: Final = 5.0
+"""Ticks that lie further apart show that the process was stopped. What was due meanwhile is missed, not made up for."""
 
 HANDED_BACK_WITHIN_S: Final = 1.0
 
 
 class Due(Protocol):
-    """A claimed slot: how long until it begins, counted from the claim."""
+    """A slot to be probed."""
 
     @property
-    def starts_in_s(self) -> float: ...
+    def key(self) -> Hashable:
+        """Whose it is."""
+        ...
+
+    @property
+    def slot(self) -> datetime: ...
+
+    def following(self) -> Self:
+        """The slot after it, without a lease."""
+        ...
 
 
 ClaimT = TypeVar("ClaimT", bound=Due)
+ClaimT_co = TypeVar("ClaimT_co", bound=Due, covariant=True)
+
+
+class Answer(Protocol[ClaimT_co]):
+    """What the database says: its time, and the slots that are now this worker's."""
+
+    @property
+    def now(self) -> datetime: ...
+
+    @property
+    def claims(self) -> Sequence[ClaimT_co]: ...
+
+
+class Claiming(Protocol[ClaimT_co]):
+    """Asks the database for slots."""
+
+    async def __call__(self, limit: int, *, busy: Collection[Any], late_s: float | None) -> Answer[ClaimT_co]:
+        """Up to `limit` slots of endpoints that are not in `busy`, none later than `late_s` (None: than usual)."""
+        ...
 
 
 class Scheduler(Generic[ClaimT]):
@@ -36,39 +85,81 @@ class Scheduler(Generic[ClaimT]):
     def __init__(
         self,
         *,
-        claim: Callable[[int], Awaitable[Sequence[ClaimT]]],
-        run: Callable[[ClaimT], Coroutine[Any, Any, None]],
+        claim: Claiming[ClaimT],
+        run: Callable[[ClaimT], Coroutine[Any, Any, ClaimT | None]],
         release: Callable[[ClaimT], Awaitable[None]],
         capacity: int,
+        unsaved: Callable[[], Collection[Any]] = frozenset,
+        may_claim: Callable[[], bool] = lambda: True,
+        started: Callable[[float], None] = lambda lag_s: None,
         longest_lag_s: float = LONGEST_LAG_S,
     ) -> None:
+        """`run` returns the slot after the one that it probed, to be probed from memory if it has to be.
+
+        `unsaved` are the endpoints of which reports wait to be saved, and before `may_claim` nothing is claimed.
+        `started` hears of each probe how many seconds after its slot it began.
+        """
         self._claim = claim
         self._run = run
         self._release = release
         self._capacity = capacity
+        self._unsaved = unsaved
+        self._may_claim = may_claim
+        self._started = started
         self._longest_lag_s = longest_lag_s
         self._claiming = asyncio.Lock()
+        self._slots = SlotClock()
+        self._horizon: Horizon[Any] = Horizon()
         self._waiting: dict[asyncio.TimerHandle, ClaimT] = {}
-        self._running: dict[asyncio.Task[None], ClaimT] = {}
-        self._stopping = False
+        self._running: dict[asyncio.Task[ClaimT | None], ClaimT] = {}
+        self._remembered: dict[Any, asyncio.TimerHandle] = {}
+        self._begun: dict[Any, datetime] = {}
+        self._asking: set[asyncio.Task[None]] = set()
+        self._resting = 0
+        self._ticked_at: float | None = None
+        self._resumed_at = float("-inf")
+        self._stopping = asyncio.Event()
 
     @property
     def load(self) -> int:
-        """Slots that are claimed and not yet done."""
-        return len(self._waiting) + len(self._running)
+        """Slots that are claimed and not yet done, without probes that rest."""
+        return len(self._waiting) + len(self._running) - self._resting
+
+    async def rest(self, seconds: float) -> bool:
+        """Pause a running probe, whose place is free for another one meanwhile. False: the worker stops."""
+        self._resting += 1
+        try:
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+        except TimeoutError:
+            return True
+        else:
+            return False
+        finally:
+            self._resting -= 1
 
     async def tick(self) -> None:
-        """Claim what falls due, within the free capacity. Raises what `claim` raises."""
+        """Claim what falls due, within the free capacity. Raises what `claim` raises.
+
+        Does nothing while an earlier question waits for its answer.
+        """
+        if self._claiming.locked():
+            return
         async with self._claiming:
+            late_s = self._note_tick()
             free = self._capacity - self.load
-            if free <= 0 or self._stopping:
+            if free <= 0 or self._stopping.is_set() or not self._may_claim():
                 return
-            asked_at = asyncio.get_running_loop().time()
-            claims = await self._claim(free)
-            if self._stopping:
-                await self._hand_back(claims)
+            loop, busy = asyncio.get_running_loop(), self._busy()
+            asked_at = loop.time()
+            answer = await self._claim(free, busy=busy, late_s=late_s)
+            self._slots.observe(answer.now, asked_at, loop.time())
+            self._ticked_at = loop.time()
+            if self._stopping.is_set():
+                await self._hand_back(answer.claims)
                 return
-            for claim in claims:
+            self._horizon.answered(self._slots.at(answer.now) + CLAIM_AHEAD_S, busy)
+            for claim in answer.claims:
                 self._arrange(claim, asked_at)
 
     async def stop(self, grace_s: float) -> None:
@@ -77,15 +168,29 @@ class Scheduler(Generic[ClaimT]):
         Those that do not end in time are cut off and handed back, too. Never raises for a database that is away: what
         cannot be handed back is free for others once its lease ends.
         """
-        self._stopping = True
+        self._stopping.set()
         waiting, self._waiting = self._waiting, {}
-        for timer in waiting:
+        for timer in (*waiting, *self._remembered.values()):
             timer.cancel()
+        self._remembered.clear()
         await asyncio.gather(
             self._within(grace_s, self._hand_back(waiting.values())),
             self._within(grace_s, self._last_tick()),
             self._end_running(grace_s),
         )
+
+    def _note_tick(self) -> float | None:
+        """How late a slot may be at this tick; None: as usual."""
+        now = asyncio.get_running_loop().time()
+        if self._ticked_at is not None and now - self._ticked_at > HELD_UP_S:
+            self._resumed_at = now
+        self._ticked_at = now
+        since = now - self._resumed_at
+        return since if since < HELD_UP_S else None
+
+    def _busy(self) -> frozenset[Any]:
+        under_way = (claim.key for claims in (self._waiting, self._running) for claim in claims.values())
+        return frozenset(under_way) | frozenset(self._unsaved())
 
     async def _end_running(self, grace_s: float) -> None:
         if not self._running:
@@ -115,28 +220,88 @@ class Scheduler(Generic[ClaimT]):
         if not task.done():
             log.warning("the database takes too long: slots are left behind until their leases end")
         task.cancel()
-        await asyncio.gather(task, return_exceptions=True)
+        await asyncio.wait({task}, timeout=HANDED_BACK_WITHIN_S)
 
     def _arrange(self, claim: ClaimT, asked_at: float) -> None:
-        loop = asyncio.get_running_loop()
-        due = asked_at + claim.starts_in_s
+        begun = self._begun.get(claim.key)
+        if begun is not None and claim.slot <= begun:
+            return  # the answer was late, and the slot has been probed from memory; its report ends the lease
+        self._forget(claim.key)
+        due = self._slots.at(claim.slot)
 
         def begin() -> None:
             del self._waiting[timer]
             # A slot that was claimed late has its whole lease from the claim on.
-            held_up_s = loop.time() - max(due, asked_at)
-            task = loop.create_task(self._too_late(claim) if held_up_s > self._longest_lag_s else self._run(claim))
-            self._running[task] = claim
-            task.add_done_callback(self._done)
+            is_too_late = asyncio.get_running_loop().time() - max(due, asked_at) > self._longest_lag_s
+            self._start(claim, due, self._too_late(claim) if is_too_late else self._run(claim))
 
-        timer = loop.call_at(due, begin)
+        timer = asyncio.get_running_loop().call_at(due, begin)
         self._waiting[timer] = claim
 
-    async def _too_late(self, claim: ClaimT) -> None:
+    def _start(self, claim: ClaimT, due: float, work: Coroutine[Any, Any, ClaimT | None]) -> None:
+        loop = asyncio.get_running_loop()
+        self._begun[claim.key] = claim.slot
+        self._started(max(0.0, loop.time() - due))
+        task = loop.create_task(work)
+        self._running[task] = claim
+        task.add_done_callback(self._done)
+
+    async def _too_late(self, claim: ClaimT) -> ClaimT | None:
         log.warning("this process was held up for too long to begin a probe; its slot is handed back")
         await self._hand_back([claim])
+        return claim.following()
 
-    def _done(self, task: asyncio.Task[None]) -> None:
+    def _done(self, task: asyncio.Task[ClaimT | None]) -> None:
         del self._running[task]
-        if not task.cancelled() and (failure := task.exception()) is not None:
+        if task.cancelled():
+            return
+        if (failure := task.exception()) is not None:
             log.error("a probe ended with a bug of the prober: please report this", exc_info=failure)
+        elif (following := task.result()) is not None:
+            self._remember(following)
+
+    def _remember(self, claim: ClaimT) -> None:
+        """Look at the coming slot again shortly before it begins."""
+        if self._stopping.is_set():
+            return
+        loop = asyncio.get_running_loop()
+        due = self._slots.at(claim.slot)
+        while due < loop.time() - ANSWER_WITHIN_S:
+            claim = claim.following()
+            due = self._slots.at(claim.slot)
+        self._forget(claim.key)
+        self._remembered[claim.key] = loop.call_at(due - ASKED_BEFORE_S, self._ask_for, claim, due)
+
+    def _forget(self, key: Hashable) -> None:
+        timer = self._remembered.pop(key, None)
+        if timer is not None:
+            timer.cancel()
+
+    def _ask_for(self, claim: ClaimT, due: float) -> None:
+        del self._remembered[claim.key]
+        if self._horizon.covers(claim.key, due):
+            self._begun.pop(claim.key, None)
+            return
+        loop = asyncio.get_running_loop()
+        if not self._claiming.locked():
+            task = loop.create_task(self._tick_quietly())
+            self._asking.add(task)
+            task.add_done_callback(self._asking.discard)
+        self._remembered[claim.key] = loop.call_at(due + ANSWER_WITHIN_S, self._begin_from_memory, claim, due)
+
+    async def _tick_quietly(self) -> None:
+        try:
+            await self.tick()
+        except Exception as failure:  # the regular tick says so where it lasts
+            log.debug("an additional tick failed: %s", type(failure).__name__)
+
+    def _begin_from_memory(self, claim: ClaimT, due: float) -> None:
+        del self._remembered[claim.key]
+        if self._horizon.covers(claim.key, due):
+            self._begun.pop(claim.key, None)
+            return
+        is_late = asyncio.get_running_loop().time() - due > LONGEST_MEMORY_LAG_S
+        if is_late or self.load >= self._capacity:
+            self._remember(claim.following())
+            return
+        self._start(claim, due, self._run(claim))

@@ -11,7 +11,6 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.encode import as_json
 from checks.inventory import Inventory
-from checks.model import History
 from checks.text import clean
 from checks.tool_memory import Reading, ToolMemory, after_probe
 from prober.storage import tables
@@ -63,21 +62,11 @@ class ToolLists:
         return self.accepted if is_accepted else self.memory.inventory(fingerprint)
 
 
-async def remember(connection: AsyncConnection, endpoint: UUID, tools: ToolMemory, before: History) -> None:
-    """Keep what a probe read, inside the transaction that saved its report.
-
-    The first list that probes agree on is accepted: there is nothing else to measure by.
-    """
-    if tools != before.tools:
-        state = tables.endpoint_state
-        await connection.execute(
-            update(state).where(state.c.endpoint_id == endpoint).values(tool_memory=as_json(tools))
-        )
-    first = tools.inventory(tools.settled) if before.accepted is None else None
-    if first is not None:
-        table = tables.accepted_tools
-        row = insert(table).values(endpoint_id=endpoint, **_values(first, FIRST_SEEN))
-        await connection.execute(row.on_conflict_do_nothing())
+async def accept_first(connection: AsyncConnection, endpoint: UUID, first: Inventory) -> None:
+    """Accept the first list that probes of the endpoint agree on: there is nothing else to measure by."""
+    table = tables.accepted_tools
+    row = insert(table).values(endpoint_id=endpoint, **_values(first, FIRST_SEEN))
+    await connection.execute(row.on_conflict_do_nothing())
 
 
 async def note_version(connection: AsyncConnection, endpoint: UUID, version: str, at: datetime) -> None:

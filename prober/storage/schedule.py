@@ -1,7 +1,8 @@
 """The timetable of all probes, in PostgreSQL: any number of workers claim due slots from it under a lease.
 
 An endpoint is due at its phase plus a multiple of its interval. Only the clock of the database counts. Every claim
-raises the endpoint's fence by one; what a worker holds with an older fence is worthless (see `reports.save`).
+raises the endpoint's fence by one: whoever holds an older one has lost the lease. What it found counts all the same
+(see `recording`), unless another server has taken the endpoint's place: then its edition is another one.
 
 A full probe takes the place of a standard one. At most once an hour comes an endpoint's turn for one, at a time that
 follows from its id as its phase does; it takes it when `full_every_s` has passed since the last. So full probes are
@@ -12,9 +13,10 @@ Where `cold_every_s` is given, probes pause that often for `cool_down_s`, so tha
 The pauses of different endpoints lie at different times, and one that is down is not left alone.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
-from datetime import datetime
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from math import ceil
 from typing import Final
 from uuid import UUID
 
@@ -25,7 +27,8 @@ from checks.baseline import Baseline
 from checks.model import Endpoint, History, Opener, Profile, Verdict
 from checks.sentinel_states import SentinelState
 from checks.standing import FullDue, FullFindings
-from prober.storage.missed import Missed, MissedReason, save_missed
+from prober.settings.model import EndpointOptions
+from prober.storage.missed import Missed, MissedReason, MissedRun, save_missed
 from prober.storage.specs import (
     baseline_of,
     cold_starts_of,
@@ -33,6 +36,7 @@ from prober.storage.specs import (
     findings_of,
     inventory_of,
     opener_of,
+    options_of,
     sentinels_of,
     tool_memory_of,
 )
@@ -41,14 +45,17 @@ FIRST_WITHIN_S: Final = 30.0
 """A new endpoint with a longer interval is first probed within this time, and from then on at its phase."""
 
 LATE_BY_S: Final = 5.0
-"""A slot that nobody claimed for this long, or for half an interval, is missed. The next one keeps the phase, so that
-a restart after a long stop does not start all probes at once."""
+"""A slot that nobody claimed for this long, or for a quarter of an interval, is missed. The next one keeps the phase,
+so that a restart after a long stop does not start all probes at once."""
 
+REPEATED_WITHIN_S: Final = 1.0
+"""Room in the lease, beside pause and deadline, for a probe that is repeated to confirm what the first one found."""
 
 LONGEST_TURN_S: Final = 3600.0
 """Turns for a full probe lie this far apart, or a little less, so that `full_every_s` is a multiple of it."""
 
 _NO_BASELINE: Final = Baseline()
+_NO_OPTIONS: Final = EndpointOptions()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +64,13 @@ class Claim:
 
     endpoint_id: UUID
     endpoint: Endpoint
+    options: EndpointOptions = _NO_OPTIONS
+    edition: int = 0
     slot: datetime
-    starts_in_s: float
-    """Seconds from the claim to the slot; negative when it is late."""
-    fence: int
+    next_slot: datetime
+    """The one after it."""
+    fence: int | None
+    """None: it stands for no lease. The database does not answer, and what is known of the endpoint is from before."""
     missed: tuple[Missed, ...] = ()
     """Slots before this one that have no report; the claim has recorded them."""
     profile: Profile = Profile.STANDARD
@@ -72,6 +82,49 @@ class Claim:
     sentinels: tuple[SentinelState, ...] = ()
     findings: FullFindings = FullFindings()
     """What full probes found before."""
+    is_down: bool = False
+    """By the latest verdict."""
+
+    @property
+    def key(self) -> UUID:
+        """Whose slot it is."""
+        return self.endpoint_id
+
+    def following(self) -> "Claim":
+        """The slot after it, for which there is no lease; a full probe waits until the database says so."""
+        return replace(
+            self,
+            slot=self.next_slot,
+            next_slot=slot_after(self.next_slot, self.endpoint, is_down=self.is_down),
+            fence=None,
+            missed=(),
+            profile=Profile.STANDARD,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Round:
+    """The answer to one question for slots."""
+
+    now: datetime
+    """By the clock of the database."""
+    claims: tuple[Claim, ...]
+
+
+def slot_after(slot: datetime, endpoint: Endpoint, *, is_down: bool) -> datetime:
+    """The slot that follows one of the endpoint's grid, as the statement that claims slots computes it."""
+    interval_s, cold_every_s = endpoint.interval_s, endpoint.cold_every_s
+    usual = slot + timedelta(seconds=interval_s)
+    if cold_every_s is None or is_down:
+        return usual
+    at = usual.timestamp()
+    phase = at % interval_s
+    cold_phase = cold_every_s * phase / interval_s
+    ends = cold_phase + cold_every_s * ceil((at - cold_phase) / cold_every_s - 1e-6)
+    if not ends - endpoint.cool_down_s < at < ends - 1e-3:
+        return usual
+    left_out = ceil((ends - at) / interval_s - 1e-6)
+    return usual + timedelta(seconds=interval_s * left_out)
 
 
 async def claim(
@@ -81,28 +134,39 @@ async def claim(
     limit: int,
     ahead_s: float = 1.1,
     lease_margin_s: float = 5.0,
+    late_s: float = LATE_BY_S,
+    confirm_after_s: float | None = None,
     location: str = "local",
-) -> list[Claim]:
-    """Up to `limit` slots that begin within `ahead_s` seconds, the longest overdue first.
+    busy: Collection[UUID] = (),
+) -> Round:
+    """Up to `limit` slots that begin within `ahead_s` seconds, the longest overdue first, without endpoints in `busy`.
 
     No endpoint is claimed while a lease on it holds. The lease ends `lease_margin_s` seconds after the deadline of a
-    probe of the profile that is due. Slots found without a report are recorded for `location` in the same transaction.
+    probe of the profile that is due, and leaves time to repeat it after `confirm_after_s`. Slots found without a report
+    are recorded for `location` in the same transaction, and so are those that are later than `late_s`.
     """
+    limits = {"limit": limit, "ahead": ahead_s, "margin": lease_margin_s, "late": late_s, "turn": LONGEST_TURN_S}
+    again = None if confirm_after_s is None else confirm_after_s + REPEATED_WITHIN_S
+    asked = {"worker": worker, "again": again, "busy": [*busy], **limits, **_DUE}
     async with db.begin() as connection:
-        limits = {"limit": limit, "ahead": ahead_s, "margin": lease_margin_s, "late": LATE_BY_S, "turn": LONGEST_TURN_S}
-        rows = await connection.execute(_CLAIM, {"worker": worker, **limits, **_DUE})
-        claims = [_claim_of(row) for row in rows.mappings()]
-        for each in claims:
-            for missed in each.missed:
-                await save_missed(connection, each.endpoint_id, missed, location=location)
-    return claims
+        rows = (await connection.execute(_CLAIM, asked)).mappings().all()
+        claims = tuple(_claim_of(row) for row in rows if row["id"] is not None)
+        runs = [
+            MissedRun(endpoint_id=each.endpoint_id, location=location, missed=missed)
+            for each in claims
+            for missed in each.missed
+        ]
+        await save_missed(connection, runs)
+    return Round(now=rows[0]["asked_at"], claims=claims)
 
 
 async def release(db: AsyncEngine, claim: Claim) -> None:
     """Hand a slot back that has not been probed, so that another worker can take it at once.
 
-    Does nothing when the lease has gone to somebody else.
+    Does nothing when the lease has gone to somebody else, or there was none.
     """
+    if claim.fence is None:
+        return
     async with db.begin() as connection:
         await connection.execute(
             text(
@@ -111,6 +175,19 @@ async def release(db: AsyncEngine, claim: Claim) -> None:
             ),
             {"id": claim.endpoint_id, "fence": claim.fence, "slot": claim.slot},
         )
+
+
+async def release_all(db: AsyncEngine, workers: Collection[str]) -> int:
+    """Take back the leases of workers that are known to be dead; returns how many there were.
+
+    Their slots count as interrupted until a report on them turns up.
+    """
+    async with db.begin() as connection:
+        released = await connection.execute(
+            text("update endpoint set lease_until = now() where lease_owner = any(:workers) and lease_until > now()"),
+            {"workers": [*workers]},
+        )
+    return int(released.rowcount)
 
 
 # `grid.begun` is the newest slot of the grid that has begun. It is probed unless it is too late: then the one after it.
@@ -134,23 +211,25 @@ _CLAIM: Final = text(
             (extract(epoch from now())::double precision - endpoint.phase_s) / endpoint.interval_s)) as begun) as grid
         cross join lateral (select case
             when greatest(endpoint.next_due, grid.begun) > now() - make_interval(
-                secs => least(:late, endpoint.interval_s / 2)) then greatest(endpoint.next_due, grid.begun)
+                secs => least(:late, endpoint.interval_s / 4)) then greatest(endpoint.next_due, grid.begun)
             else grid.begun + make_interval(secs => endpoint.interval_s) end as slot) as choice
         where endpoint.enabled and endpoint.removed_at is null
           and endpoint.next_due <= now() + make_interval(secs => :ahead)
           and choice.slot <= now() + make_interval(secs => :ahead)
           and (endpoint.lease_until is null or endpoint.lease_until <= now())
+          and not endpoint.id = any(cast(:busy as uuid[]))
         order by endpoint.next_due
         limit :limit
         for update of endpoint skip locked
-    )
+    ), claimed as (
     update endpoint
     set next_due = to_timestamp(case when cooling.is_on
             then due.phase_s + due.interval_s * ceil((cooling.ends - due.phase_s) / due.interval_s - 1e-6)
             else usual.next end),
         lease_owner = :worker,
         lease_until = greatest(now(), due.slot) + make_interval(
-            secs => case when kind.is_full then endpoint.full_timeout_s else endpoint.timeout_s end + :margin),
+            secs => case when kind.is_full then endpoint.full_timeout_s else endpoint.timeout_s end + :margin
+                + coalesce(cast(:again as double precision) + endpoint.timeout_s, 0)),
         claimed_slot = due.slot,
         fence = endpoint.fence + 1
     from due left join endpoint_state as state on state.endpoint_id = due.id
@@ -169,15 +248,17 @@ _CLAIM: Final = text(
             or state.full_at <= due.slot - make_interval(secs => due.full_every_s - due.turn_s / 2))
         ), false) as is_full) as kind
     where endpoint.id = due.id
-    returning endpoint.id, endpoint.spec, endpoint.fence, due.slot,
-              extract(epoch from due.slot - clock_timestamp())::double precision as starts_in_s,
-              due.next_due as first_missed, due.earlier_owner, due.earlier_slot,
+    returning endpoint.id, endpoint.spec, endpoint.options, endpoint.edition, endpoint.fence, due.slot,
+              endpoint.next_due as next_slot, due.next_due as first_missed, due.earlier_owner, due.earlier_slot,
               floor(extract(epoch from due.slot - due.next_due)::double precision / due.interval_s + 1e-6)::integer
                   as missed,
-              kind.is_full, state.opener, state.warm_wait_ms, state.full_findings,
+              kind.is_full, coalesce(state.verdict = :down, false) as is_down, state.opener, state.warm_wait_ms,
+              state.full_findings,
               state.baseline, state.cold_starts, state.log_streams, state.answered_at,
               state.tool_memory, state.sentinels,
               accepted.fingerprint as accepted_fingerprint, accepted.tools as accepted_tools
+    )
+    select clock_timestamp() as asked_at, claimed.* from (values (1)) as always left join claimed on true
     """
 )
 
@@ -187,8 +268,10 @@ def _claim_of(row: RowMapping) -> Claim:
     return Claim(
         endpoint_id=row["id"],
         endpoint=endpoint_of(row["spec"]),
+        options=options_of(row["options"]),
+        edition=row["edition"],
         slot=row["slot"],
-        starts_in_s=row["starts_in_s"],
+        next_slot=row["next_slot"],
         fence=row["fence"],
         missed=tuple(_missed(row)),
         profile=Profile.FULL if row["is_full"] else Profile.STANDARD,
@@ -205,11 +288,15 @@ def _claim_of(row: RowMapping) -> Claim:
         baseline=baseline,
         sentinels=sentinels_of(row["sentinels"]),
         findings=findings_of(row["full_findings"]),
+        is_down=row["is_down"],
     )
 
 
 def _missed(row: RowMapping) -> Iterator[Missed]:
     if row["earlier_owner"] is not None:
-        yield Missed(first_slot=row["earlier_slot"], count=1, reason=MissedReason.INTERRUPTED)
-    if row["missed"] > 0:
-        yield Missed(first_slot=row["first_missed"], count=row["missed"], reason=MissedReason.MISSED)
+        yield Missed.one(row["earlier_slot"], MissedReason.INTERRUPTED)
+    if row["missed"] == 1:
+        yield Missed.one(row["first_missed"], MissedReason.MISSED)
+    elif row["missed"] > 1:
+        last = row["slot"] - timedelta(seconds=endpoint_of(row["spec"]).interval_s)
+        yield Missed(first_slot=row["first_missed"], last_slot=last, count=row["missed"], reason=MissedReason.MISSED)

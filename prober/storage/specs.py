@@ -12,8 +12,10 @@ from checks.model import ColdStart, Endpoint, Opener
 from checks.sentinel_states import SentinelState
 from checks.standing import FullFindings
 from checks.tool_memory import ToolMemory
+from prober.settings.model import EndpointOptions
 
 _ENDPOINT: Final = TypeAdapter(Endpoint)
+_OPTIONS: Final = TypeAdapter(EndpointOptions)
 _OPENER: Final = TypeAdapter(Opener)
 _FINDINGS: Final = TypeAdapter(FullFindings)
 _BASELINE: Final = TypeAdapter(Baseline)
@@ -32,6 +34,11 @@ def spec_of(endpoint: Endpoint) -> dict[str, Any]:
 def endpoint_of(spec: Mapping[str, Any]) -> Endpoint:
     """The endpoint that `spec_of` wrote, without what a newer release added. Raises ValueError for anything else."""
     return _ENDPOINT.validate_python(dict(spec))
+
+
+def options_of(value: Mapping[str, Any]) -> EndpointOptions:
+    """What is decided for one endpoint. Raises ValueError for what is nothing of the kind."""
+    return _OPTIONS.validate_python(dict(value))
 
 
 def opener_of(value: Mapping[str, Any] | None) -> Opener | None:

@@ -2,27 +2,11 @@
 
 from uuid import UUID
 
-from sqlalchemy import func, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from checks.encode import as_json
-from checks.standing import FullDue, FullFindings
+from checks.standing import FullDue
 from prober.storage.tables import endpoint_state
-
-
-async def save(
-    connection: AsyncConnection, endpoint: UUID, findings: FullFindings, *, report_id: UUID, is_full: bool
-) -> None:
-    """Remember what a full probe found, inside the transaction that saved its report.
-
-    `is_full` says whether it could look: then the time until the next one begins now.
-    """
-    done = {"full_at": func.now(), "full_report_id": report_id} if is_full else {}
-    await connection.execute(
-        update(endpoint_state)
-        .where(endpoint_state.c.endpoint_id == endpoint)
-        .values(full_due=findings.due.value, full_findings=as_json(findings), **done)
-    )
 
 
 async def forget(connection: AsyncConnection, endpoint: UUID) -> None:

@@ -85,7 +85,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
                     stderr=errors,
                     text=True,
                     cwd=tmp_path,
-                    env={**os.environ, "PYTHONPATH": str(ROOT), **env},
+                    env={**os.environ, "PYTHONPATH": str(ROOT), "PROBER_DATA_DIR": str(tmp_path / "data"), **env},
                     start_new_session=True,
                 )
             ending.callback(_end, process)

@@ -353,7 +353,14 @@ async def test_a_worker_leaves_no_secret_in_database_pages_notices_or_log(
     topic = await asyncio.to_thread(lambda: boto3.session.Session().client("sns").create_topic(Name="canaries"))
     watcher = ConfigFileWatcher(stage.configuration(topic["TopicArn"]), {}, judge=channels.problems_with)
     following = Following(watcher=watcher, owns_endpoints=True)
-    monitor = Monitor(db=db, settings=watcher.load(), following=following, clock=SystemClock(), worker="tested")
+    monitor = Monitor(
+        db=db,
+        settings=watcher.load(),
+        following=following,
+        clock=SystemClock(),
+        worker="tested",
+        spool=stage.directory / "spool",
+    )
     stop, store = asyncio.Event(), Store(db)
     running_monitor = asyncio.create_task(monitor.run(stop))
 

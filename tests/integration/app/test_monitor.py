@@ -89,6 +89,7 @@ class Stage:
             following=Following(watcher=watcher, owns_endpoints=True),
             clock=SystemClock(),
             worker="tested",
+            spool=self.path.parent / "spool",
         )
         stop = asyncio.Event()
         running = asyncio.create_task(made.run(stop))

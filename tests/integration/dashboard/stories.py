@@ -6,8 +6,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from checks.encode import as_json
 from checks.inventory import Inventory, inventory_of
 from checks.model import (
     CheckResult,
@@ -17,7 +19,6 @@ from checks.model import (
     Exchange,
     Failure,
     Finding,
-    History,
     Irregularity,
     Message,
     Opener,
@@ -34,12 +35,15 @@ from checks.model import (
 from checks.spec import Era, Transport, section
 from checks.standing import FullFindings
 from checks.tool_memory import Deploy, ToolMemory
-from prober.incidents.lifecycle import seen_of, step
-from prober.incidents.rules import Rules
-from prober.storage import accepted_tools, endpoints, incidents, reports, standing
+from prober.incidents.notice import Route
+from prober.incidents.policy import AlertPolicy
+from prober.storage import accepted_tools, endpoints, incidents, recording
 from prober.storage.identity import endpoint_id
-from prober.storage.missed import Missed, MissedReason, save_missed
+from prober.storage.incidents import Observed
+from prober.storage.missed import Missed, MissedReason, MissedRun, save_missed
 from prober.storage.schedule import Claim
+from prober.storage.tables import endpoint_state
+from tests.integration.storage.builders import record_on
 
 TOOLS = ("list_orders", "get_order", "refund_order", "search_customers")
 
@@ -186,8 +190,14 @@ async def _live_through(db: AsyncEngine, story: Story, now: datetime, channels: 
     slots = [now - timedelta(seconds=4) - interval * back for back in reversed(range(len(story.past)))]
     async with db.begin() as connection:
         if story.missed:
-            gap = Missed(first_slot=slots[0] - interval * story.missed, count=story.missed, reason=MissedReason.MISSED)
-            await save_missed(connection, endpoint_id(story.endpoint.name), gap, location="local")
+            gap = Missed(
+                first_slot=slots[0] - interval * story.missed,
+                last_slot=slots[0] - interval,
+                count=story.missed,
+                reason=MissedReason.MISSED,
+            )
+            run = MissedRun(endpoint_id=endpoint_id(story.endpoint.name), location="local", missed=gap)
+            await save_missed(connection, [run])
         for letter, slot in zip(story.past, slots, strict=True):
             await _save(connection, story, letter, slot, channels)
         if story.accepted:
@@ -197,11 +207,11 @@ async def _live_through(db: AsyncEngine, story: Story, now: datetime, channels: 
 async def _accept(connection: AsyncConnection, story: Story, deployed_at: datetime) -> None:
     """Let the accepted list be the first one seen, and the tools of today those of a deploy since."""
     identity, old, new = endpoint_id(story.endpoint.name), _inventory(story.accepted), _inventory(story.tools)
-    before = ToolMemory(fingerprints=(old.fingerprint,) * 3, lists=(old,))
-    await accepted_tools.remember(connection, identity, before, History())
+    await accepted_tools.accept_first(connection, identity, old)
     deploy = Deploy(at=deployed_at, what="version 1.4.1 → 1.4.2, another list of tools")
     after = ToolMemory(fingerprints=(new.fingerprint,) * 3, lists=(new,), deploys=(deploy,))
-    await accepted_tools.remember(connection, identity, after, History(accepted=old))
+    state = endpoint_state.c.endpoint_id == identity
+    await connection.execute(update(endpoint_state).where(state).values(tool_memory=as_json(after)))
 
 
 def _inventory(names: Sequence[str]) -> Inventory:
@@ -215,15 +225,19 @@ async def _save(
     connection: AsyncConnection, story: Story, letter: str, slot: datetime, channels: Sequence[str]
 ) -> UUID:
     identity = endpoint_id(story.endpoint.name)
-    claim = Claim(endpoint_id=identity, endpoint=story.endpoint, slot=slot, starts_in_s=0.0, fence=0)
+    claim = Claim(
+        endpoint_id=identity,
+        endpoint=story.endpoint,
+        slot=slot,
+        next_slot=slot + timedelta(seconds=story.endpoint.interval_s),
+        fence=None,
+    )
     report = report_of(story, letter, slot)
-    saved = await reports.save(connection, report, claim=claim)
-    if report.profile is Profile.FULL:
-        await standing.save(connection, identity, FullFindings(), report_id=saved.report_id, is_full=True)
-    state = await incidents.load_state(connection, identity)
-    state, transitions = step(state, seen_of(report, saved.report_id), Rules(), slot)
-    await incidents.save_step(connection, identity, story.endpoint.name, state, transitions, channels=channels)
-    return saved.report_id
+    record = record_on(claim, report, findings=FullFindings(), is_full=report.profile is Profile.FULL)
+    await recording.save(connection, [record])
+    policy = AlertPolicy(routes=tuple(Route(channel=each) for each in channels))
+    await incidents.record(connection, [Observed(endpoint_id=identity, seen=record.seen)], policy, slot)
+    return record.report_id
 
 
 def _healthy(story: Story, slot: datetime, wait: float, verdict: Verdict) -> tuple[Opening, tuple[CheckResult, ...]]:

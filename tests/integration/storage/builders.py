@@ -3,14 +3,20 @@
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.model import Diagnosis, Effect, Endpoint, Opener, Opening, ProbeReport, Proof, Verdict
 from checks.spec import Era, Transport
-from prober.storage import endpoints, reports, schedule
-from prober.storage.reports import Saved
+from checks.standing import FullFindings, Told
+from checks.tool_memory import ToolMemory
+from prober.incidents.lifecycle import seen_of
+from prober.storage import endpoints, recording, schedule
+from prober.storage.identity import report_id
+from prober.storage.recording import Fate
+from prober.storage.records import ReportRecord, record_of
 from prober.storage.schedule import Claim
 
 NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
@@ -42,6 +48,25 @@ def report_on(claim: Claim, verdict: Verdict = Verdict.UP, **fields: Any) -> Pro
     )
 
 
+def record_on(
+    claim: Claim,
+    found: ProbeReport | None = None,
+    *,
+    findings: FullFindings | None = None,
+    is_full: bool = False,
+    tools: ToolMemory | None = None,
+    worker: str = "one",
+    confirmed: Verdict | None = None,
+) -> ReportRecord:
+    """What a worker keeps of a report on that slot."""
+    found = found or report_on(claim)
+    told = Told(report=found, findings=findings or claim.findings, is_full=is_full)
+    identity = report_id(claim.endpoint_id, claim.slot, found.location)
+    seen = seen_of(found, identity, confirmed=confirmed)
+    memory = claim.history.tools if tools is None else tools
+    return record_of(told, claim, memory, seen, worker=worker, confirmed=confirmed)
+
+
 def diagnosis(cause: str = "tools-empty", effect: Effect = Effect.DOWN, **fields: Any) -> Diagnosis:
     return Diagnosis(
         **{
@@ -54,6 +79,18 @@ def diagnosis(cause: str = "tools-empty", effect: Effect = Effect.DOWN, **fields
             **fields,
         }
     )
+
+
+@dataclass(frozen=True)
+class Saved:
+    """A report that a test has saved."""
+
+    report_id: UUID
+    fate: Fate
+
+    @property
+    def is_new(self) -> bool:
+        return self.fate in (Fate.SAVED, Fate.LATE)
 
 
 @dataclass(frozen=True)
@@ -79,16 +116,22 @@ class Store:
         )
 
     async def claim(self, worker: str = "one", limit: int = 10, **fields: Any) -> list[Claim]:
-        return await schedule.claim(self.db, worker=worker, limit=limit, **fields)
+        answer = await schedule.claim(self.db, worker=worker, limit=limit, **fields)
+        return list(answer.claims)
 
     async def claim_one(self, name: str = "shop", worker: str = "one") -> Claim:
         await self.due_now(name)
         (claim,) = await self.claim(worker)
         return claim
 
-    async def save(self, found: ProbeReport, claim: Claim) -> Saved:
+    async def save_all(self, *records: ReportRecord) -> list[Fate]:
         async with self.db.begin() as connection:
-            return await reports.save(connection, found, claim=claim)
+            return [saved.fate for saved in await recording.save(connection, records)]
+
+    async def save(self, found: ProbeReport, claim: Claim, **fields: Any) -> Saved:
+        record = record_on(claim, found, **fields)
+        (fate,) = await self.save_all(record)
+        return Saved(record.report_id, fate)
 
     async def probe(self, name: str = "shop", verdict: Verdict = Verdict.UP, **fields: Any) -> tuple[Claim, Saved]:
         claim = await self.claim_one(name)

@@ -6,7 +6,7 @@ from checks.inventory import Inventory, inventory_of
 from checks.tool_memory import Reading, ToolMemory, after_probe
 from prober.storage import accepted_tools
 from prober.storage.accepted_tools import FIRST_SEEN, NoSuchEndpoint, NotAccepted
-from tests.integration.storage.builders import Store, endpoint, report_on
+from tests.integration.storage.builders import Store, endpoint, record_on, report_on
 
 OLD = inventory_of([{"name": "get_order", "inputSchema": {"type": "object", "required": ["b", "a"]}, "x": 1}])
 NEW = inventory_of(
@@ -26,9 +26,7 @@ async def read(store: Store, *lists: Inventory | None, name: str = "shop", versi
             inventory=listed if listed and listed.fingerprint != accepted else None,
         )
         memory = after_probe(claim.history.tools, reading, accepted=accepted)
-        await store.save(report_on(claim), claim)
-        async with store.db.begin() as connection:
-            await accepted_tools.remember(connection, claim.endpoint_id, memory, claim.history)
+        await store.save(report_on(claim), claim, tools=memory)
 
 
 async def test_the_first_list_that_three_probes_agree_on_is_accepted(watched: Store) -> None:
@@ -136,13 +134,12 @@ async def test_what_another_release_wrote_is_forgotten(watched: Store) -> None:
     assert (claim.history.tools, claim.history.accepted) == (ToolMemory(), None)
 
 
-async def test_nothing_is_written_while_nothing_changes(watched: Store) -> None:
+async def test_a_probe_that_reads_nothing_new_leaves_what_is_remembered(watched: Store) -> None:
     await read(watched, OLD, OLD, OLD, OLD, OLD, OLD)
-    before = (await watched.claim_one()).history
-    (row,) = await watched.sql("select xmin::text, tool_memory::text from endpoint_state")
+    before = await watched.sql("select tool_memory from endpoint_state")
+    claim = await watched.claim_one()
+    assert record_on(claim).state["tool_memory"] is None
 
-    async with watched.db.begin() as connection:
-        (found,) = await watched.sql("select id from endpoint")
-        await accepted_tools.remember(connection, found[0], before.tools, before)
+    await watched.save(report_on(claim), claim)
 
-    assert await watched.sql("select xmin::text, tool_memory::text from endpoint_state") == [row]
+    assert await watched.sql("select tool_memory from endpoint_state") == before

@@ -82,7 +82,7 @@ async def test_another_url_is_another_server(watched: Store) -> None:
     running = await watched.claim_one()
     await watched.watch(endpoint(url="https://elsewhere.example/mcp"))
     claim = await watched.claim_one()
-    assert claim.fence > running.fence + 1, "what the running probe of the old server finds is worthless"
+    assert claim.edition > running.edition, "what the running probe of the old server finds is worthless"
     assert claim.remembered is None
     assert (await queries.fleet(watched.db))[0].marks == ()
 

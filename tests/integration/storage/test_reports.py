@@ -9,7 +9,9 @@ import pytest
 from checks.model import CheckResult, ColdStart, Effect, Exchange, Opening, Outcome, Profile, Sentinel, Timings, Verdict
 from prober.storage import queries, reports
 from prober.storage.database import listening
-from prober.storage.reports import CHANNEL, LogEntry, StaleClaim
+from prober.storage.recording import Fate
+from prober.storage.records import SPARK_KEPT, WARM_WAITS_KEPT
+from prober.storage.reports import CHANNEL, LogEntry
 from tests.integration.storage.builders import NOON, OPENER, Store, diagnosis, endpoint, report_on
 
 
@@ -86,11 +88,11 @@ async def test_saving_gives_the_lease_back(watched: Store) -> None:
     assert await watched.sql("select lease_owner, lease_until, claimed_slot from endpoint") == [(None, None, None)]
 
 
-async def test_a_report_on_a_removed_endpoint_is_refused(watched: Store) -> None:
+async def test_a_report_on_a_removed_endpoint_is_dropped(watched: Store) -> None:
     claim = await watched.claim_one()
     await watched.watch()
-    with pytest.raises(StaleClaim, match="shop was edited, removed or taken over"):
-        await watched.save(report_on(claim), claim)
+    assert (await watched.save(report_on(claim), claim)).fate is Fate.OUTDATED
+    assert await watched.sql("select 1 from report") == []
 
 
 async def test_the_state_follows_the_newest_report_and_remembers_since_when(watched: Store) -> None:
@@ -250,10 +252,10 @@ async def test_when_the_endpoint_last_let_us_in_is_remembered(watched: Store) ->
 
 
 async def test_the_remembered_past_is_bounded(watched: Store) -> None:
-    for _ in range(reports.SPARK_KEPT + 3):
+    for _ in range(SPARK_KEPT + 3):
         await watched.probe(opening=opened())
     assert await watched.sql("select cardinality(spark), cardinality(warm_wait_ms) from endpoint_state") == [
-        (reports.SPARK_KEPT, reports.WARM_WAITS_KEPT)
+        (SPARK_KEPT, WARM_WAITS_KEPT)
     ]
     await watched.sql("update endpoint_state set marks = repeat('d', 60)")
     await watched.probe()

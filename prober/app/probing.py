@@ -1,0 +1,127 @@
+"""The probing side of a worker: timetable, probes, spool and recorder, put together, and the order of their end."""
+
+from collections.abc import Callable, Collection
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from checks.model import ProbeReport
+from prober.clock import Clock
+from prober.incidents.policy import AlertPolicy
+from prober.probing.cycle import Cycle, Observe, Policy
+from prober.probing.recorder import Recorder
+from prober.probing.scheduler import CLAIM_AHEAD_S, Scheduler
+from prober.storage import schedule
+from prober.storage.identity import report_id
+from prober.storage.schedule import LATE_BY_S, Claim, Round
+from prober.storage.spool import Spool
+from prober.vitals import Vitals
+
+CAPACITY: Final = 50
+"""Probes that one worker runs or holds at once. More would make its own queue look like the servers' latency."""
+
+PROBES_END_WITHIN_S: Final = 3.0
+"""How long running probes may take to end when the worker stops."""
+
+SAVED_WITHIN_S: Final = 2.0
+"""For how long their reports are then offered to the database; in the spool they are safe."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Surroundings:
+    """What the probing side shares with the rest of its worker."""
+
+    db: AsyncEngine
+    clock: Clock
+    vitals: Vitals
+    worker: str
+    policy: Callable[[], Policy]
+    alerts: Callable[[], AlertPolicy]
+    published: Callable[[Claim, ProbeReport], None]
+    """Hears of a report once it outlives this process."""
+    committed: Callable[[Claim, ProbeReport], None]
+    """Hears of it once it is saved."""
+    observe: Observe
+
+
+class Probing:
+    """Probes what is due and saves what is found, each in its own time."""
+
+    def __init__(self, shared: Surroundings, spool: Path, *, quota_bytes: int) -> None:
+        """`spool` is the directory where reports wait; other workers on the same database may share it."""
+        self._shared = shared
+        self._directory = spool
+        self._spool = Spool(spool, quota_bytes=quota_bytes, vitals=shared.vitals, clock=shared.clock)
+        self._recorder = Recorder(
+            db=shared.db,
+            spool=self._spool,
+            policy=shared.alerts,
+            clock=shared.clock,
+            vitals=shared.vitals,
+            aside=spool,
+        )
+        self._scheduler: Scheduler[Claim] = Scheduler(
+            claim=self._claim,
+            run=self._run,
+            release=self._release,
+            capacity=CAPACITY,
+            unsaved=lambda: self._recorder.unsaved,
+            may_claim=lambda: self._recorder.has_caught_up,
+            started=lambda lag_s: shared.vitals.set("probe_lag", lag_s),
+        )
+        self._cycle = Cycle(
+            clock=shared.clock,
+            worker=shared.worker,
+            policy=shared.policy,
+            keep=self._recorder.keep,
+            published=self._published,
+            rest=self._scheduler.rest,
+            vitals=shared.vitals,
+            observe=shared.observe,
+        )
+
+    async def start(self) -> None:
+        """Take in what an earlier worker left in the spool, and begin to save it."""
+        await self._spool.open()
+        self._recorder.start()
+
+    async def tick(self) -> None:
+        """Claim what falls due. Raises what the database raises."""
+        self._shared.vitals.set("in_flight", self._scheduler.load)
+        await self._scheduler.tick()
+
+    async def end_probes(self) -> None:
+        """Begin no more probes, and let those that run come to their end."""
+        await self._scheduler.stop(PROBES_END_WITHIN_S)
+
+    async def end_saving(self) -> None:
+        """Offer what was found to the database once more. What it does not take is saved after the next start."""
+        await self._recorder.stop(SAVED_WITHIN_S)
+        await self._spool.close()
+
+    async def _run(self, claim: Claim) -> Claim:
+        return await self._cycle.run(claim)
+
+    async def _claim(self, limit: int, *, busy: Collection[Any], late_s: float | None) -> Round:
+        policy = self._shared.policy()
+        return await schedule.claim(
+            self._shared.db,
+            worker=self._shared.worker,
+            limit=limit,
+            ahead_s=CLAIM_AHEAD_S,
+            late_s=LATE_BY_S if late_s is None else late_s,
+            confirm_after_s=policy.confirm_after_s,
+            location=policy.location,
+            busy=busy,
+        )
+
+    async def _release(self, claim: Claim) -> None:
+        await schedule.release(self._shared.db, claim)
+
+    def _published(self, claim: Claim, report: ProbeReport) -> None:
+        self._shared.published(claim, report)
+        if claim.endpoint.function is not None:
+            identity = report_id(claim.endpoint_id, claim.slot, report.location)
+            self._recorder.after_commit(identity, lambda: self._shared.committed(claim, report))
