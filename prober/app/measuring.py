@@ -9,7 +9,7 @@ from typing import Final
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.model import Endpoint, ProbeReport
+from checks.model import Endpoint, Failure, ProbeReport, TransportError
 from checks.proofs import counted
 from checks.text import clean
 from prober.app.watchdog import FullCycle
@@ -32,6 +32,13 @@ CENSUS_WITHIN_S: Final = 5.0
 """A database that takes longer is away, as far as metrics are concerned."""
 
 LAST_FLUSH_S: Final = 2.0
+
+_NOT_OURS: Final = "foreign-origin"
+"""Why the wire itself does not ask for what a server names elsewhere: nothing was to be guarded."""
+
+
+def _is_blocked(error: TransportError | None) -> bool:
+    return error is not None and error.failure is Failure.BLOCKED and error.reason != _NOT_OURS
 
 
 class CannotPublish(Exception):
@@ -80,6 +87,13 @@ class Measuring:
     def add(self, endpoint: Endpoint, report: ProbeReport) -> None:
         """Take the measurements of a report."""
         self._board.add(report, endpoint.interval_s)
+        blocked = sum(_is_blocked(each.transport_error) for each in report.exchanges)
+        self._vitals.add("guard_blocks", blocked)
+        # Nothing else keeps a probe from its first request than credentials that are not to be had.
+        openings = [each.transport_error for each in report.opening.exchanges[:1]]
+        self._vitals.add(
+            "secret_failures", sum(each is not None and each.failure is Failure.OBSERVER for each in openings)
+        )
         if self._publisher is not None:
             self._publisher.add(report, chosen_for(self._settings, endpoint.name))
 

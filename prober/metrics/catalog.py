@@ -100,8 +100,8 @@ class ProberMetric:
     kind: Kind
     unit: Unit
     help: str
-    label: str | None = None
-    """What tells its counts apart."""
+    labels: tuple[str, ...] = ()
+    """What tells its counts apart; of several the words stand in the label of the vital with blanks between them."""
     name: str | None = None
     """In CloudWatch; None: not published there."""
 
@@ -399,6 +399,7 @@ PROBER_METRICS: Final[Sequence[ProberMetric]] = (
         help="Reports that wait for the database.",
         name="SpoolRecords",
     ),
+    ProberMetric(vital="outbox_waiting", kind=Kind.GAUGE, unit=Unit.COUNT, help="Notices that wait to be sent."),
     ProberMetric(
         vital="outbox_oldest",
         kind=Kind.GAUGE,
@@ -406,13 +407,15 @@ PROBER_METRICS: Final[Sequence[ProberMetric]] = (
         help="For how long the oldest notice has been waiting.",
         name="OutboxOldest",
     ),
-    ProberMetric(vital="probes", kind=Kind.COUNTER, unit=Unit.COUNT, help="Probes that were made.", label="verdict"),
+    ProberMetric(
+        vital="probes", kind=Kind.COUNTER, unit=Unit.COUNT, help="Probes that were made.", labels=("verdict",)
+    ),
     ProberMetric(
         vital="unknowns",
         kind=Kind.COUNTER,
         unit=Unit.COUNT,
         help="Probes that could not observe, by what kept them from it.",
-        label="reason",
+        labels=("reason",),
     ),
     ProberMetric(
         vital="spool_dropped",
@@ -439,23 +442,35 @@ PROBER_METRICS: Final[Sequence[ProberMetric]] = (
         help="Reports that could not be read back from the disk.",
     ),
     ProberMetric(
-        vital="attempts",
+        vital="reports_refused",
         kind=Kind.COUNTER,
         unit=Unit.COUNT,
-        help="Attempts to send a notice.",
-        label="outcome",
+        help="Reports that the database refused for what they hold, which were set aside.",
+    ),
+    ProberMetric(
+        vital="reports_outdated",
+        kind=Kind.COUNTER,
+        unit=Unit.COUNT,
+        help="Reports on a server that has been replaced meanwhile.",
+    ),
+    ProberMetric(
+        vital="outbox_attempts",
+        kind=Kind.COUNTER,
+        unit=Unit.COUNT,
+        help="Attempts to send a notice, by the kind of the channel.",
+        labels=("kind", "outcome"),
     ),
     ProberMetric(
         vital="guard_blocks",
         kind=Kind.COUNTER,
         unit=Unit.COUNT,
-        help="Connections that were not made because their address is not allowed.",
+        help="Requests of probes that were not sent because their address is not allowed.",
     ),
     ProberMetric(
         vital="secret_failures",
         kind=Kind.COUNTER,
         unit=Unit.COUNT,
-        help="Secrets that could not be fetched.",
+        help="Probes that were not made because a secret or a token could not be had.",
     ),
     ProberMetric(vital="clock_jumps", kind=Kind.COUNTER, unit=Unit.COUNT, help="Jumps of the wall clock."),
     ProberMetric(
@@ -472,6 +487,12 @@ PROBER_METRICS: Final[Sequence[ProberMetric]] = (
     ),
     ProberMetric(vital="tick", kind=Kind.AGE, unit=Unit.SECONDS, help="Since due endpoints were last looked for."),
     ProberMetric(vital="probe", kind=Kind.AGE, unit=Unit.SECONDS, help="Since a probe last ended."),
+    ProberMetric(vital="loop", kind=Kind.AGE, unit=Unit.SECONDS, help="Since the event loop last turned."),
+    ProberMetric(vital="writer", kind=Kind.AGE, unit=Unit.SECONDS, help="Since waiting reports were last looked at."),
+    ProberMetric(vital="database", kind=Kind.AGE, unit=Unit.SECONDS, help="Since the database last answered."),
+    ProberMetric(
+        vital="idle", kind=Kind.AGE, unit=Unit.SECONDS, help="Since the database last said that nothing is due."
+    ),
     ProberMetric(vital="commit", kind=Kind.AGE, unit=Unit.SECONDS, help="Since a report was last saved."),
     ProberMetric(
         vital="outbox", kind=Kind.AGE, unit=Unit.SECONDS, help="Since the notices to be sent were last looked at."

@@ -99,9 +99,10 @@ def _of_prober() -> Iterator[dict[str, Any]]:
 
 def _asked(metric: ProberMetric) -> tuple[str, str]:
     """An expression and its legend."""
-    by = metric.label or "instance"
+    by = metric.labels or ("instance",)
     if metric.kind is Kind.COUNTER:
-        return f"sum by ({by}) (increase({metric.series}[$__rate_interval]))", f"{{{{{by}}}}}"
+        legend = " ".join(f"{{{{{label}}}}}" for label in by)
+        return f"sum by ({', '.join(by)}) (increase({metric.series}[$__rate_interval]))", legend
     return metric.series, "{{instance}}"
 
 

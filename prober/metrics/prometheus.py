@@ -124,9 +124,10 @@ def _measured(metric: EndpointMetric, newest: Sequence[Newest]) -> Metric:
 
 def _counter(metric: ProberMetric, counts: dict[str, int]) -> Metric:
     """Without a label it begins at 0, so that the first time is an increase."""
-    if metric.label is None:
+    if not metric.labels:
         return CounterMetricFamily(metric.series, metric.help, value=sum(counts.values()))
-    family = CounterMetricFamily(metric.series, metric.help, labels=(metric.label,))
+    family = CounterMetricFamily(metric.series, metric.help, labels=metric.labels)
     for label, count in sorted(counts.items()):
-        family.add_metric((label,), count)
+        words = label.split(" ", len(metric.labels) - 1)
+        family.add_metric(words + [""] * (len(metric.labels) - len(words)), count)
     return family

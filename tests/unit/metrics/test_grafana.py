@@ -9,7 +9,7 @@ from prober.metrics.grafana import SCHEMA_VERSION, dashboard
 from prober.metrics.prometheus import HELP
 
 SERIES = re.compile(r"\bmcp_[a-z_]+")
-LABELS = {"endpoint", "location", "instance", "verdict", "reason", "outcome"}
+LABELS = {"endpoint", "location", "instance", "verdict", "reason", "kind", "outcome"}
 
 
 def panels() -> list[dict[str, Any]]:

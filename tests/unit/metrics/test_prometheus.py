@@ -112,12 +112,14 @@ def test_the_prober_says_how_it_is_itself(scraped: Scraped) -> None:
     vitals.set("loop_lag", 0.004)
     vitals.add("unknowns", 2, label="network")
     vitals.add("unknowns", label="loop-lag")
+    vitals.add("outbox_attempts", label="slack sent")
     vitals.happened("commit", 90.0)
     vitals.trouble("database", "secret detail")
     found = scraped.samples()
     assert found["mcp_prober_loop_lag_seconds", ""] == 0.004
     assert found["mcp_prober_unknowns_total", "network"] == 2
     assert found["mcp_prober_unknowns_total", "loop-lag"] == 1
+    assert found["mcp_prober_outbox_attempts_total", "slack,sent"] == 1
     assert found["mcp_prober_spool_dropped_total", ""] == 0, "so that the first one is an increase"
     assert found["mcp_prober_commit_age_seconds", ""] == 10
     assert found["mcp_prober_trouble", "database"] == 1
@@ -127,7 +129,7 @@ def test_the_prober_says_how_it_is_itself(scraped: Scraped) -> None:
 def test_every_metric_of_the_catalog_is_offered_under_its_name(scraped: Scraped) -> None:
     for metric in PROBER_METRICS:
         if metric.kind is Kind.COUNTER:
-            scraped.vitals.add(metric.vital, label="word" if metric.label else "")
+            scraped.vitals.add(metric.vital, label=" ".join(metric.labels))
         elif metric.kind is Kind.GAUGE:
             scraped.vitals.set(metric.vital, 1)
         else:

@@ -6,7 +6,6 @@ import re
 from typing import Any
 
 import pytest
-from cfnlint.api import lint
 
 from checks.model import Endpoint
 from prober.incidents.rules import Rules
@@ -54,6 +53,8 @@ def published(settings: Settings) -> set[tuple[str, str, str]]:
 
 @pytest.mark.parametrize("settings", [PLAIN, ODD, QUIET], ids=["plain", "odd", "quiet"])
 def test_cloudformation_has_nothing_to_say_against_the_template(settings: Settings) -> None:
+    from cfnlint.api import lint  # takes its time, which those who only collect the tests are spared
+
     assert [str(match) for match in lint(cloudformation.text(settings))] == []
 
 
