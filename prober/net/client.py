@@ -82,12 +82,13 @@ class Net:
         limits: Limits = Limits(),
         user_agent: str = USER_AGENT,
         trust: Trust | None = None,
+        resolver: Resolver | None = None,
     ) -> None:
         self.limits = limits
         self._clock = clock
         self._user_agent = user_agent
         self._trust = trust or Trust()
-        self._dialer = Dialer(policy, Resolver(limits), limits, self._trust)
+        self._dialer = Dialer(policy, resolver or Resolver(limits), limits, self._trust)
 
     def client(self, *, verify: bool = True, confidential: bool = False) -> httpx.AsyncClient:
         """A client for one probe. It keeps one connection per origin, keeps no cookies, follows no redirect, reads no
