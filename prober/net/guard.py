@@ -140,7 +140,8 @@ def explain_own(address: str, port: int) -> str:
 def explain_plain_http(host: str, address: str) -> str:
     """Why credentials do not go there, and what would let them."""
     shown = address if host == address else f"{host} → {address}"
-    return f"{shown} is public, and a secret would go there in plain text; use https (or TLS), or add it to {SETTING}"
+    way_out = f"use https or another form of TLS, or add it to {SETTING}"
+    return f"{shown} is a public address, where a secret would go in plain text; {way_out}"
 
 
 def explain_port(address: str, port: int) -> str:

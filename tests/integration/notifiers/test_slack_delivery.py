@@ -1,34 +1,18 @@
 """Through a real socket to a webhook that enforces Slack's limits."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from prober.clock import SystemClock
-from prober.incidents.wording import Notice
-from prober.net.client import Net
-from prober.net.guard import GuardPolicy
+from prober.incidents.notice import Notice
 from prober.notifiers.contract import NotifyError, Tools
 from prober.notifiers.slack import Slack, SlackSettings
-from tests.integration.notifiers.sink import SlackSink
+from tests.integration.notifiers.sink import SlackSink, serving
 
 
 @pytest.fixture
-def net() -> Net:
-    return Net(GuardPolicy(allow_private=True), clock=SystemClock())
-
-
-@pytest.fixture
-def open_slack(net: Net, executor: ThreadPoolExecutor) -> Callable[[str], Slack]:
-    def opened(url: str) -> Slack:
-        async def secret(_: str) -> str:
-            return url
-
-        tools = Tools(net=net, secret=secret, executor=executor, public_url="https://prober.example")
-        return Slack(SlackSettings(webhook="env:SLACK_WEBHOOK"), tools)
-
-    return opened
+def open_slack(open_tools: Callable[..., Tools]) -> Callable[[str], Slack]:
+    return lambda url: Slack(SlackSettings(webhook="env:SLACK_WEBHOOK"), open_tools(SLACK_WEBHOOK=url))
 
 
 async def test_a_notice_arrives_within_slacks_limits(
@@ -81,12 +65,34 @@ async def test_slacks_own_word_for_a_refusal_is_passed_on(
     assert caught.value.needs_mending
 
 
-@pytest.mark.parametrize("url", ["http://127.0.0.1:9/services/s3cr3t", "http://169.254.169.254/services/s3cr3t"])
-async def test_an_address_that_nobody_answers_at_or_that_is_not_allowed_is_tried_again(
-    open_slack: Callable[[str], Slack], make_notice: Callable[..., Notice], url: str
+@pytest.mark.parametrize("code", ["user_not_found", "no_team", "invalid_token"])
+async def test_a_webhook_whose_channel_is_gone_waits_for_somebody_although_slack_calls_it_a_bad_request(
+    open_slack: Callable[[str], Slack], make_notice: Callable[..., Notice], code: str
+) -> None:
+    class Gone(SlackSink):
+        def judge(self, *_: object) -> tuple[int, dict[str, str], str]:
+            return 400, {}, code
+
+    sink = Gone()
+    with serving(sink), pytest.raises(NotifyError, match=f"^HTTP 400: Slack says {code}$") as caught:
+        await open_slack(sink.url).send(make_notice())
+    assert (caught.value.permanent, caught.value.needs_mending) == (False, True)
+
+
+@pytest.mark.parametrize(
+    ("url", "needs_mending"),
+    [
+        ("http://127.0.0.1:9/services/s3cr3t", False),
+        ("http://169.254.169.254/services/s3cr3t", True),
+        ("http://192.0.2.1:99999/services/s3cr3t", True),
+        ("http://8.8.8.8/services/s3cr3t", True),
+    ],
+)
+async def test_an_address_that_may_not_be_connected_to_waits_for_somebody_and_one_where_nobody_answers_does_not(
+    open_slack: Callable[[str], Slack], make_notice: Callable[..., Notice], url: str, needs_mending: bool
 ) -> None:
     with pytest.raises(NotifyError) as caught:
         await open_slack(url).send(make_notice())
-    assert not caught.value.permanent
+    assert (caught.value.permanent, caught.value.needs_mending) == (False, needs_mending)
     assert caught.value.reason
     assert "s3cr3t" not in str(caught.value)
