@@ -16,13 +16,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.credentials import names_credential
 from prober.app import dashboard_process
 from prober.app.children import Child
+from prober.app.own_database import own_database
 from prober.app.up import Running, UpOptions, platform_data_dir, up
 from prober.clock import Clock
 from prober.lab import SCENARIOS, Scenario
 from prober.lab.credentials import ENVIRONMENT
 from prober.secrets.references import is_reference
 from prober.storage import queries
-from prober.storage.embedded import EmbeddedPostgres
 
 INTERVAL_S: Final = 3.0
 RIGHT_WITHIN_S: Final = 60.0
@@ -64,9 +64,10 @@ async def demo(
     async with AsyncExitStack() as ending:
         listener = dashboard_process.listen(host, port)
         ending.callback(listener.close)
-        database = EmbeddedPostgres(directory / "postgres")
-        ending.callback(database.stop)
-        environment = {**own_environment(os.environ), "DATABASE_URL": database.start()}
+        url = await own_database(directory / "postgres", stop, ending)
+        if url is None:
+            return
+        environment = {**own_environment(os.environ), "DATABASE_URL": url}
         lab, urls = await start_lab()
         ending.push_async_callback(lab.stop)
         config = write_configuration(directory, urls)

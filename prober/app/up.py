@@ -17,13 +17,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from prober.app import channels, dashboard_process
 from prober.app.monitor import Following, Monitor
+from prober.app.own_database import own_database
 from prober.app.own_places import own_places
 from prober.clock import SystemClock
 from prober.endpoints.config_file import ConfigFileWatcher
 from prober.settings import Settings
 from prober.storage import migrations
 from prober.storage.database import open_engine, shown
-from prober.storage.embedded import EmbeddedPostgres
 
 log = logging.getLogger(__name__)
 
@@ -85,7 +85,10 @@ async def up(options: UpOptions, stop: asyncio.Event, started: Callable[[Running
     settings, watcher = configured(options.config, options.environment)
     async with AsyncExitStack() as ending:
         listener = options.listener or _listener(options, settings, ending)
-        url = settings.database_url or _embedded(options, settings, ending)
+        directory = options.data_dir or settings.data_dir or platform_data_dir()
+        url = settings.database_url or await own_database(directory / "postgres", stop, ending)
+        if url is None:
+            return
         await asyncio.to_thread(migrations.upgrade, url)
         db = open_engine(url)
         ending.push_async_callback(db.dispose)
@@ -151,13 +154,6 @@ def _listener(options: UpOptions, settings: Settings, ending: AsyncExitStack) ->
     listener = dashboard_process.listen(host, port, insecure_no_auth=options.insecure_no_auth)
     ending.callback(listener.close)
     return listener
-
-
-def _embedded(options: UpOptions, settings: Settings, ending: AsyncExitStack) -> str:
-    directory = options.data_dir or settings.data_dir or platform_data_dir()
-    server = EmbeddedPostgres(directory / "postgres")
-    ending.callback(server.stop)
-    return server.start()
 
 
 def _spool(data_dir: Path | None, database_url: str | None) -> Path:

@@ -15,20 +15,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from prober.storage.embedded import (
-    NAME,
-    SOCKET_PATH_LIMIT,
-    DirectoryUnusable,
-    EmbeddedError,
-    EmbeddedPostgres,
-    keeper,
-)
-from prober.storage.embedded import (
-    directory as directory_module,
-)
-from prober.storage.embedded import (
-    programs as programs_module,
-)
+from prober.storage import embedded
+from prober.storage.embedded import NAME, SOCKET_PATH_LIMIT, DirectoryUnusable, EmbeddedError, EmbeddedPostgres
 
 ROOT = Path(__file__).resolve().parents[3]
 PATIENCE_S = 15.0
@@ -109,7 +97,7 @@ def test_what_is_written_is_there_after_a_restart(directory: Path) -> None:
 
 
 def test_a_second_prober_on_the_same_directory_is_refused(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(directory_module, "START_RETRIED_S", 0.2)
+    monkeypatch.setattr(embedded.directory, "START_RETRIED_S", 0.2)
     with server(directory / "data") as running:
         with pytest.raises(EmbeddedError) as raised:
             server(directory / "data").start()
@@ -172,7 +160,7 @@ def test_ctrl_c_at_the_terminal_does_not_reach_the_making_of_the_database(
     for name in ("initdb", "postgres"):
         (programs / name).touch()
         (programs / name).chmod(0o755)
-    monkeypatch.setattr(programs_module, "installation", lambda: programs.parent)
+    monkeypatch.setattr(embedded.programs, "installation", lambda: programs.parent)
     with pytest.raises(EmbeddedError, match=r"process group \d+") as raised:
         server(directory / "data").start()
     assert f"process group {os.getpgrp()}." not in str(raised.value)
@@ -214,7 +202,7 @@ def test_files_of_another_major_version_are_refused_with_the_way_out(directory: 
 
 
 def test_a_server_that_cannot_start_says_why(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(keeper, "START_RETRIED_S", 0.2)
+    monkeypatch.setattr(embedded.keeper, "START_RETRIED_S", 0.2)
     with pytest.raises(EmbeddedError) as raised:
         EmbeddedPostgres(directory, settings={"no_such_setting": "1"}).start()
     assert "no_such_setting" in str(raised.value)
@@ -296,13 +284,13 @@ def test_a_directory_that_the_servers_user_cannot_enter_is_named_with_the_way_ou
 def test_programs_that_the_servers_user_cannot_reach_are_copied_once(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    installed = programs_module.installation()
+    installed = embedded.programs.installation()
     closed = directory / "closed"
     closed.mkdir(mode=0o700)
     for part in (installed.parent, installed.parent.with_name(f"{installed.parent.name}.libs")):
         if part.is_dir():
             shutil.copytree(part, closed / part.name, symlinks=True, ignore=shutil.ignore_patterns("include"))
-    monkeypatch.setattr(programs_module, "installation", lambda: closed / installed.parent.name / installed.name)
+    monkeypatch.setattr(embedded.programs, "installation", lambda: closed / installed.parent.name / installed.name)
     for _ in range(2):
         with server(directory / "data") as running:
             assert answers(running.url)
