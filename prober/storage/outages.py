@@ -154,7 +154,8 @@ async def _affected(
 ) -> list[_Row]:
     """The endpoints of a group that are not well since then, without those whose trouble another's explains."""
     rows = await connection.execute(_not_well(shared, since))
-    found = [row for row in map(_row, rows.mappings()) if outages.group_of(row.labels, policy.alerting) == group]
+    newest = {row.name: row for row in map(_row, rows.mappings())}  # an endpoint may have had several incidents
+    found = [row for row in newest.values() if outages.group_of(row.labels, policy.alerting) == group]
     ill = await not_well(connection, {name for row in found for name in row.depends_on})
     return [row for row in found if not ill & set(row.depends_on)]
 
@@ -184,7 +185,6 @@ def _not_well(shared: Mapping[str, str], since: datetime) -> Select[Any]:
         .where(endpoint.c.removed_at.is_(None), endpoint.c.enabled, endpoint.c.labels.contains(dict(shared)))
         .where(or_(incident.c.id.is_not(None), state.c.bad_since >= since))
         .order_by(endpoint.c.name, began)
-        .distinct(endpoint.c.name)
         .limit(_MOST_AFFECTED)
     )
 

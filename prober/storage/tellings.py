@@ -84,7 +84,7 @@ async def _considered(
 ) -> Considered:
     thing = _thing(subject)
     mutes = tuple(_mutes(subject, about, silence, ill))
-    is_first = about.telling.tellable_at is None and not thing.ended
+    is_first = about.telling == Telling() and not thing.ended
     if is_first and not mutes and not about.outage_lasts:
         outage = await outages.join(
             connection, subject.incident.id, subject.incident.since, subject.labels, policy, silence

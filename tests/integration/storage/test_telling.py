@@ -1,0 +1,430 @@
+"""Who is told of incidents, on a real database: mutes, people, dependencies, outages, and what time brings."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import UUID, uuid5
+
+import pytest
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from checks.model import Verdict
+from prober.incidents.lifecycle import Seen
+from prober.incidents.notice import Route
+from prober.incidents.policy import AlertPolicy
+from prober.incidents.rules import Alerting, Rules
+from prober.incidents.windows import MaintenanceWindow
+from prober.settings.model import EndpointOptions
+from prober.storage import endpoints, incidents, mutes, outages, queries
+from prober.storage.identity import endpoint_id
+from prober.storage.incidents import Observed
+from tests.integration.storage.builders import Store, endpoint
+
+NOON = datetime(2026, 1, 31, 12, tzinfo=UTC)
+UP, DOWN = Verdict.UP, Verdict.DOWN
+CHAT = Route(channel="chat")
+POLICY = AlertPolicy(rules=Rules(fail_after=1, recover_after=1, flaky=None, flap_changes=100), routes=(CHAT,))
+
+
+@dataclass
+class Desk:
+    """Workers' database with a clock that the test moves, and what channels were told."""
+
+    store: Store
+    policy: AlertPolicy = POLICY
+    now: datetime = NOON
+    probes: int = 0
+    read: set[Any] = field(default_factory=set)
+
+    @property
+    def db(self) -> AsyncEngine:
+        return self.store.db
+
+    async def watch(self, *names: str, labels: Mapping[str, str] | None = None, **options: EndpointOptions) -> None:
+        named = [endpoint(name, labels=dict(labels or {})) for name in names]
+        await endpoints.sync(self.db, named, options=options)
+
+    async def see(self, verdict: Verdict, *names: str, cause: str = "not-mcp") -> None:
+        """What a worker does with a batch of reports, as far as incidents are concerned."""
+        self.probes += 1
+        seen = [Observed(endpoint_id=endpoint_id(name), seen=self.seen(name, verdict, cause)) for name in names]
+        async with self.db.begin() as connection:
+            for name in names:
+                await self.store.sql(
+                    "insert into endpoint_state (endpoint_id, verdict, since, cause, cause_summary, bad_since)"
+                    " values (:id, :verdict, :at, :cause, '', :bad) on conflict (endpoint_id) do update set"
+                    " verdict = :verdict, cause = :cause, bad_since = case when cast(:bad as timestamptz) is null"
+                    " then null else coalesce(endpoint_state.bad_since, :bad) end",
+                    id=endpoint_id(name),
+                    verdict=verdict.value,
+                    at=self.now,
+                    cause=None if verdict is UP else cause,
+                    bad=None if verdict is UP else self.now,
+                )
+            await incidents.record(connection, seen, self.policy, self.now)
+
+    def seen(self, name: str, verdict: Verdict, cause: str) -> Seen:
+        return Seen(
+            verdict=verdict,
+            cause_id=None if verdict is UP else cause,
+            cause_summary="",
+            fix="",
+            report_id=uuid5(endpoint_id(name), str(self.probes)),
+            at=self.now,
+        )
+
+    async def passes(self, minutes: float) -> None:
+        """Time passes, and a worker attends to what it brings."""
+        self.now += timedelta(minutes=minutes)
+        await self.attend()
+
+    async def attend(self) -> None:
+        await incidents.attend(self.db, self.policy, self.now)
+        await outages.attend(self.db, self.policy, self.now)
+        await self.rewound()
+        await incidents.attend(self.db, self.policy, self.now)
+
+    async def rewound(self) -> None:
+        """What the database stamps with its own clock is due on the test's clock as well."""
+        await self.store.sql("update incident set reconsider_at = :now where reconsider_at > :soon", now=self.now,
+                             soon=self.now + timedelta(days=30))  # fmt: skip
+
+    async def told(self) -> list[tuple[str, str, str]]:
+        """What channels were told since the last look: channel, kind, endpoint."""
+        rows = await self.store.sql(
+            "select id, channel, payload ->> 'kind', payload ->> 'endpoint', payload ->> 'title' from notice"
+            " order by number"
+        )
+        fresh = [row for row in rows if row[0] not in self.read]
+        self.read |= {row[0] for row in fresh}
+        return [(row[1], row[2], row[3]) for row in fresh]
+
+    async def incident(self, name: str) -> Any:
+        (row,) = await self.store.sql(
+            "select incident.* from incident join endpoint on endpoint.id = endpoint_id"
+            " where name = :name order by opened_at desc limit 1",
+            name=name,
+        )
+        return row
+
+
+@pytest.fixture
+async def desk(store: Store) -> Desk:
+    desk = Desk(store)
+    await desk.watch("shop")
+    return desk
+
+
+def mute(desk: Desk, *names: str, minutes: float = 60, kind: str = mutes.MAINTENANCE, **labels: str) -> Any:
+    return mutes.add(
+        desk.db,
+        kind=kind,
+        endpoints=names,
+        labels=labels,
+        starts_at=desk.now,
+        ends_at=desk.now + timedelta(minutes=minutes),
+        reason="move",
+        by="ada",
+    )
+
+
+async def test_an_incident_is_told_when_it_opens_and_when_it_ends_and_a_replay_tells_nothing(desk: Desk) -> None:
+    await desk.see(DOWN, "shop")
+    assert await desk.told() == [("chat", "opened", "shop")]
+    await desk.see(DOWN, "shop")
+    await desk.passes(60)
+    assert await desk.told() == []
+    await desk.see(UP, "shop")
+    assert await desk.told() == [("chat", "closed", "shop")]
+    await desk.passes(60)
+    assert await desk.told() == []
+    row = await desk.incident("shop")
+    assert (row.ended_at, row.reconsider_at, row.muted) == (NOON + timedelta(hours=1), None, None)
+
+
+async def test_an_incident_that_opened_and_closed_in_one_batch_is_told_as_both(desk: Desk) -> None:
+    down, up = desk.seen("shop", DOWN, "x"), replace(desk.seen("shop", UP, "x"), report_id=UUID(int=5))
+    await desk.see(UP, "shop")
+    async with desk.db.begin() as connection:
+        both = [Observed(endpoint_id=endpoint_id("shop"), seen=each) for each in (down, up)]
+        changes = await incidents.record(connection, both, desk.policy, desk.now)
+    assert [each.transition.kind.value for each in changes] == ["opened", "closed"]
+    assert await desk.told() == [("chat", "opened", "shop"), ("chat", "closed", "shop")]
+
+
+async def test_maintenance_mutes_telling_and_what_lasts_longer_is_told_afterwards(desk: Desk) -> None:
+    await mute(desk, "shop", minutes=60)
+    await desk.see(DOWN, "shop")
+    assert await desk.told() == []
+    row = await desk.incident("shop")
+    assert (row.muted, row.muted_until) == ("maintenance: move", NOON + timedelta(hours=1))
+    await desk.passes(59)
+    assert await desk.told() == []
+    await desk.passes(1)
+    assert await desk.told() == [("chat", "opened", "shop")]
+    assert (await desk.incident("shop")).muted is None
+
+
+async def test_what_ends_before_the_maintenance_does_is_told_to_nobody(desk: Desk) -> None:
+    await mute(desk)
+    await desk.see(DOWN, "shop")
+    await desk.see(UP, "shop")
+    await desk.passes(120)
+    assert await desk.told() == []
+
+
+async def test_a_resolution_is_told_in_the_middle_of_a_mute(desk: Desk) -> None:
+    await desk.see(DOWN, "shop")
+    await mute(desk, kind=mutes.DEPLOY)
+    await desk.see(UP, "shop")
+    assert [kind for _, kind, _ in await desk.told()] == ["opened", "closed"]
+
+
+async def test_a_mute_by_labels_is_for_those_who_bear_them(desk: Desk) -> None:
+    await desk.watch("shop", "search", labels={"team": "pay"})
+    await endpoints.sync(desk.db, [endpoint("shop", labels={"team": "pay"}), endpoint("search")])
+    await mute(desk, team="pay")
+    await desk.see(DOWN, "shop", "search")
+    assert await desk.told() == [("chat", "opened", "search")]
+
+
+async def test_a_mute_that_is_ended_early_ends_at_once(desk: Desk) -> None:
+    desk.now = datetime.now(UTC)
+    identity = await mute(desk)
+    await desk.see(DOWN, "shop")
+    assert [each.reason for each in await mutes.coming(desk.db)] == ["move"]
+    assert await mutes.end(desk.db, "nothing") is None
+    ended = await mutes.end(desk.db, str(identity)[:8])
+    assert ended is not None
+    assert await mutes.coming(desk.db) == ()
+    await desk.passes(0.1)
+    assert await desk.told() == [("chat", "opened", "shop")]
+
+
+async def test_a_mute_for_nobody_is_refused(desk: Desk) -> None:
+    with pytest.raises(mutes.NobodyMeant, match="shp"):
+        await mute(desk, "shp")
+
+
+async def test_a_recurring_window_of_the_configuration_mutes(desk: Desk) -> None:
+    noon = MaintenanceWindow(name="lunch", zone="Europe/Berlin", at_minute=780, lasts_s=1800)
+    desk.policy = replace(desk.policy, windows=(noon,))
+    await desk.see(DOWN, "shop")
+    row = await desk.incident("shop")
+    assert (row.muted, row.muted_until) == ("maintenance lunch", NOON + timedelta(minutes=30))
+    await desk.passes(30)
+    assert await desk.told() == [("chat", "opened", "shop")]
+
+
+async def test_windows_are_stored_for_who_only_reads(desk: Desk) -> None:
+    lunch = MaintenanceWindow(name="lunch", zone="Europe/Berlin", at_minute=780, lasts_s=1800, labels={"team": "pay"})
+    night = replace(lunch, name="night", at_minute=120, month_days=(-1,))
+    await mutes.sync_windows(desk.db, [night, lunch])
+    assert await mutes.stored_windows(desk.db) == (lunch, night)
+    await mutes.sync_windows(desk.db, [replace(night, zone="UTC")])
+    assert await mutes.stored_windows(desk.db) == (replace(night, zone="UTC"),)
+
+
+async def test_whoever_acknowledges_ends_reminders_and_escalation(desk: Desk) -> None:
+    boss = Route(channel="boss", after_s=900)
+    desk.policy = replace(desk.policy, routes=(replace(CHAT, remind_every_s=600), boss))
+    await desk.see(DOWN, "shop")
+    await desk.passes(10)
+    await desk.passes(5)
+    assert await desk.told() == [
+        ("chat", "opened", "shop"),
+        ("chat", "reminder", "shop"),
+        ("boss", "escalated", "shop"),
+    ]
+    assert await incidents.acknowledge(desk.db, ["shop", "nobody"], by="ada") == ("shop",)
+    await incidents.acknowledge(desk.db, ["shop"], by="bob")
+    assert (await desk.incident("shop")).acknowledged_by == "ada"
+    await desk.passes(600)
+    assert await desk.told() == []
+    await desk.see(UP, "shop")
+    assert sorted(await desk.told()) == [("boss", "closed", "shop"), ("chat", "closed", "shop")]
+    assert await incidents.acknowledge(desk.db, ["shop"], by="ada") == ()
+
+
+async def test_what_is_acknowledged_in_time_is_not_escalated(desk: Desk) -> None:
+    desk.policy = replace(desk.policy, routes=(Route(channel="boss", after_s=900),))
+    await desk.see(DOWN, "shop")
+    await incidents.acknowledge(desk.db, ["shop"], by="ada")
+    await desk.passes(20)
+    await desk.see(UP, "shop")
+    assert await desk.told() == []
+
+
+async def test_a_snooze_mutes_until_its_end(desk: Desk) -> None:
+    await desk.see(DOWN, "shop")
+    await desk.told()
+    assert await incidents.snooze(desk.db, ["shop"], timedelta(hours=1)) == ("shop",)
+    await desk.store.sql("update incident set snoozed_until = :at", at=NOON + timedelta(hours=1))
+    desk.policy = replace(desk.policy, routes=(CHAT, Route(channel="late")))
+    await desk.passes(30)
+    assert await desk.told() == []
+    assert (await desk.incident("shop")).muted == "snoozed"
+    await desk.passes(30)
+    assert await desk.told() == [("late", "opened", "shop")]
+    await incidents.snooze(desk.db, ["shop"], None)
+    assert (await desk.incident("shop")).snoozed_until is None
+
+
+async def test_nobody_is_told_of_what_a_parent_explains_until_the_parent_is_well(desk: Desk) -> None:
+    await desk.watch("gateway", "shop", shop=EndpointOptions(depends_on=("gateway",)))
+    await desk.see(DOWN, "gateway")
+    await desk.see(DOWN, "shop")
+    assert await desk.told() == [("chat", "opened", "gateway")]
+    assert (await desk.incident("shop")).muted == "gateway is not well, which it depends on"
+    await desk.see(UP, "gateway")
+    await desk.passes(1)
+    assert await desk.told() == [("chat", "closed", "gateway"), ("chat", "opened", "shop")]
+
+
+async def test_a_parent_that_begins_to_fail_mutes_no_end(desk: Desk) -> None:
+    await desk.watch("gateway", "shop", shop=EndpointOptions(depends_on=("gateway",)))
+    await desk.see(DOWN, "shop")
+    await desk.see(DOWN, "gateway")
+    await desk.see(UP, "shop")
+    assert await desk.told() == [
+        ("chat", "opened", "shop"),
+        ("chat", "opened", "gateway"),
+        ("chat", "closed", "shop"),
+    ]
+
+
+def fleet(number: int) -> Sequence[str]:
+    return [f"shop-{each:03}" for each in range(number)]
+
+
+async def test_a_hundred_that_fail_at_once_are_one_message_and_one_when_it_is_over(desk: Desk) -> None:
+    names = fleet(100)
+    await desk.watch(*names)
+    await desk.see(DOWN, *names[:50])
+    await desk.see(DOWN, *names[50:])
+    assert await desk.told() == [("chat", "outage-opened", "all endpoints")]
+    assert (await desk.incident("shop-099")).muted == "told as one outage"
+    await desk.passes(5)
+    assert await desk.told() == []
+    await desk.passes(6)
+    assert await desk.told() == [("chat", "outage-changed", "all endpoints")]
+    await desk.see(UP, *names[3:])
+    await desk.passes(1)
+    await desk.attend()
+    over, *rest = await desk.told()
+    assert over == ("chat", "outage-closed", "all endpoints")
+    assert sorted(rest) == [("chat", "opened", name) for name in names[:3]]
+    await desk.see(UP, *names[:3])
+    assert await desk.told() == [("chat", "closed", name) for name in names[:3]]
+    await desk.passes(60)
+    assert await desk.told() == []
+
+
+async def test_workers_that_see_the_outage_one_by_one_tell_no_more_than_make_none(desk: Desk) -> None:
+    names = fleet(10)
+    await desk.watch(*names)
+    desk.policy = replace(desk.policy, rules=Rules(fail_after=3, recover_after=2))
+    for _ in range(3):
+        for name in names:
+            await desk.see(DOWN, name)
+        desk.now += timedelta(minutes=1)
+    assert await desk.told() == [("chat", "outage-opened", "all endpoints")]
+
+
+async def test_groups_are_told_apart(desk: Desk) -> None:
+    desk.policy = replace(desk.policy, alerting=Alerting(mass_after=3, group_by=("team",)))
+    pay, find = fleet(3), [f"find-{each}" for each in range(3)]
+    await endpoints.sync(
+        desk.db,
+        [endpoint(name, labels={"team": team}) for team, names in (("pay", pay), ("find", find)) for name in names],
+    )
+    await desk.see(DOWN, *pay, *find[:2])
+    assert sorted(await desk.told()) == [
+        ("chat", "opened", "find-0"),
+        ("chat", "opened", "find-1"),
+        ("chat", "outage-opened", "team=pay"),
+    ]
+
+
+async def test_children_of_one_parent_make_no_outage(desk: Desk) -> None:
+    names = fleet(20)
+    await desk.watch("gateway", *names, **{name: EndpointOptions(depends_on=("gateway",)) for name in names})
+    await desk.see(DOWN, "gateway", *names)
+    assert await desk.told() == [("chat", "opened", "gateway")]
+
+
+async def test_what_is_in_maintenance_makes_no_outage(desk: Desk) -> None:
+    names = fleet(8)
+    await desk.watch(*names)
+    await mute(desk, *names[:4])
+    await desk.see(DOWN, *names)
+    assert [kind for _, kind, _ in await desk.told()] == ["opened"] * 4
+
+
+async def test_an_outage_that_somebody_acknowledges_is_not_repeated(desk: Desk) -> None:
+    names = fleet(5)
+    desk.policy = replace(desk.policy, routes=(replace(CHAT, remind_every_s=600),))
+    await desk.watch(*names)
+    await desk.see(DOWN, *names)
+    await desk.passes(10)
+    assert [kind for _, kind, _ in await desk.told()] == ["outage-opened", "reminder"]
+    await incidents.acknowledge(desk.db, names[:1], by="ada")
+    await desk.passes(60)
+    assert await desk.told() == []
+
+
+async def test_an_endpoint_that_is_removed_ends_for_those_who_heard_of_it(desk: Desk) -> None:
+    await desk.see(DOWN, "shop")
+    await desk.watch("other")
+    desk.now = datetime.now(UTC) + timedelta(minutes=1)
+    await desk.attend()
+    assert await desk.told() == [("chat", "opened", "shop"), ("chat", "closed", "shop")]
+    ((title,),) = await desk.store.sql("select payload ->> 'title' from notice order by number desc limit 1")
+    assert title == "shop is no longer watched"
+
+
+async def test_an_endpoint_has_rules_of_its_own(desk: Desk) -> None:
+    await desk.watch("shop", shop=EndpointOptions(fail_after=3))
+    for _ in range(3):
+        await desk.see(DOWN, "shop")
+    assert len(await desk.store.sql("select 1 from transition")) == 1
+    assert await desk.told() == [("chat", "opened", "shop")]
+
+
+async def test_a_state_that_cannot_be_read_begins_anew(desk: Desk) -> None:
+    await desk.see(UP, "shop")
+    await desk.store.sql("""update endpoint_state set incident = '{"streak": 7}'""")
+    await desk.see(DOWN, "shop")
+    assert await desk.told() == [("chat", "opened", "shop")]
+
+
+async def test_two_workers_that_attend_at_once_tell_once(desk: Desk) -> None:
+    await mute(desk)
+    await desk.see(DOWN, "shop")
+    desk.now += timedelta(hours=1)
+    async with desk.db.begin() as first:
+        await first.exec_driver_sql("select 1 from incident for update")
+        assert await incidents.attend(desk.db, desk.policy, desk.now) == 0
+    assert await incidents.attend(desk.db, desk.policy, desk.now) == 1
+    assert await desk.told() == [("chat", "opened", "shop")]
+
+
+async def test_a_transaction_that_is_rolled_back_tells_nobody(desk: Desk) -> None:
+    desk.policy = replace(desk.policy, routes=(CHAT, Route(channel="a\x00b")))
+    with pytest.raises(DBAPIError):
+        await desk.see(DOWN, "shop")
+    assert await desk.told() == []
+    assert await queries.incidents(desk.db) == ()
+
+
+async def test_open_incidents_come_first_and_stand_in_the_fleet(desk: Desk) -> None:
+    await desk.watch("a", "b")
+    await desk.see(DOWN, "a")
+    desk.now += timedelta(minutes=5)
+    await desk.see(DOWN, "b")
+    await desk.see(UP, "b")
+    first, second = await queries.incidents(desk.db)
+    assert (first.endpoint_name, second.endpoint_name) == ("a", "b")
+    assert [row.incident for row in await queries.fleet(desk.db)] == [first, None]
