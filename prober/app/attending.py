@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from prober.clock import Clock
 from prober.incidents.policy import AlertPolicy
-from prober.storage import incidents, mutes, outages
+from prober.storage import incidents, outages
 
 EVERY_S: Final = 1.0
 RELEASE_EVERY_S: Final = 30.0
@@ -32,7 +32,3 @@ class Attending:
         if self._clock.monotonic() - self._released_at >= RELEASE_EVERY_S:
             await outages.release(self._db)
             self._released_at = self._clock.monotonic()
-
-    async def keep_windows(self) -> None:
-        """Store the recurring windows of the configuration for whoever only reads the database, if they are others."""
-        await mutes.sync_windows(self._db, self._policy().windows)

@@ -13,7 +13,8 @@ from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.model import ProbeReport
-from prober.app import channels, references
+from prober.app import attending, channels, references
+from prober.app.attending import Attending
 from prober.app.background import DaemonExecutor
 from prober.app.confirming import Confirming
 from prober.app.delivering import Delivery
@@ -34,7 +35,7 @@ from prober.probing.cycle import Policy
 from prober.probing.scheduler import TICK_JITTER_S, TICK_S
 from prober.secrets.vault import Vault
 from prober.settings import Settings
-from prober.storage import endpoints
+from prober.storage import endpoints, mutes
 from prober.storage.schedule import Claim
 from prober.vitals import Vitals
 
@@ -102,6 +103,7 @@ class Monitor:
         self._housekeeping = Housekeeping(db, settings=lambda: self._settings, clock=clock)
         self._measuring = Measuring(db, settings=settings, vitals=self._vitals, clock=clock, executor=self._executor)
         self._confirming = Confirming(db, FunctionLogs(self._logs_executor))
+        self._attending = Attending(db, policy=self._alerts, clock=clock)
         self._timer = AsyncIOScheduler(timezone="UTC")
         self._self_watch = SelfWatch(
             db=db,
@@ -163,6 +165,7 @@ class Monitor:
         yield _every(TICK_S, TICK_JITTER_S), "claiming due probes", self._tick
         yield _every(LOOKS_EVERY_S), "making and dropping partitions", self._housekeeping.keep
         yield _every(LOOKS_EVERY_S), "rolling up figures", self._housekeeping.roll_up
+        yield _every(attending.EVERY_S), "attending to incidents", self._attending.attend
         if self._following is not None:
             yield _every(FOLLOW_EVERY_S), "following the configuration file", self._follow
         yield _every(CENSUS_EVERY_S), "counting the endpoints", self._measuring.count
@@ -235,10 +238,11 @@ class Monitor:
             log.warning("%s", sentence)
 
     async def _write_configured(self, settings: Settings) -> None:
-        """Let the database know the endpoints and the channels; what is not named any more goes with its owner."""
+        """Let the database know endpoints, windows and channels; what is not named any more goes with its owner."""
         owns = self._following is not None and self._following.owns_endpoints
         if owns:
             await self._write_endpoints(settings)
+            await mutes.sync_windows(self._db, settings.maintenance)
         await channels.register(self._db, settings, owns=owns)
 
     async def _write_endpoints(self, settings: Settings) -> None:
