@@ -1,56 +1,58 @@
-"""What is published can be read back from CloudWatch."""
+"""What is published comes through a gate with the limits of CloudWatch, and can be read back."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from checks.model import CheckResult, Opener, Opening, Outcome, ProbeReport, Verdict
-from checks.spec import Era, Transport
+from checks.model import Verdict
 from prober.clock import SystemClock
 from prober.metrics.cloudwatch import CloudWatch, open_client
+from prober.metrics.publishing import Publisher
+from prober.settings import MetricSet
+from prober.vitals import Vitals
+from tests.integration.metrics.gate import Gate, problems_of
+from tests.unit.metrics.reports import report
 
 NAMESPACE = "McpProber/Test"
 
 
+class Route:
+    """A client whose way to CloudWatch can be mended."""
+
+    def __init__(self, url: str) -> None:
+        self.client: Any = open_client("eu-central-1", url)
+
+    def put_metric_data(self, **request: Any) -> Any:
+        return self.client.put_metric_data(**request)
+
+
+Publishing = Callable[[Route], Publisher]
+
+
 @pytest.fixture
-def executor() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(1) as pool:
-        yield pool
+def vitals() -> Vitals:
+    return Vitals()
 
 
-def report(endpoint: str, at: datetime, *, ms: float, verdict: Verdict = Verdict.UP) -> ProbeReport:
-    opener = Opener(
-        transport=Transport.STREAMABLE_HTTP,
-        era=Era.HANDSHAKE,
-        protocol_version="2025-11-25",
-        reason="it answered",
-        chosen_at=at,
-    )
-    return ProbeReport(
-        endpoint=endpoint,
-        slot=at,
-        started_at=at,
-        duration_ms=ms,
-        verdict=verdict,
-        opening=Opening(opener=opener),
-        results=(CheckResult(check="lifecycle", outcome=Outcome.PASS, summary="", ms=ms),),
-    )
+@pytest.fixture
+def publishing(executor: ThreadPoolExecutor, vitals: Vitals) -> Publishing:
+    def make(route: Route) -> Publisher:
+        sink = CloudWatch(route, NAMESPACE, executor, vitals)
+        return Publisher(sink, location="eu", clock=SystemClock(), vitals=vitals, alive=lambda: True)
+
+    return make
 
 
-def read_back(client: Any, metric: str, endpoint: str, statistic: str, at: datetime) -> list[float]:
+def read_back(route: Route, metric: str, name: str, value: str, statistic: str, at: datetime) -> list[float]:
     query = {
-        "Metric": {
-            "Namespace": NAMESPACE,
-            "MetricName": metric,
-            "Dimensions": [{"Name": "Endpoint", "Value": endpoint}],
-        },
+        "Metric": {"Namespace": NAMESPACE, "MetricName": metric, "Dimensions": [{"Name": name, "Value": value}]},
         "Period": 60,
         "Stat": statistic,
     }
-    answer = client.get_metric_data(
+    answer = route.client.get_metric_data(
         MetricDataQueries=[{"Id": "q", "MetricStat": query}],
         StartTime=at - timedelta(minutes=10),
         EndTime=at + timedelta(minutes=10),
@@ -59,48 +61,89 @@ def read_back(client: Any, metric: str, endpoint: str, statistic: str, at: datet
     return values
 
 
-async def test_measurements_come_back_with_their_counts(aws_url: str, executor: ThreadPoolExecutor) -> None:
-    client = open_client("eu-central-1", aws_url)
-    cloudwatch = CloudWatch(client, NAMESPACE, executor, SystemClock())
+async def test_measurements_come_back_with_their_counts(gate: Gate, publishing: Publishing) -> None:
+    route = Route(gate.url)
+    publisher = publishing(route)
     at = datetime.now(UTC).replace(second=5)
     for ms in (10.0, 10.0, 40.0):
-        cloudwatch.add(report("orders", at, ms=ms))
-    cloudwatch.add(report("billing", at, ms=5.0, verdict=Verdict.DOWN))
-    await cloudwatch.flush()
-    assert (cloudwatch.failures, cloudwatch.dropped) == (0, 0)
-    assert read_back(client, "HandshakeMs", "orders", "Average", at) == [20.0]
-    assert read_back(client, "HandshakeMs", "orders", "SampleCount", at) == [3.0]
-    assert read_back(client, "Up", "orders", "Minimum", at) == [1.0]
-    assert read_back(client, "Up", "billing", "Maximum", at) == [0.0]
+        publisher.add(report(endpoint="orders", at=at, ms=ms), MetricSet.FULL)
+    publisher.add(report(endpoint="billing", at=at, verdict=Verdict.DOWN), MetricSet.MINIMAL)
+    await publisher.flush()
+    assert gate.refused == []
+    assert len(gate.puts()) == 1
+    assert read_back(route, "HandshakeMs", "Endpoint", "orders", "Average", at) == [20.0]
+    assert read_back(route, "HandshakeMs", "Endpoint", "orders", "SampleCount", at) == [3.0]
+    assert read_back(route, "Up", "Endpoint", "billing", "Maximum", at) == [0.0]
+    assert read_back(route, "HandshakeMs", "Endpoint", "billing", "SampleCount", at) == []
+    assert read_back(route, "Probes", "Location", "eu", "Sum", at) == [4.0]
+    assert sum(read_back(route, "Heartbeat", "Location", "eu", "Sum", at)) == 1
 
 
-async def test_five_hundred_endpoints_with_odd_names_are_taken(aws_url: str, executor: ThreadPoolExecutor) -> None:
-    client = open_client("eu-central-1", aws_url)
-    cloudwatch = CloudWatch(client, NAMESPACE, executor, SystemClock())
+async def test_a_hundred_endpoints_are_one_compressed_call(gate: Gate, publishing: Publishing) -> None:
+    publisher = publishing(Route(gate.url))
+    at = datetime.now(UTC)
+    for number in range(100):
+        for second in range(3):
+            publisher.add(report(endpoint=f"e{number}", at=at, ms=number + second / 7), MetricSet.STANDARD)
+    await publisher.flush()
+    (call,) = gate.puts()
+    assert (call.encoding, len(call.data) > 800, call.size < 20_000) == ("gzip", True, True)
+    assert gate.refused == []
+
+
+async def test_whatever_a_name_is_no_call_is_refused_for_it(gate: Gate, publishing: Publishing, vitals: Vitals) -> None:
+    publisher = publishing(Route(gate.url))
     at = datetime.now(UTC)
     for number in range(500):
-        cloudwatch.add(report(f"bücher \x00 {number} {'x' * number * 4}", at, ms=float(number)))
-    await cloudwatch.flush()
-    assert (cloudwatch.failures, cloudwatch.dropped) == (0, 0)
+        name = f"bücher \x00\u2028 {number} {'x' * number * 4}"
+        publisher.add(report(endpoint=name, at=at, ms=float(number)), MetricSet.FULL)
+    publisher.add(report(endpoint=": ", at=at), MetricSet.FULL)
+    await publisher.flush()
+    assert gate.refused == []
+    assert {"metrics_failures", "metrics_dropped"}.isdisjoint(name for name, _ in vitals.counters)
+    assert len({each["Dimensions"][0]["Value"] for call in gate.puts() for each in call.data}) == 502
 
 
-class Route:
-    """A client whose way to CloudWatch can be mended."""
-
-    def __init__(self, url: str) -> None:
-        self.client = open_client("eu-central-1", url)
-
-    def put_metric_data(self, **request: Any) -> Any:
-        return self.client.put_metric_data(**request)
-
-
-async def test_metrics_wait_until_cloudwatch_is_there_again(aws_url: str, executor: ThreadPoolExecutor) -> None:
-    route = Route("http://127.0.0.1:9")
-    cloudwatch = CloudWatch(route, NAMESPACE, executor, SystemClock())
+async def test_more_than_a_call_takes_is_spread_over_as_few_as_can_be(gate: Gate, publishing: Publishing) -> None:
+    publisher = publishing(Route(gate.url))
     at = datetime.now(UTC)
-    cloudwatch.add(report("patient", at, ms=1.0))
-    await cloudwatch.flush()
-    assert cloudwatch.failures == 1
-    route.client = open_client("eu-central-1", aws_url)
-    await cloudwatch.flush()
-    assert read_back(route.client, "Up", "patient", "SampleCount", at) == [1.0]
+    for number in range(1, 5001):
+        publisher.add(report(endpoint=f"e{number % 200}", at=at, ms=1 / number), MetricSet.STANDARD)
+    await publisher.flush()
+    assert gate.refused == []
+    assert len(gate.puts()) == 2
+
+
+async def test_metrics_wait_until_cloudwatch_is_there_again(gate: Gate, publishing: Publishing, vitals: Vitals) -> None:
+    route = Route("http://127.0.0.1:9")
+    publisher = publishing(route)
+    at = datetime.now(UTC)
+    publisher.add(report(endpoint="patient", at=at), MetricSet.MINIMAL)
+    await publisher.flush()
+    assert vitals.counters["metrics_failures", ""] == 1
+    route.client = open_client("eu-central-1", gate.url)
+    await publisher.flush()
+    assert read_back(route, "Up", "Endpoint", "patient", "SampleCount", at) == [1.0]
+
+
+def test_the_gate_knows_what_cloudwatch_refuses() -> None:
+    datum = {
+        "MetricName": "Up",
+        "Dimensions": [{"Name": "Endpoint", "Value": "orders"}],
+        "Timestamp": datetime.now(UTC).timestamp(),
+        "Unit": "None",
+        "Values": [1.0],
+        "Counts": [1.0],
+    }
+    assert list(problems_of({"Namespace": "Mine", "MetricData": [datum]}, 100)) == []
+    for change in (
+        {"Values": [float(each) for each in range(151)], "Counts": [1.0] * 151},
+        {"Values": [2.0**361]},
+        {"Timestamp": 0},
+        {"Unit": "Moons"},
+        {"Dimensions": [{"Name": "Endpoint", "Value": "bücher"}]},
+        {"Dimensions": [{"Name": "Endpoint", "Value": "x" * 1025}]},
+    ):
+        assert list(problems_of({"Namespace": "Mine", "MetricData": [{**datum, **change}]}, 100)), change
+    assert list(problems_of({"Namespace": "Mine", "MetricData": [datum] * 1001}, 100))
+    assert list(problems_of({"Namespace": "Mine", "MetricData": [datum]}, 1_000_001))
