@@ -82,17 +82,18 @@ async def points(connection: AsyncConnection, endpoint: UUID, *, hours: float = 
 
 
 async def bars(
-    connection: AsyncConnection, endpoints: Sequence[UUID] | None = None, *, days: int = 90
+    connection: AsyncConnection, endpoints: Sequence[UUID], *, days: int = 90
 ) -> Mapping[UUID, tuple[Day, ...]]:
-    """The last days of these endpoints, or of all, oldest first; days without a slot, and endpoints without a day, are
-    left out."""
+    """The last days of these endpoints, oldest first. Days without a slot and endpoints without a day are left out."""
     found: dict[UUID, list[Day]] = {}
-    chosen = "" if endpoints is None else _CHOSEN
-    statement = text(f"{_BARS.format(chosen=chosen)} order by day")
-    for row in await connection.execute(statement, {"days": days} | _choice(endpoints)):
-        slots = Slots(up=row.up, degraded=row.degraded, down=row.down, unknown=row.unknown)
-        found.setdefault(row.endpoint_id, []).append(Day(day=row.day, slots=slots))
+    for endpoint, *bar in await connection.execute(_BARS, {"endpoints": list(endpoints), "days": days}):
+        found.setdefault(endpoint, []).append(_day(*bar))
     return {endpoint: tuple(each) for endpoint, each in found.items()}
+
+
+async def bars_together(connection: AsyncConnection, *, days: int = 90) -> tuple[Day, ...]:
+    """The last days of all endpoints together, oldest first; days without a slot are left out."""
+    return tuple(_day(*bar) for bar in await connection.execute(_BARS_TOGETHER, {"days": days}))
 
 
 async def figures(
@@ -114,6 +115,10 @@ async def figures(
     )
 
 
+def _day(day: date, up: int, degraded: int, down: int, unknown: int) -> Day:
+    return Day(day=day, slots=Slots(up=up, degraded=degraded, down=down, unknown=unknown))
+
+
 def _choice(endpoints: Sequence[UUID] | None) -> dict[str, Any]:
     return {} if endpoints is None else {"endpoints": list(endpoints)}
 
@@ -132,10 +137,21 @@ _POINTS: Final = text(
     order by slot desc limit :most
     """
 )
-_BARS: Final = """
+_BARS: Final = text(
+    """
     select endpoint_id, day, up, degraded, down, unknown from figures_day
-    where day > (now() at time zone 'utc')::date - cast(:days as integer) {chosen}
-"""
+    where endpoint_id = any(cast(:endpoints as uuid[]))
+      and day > (now() at time zone 'utc')::date - cast(:days as integer)
+    order by endpoint_id, day
+    """
+)
+_BARS_TOGETHER: Final = text(
+    """
+    select day, sum(up), sum(degraded), sum(down), sum(unknown) from figures_day
+    where day > (now() at time zone 'utc')::date - cast(:days as integer)
+    group by day order by day
+    """
+)
 
 # `whole` days begin at midnight, so an hour is of one of them when its day is.
 _PARTS: Final = """

@@ -57,16 +57,21 @@ async def test_bars_are_of_one_of_many_or_of_all_endpoints(past: Past) -> None:
     today = past.hour.date()
     async with past.db.connect() as connection:
         one = await series.bars(connection, [shop])
-        many = await series.bars(connection, [shop, mill])
-        whole = await series.bars(connection)
+        many = await series.bars(connection, [shop, mill, bank])
+        none = await series.bars(connection, [])
+        whole = await series.bars_together(connection)
     assert {bar.day: bar.slots for bar in one[shop] if bar.day <= today} == {
         today - 89 * DAY: Slots(degraded=1),
         today - DAY: Slots(up=1, down=1),
         today: Slots(up=1),
     }
-    assert many == one
-    assert set(whole) == {shop, bank}
-    assert [bar.slots.uptime for bar in whole[bank]] == [None]
+    assert (many[shop], set(many), none) == (one[shop], {shop, bank}, {})
+    assert [bar.slots.uptime for bar in many[bank]] == [None]
+    assert {bar.day: bar.slots for bar in whole if bar.day <= today} == {
+        today - 89 * DAY: Slots(degraded=1),
+        today - DAY: Slots(up=1, down=1),
+        today: Slots(up=1, unknown=1),
+    }
 
 
 async def test_figures_of_any_span_are_those_of_its_reports(past: Past) -> None:
