@@ -10,9 +10,10 @@ from starlette.responses import Response
 
 from checks.catalog import CHECKS
 from dashboard import views
+from dashboard.prober_state import prober_view
 from dashboard.rendering import page
 from dashboard.services import WithServices
-from prober.storage import queries
+from prober.storage import queries, workers
 
 router = APIRouter(include_in_schema=False)
 
@@ -24,7 +25,11 @@ _READ: Final = ["GET", "HEAD"]
 @router.api_route("/", methods=_READ)
 async def fleet(request: Request, services: WithServices) -> Response:
     rows = await queries.fleet(services.db)
-    return page(request, "fleet.html", section="fleet", live="", fleet=views.fleet_view(rows, services.clock.now()))
+    async with services.db.connect() as connection:
+        prober = await workers.how_they_do(connection)
+    now = services.clock.now()
+    view = views.fleet_view(rows, now, prober_view(prober, now))
+    return page(request, "fleet.html", section="fleet", live="", fleet=view)
 
 
 @router.api_route("/endpoints/{name:path}", methods=_READ)

@@ -22,6 +22,7 @@ from dashboard.charts import PHASES, Bar, Column, LatencyChart, Sparkline, bars,
 from dashboard.cold_starts import ColdView, cold_view
 from dashboard.evidence import ReportView, report_view, transport_name
 from dashboard.long_run import LongRunView, fleet_percentile, fleet_uptime, long_run_view
+from dashboard.prober_state import UNTOLD, ProberView
 from dashboard.sentinels import SentinelView, sentinel_views
 from dashboard.tool_lists import ToolListsView, tool_lists_view
 from dashboard.wording import absolute, ago, counted, milliseconds, short, span
@@ -136,6 +137,7 @@ class FleetView:
     newest: Moment | None
     stale: str
     """Why what is shown may no longer be true; empty when it is current."""
+    prober: ProberView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -240,8 +242,8 @@ def probe_href(report: UUID) -> str:
     return f"/probes/{report}"
 
 
-def fleet_view(fleet: Sequence[FleetRow], now: datetime) -> FleetView:
-    """The whole fleet, worst first."""
+def fleet_view(fleet: Sequence[FleetRow], now: datetime, prober: ProberView = UNTOLD) -> FleetView:
+    """The whole fleet, worst first, and how the prober does that looked."""
     counts = {verdict: sum(row.verdict is verdict for row in fleet if row.enabled) for verdict in Verdict}
     bad = counts[Verdict.DOWN] + counts[Verdict.DEGRADED]
     slots = [row.slot for row in fleet if row.slot is not None]
@@ -260,7 +262,8 @@ def fleet_view(fleet: Sequence[FleetRow], now: datetime) -> FleetView:
         incidents=tuple(_incident(each, now) for each in still_open[:FLEET_INCIDENTS]),
         more_incidents=f"and {counted(more, 'more open incident')}" if more > 0 else "",
         newest=_moment(max(slots), now) if slots else None,
-        stale=_staleness(fleet, now),
+        stale=prober.silent or _staleness(fleet, now),
+        prober=prober,
     )
 
 

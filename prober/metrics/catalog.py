@@ -69,8 +69,11 @@ class EndpointMetric:
     read: Reading
 
     def values(self, report: ProbeReport) -> Iterator[float]:
-        """What the report says, without what CloudWatch refuses. A probe that could not observe says nothing."""
-        return iter(()) if report.verdict is Verdict.UNKNOWN else _published(self.read(report))
+        """What the report says, without what CloudWatch refuses. A probe that could not observe says nothing, and one
+        of a prober that was held up nothing of times."""
+        if report.verdict is Verdict.UNKNOWN or (self.unit is Unit.MILLISECONDS and report.observer.is_late):
+            return iter(())
+        return _published(self.read(report))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +91,9 @@ class FleetMetric:
     """Name and value of the label by which Prometheus tells metrics of one series apart."""
 
     def values(self, report: ProbeReport) -> Iterator[float]:
-        """What the report adds to it, without what CloudWatch refuses."""
+        """What the report adds to it, without what CloudWatch refuses; no times of a prober that was held up."""
+        if self.unit is Unit.MILLISECONDS and report.observer.is_late:
+            return iter(())
         return _published(self.read(report) if self.read is not None else ())
 
 

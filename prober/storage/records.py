@@ -182,7 +182,8 @@ class Learnt:
     @staticmethod
     def of(found: ProbeReport, claim: Claim) -> "Learnt":
         opening, answer = found.opening, first_answer_ms(found.opening)
-        warm = None if is_cold(found) or not opening.established else first_wait_ms(opening)
+        is_measured = opening.established and not is_cold(found) and not found.observer.is_late
+        warm = first_wait_ms(opening) if is_measured else None
         stream = log_stream(opening.exchanges[0]) if opening.exchanges else None
         is_new_stream = stream is not None and stream not in claim.history.log_streams
         return Learnt(
