@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import getpass
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
@@ -16,6 +15,7 @@ from checks.proofs import counted
 from checks.text import clean
 from prober.cli.database import add_database_arguments, database_url, named_failures
 from prober.cli.errors import CommandError, ExitCode
+from prober.cli.person import at_the_prompt
 from prober.storage import accepted_tools, database, migrations
 from prober.storage.accepted_tools import FIRST_SEEN, NoSuchEndpoint, NotAccepted, ToolLists
 
@@ -84,7 +84,7 @@ def _show(url: str, options: argparse.Namespace) -> int:
 
 def _accept(url: str, options: argparse.Namespace) -> int:
     def accepting(db: AsyncEngine) -> Awaitable[Inventory]:
-        return accepted_tools.accept(db, options.name, by=_user(), fingerprint=options.fingerprint)
+        return accepted_tools.accept(db, options.name, by=at_the_prompt(), fingerprint=options.fingerprint)
 
     accepted = _in_database(url, accepting)
     print(f"{clean(options.name, 60)}: changes are measured by {_named(accepted)}")
@@ -105,14 +105,6 @@ def _in_database(url: str, work: Callable[[AsyncEngine], Awaitable[_Found]]) -> 
         raise CommandError(str(missing), "mcp-prober endpoints lists those that are") from None
     except NotAccepted as refused:
         raise CommandError(str(refused), "see: mcp-prober baseline show NAME") from None
-
-
-def _user() -> str:
-    """Who runs the command, as the system knows him."""
-    try:
-        return f"{getpass.getuser()}, at the prompt"
-    except (OSError, KeyError):  # a container may run as a number without a name
-        return "somebody at the prompt"
 
 
 def _lines(name: str, lists: ToolLists) -> Iterator[str]:

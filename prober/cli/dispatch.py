@@ -21,6 +21,7 @@ COMMANDS: Final[dict[str, str]] = {
     "config": "check a configuration file, or print its JSON Schema",
     "endpoints": "list the registered endpoints with their verdicts",
     "baseline": "show or accept the list of tools that changes are measured by",
+    "channels": "list the channels with their state, or send one a test notice",
     "cloudwatch": "what metrics cost in CloudWatch, and alarms and a dashboard on them",
     "lab": "local MCP servers that are broken on purpose",
     "migrate": "bring the database to this version's schema",

@@ -29,6 +29,7 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from prober.clock import Clock
+from prober.incidents.notice import Notice
 from prober.notifiers.contract import Notifier, NotifyError
 from prober.storage import fallbacks, outbox
 from prober.storage.database import listening
@@ -141,27 +142,14 @@ class Sender:
     async def _attempt(self, channel: Channel, row: OutboxRow, leased_until: float) -> NotifyError | None:
         """Send it, but not for a moment longer than the lease holds: a worker that was stopped meanwhile sends nothing
         that another has sent by then."""
-        patience = self.pace.send_timeout
-        ends = asyncio.get_running_loop().time() + patience
         try:
-            async with asyncio.timeout_at(min(ends, leased_until)) as limit, self._renewed(row, limit, ends):
-                await channel.notifier.send(row.notice)
-        except NotifyError as error:
-            return error
+            async with asyncio.timeout_at(leased_until) as lease, self._renewed(row, lease):
+                return await attempt(channel, row.notice, timeout_s=self.pace.send_timeout)
         except TimeoutError:
-            if asyncio.get_running_loop().time() >= ends:
-                return NotifyError(f"no answer within {patience:g} s", permanent=False)
             return NotifyError("the prober was held up while it waited for the answer", permanent=False)
-        except Exception as bug:  # a channel is our own code: its bug must stop neither the others nor this notice
-            place = "".join(traceback.format_tb(bug.__traceback__))
-            log.error(  # noqa: TRY400 - the full traceback would hold the exception's text, which may quote a secret
-                "channel %s failed with %s: please report this\n%s", channel.name, type(bug).__name__, place
-            )
-            return NotifyError(f"the prober itself failed ({type(bug).__name__}); see its log", permanent=False)
-        return None
 
     @asynccontextmanager
-    async def _renewed(self, row: OutboxRow, limit: asyncio.Timeout, ends: float) -> AsyncIterator[None]:
+    async def _renewed(self, row: OutboxRow, lease: asyncio.Timeout) -> AsyncIterator[None]:
         async def renew() -> None:
             loop = asyncio.get_running_loop()
             while True:
@@ -169,7 +157,7 @@ class Sender:
                 leased_until = loop.time() + self.pace.lease
                 with suppress(*_AWAY):
                     is_ours = await outbox.renew(self.db, row, lease_s=self.pace.lease)
-                    limit.reschedule(min(ends, leased_until) if is_ours else loop.time())
+                    lease.reschedule(leased_until if is_ours else loop.time())
 
         renewing = asyncio.create_task(renew())
         try:
@@ -227,6 +215,24 @@ class Sender:
                     log.warning("what channel %s did waits for the database (%s)", channel.name, type(away).__name__)
                 failures += 1
                 await asyncio.sleep(min(0.1 * 2.0 ** min(failures, _DOUBLINGS), _LONGEST_PAUSE_S))
+
+
+async def attempt(channel: Channel, notice: Notice, *, timeout_s: float) -> NotifyError | None:
+    """Send one notice once: why the channel did not take it, or None. Whatever the channel does, nothing is raised."""
+    try:
+        async with asyncio.timeout(timeout_s):
+            await channel.notifier.send(notice)
+    except NotifyError as error:
+        return error
+    except TimeoutError:
+        return NotifyError(f"no answer within {timeout_s:g} s", permanent=False)
+    except Exception as bug:  # a channel is our own code: its bug must stop neither the others nor this notice
+        place = "".join(traceback.format_tb(bug.__traceback__))
+        log.error(  # noqa: TRY400 - the full traceback would hold the exception's text, which may quote a secret
+            "channel %s failed with %s: please report this\n%s", channel.name, type(bug).__name__, place
+        )
+        return NotifyError(f"the prober itself failed ({type(bug).__name__}); see its log", permanent=False)
+    return None
 
 
 async def keep_delivering(sender: Sender, channels: Sequence[Channel], stop: asyncio.Event) -> None:
