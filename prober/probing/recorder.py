@@ -98,6 +98,7 @@ class Recorder:
 
     def start(self) -> None:
         """Begin to save, in a task of its own."""
+        self._note_rest()
         self._task = asyncio.create_task(self._keep_saving())
 
     async def stop(self, within_s: float) -> None:
@@ -140,12 +141,12 @@ class Recorder:
             await self._gather()
             stored = await self._spool.next(self._limit, LAST_LOOK_S if self._stopping else LOOKED_FOR_S)
             if not stored:
-                self._note_empty()
+                self._unsaved.clear()  # except for what is counted in a run and comes later, nothing waits
                 if self._stopping:
                     return
-                continue
-            if await self._take(stored):
+            elif await self._take(stored):
                 failures = 0
+                self._note_rest()
             else:
                 await asyncio.sleep(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
                 failures += 1
@@ -156,10 +157,8 @@ class Recorder:
             await asyncio.sleep(max(0.0, min(GATHERED_S, self._begun_at + GATHERED_S - now)))
         self._begun_at = self._clock.monotonic()
 
-    def _note_empty(self) -> None:
-        """Nothing waits, except for what is counted in a run and comes later."""
-        self._has_caught_up = True
-        self._unsaved.clear()
+    def _note_rest(self) -> None:
+        self._has_caught_up = self._has_caught_up or self._spool.status.records == 0
 
     async def _take(self, stored: Sequence[Stored]) -> bool:
         """Save a batch, or set aside what cannot be saved. False: the database does not take anything now."""

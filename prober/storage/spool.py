@@ -78,7 +78,8 @@ class Spool:
     async def next(self, limit: int, timeout_s: float | None = None) -> Sequence[Stored]:
         """The oldest records that are not done, `limit` at most; the same ones again until they are.
 
-        Waits for one: until `timeout_s` have passed, or until the spool is closed. Then there is none.
+        Waits for one: until `timeout_s` have passed, or until the spool is closed. Then there is none to be had now;
+        `status.records` says whether any waits all the same, on a slow disk or in a run.
         """
         with suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
@@ -88,7 +89,8 @@ class Spool:
                     if found:
                         return found
                     await (self._came.wait() if unread is None else self._load(unread))
-        return ()
+        # What came in the very moment that the time was over is not kept back.
+        return () if self._is_closing else self._keeper.front(limit)[0]
 
     async def done(self, stored: Iterable[Stored]) -> None:
         """These are saved (or set aside). A crash may forget it: they are handed out again after the next start."""

@@ -10,7 +10,7 @@ import logging
 import resource
 import threading
 from collections import deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -137,20 +137,20 @@ class Keeper:
             self._tell()
             return positions[-1] if positions and self._refused is None else None
 
-    def front(self, limit: int) -> tuple[Sequence[Stored], Pile | None]:
+    def front(self, limit: int) -> tuple[tuple[Stored, ...], Pile | None]:
         """The oldest records that wait, `limit` at most; or the pile that must be loaded to say."""
         found: list[Stored] = []
         with self._lock:
             for pile in self._piles:
                 if pile.records is None:
-                    return found, None if found or not pile.waiting else pile
+                    return tuple(found), None if found or not pile.waiting else pile
                 found.extend(itertools.islice(pile.records.values(), limit - len(found)))
                 pile.touched = pile.touched or bool(pile.records)
                 if len(found) >= limit:
-                    return found, None
+                    return tuple(found), None
             afloat = list(itertools.islice(self._afloat.values(), limit - len(found)))
             self._handed.update(each.position for each in afloat)
-        return [*found, *afloat], None
+        return (*found, *afloat), None
 
     def done(self, positions: Iterable[int]) -> None:
         """Forget these."""
