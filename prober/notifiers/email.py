@@ -280,15 +280,15 @@ def submit(conversation: Conversation, letter: Letter) -> Refusals:
 
 
 def message(notice: Notice, settings: EmailSettings, public_url: str | None) -> EmailMessage:
-    """The message, with the same id for the same notice however often it is sent. Texts reach headers cleaned: none
-    holds a line break."""
+    """The message, with the same id for the same notice however often it is sent. What reaches a header holds no line
+    break, nor one in an encoded word (RFC 2047), which `EmailMessage` of some Pythons would write out as it is."""
     notice = bounded(notice)
     domain = settings.sender.rpartition("@")[2]
     thread = f"<{notice.thread}@{domain}>"
     mail = EmailMessage(policy=_ONLY_ASCII)
     mail["From"] = Address("mcp-prober", addr_spec=settings.sender)
     mail["To"] = tuple(Address(addr_spec=each) for each in settings.to)
-    mail["Subject"] = clean(notice.title, SUBJECT_LIMIT)
+    mail["Subject"] = clean(notice.title.replace("=?", "= ?"), SUBJECT_LIMIT)  # or encoded words would be decoded
     mail["Date"] = format_datetime(notice.at)
     mail["Message-ID"] = f"<{notice.id}@{domain}>"
     mail["In-Reply-To"] = thread  # nobody has that message; clients thread by it all the same

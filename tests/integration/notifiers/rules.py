@@ -260,7 +260,7 @@ def letter_faults(content: bytes) -> Iterator[str]:
     for name in ("Message-ID", "In-Reply-To", "References"):
         if not MESSAGE_ID.fullmatch(letter[name]):
             yield name
-    subject = str(make_header(decode_header(letter["Subject"])))
+    subject = str(make_header(decode_header(re.sub(r"\r?\n(?=[ \t])", "", letter["Subject"]))))
     if not subject.strip() or len(subject) > 200 or "\n" in subject or ACTING.search(subject):
         yield "Subject"
     parts = letter.get_payload()

@@ -18,6 +18,16 @@ from prober.secrets.vault import Vault
 SINCE = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
 
+class StoppedClock:
+    """Time that stands still."""
+
+    def now(self) -> datetime:
+        return SINCE
+
+    def monotonic(self) -> float:
+        return 0.0
+
+
 class NoNet:
     """A network that must not be used."""
 
@@ -53,4 +63,5 @@ def executor() -> Iterator[ThreadPoolExecutor]:
 
 @pytest.fixture
 def tools(executor: ThreadPoolExecutor) -> Tools:
-    return Tools(net=NoNet(), secret=Vault().secret, executor=executor, public_url="https://prober.example/")
+    secret, url = Vault().secret, "https://prober.example/"
+    return Tools(net=NoNet(), secret=secret, executor=executor, clock=StoppedClock(), public_url=url)

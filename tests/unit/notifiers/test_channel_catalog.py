@@ -9,7 +9,7 @@ from prober.notifiers.slack import SlackSettings
 
 
 def test_every_kind_is_found_by_its_name_and_says_what_it_sends() -> None:
-    assert [each.kind for each in NOTIFIERS] == ["slack", "sns", "file"]
+    assert [each.kind for each in NOTIFIERS] == ["slack", "sns", "pagerduty", "email", "webhook", "apprise", "file"]
     for each in NOTIFIERS:
         assert notifier_of(each.kind) is each
         assert settings_models()[each.kind] is each.settings

@@ -6,14 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from prober.incidents.wording import Notice
+from prober.incidents.notice import Notice
 from prober.notifiers.catalog import settings_models
 from prober.notifiers.contract import NotifyError, Tools
 from prober.notifiers.file import FileSettings, LineFile
+from prober.notifiers.forms import versioned
 from prober.settings import NotifierSpec, notifier_settings
 
 
-async def test_every_notice_is_a_line_that_reads_back(
+async def test_every_notice_is_a_line_of_versioned_json(
     make_notice: Callable[..., Notice], tools: Tools, tmp_path: Path
 ) -> None:
     path = tmp_path / "notices.jsonl"
@@ -21,9 +22,8 @@ async def test_every_notice_is_a_line_that_reads_back(
     await channel.send(make_notice())
     await channel.send(make_notice(title="with a\nbreak"))
     first, second = map(json.loads, path.read_text().splitlines())
-    assert first.pop("link") == "https://prober.example/probes/00000000-0000-0000-0000-000000000009"
-    assert Notice.from_json(first) == make_notice()
-    assert second["title"] == "with a\nbreak"
+    assert first == versioned(make_notice(), "https://prober.example/")
+    assert second["data"]["title"] == "with a break"
 
 
 async def test_a_line_that_a_crash_cut_short_does_not_spoil_the_next(
@@ -34,7 +34,7 @@ async def test_a_line_that_a_crash_cut_short_does_not_spoil_the_next(
     await LineFile(FileSettings(path=path), tools).send(make_notice())
     half, whole = path.read_text().splitlines()
     assert half == '{"id": "half'
-    assert json.loads(whole)["endpoint"] == "orders"
+    assert json.loads(whole)["data"]["endpoint"] == "orders"
 
 
 async def test_a_directory_that_is_missing_is_said_and_tried_again(

@@ -1,5 +1,6 @@
 """What SNS is sent stays within the rules of Publish, and its errors become the right kind of NotifyError."""
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -12,7 +13,8 @@ from pydantic import ValidationError
 
 from prober.incidents.notice import Notice
 from prober.notifiers.contract import NotifyError, Tools
-from prober.notifiers.sns import MESSAGE_LIMIT, Sns, SnsSettings, publication, subject
+from prober.notifiers.forms import versioned
+from prober.notifiers.sns import Sns, SnsSettings, publication, subject, variants
 
 ARN = "arn:aws:sns:eu-central-1:123456789012:alerts"
 PLAIN = SnsSettings(topic_arn=ARN)
@@ -50,6 +52,7 @@ def test_the_message_is_the_whole_notice_and_the_attributes_can_be_filtered_by(
         "severity": "critical",
         "verdict": "down",
         "kind": "opened",
+        "about": "endpoint",
         "diagnosis": "not-mcp",
         "notice": "00000000-0000-0000-0000-000000000007",
     }
@@ -84,9 +87,42 @@ def test_no_attribute_is_empty_or_acts(make_notice: Callable[..., Notice], text:
         assert not any(character in each["StringValue"] for character in "\x00\n\r\x1b\ud800")
 
 
-def test_an_enormous_notice_is_cut_to_what_sns_takes(make_notice: Callable[..., Notice]) -> None:
-    request = publication(make_notice(lines=("ü" * 200_000,)), PLAIN, None)
-    assert len(request["Message"].encode()) < MESSAGE_LIMIT
+def test_labels_go_as_attributes_as_far_as_ten_of_them_have_room(make_notice: Callable[..., Notice]) -> None:
+    notice = make_notice(labels={"team": "shop", "a b": "1", "env": "prod", "zone": "x", "": "empty"})
+    assert list(publication(notice, PLAIN, None)["MessageAttributes"])[7:] == ["label._", "label.a_b", "label.env"]
+    chosen = SnsSettings(topic_arn=ARN, labels=["zone", "team", "absent"])
+    assert list(publication(notice, chosen, None)["MessageAttributes"])[7:] == ["label.zone", "label.team"]
+
+
+def test_every_protocol_gets_its_own_form(make_notice: Callable[..., Notice]) -> None:
+    request = publication(make_notice(), SnsSettings(topic_arn=ARN, structure="json"), "https://prober.example")
+    assert request["MessageStructure"] == "json"
+    forms = json.loads(request["Message"])
+    assert forms.keys() == {"default", "email", "sms", "http", "https", "lambda", "sqs"}
+    assert forms["default"] == publication(make_notice(), PLAIN, "https://prober.example")["Message"]
+    assert forms["sms"] == "orders is down. It answers, but not with MCP (not-mcp)"
+    assert json.loads(forms["sqs"]) == versioned(make_notice(), "https://prober.example")
+
+
+@pytest.mark.parametrize("character", ['"', "\\", "🔴", "\n", "a"])
+def test_the_largest_notice_fits_with_its_attributes(make_notice: Callable[..., Notice], character: str) -> None:
+    text = character * 50_000
+    notice = make_notice(
+        title=text, endpoint=text, lines=(text,) * 99, fix=text, labels={f"{n}": text for n in range(99)}
+    )
+    for settings in (PLAIN, SnsSettings(topic_arn=ARN, structure="json")):
+        request = publication(notice, settings, "https://prober.example")
+        size = len(request["Message"].encode())
+        size += sum(
+            len(name) + 6 + len(each["StringValue"].encode()) for name, each in request["MessageAttributes"].items()
+        )
+        assert size <= 262_144
+
+
+def test_a_text_message_is_one_short_line(make_notice: Callable[..., Notice]) -> None:
+    forms = json.loads(variants(make_notice(title="ü" * 300, lines=()), None))
+    assert len(forms["sms"]) == 140
+    assert "\n" not in forms["sms"]
 
 
 async def test_one_client_serves_all_messages_and_is_made_by_the_first(
