@@ -169,6 +169,24 @@ def _known(data: Mapping[str, Any]) -> Iterator[Broken]:
         own = entry.get("name") or entry.get("kind")
         fallback = entry.get("fallback")
         yield from _names(("notifiers", index, "fallback"), [fallback] if fallback else [], channels, own)
+    yield from _circles(data)
+
+
+def _circles(data: Mapping[str, Any]) -> Iterator[Broken]:
+    """Fallbacks that lead back to where they began: each circle is told once, at its first channel."""
+    after: dict[Any, Any] = {}
+    for _, entry in entries_of(data, "notifiers"):
+        after[entry.get("name") or entry.get("kind")] = entry.get("fallback")
+    told: set[Any] = set()
+    for index, entry in entries_of(data, "notifiers"):
+        first = entry.get("name") or entry.get("kind")
+        way = [first]
+        while isinstance(after.get(way[-1]), str) and after[way[-1]] not in way:
+            way.append(after[way[-1]])
+        if len(way) > 1 and after.get(way[-1]) == first and first not in told:
+            told.update(way)
+            shown = " → ".join(str(each) for each in (*way, first))
+            yield Broken(("notifiers", index, "fallback"), f"leads in a circle: {shown}", "let one have no fallback")
 
 
 def _names(path: Path, names: Any, known: set[Any], own: Any = None) -> Iterator[Broken]:
