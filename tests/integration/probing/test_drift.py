@@ -2,19 +2,17 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.model import Endpoint, ProbeReport
-from prober.clock import SystemClock
+from checks.model import Endpoint
 from prober.incidents.rules import Rules
 from prober.lab.servers import toolbox
 from prober.lab.servers.stateless import StatelessServer
-from prober.net.client import Net
-from prober.net.guard import GuardPolicy
-from prober.probing.cycle import Cycle, Policy
 from prober.storage import accepted_tools
+from tests.integration.probing.line import Line, line
 from tests.integration.probing.servers import Switched, serving
 from tests.integration.storage.builders import Store
 
@@ -28,33 +26,23 @@ class Stage:
 
     store: Store
     server: Switched
-    cycle: Cycle
-    published: list[ProbeReport]
+    line: Line
 
     async def probe(self, *, is_new: bool = False) -> list[tuple[str, str]]:
         """Probe the old or the new version: each diagnosis with its effect."""
         self.server.is_well = not is_new
-        await self.cycle.run(await self.store.claim_one())
-        return [(each.id, each.effect.value) for each in self.published[-1].diagnoses]
+        await self.line.run(await self.store.claim_one())
+        return [(each.id, each.effect.value) for each in self.line.published[-1].diagnoses]
 
 
 @pytest.fixture
-async def stage(db: AsyncEngine) -> AsyncIterator[Stage]:
+async def stage(db: AsyncEngine, tmp_path: Path) -> AsyncIterator[Stage]:
     old, new = StatelessServer(streams=False), StatelessServer(streams=False, tools=NEW_TOOLS)
     store, server = Store(db), Switched(server=old, ill=new)
-    policy = Policy(
-        location="test",
-        rules=Rules(fail_after=1, recover_after=1),
-        channels=(),
-        net=Net(GuardPolicy(allow_private=True), clock=SystemClock()),
-    )
-    published: list[ProbeReport] = []
-    cycle = Cycle(
-        db=db, clock=SystemClock(), policy=lambda: policy, published=lambda _, report: published.append(report)
-    )
-    async with serving(server) as (_, url):
+    rules = Rules(fail_after=1, recover_after=1)
+    async with serving(server) as (_, url), line(db, tmp_path, rules) as made:
         await store.watch(Endpoint(name="shop", url=url, timeout_s=10.0, full_every_s=None))
-        yield Stage(store, server, cycle, published)
+        yield Stage(store, server, made)
 
 
 async def test_a_deploy_that_breaks_clients_degrades_until_its_list_is_accepted(stage: Stage) -> None:
@@ -68,7 +56,7 @@ async def test_a_deploy_that_breaks_clients_degrades_until_its_list_is_accepted(
     assert await stage.probe(is_new=True) == [("tools-drift", "information")]
     assert await stage.probe(is_new=True) == [("tools-drift", "degraded")]
     assert await stage.store.sql("select cause, ended_at from incident") == [("tools-drift", None)]
-    facts = await stage.store.sql("select detail->'diagnoses'->0->'facts'->>'breaking' from report order by slot")
+    facts = await stage.store.sql("select detail->'diagnoses'->0->'facts'->>'breaking' from evidence order by slot")
     assert facts[-1] == ("2",)
     lists = await accepted_tools.known(stage.store.db, "shop")
     assert [each.what for each in lists.memory.deploys] == ["another list of tools"]
@@ -95,4 +83,4 @@ async def test_versions_that_take_turns_are_no_drift(stage: Stage) -> None:
         found = await stage.probe(is_new=number % 2 == 0)
 
     assert found == [("tools-drift", "information")]
-    assert "take turns" in stage.published[-1].diagnoses[0].summary
+    assert "take turns" in stage.line.published[-1].diagnoses[0].summary

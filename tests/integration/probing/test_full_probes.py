@@ -2,19 +2,17 @@
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.model import Endpoint, ProbeReport, Profile, Verdict
-from prober.clock import SystemClock
 from prober.incidents.rules import Rules
 from prober.lab.faults.sessions import SESSION_FAULTS
 from prober.lab.servers.handshake import HandshakeServer
-from prober.net.client import Net
-from prober.net.guard import GuardPolicy
-from prober.probing.cycle import Cycle, Policy
+from tests.integration.probing.line import Line, line
 from tests.integration.probing.servers import Switched, serving
 from tests.integration.storage.builders import Store
 
@@ -28,7 +26,7 @@ class Stage:
 
     store: Store
     server: Switched
-    cycle: Cycle
+    line: Line
     published: list[ProbeReport]
 
     async def probe(self, *, is_well: bool = True, is_turn: bool = False) -> tuple[Profile, Verdict, tuple[str, ...]]:
@@ -40,7 +38,7 @@ class Stage:
             "update endpoint set phase_s = mod(extract(epoch from next_due) / 60 + :off, 60)", off=0 if is_turn else 30
         )
         (claim,) = await self.store.claim()
-        await self.cycle.run(claim)
+        await self.line.run(claim)
         report = self.published[-1]
         assert report.profile is claim.profile
         return report.profile, report.verdict, tuple(each.id for each in report.diagnoses)
@@ -50,23 +48,14 @@ class Stage:
 
 
 @pytest.fixture
-async def stage(db: AsyncEngine) -> AsyncIterator[Stage]:
+async def stage(db: AsyncEngine, tmp_path: Path) -> AsyncIterator[Stage]:
     forgetful = next(each for each in SESSION_FAULTS if each.id == "session-lost-at-once")
     assert forgetful.build is not None
     store, server = Store(db), Switched(server=HandshakeServer(streams=False), ill=forgetful.build())
-    policy = Policy(
-        location="test",
-        rules=Rules(fail_after=3, recover_after=2),
-        channels=("slack",),
-        net=Net(GuardPolicy(allow_private=True), clock=SystemClock()),
-    )
-    published: list[ProbeReport] = []
-    cycle = Cycle(
-        db=db, clock=SystemClock(), policy=lambda: policy, published=lambda _, report: published.append(report)
-    )
-    async with serving(server) as (_, url):
+    rules = Rules(fail_after=3, recover_after=2)
+    async with serving(server) as (_, url), line(db, tmp_path, rules, "slack") as made:
         await store.watch(Endpoint(name="shop", url=url, timeout_s=10.0))
-        yield Stage(store, server, cycle, published)
+        yield Stage(store, server, made, made.published)
 
 
 async def test_what_two_full_probes_find_opens_an_incident_and_a_third_that_finds_it_no_more_ends_it(

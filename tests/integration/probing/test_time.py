@@ -1,20 +1,18 @@
 """What one probe measures is judged by those before it: over real probes, a real past and to the incident."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from pathlib import Path
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.model import Endpoint, OnRequest, Profile
-from prober.clock import SystemClock
 from prober.incidents.rules import Rules
 from prober.lab.faults.parts import buffered
 from prober.lab.http import Handler, Request, Response
 from prober.lab.servers.stateless import StatelessServer
-from prober.net.client import Net
-from prober.net.guard import GuardPolicy
-from prober.probing.cycle import Cycle, Policy
+from tests.integration.probing.line import line
 from tests.integration.probing.servers import serving
 from tests.integration.storage.builders import Store
 
@@ -27,19 +25,13 @@ def store(db: AsyncEngine) -> Store:
 
 
 @pytest.fixture
-def probe(store: Store) -> Probe:
-    policy = Policy(
-        location="test",
-        rules=Rules(fail_after=3, recover_after=2),
-        channels=(),
-        net=Net(GuardPolicy(allow_private=True), clock=SystemClock()),
-    )
-    cycle = Cycle(db=store.db, clock=SystemClock(), policy=lambda: policy, published=lambda claim, report: None)
+async def probe(store: Store, tmp_path: Path) -> AsyncIterator[Probe]:
+    async with line(store.db, tmp_path, Rules(fail_after=3, recover_after=2)) as made:
 
-    async def once() -> None:
-        await cycle.run(await store.claim_one())
+        async def once() -> None:
+            await made.run(await store.claim_one())
 
-    return once
+        yield once
 
 
 async def causes(store: Store) -> list[str | None]:

@@ -104,8 +104,8 @@ class Store:
             found = await connection.execute(text(statement), values)
             return list(found.all()) if found.returns_rows else []
 
-    async def watch(self, *watched: Endpoint) -> endpoints.Changes:
-        return await endpoints.sync(self.db, watched)
+    async def watch(self, *watched: Endpoint, **fields: Any) -> endpoints.Changes:
+        return await endpoints.sync(self.db, watched, **fields)
 
     async def due_now(self, name: str = "shop") -> None:
         """Move the endpoint's timetable so that a slot of its grid begins now."""
