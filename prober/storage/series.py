@@ -146,58 +146,6 @@ _BARS: Final = text(
     group by endpoint_id
     """
 )
-_BARS_TOGETHER, {"days": days}))
-
-
-async def figures(
-    connection: AsyncConnection, first: datetime, last: datetime, endpoints: Sequence[UUID] | None = None
-) -> Figures:
-    """What the time from `first` up to `last` came to, of these endpoints together or of all.
-
-    Both are rounded down to whole hours. Whole days come from the figures by the day, the rest from those by the hour;
-    where these are no longer kept, a day of which only a part is asked for counts for nothing.
-    """
-    chosen = "" if endpoints is None else _CHOSEN
-    values = {"first": first, "last": last} | _choice(endpoints)
-    row = (await connection.execute(text(_SUMS.format(chosen=chosen)), values)).mappings().one()
-    sketched = (await connection.execute(text(_SKETCHES.format(chosen=chosen)), values)).all()
-    return Figures(
-        slots=Slots(**{name: int(row[name] or 0) for name in ("up", "degraded", "down", "unknown")}),
-        warm=_sketch([each for each in sketched if not each.is_cold]),
-        cold=_sketch([each for each in sketched if each.is_cold]),
-    )
-
-
-def _day(day: date, up: int, degraded: int, down: int, unknown: int) -> Day:
-    return Day(day=day, slots=Slots(up=up, degraded=degraded, down=down, unknown=unknown))
-
-
-def _choice(endpoints: Sequence[UUID] | None) -> dict[str, Any]:
-    return {} if endpoints is None else {"endpoints": list(endpoints)}
-
-
-def _sketch(rows: Sequence[Any]) -> Sketch:
-    return Sketch(tuple(row.bucket for row in rows), tuple(int(row.count) for row in rows))
-
-
-_CHOSEN: Final = "and endpoint_id = any(cast(:endpoints as uuid[]))"
-_POINTS: Final = text(
-    """
-    select id as report_id, slot, coalesce(last_slot, slot) as last_slot, verdict, cause,
-           coalesce(cold_confirmed, cold) as cold, duration_ms,
-           coalesce(dns_ms, 0) + coalesce(connect_ms, 0) + coalesce(tls_ms, 0) + wait_ms as first_answer_ms
-    from report where endpoint_id = :endpoint and slot > now() - :span
-    order by slot desc limit :most
-    """
-)
-_BARS: Final = text(
-    """
-    select endpoint_id, day, up, degraded, down, unknown from figures_day
-    where endpoint_id = any(cast(:endpoints as uuid[]))
-      and day > (now() at time zone 'utc')::date - cast(:days as integer)
-    order by endpoint_id, day
-    """
-)
 _BARS_TOGETHER: Final = text(
     """
     select day, sum(up), sum(degraded), sum(down), sum(unknown) from figures_day
