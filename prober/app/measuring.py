@@ -3,13 +3,12 @@
 import asyncio
 import logging
 from concurrent.futures import Executor
-from dataclasses import replace
 from typing import Final
 
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.model import Endpoint, Failure, ProbeReport, TransportError
+from checks.model import Failure, ProbeReport, TransportError
 from checks.proofs import counted
 from checks.text import clean
 from prober.app.watchdog import FullCycle
@@ -18,11 +17,12 @@ from prober.metrics.board import Board
 from prober.metrics.cloudwatch import CloudWatch, open_client
 from prober.metrics.emf import EmbeddedMetrics
 from prober.metrics.pending import Sink
-from prober.metrics.price import chosen_for, estimate
+from prober.metrics.price import estimate
 from prober.metrics.prometheus import Exposition
 from prober.metrics.publishing import Publisher
 from prober.settings import CloudWatchSettings, Settings
 from prober.storage.census import Census, census
+from prober.storage.schedule import Claim
 from prober.vitals import Vitals
 
 log = logging.getLogger(__name__)
@@ -51,7 +51,7 @@ class Measuring:
     def __init__(
         self, db: AsyncEngine, *, settings: Settings, vitals: Vitals, clock: Clock, executor: Executor
     ) -> None:
-        """`settings` are those of the start; `follow` takes the edited ones."""
+        """`settings` are those of the start: an edit of how metrics are published counts after a restart."""
         self._db = db
         self._settings = settings
         self._vitals = vitals
@@ -62,7 +62,8 @@ class Measuring:
         self.exposition: Final = Exposition(self._board, vitals, clock)
 
     async def start(self) -> None:
-        """Find the way to CloudWatch, where metrics are switched on. Raises CannotPublish."""
+        """Count the endpoints, and find the way to CloudWatch where metrics are switched on. Raises CannotPublish."""
+        await self.count()
         settings = self._settings.cloudwatch
         if settings.enabled:
             self._say_price()
@@ -80,13 +81,9 @@ class Measuring:
         """Whether CloudWatch is told."""
         return self._publisher is not None
 
-    def follow(self, settings: Settings) -> None:
-        """From now on endpoints are published as these settings have it, but for what is decided at the start."""
-        self._settings = replace(settings, cloudwatch=self._settings.cloudwatch)
-
-    def add(self, endpoint: Endpoint, report: ProbeReport) -> None:
+    def add(self, claim: Claim, report: ProbeReport) -> None:
         """Take the measurements of a report."""
-        self._board.add(report, endpoint.interval_s)
+        self._board.add(report, claim.endpoint.interval_s)
         blocked = sum(_is_blocked(each.transport_error) for each in report.exchanges)
         self._vitals.add("guard_blocks", blocked)
         # Nothing else keeps a probe from its first request than credentials that are not to be had.
@@ -95,7 +92,7 @@ class Measuring:
             "secret_failures", sum(each is not None and each.failure is Failure.OBSERVER for each in openings)
         )
         if self._publisher is not None:
-            self._publisher.add(report, chosen_for(self._settings, endpoint.name))
+            self._publisher.add(report, claim.options.metrics or self._settings.cloudwatch.metrics)
 
     async def count(self) -> None:
         """Look how many endpoints there are and how they stand."""

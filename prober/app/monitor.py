@@ -12,7 +12,6 @@ from apscheduler.schedulers.asyncio import AsyncIOScheduler
 from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.model import ProbeReport
 from prober.app import attending, channels, references
 from prober.app.attending import Attending
 from prober.app.background import DaemonExecutor
@@ -36,7 +35,6 @@ from prober.probing.scheduler import TICK_JITTER_S, TICK_S
 from prober.secrets.vault import Vault
 from prober.settings import Settings
 from prober.storage import endpoints, mutes
-from prober.storage.schedule import Claim
 from prober.vitals import Vitals
 
 log = logging.getLogger(__name__)
@@ -180,13 +178,10 @@ class Monitor:
             worker=self._worker,
             policy=self._policy,
             alerts=self._alerts,
-            published=self._published,
+            published=self._measuring.add,
             committed=self._confirming.follow,
             observe=self._self_watch.judge,
         )
-
-    def _published(self, claim: Claim, report: ProbeReport) -> None:
-        self._measuring.add(claim.endpoint, report)
 
     def _policy(self) -> Policy:
         return Policy(
@@ -224,7 +219,6 @@ class Monitor:
             self._grant_access(settings)  # probes that began with the former guard end with it
         later = [name for name in UNTIL_RESTART if getattr(settings, name) != getattr(self._settings, name)]
         self._settings = settings
-        self._measuring.follow(settings)
         await self._delivery.stop()
         self._delivery = self._new_delivery(settings)
         self._delivery.start()

@@ -70,7 +70,8 @@ def price_table(settings: Settings) -> str:
         count = endpoints * len(metrics_of(chosen))
         rows.append((f"{counted(endpoints, 'endpoint')}: {chosen.value}", count, count * each))
     rows.append(("the fleet and the prober itself", found.aggregates, found.aggregates * each))
-    rows.append((f"{found.calls:,} calls of PutMetricData", None, found.calls * price.PER_CALL))
+    if found.calls:
+        rows.append((f"{found.calls:,} calls of PutMetricData", None, found.calls * price.PER_CALL))
     rows.append(("in all", found.metrics, found.usd))
     watched = len(alarms(settings))
     rows.append((f"beside it, {counted(watched, 'alarm')} of the template", None, watched * price.PER_ALARM))
