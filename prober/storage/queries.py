@@ -139,6 +139,15 @@ class IncidentRow:
     fix: str
     report_id: UUID
     """The probe that shows it."""
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    snoozed_until: datetime | None
+    muted: str | None
+    """Why nobody is told of it just now."""
+    muted_until: datetime | None
+    """Until when, where that is known."""
+    outage_id: UUID | None
+    """The outage that it is part of, or was."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

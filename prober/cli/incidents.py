@@ -1,0 +1,145 @@
+"""`mcp-prober incidents [list|ack|snooze|unsnooze]`: what is not well, who has it in hand, and who need not be told."""
+
+import argparse
+import json
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any, Final
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from checks.encode import as_json
+from checks.proofs import listed
+from checks.text import clean
+from prober.cli.database import add_database_arguments, in_database, migrated_url
+from prober.cli.errors import CommandError, ExitCode
+from prober.cli.muting import moment_in_words, span_of
+from prober.cli.person import at_the_prompt
+from prober.storage import incidents, queries
+from prober.storage.queries import IncidentRow
+
+SCHEMA_VERSION: Final = 1
+
+_LISTED: Final = 100
+_HEADINGS: Final = ("SEVERITY", "ENDPOINT", "STATE", "DIAGNOSIS", "SINCE", "ENDED", "TOLD")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "action", nargs="?", choices=("list", "ack", "snooze", "unsnooze"), default="list", help="default: list"
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help="of the endpoints whose open incidents are meant")
+    parser.add_argument("--for", dest="lasts", metavar="TIME", help="how long to snooze, such as 2h")
+    parser.add_argument("--by", metavar="PERSON", help="who acknowledges; by default whoever runs the command")
+    parser.add_argument("--all", action="store_true", help="list those that have ended as well")
+    add_database_arguments(parser)
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="form of the list on stdout")
+    parser.epilog = (
+        "Whoever acknowledges an incident has it in hand: there are no more reminders, and it is not escalated. While "
+        "it is snoozed nobody is told of it; if it still lasts afterwards, they are. Its end is always told."
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    if options.action == "list":
+        if options.names:
+            raise CommandError(f"list takes no name, and was given {clean(options.names[0], 60)}")
+        rows = in_database(migrated_url(options), lambda db: queries.incidents(db, limit=_LISTED))
+        shown = [row for row in rows if options.all or row.ended_at is None]
+        print(document(shown) if options.format == "json" else table(shown))
+        return ExitCode.UP
+    if not options.names:
+        raise CommandError("whose incident is meant?", f"write: mcp-prober incidents {options.action} NAME")
+    return _decide(options)
+
+
+def table(rows: Sequence[IncidentRow]) -> str:
+    """One line per incident, columns as wide as they need to be."""
+    if not rows:
+        return "no incident is open"
+    cells = [_HEADINGS, *(_cells(row) for row in rows)]
+    widths = [max(len(line[column]) for line in cells) for column in range(len(_HEADINGS))]
+    return "\n".join(
+        "  ".join(f"{cell:<{width}}" for cell, width in zip(line, widths, strict=True)).rstrip() for line in cells
+    )
+
+
+def document(rows: Sequence[IncidentRow]) -> str:
+    """The list for machines."""
+    return json.dumps({"schema_version": SCHEMA_VERSION, "incidents": [_entry(row) for row in rows]}, indent=2)
+
+
+def _decide(options: argparse.Namespace) -> int:
+    names, lasts = list(dict.fromkeys(options.names)), _snoozed_for(options)
+
+    async def deciding(db: AsyncEngine) -> tuple[str, ...]:
+        if options.action == "ack":
+            return await incidents.acknowledge(db, names, by=options.by or at_the_prompt())
+        return await incidents.snooze(db, names, lasts)
+
+    done = in_database(migrated_url(options), deciding)
+    said = {
+        "ack": "acknowledged",
+        "snooze": f"nobody is told for {options.lasts}",
+        "unsnooze": "whoever is to be told is told again",
+    }[options.action]
+    for name in done:
+        print(f"{clean(name, 60)}: {said}")
+    missing = [clean(name, 60) for name in names if name not in done]
+    if missing:
+        whose = f"{listed(missing)} {'has' if len(missing) == 1 else 'have'}"
+        raise CommandError(f"{whose} no open incident", "mcp-prober incidents lists those that are open")
+    return ExitCode.UP
+
+
+def _snoozed_for(options: argparse.Namespace) -> timedelta | None:
+    if options.action == "snooze":
+        if options.lasts is None:
+            raise CommandError("for how long?", "write such as --for 2h")
+        return span_of("--for", options.lasts)
+    if options.lasts is not None:
+        raise CommandError(f"--for says how long to snooze, and means nothing to {options.action}")
+    return None
+
+
+def _cells(row: IncidentRow) -> tuple[str, ...]:
+    return (
+        row.severity.value,
+        clean(row.endpoint_name, 60),
+        row.verdict.value,
+        clean(row.cause or "-", 40),
+        moment_in_words(row.since),
+        "-" if row.ended_at is None else moment_in_words(row.ended_at),
+        _told(row),
+    )
+
+
+def _told(row: IncidentRow) -> str:
+    """Who has it in hand, and why nobody is told."""
+    said = []
+    if row.acknowledged_at is not None:
+        said.append(f"acknowledged by {clean(row.acknowledged_by or 'somebody', 60)}")
+    if row.ended_at is None and row.muted is not None:
+        until = f" until {moment_in_words(row.muted_until)}" if row.muted_until else ""
+        said.append(f"muted: {clean(row.muted, 80)}{until}")
+    return ", ".join(said) or "-"
+
+
+def _entry(row: IncidentRow) -> dict[str, Any]:
+    return {
+        "id": str(row.id),
+        "endpoint": as_json(row.endpoint_name),
+        "severity": row.severity.value,
+        "verdict": row.verdict.value,
+        "diagnosis": as_json(row.cause),
+        "summary": as_json(row.cause_summary),
+        "since": as_json(row.since),
+        "opened_at": as_json(row.opened_at),
+        "ended_at": as_json(row.ended_at),
+        "acknowledged_at": as_json(row.acknowledged_at),
+        "acknowledged_by": as_json(row.acknowledged_by),
+        "snoozed_until": as_json(row.snoozed_until),
+        "muted": as_json(row.muted),
+        "muted_until": as_json(row.muted_until),
+        "outage": None if row.outage_id is None else str(row.outage_id),
+    }
