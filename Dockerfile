@@ -18,7 +18,8 @@ COPY --from=build /opt/mcp-prober /opt/mcp-prober
 ENV PATH=/opt/mcp-prober/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    PROBER_DATA_DIR=/var/lib/mcp-prober
+    PROBER_DATA_DIR=/var/lib/mcp-prober \
+    PROBER_STATUS_PORT=9464
 USER 10001
 WORKDIR /var/lib/mcp-prober
 EXPOSE 8080

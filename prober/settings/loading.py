@@ -40,6 +40,8 @@ ENVIRONMENT: Final[Mapping[str, tuple[str, ...]]] = {
     "PROBER_DASHBOARD_HOST": ("dashboard", "host"),
     "PROBER_DASHBOARD_PORT": ("dashboard", "port"),
     "PROBER_DASHBOARD_PUBLIC_URL": ("dashboard", "public_url"),
+    "PROBER_STATUS_HOST": ("status", "host"),
+    "PROBER_STATUS_PORT": ("status", "port"),
     "PROBER_CLOUDWATCH_ENABLED": ("cloudwatch", "enabled"),
     "PROBER_CLOUDWATCH_NAMESPACE": ("cloudwatch", "namespace"),
     "PROBER_CLOUDWATCH_REGION": ("cloudwatch", "region"),

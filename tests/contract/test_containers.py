@@ -9,6 +9,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import pytest
 import yaml
@@ -16,9 +17,11 @@ import yaml
 from dashboard.app import build
 from dashboard.config import Config
 from dashboard.guard import is_known_host
+from prober.app.status_server import Status, StatusServer
 from prober.clock import SystemClock
-from prober.settings.loading import ENVIRONMENT
+from prober.settings.loading import ENVIRONMENT, parse
 from prober.storage.database import normalise
+from prober.vitals import Vitals
 from tests.contract.command_lines import parsed
 
 ROOT = Path(__file__).parents[2]
@@ -141,6 +144,24 @@ def test_the_dashboard_is_asked_for_its_health_where_it_answers() -> None:
     assert address.port == parsed(SERVICES["dashboard"]["command"]).port
     configuration = Config(database_url="postgresql://nobody@localhost/nothing")
     assert address.path in {getattr(route, "path", None) for route in build(configuration, SystemClock()).routes}
+
+
+@pytest.mark.parametrize("name", ["prober", "worker"])
+def test_a_worker_is_asked_whether_it_is_wedged_where_it_answers(name: str) -> None:
+    word, python, flag, program = SERVICES[name]["healthcheck"]["test"]
+    assert (word, python, flag) == ("CMD", "python", "-c")
+    compile(program, "healthcheck", "exec")
+    address = urlsplit(re.findall(r"'(http://[^']+)'", program)[0])
+    port = re.search(r"PROBER_STATUS_PORT=(\d+)", dict(stages()[-1])["ENV"])
+    assert port is not None
+    with_status = parse(b"endpoints: []", "prober.yaml", {"PROBER_STATUS_PORT": port[1]}).status
+    assert (address.hostname, address.port) == (with_status.host, with_status.port)
+    server = StatusServer("127.0.0.1", 0, status=Status(Vitals(), SystemClock()), metrics=bytes)
+    server.start()
+    try:
+        urlopen(f"http://127.0.0.1:{server.address[1]}{address.path}", timeout=3).close()
+    finally:
+        server.stop()
 
 
 def test_the_password_has_no_default_and_is_written_nowhere() -> None:
