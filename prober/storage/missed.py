@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.model import Verdict
 from prober.storage.identity import report_id
 from prober.storage.marks import MARKS_KEPT, mark_of
+from prober.storage.rollups import outdate
 
 
 class MissedReason(StrEnum):
@@ -69,6 +70,7 @@ async def save_missed(connection: AsyncConnection, runs: Sequence[MissedRun]) ->
     """Record each run as one report row with verdict `unknown`. Saving them again changes nothing."""
     if runs:
         await connection.execute(_SAVE, {"runs": json.dumps([_row(run) for run in runs])})
+        await outdate(connection, [(run.missed.first_slot, run.missed.last_slot) for run in runs])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

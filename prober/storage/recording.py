@@ -9,7 +9,6 @@ import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
@@ -24,9 +23,8 @@ from prober.storage.marks import MARKS_KEPT, mark_of
 from prober.storage.missed import Probed, take_out
 from prober.storage.records import LOG_STREAMS_KEPT, SPARK_KEPT, WARM_WAITS_KEPT, ReportRecord
 from prober.storage.reports import CHANNEL, COLD_STARTS_KEPT
+from prober.storage.rollups import outdate
 from prober.storage.tables import endpoint_state, evidence, report, routine_evidence
-
-HOUR: Final = timedelta(hours=1)
 
 
 class Fate(StrEnum):
@@ -83,7 +81,7 @@ async def _save(connection: AsyncConnection, records: Sequence[ReportRecord]) ->
     fresh = [each for each in wanted if each.report_id in new and _is_newest(each, found[each.endpoint_id])]
     await _move_on(connection, wanted, found)
     await _renew_states(connection, fresh, found, replaced)
-    await _note_late_hours(connection, [each for each in wanted if each.report_id in new], found)
+    await outdate(connection, [(each.slot, each.newest_slot) for each in wanted if each.report_id in new])
     await _announce(connection, [each.endpoint_id for each in wanted if each.report_id in new])
     return [Saved(record=each, fate=_fate(each, found, new)) for each in records]
 
@@ -214,22 +212,6 @@ def _state(record: ReportRecord, fills_gap: bool) -> dict[str, Any]:
     }
 
 
-async def _note_late_hours(
-    connection: AsyncConnection, records: Sequence[ReportRecord], found: Mapping[UUID, RowMapping]
-) -> None:
-    """Have the figures made anew of hours that were over when these records came."""
-    hours = {hour for each in records for hour in _hours(each) if hour + HOUR <= found[each.endpoint_id]["now"]}
-    if hours:
-        await connection.execute(_LATE_HOURS, [{"hour": hour} for hour in sorted(hours)])
-
-
-def _hours(record: ReportRecord) -> Iterator[datetime]:
-    hour = record.slot.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
-    while hour <= record.newest_slot:
-        yield hour
-        hour += HOUR
-
-
 async def _announce(connection: AsyncConnection, endpoints: Sequence[UUID]) -> None:
     if endpoints:
         await connection.execute(_ANNOUNCE, {"channel": CHANNEL, "ids": [str(each) for each in endpoints]})
@@ -281,7 +263,7 @@ def _evidence_into(table: Table) -> TextClause:
 _LOCK: Final = text(
     """
     select endpoint.id, endpoint.edition, endpoint.removed_at, endpoint.enabled, endpoint.lease_owner,
-           endpoint.claimed_slot, now() as now,
+           endpoint.claimed_slot,
            state.endpoint_id as has_state, state.slot as newest
     from endpoint left join endpoint_state as state on state.endpoint_id = endpoint.id
     where endpoint.id = any(cast(:ids as uuid[]))
@@ -340,5 +322,4 @@ _RENEW_STATES: Final = text(
     """  # noqa: S608 - names of our own columns
 )
 _EVIDENCE, _ROUTINE_EVIDENCE = (_evidence_into(table) for table in (evidence, routine_evidence))
-_LATE_HOURS: Final = text("insert into rollup_due (hour) values (:hour) on conflict do nothing")
 _ANNOUNCE: Final = text("select pg_notify(:channel, id) from unnest(cast(:ids as text[])) as id")

@@ -16,6 +16,7 @@ from checks.observing import unknown_reason
 from checks.text import clean, storable
 from checks.timing import first_answer_ms, first_wait_ms
 from prober.storage.identity import report_id
+from prober.storage.rollups import outdate
 from prober.storage.tables import endpoint_state, report
 
 CHANNEL: Final = "prober_report"
@@ -56,6 +57,7 @@ async def complete(connection: AsyncConnection, endpoint_id: UUID, found: ProbeR
             memory_mb=entry.memory_mb,
         )
     )
+    await outdate(connection, [(slot, slot)])
     state, answer = endpoint_state.c, first_answer_ms(found.opening)
     if is_cold(found) and not entry.cold:
         others = func.jsonb_path_query_array(

@@ -36,9 +36,11 @@ async def outdate(connection: AsyncConnection, spans: Iterable[tuple[datetime, d
 
     Only hours that are over are noted: the one that runs is rolled up anyway. Nobody is waited for.
     """
-    found = [{"first": first, "last": last} for first, last in spans]
+    found = list(spans)
     if found:
-        await connection.execute(_OUTDATE, found)
+        await connection.execute(
+            _OUTDATE, {"first": [first for first, _ in found], "last": [last for _, last in found]}
+        )
 
 
 async def roll_up(db: AsyncEngine, *, lag_ms: float, reports_days: int, every_s: float) -> int | None:
@@ -106,8 +108,9 @@ async def _alone(db: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[No
 _OUTDATE: Final = text(
     """
     insert into rollup_due (hour)
-    select hour from generate_series(date_trunc('hour', cast(:first as timestamptz), 'UTC'),
-                                     cast(:last as timestamptz), interval '1 hour') as hour
+    select distinct hour
+    from unnest(cast(:first as timestamptz[]), cast(:last as timestamptz[])) as span (first, last)
+    cross join lateral generate_series(date_trunc('hour', span.first, 'UTC'), span.last, interval '1 hour') as hour
     where hour < date_trunc('hour', now(), 'UTC')
     """
 )
