@@ -23,7 +23,7 @@ def clean(text: str, limit: int = 300, *, keep_lines: bool = False) -> str:
     composed = unicodedata.normalize("NFC", text)
     shown = composed
     if not composed.isprintable():
-        shown = "".join(_visible(character, keep_lines=keep_lines) for character in composed)
+        shown = "".join(each if each.isprintable() else _visible(each, keep_lines=keep_lines) for each in composed)
     return shown if len(shown) <= limit else shown[: max(limit - 1, 0)] + ELLIPSIS
 
 
