@@ -58,15 +58,12 @@ def _problems(spec: NotifierSpec, model: type[BaseModel], error: ValidationError
 def with_notifiers(file_schema: dict[str, Any], kinds: Mapping[str, type[BaseModel]]) -> dict[str, Any]:
     """The JSON Schema of the file with the options of every kind of notifier filled in."""
     definitions = dict(file_schema["$defs"])
+    common = definitions["NotifierSection"]["properties"]
     variants = []
     for kind, model in sorted(kinds.items()):
         options = model.model_json_schema(ref_template="#/$defs/{model}")
         definitions |= options.pop("$defs", {})
-        options["properties"] = {
-            **options.get("properties", {}),
-            "kind": {"const": kind},
-            "name": definitions["NotifierSection"]["properties"]["name"],
-        }
+        options["properties"] = {**options.get("properties", {}), **common, "kind": {"const": kind}}
         options["required"] = [*options.get("required", []), "kind"]
         variants.append(options)
     definitions["NotifierSection"] = {"anyOf": variants}
