@@ -357,15 +357,15 @@ def test_every_setting_has_a_description(kind: type[Notifier]) -> None:
 NASTY = (
     "", " ", "\n", "\r\n", "\r\nBcc: x@evil.example\r\n\r\n", "<!channel>", "<@U012345>", "<https://evil.example|Click>",
     "&amp;", "<script>alert(1)</script>", "\"'><img src=x onerror=alert(1)>", "{{7*7}}", "${jndi:ldap://x}", "%s%n",
-    "\x00", "\x1b[31m", "\u202eevil", "\u200b", "\ud800", "\udfff\ud800", "\U000e0041", "🔴" * 50, "ü" * 3000,
-    "a" * 90_000, "x" * 998 + "\n.\n", ".", "..", "=?utf-8?b?YQ0KQmNjOiB4QHkueg0KDQo=?=",
-    "\\" * 2000, '"' * 2000, "\u2028",
-    "e\u0301" * 1500, "﷽" * 2500,
+    "\x00", "\x1b[31m", "\u202eevil", "\u200b", "\ud800", "\udfff\ud800", "\U000e0041", "🔴" * 50, "ü" * 1200,
+    "a" * 20_000, "x" * 998 + "\n.\n", ".", "..", "=?utf-8?b?YQ0KQmNjOiB4QHkueg0KDQo=?=",
+    "\\" * 900, '"' * 900, "\u2028",
+    "e\u0301" * 400, "﷽" * 400,
 )  # fmt: skip
 HOSTILE = st.one_of(
     st.sampled_from(NASTY),
     st.text(max_size=60),
-    st.lists(st.sampled_from(NASTY), max_size=4).map("".join),
+    st.tuples(st.sampled_from(NASTY), st.sampled_from(NASTY)).map("".join),
 )
 STRINGS = 10
 """In each notice."""
@@ -382,7 +382,7 @@ def hostile_notices(draw: st.DrawFn) -> Notice:
         endpoint=name,
         diagnosis=diagnosis,
         title=title,
-        lines=tuple(lines) * draw(st.sampled_from([0, 1, 9])),
+        lines=tuple(lines) * draw(st.sampled_from([0, 1, 1, 9])),
         fix=fix,
         labels={label: value, "team": value},
     )
