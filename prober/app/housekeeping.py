@@ -18,6 +18,8 @@ LOOKS_EVERY_S: Final = 5.0
 
 KEEPS_EVERY_S: Final = 3600.0
 ROLLS_UP_EVERY_S: Final = 300.0
+UNLOCKED_AFTER_S: Final = 60.0
+"""When tables that somebody holds are asked for again: a backup may hold them for an hour."""
 
 
 class Housekeeping:
@@ -42,32 +44,36 @@ class Housekeeping:
     async def keep(self) -> None:
         """Make partitions and drop what is too old: once an hour, and as soon as `retention` is another.
 
-        Raises what the database raises, and TablesLocked; it is done at the next look then.
+        Raises what the database raises.
         """
-        kept = self._settings().retention
-        if kept == self._kept and self._clock.monotonic() < self._keeps_at:
+        kept, now = self._settings().retention, self._clock.monotonic()
+        if kept == self._kept and now < self._keeps_at:
             return
-        await ensure_partitions(self._db)
-        expired = await retention.expire(self._db, kept)
-        self._kept, self._keeps_at = kept, self._clock.monotonic() + KEEPS_EVERY_S
+        try:
+            await ensure_partitions(self._db)
+            expired = await retention.expire(self._db, kept)
+        except TablesLocked as locked:
+            log.warning("partitions are made and dropped later: %s", locked)
+            self._kept, self._keeps_at = kept, now + UNLOCKED_AFTER_S
+            return
+        self._kept, self._keeps_at = kept, now + KEEPS_EVERY_S
         if expired.partitions or expired.rows:
-            names = f": {', '.join(expired.partitions)}" if expired.partitions else ""
-            log.info(
-                "no longer kept: %d partitions%s, and %d rows of other tables",
-                len(expired.partitions), names, expired.rows,
-            )  # fmt: skip
+            rows = expired.rows
+            log.info("no longer kept: %d partitions, and %d rows of other tables", len(expired.partitions), rows)
 
     async def roll_up(self) -> None:
         """Bring the figures up to date every five minutes, unless another worker does.
 
         Raises what the database raises.
         """
-        if self._clock.monotonic() < self._rolls_up_at:
+        now = self._clock.monotonic()
+        if now < self._rolls_up_at:
             return
         settings = self._settings()
-        # A little less than the time between two calls: they never come after exactly that.
-        every_s = ROLLS_UP_EVERY_S - 2 * LOOKS_EVERY_S
         await rollups.roll_up(
-            self._db, lag_ms=settings.observer.lag_ms, reports_days=settings.retention.reports_days, every_s=every_s
+            self._db,
+            lag_ms=settings.observer.lag_ms,
+            reports_days=settings.retention.reports_days,
+            every_s=ROLLS_UP_EVERY_S * 0.9,
         )
-        self._rolls_up_at = self._clock.monotonic() + ROLLS_UP_EVERY_S
+        self._rolls_up_at = now + ROLLS_UP_EVERY_S
