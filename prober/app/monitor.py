@@ -2,14 +2,12 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
-from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.interval import IntervalTrigger
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from prober.app import attending, channels, references
@@ -21,6 +19,7 @@ from prober.app.housekeeping import LOOKS_EVERY_S, Housekeeping
 from prober.app.measuring import CENSUS_EVERY_S, Measuring
 from prober.app.probing import Probing, Surroundings
 from prober.app.self_watch import SelfWatch
+from prober.app.timer import Job, Timer
 from prober.clock import Clock
 from prober.endpoints.config_file import ConfigFileWatcher
 from prober.function_logs.cloudwatch_logs import FunctionLogs
@@ -56,10 +55,6 @@ SECRET_THREADS: Final = 4
 
 LOG_THREADS: Final = 2
 """For searches in the logs of functions, so that one that hangs delays no notice."""
-
-
-Job = tuple[IntervalTrigger, str, Callable[[], Awaitable[Any]]]
-"""When, what it is called in the log, and what is done."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,7 +97,7 @@ class Monitor:
         self._measuring = Measuring(db, settings=settings, vitals=self._vitals, clock=clock, executor=self._executor)
         self._confirming = Confirming(db, FunctionLogs(self._logs_executor))
         self._attending = Attending(db, policy=self._alerts, clock=clock)
-        self._timer = AsyncIOScheduler(timezone="UTC")
+        self._timer = Timer()
         self._self_watch = SelfWatch(
             db=db,
             settings=lambda: self._settings,
@@ -110,7 +105,7 @@ class Monitor:
             net=lambda: self._net,
             secret=lambda reference: self._vault.secret(reference),
             metrics=self._measuring.exposition.render,
-            clock_was_set=self._due_at_once,
+            clock_was_set=self._timer.begin_anew,
             vitals=self._vitals,
             clock=clock,
             worker=worker,
@@ -122,7 +117,6 @@ class Monitor:
 
         Raises what the database raises while starting; later failures are logged and waited out.
         """
-        timer = self._timer
         async with AsyncExitStack() as ending:
             for executor in (self._executor, self._secrets_executor, self._logs_executor):
                 ending.callback(executor.shutdown, wait=False, cancel_futures=True)
@@ -135,13 +129,12 @@ class Monitor:
             ending.push_async_callback(lambda: self._delivery.stop())
             self._self_watch.start()
             ending.push_async_callback(self._self_watch.stop)
-            for every, name, job in self._jobs():
-                # No misfire grace: a tick that comes late is still the tick that claims what is due.
-                timer.add_job(_steady(name, job), every, max_instances=1, coalesce=True, misfire_grace_time=None)
-            timer.start()
-            ending.callback(timer.shutdown, wait=False)
+            for job in self._jobs():
+                self._timer.add(job)
+            self._timer.start()
+            ending.callback(self._timer.stop)
             await stop.wait()
-            timer.pause()
+            self._timer.pause()
             await self._probing.end_probes()
             await asyncio.gather(
                 self._probing.end_saving(),
@@ -150,25 +143,20 @@ class Monitor:
                 self._measuring.publish_last(),
             )
 
-    def _due_at_once(self) -> None:
-        """After a jump of the wall clock, by which the timer goes: back by an hour, and it would rest for one."""
-        for job in self._timer.get_jobs():
-            job.modify(next_run_time=self._clock.now())
-
     async def _tick(self) -> None:
         self._vitals.happened("tick", self._clock.monotonic())
         await self._probing.tick()
 
     def _jobs(self) -> Iterator[Job]:
-        yield _every(TICK_S, TICK_JITTER_S), "claiming due probes", self._tick
-        yield _every(LOOKS_EVERY_S), "making and dropping partitions", self._housekeeping.keep
-        yield _every(LOOKS_EVERY_S), "rolling up figures", self._housekeeping.roll_up
-        yield _every(attending.EVERY_S), "attending to incidents", self._attending.attend
+        yield Job(TICK_S, "claiming due probes", self._tick, TICK_JITTER_S)
+        yield Job(LOOKS_EVERY_S, "making and dropping partitions", self._housekeeping.keep)
+        yield Job(LOOKS_EVERY_S, "rolling up figures", self._housekeeping.roll_up)
+        yield Job(attending.EVERY_S, "attending to incidents", self._attending.attend)
         if self._following is not None:
-            yield _every(FOLLOW_EVERY_S), "following the configuration file", self._follow
-        yield _every(CENSUS_EVERY_S), "counting the endpoints", self._measuring.count
+            yield Job(FOLLOW_EVERY_S, "following the configuration file", self._follow)
+        yield Job(CENSUS_EVERY_S, "counting the endpoints", self._measuring.count)
         if self._measuring.publishes:
-            yield _every(self._settings.cloudwatch.flush_s), "publishing metrics", self._measuring.publish
+            yield Job(self._settings.cloudwatch.flush_s, "publishing metrics", self._measuring.publish)
 
     def _surroundings(self) -> Surroundings:
         return Surroundings(
@@ -263,35 +251,3 @@ class Monitor:
         secret, threads = self._vault.secret, self._executor
         tools = Tools(net=self._net, secret=secret, executor=threads, clock=self._clock, public_url=public_url)
         return channels.build(settings, tools)
-
-
-def _every(seconds: float, jitter_s: float | None = None) -> IntervalTrigger:
-    return IntervalTrigger(seconds=seconds, jitter=jitter_s, timezone="UTC")
-
-
-def _steady(name: str, job: Callable[[], Awaitable[Any]]) -> Callable[[], Awaitable[None]]:
-    """The job with its failures logged once when they begin and once when they end, instead of at every tick."""
-    failing = False
-
-    async def run() -> None:
-        nonlocal failing
-        try:
-            await job()
-        except asyncio.CancelledError:
-            return  # the worker stops; APScheduler would log a traceback
-        except Exception as failure:  # whatever fails must not end the timetable; the log says what it was
-            if not failing:
-                log.error("%s failed and is tried again: %s", name, _brief(failure))  # noqa: TRY400 - a database that is away is no bug
-            failing = True
-        else:
-            if failing:
-                log.warning("%s works again", name)
-            failing = False
-
-    return run
-
-
-def _brief(failure: Exception) -> str:
-    """Kind and first line: a database driver's text goes on with the whole statement and its values."""
-    lines = str(failure).splitlines()
-    return f"{type(failure).__name__}: {lines[0][:200]}" if lines else type(failure).__name__

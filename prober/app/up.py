@@ -104,7 +104,7 @@ async def up(options: UpOptions, stop: asyncio.Event, started: Callable[[Running
             clock=SystemClock(),
             worker=worker_name(),
             spool=_spool(options.data_dir or settings.data_dir, settings.database_url),
-            own=own_places(url, listener),
+            own=own_places(url, listener, settings.status),
         )
         working = asyncio.create_task(monitor.run(stop))
         started(Running(db=db, address=None if listener is None else dashboard_process.address(listener)))
@@ -129,7 +129,7 @@ async def work(config: Path, stop: asyncio.Event, started: Callable[[], None]) -
             clock=SystemClock(),
             worker=worker_name(),
             spool=_spool(settings.data_dir, settings.database_url),
-            own=own_places(settings.database_url),
+            own=own_places(settings.database_url, status=settings.status),
         )
         started()
         await monitor.run(stop)

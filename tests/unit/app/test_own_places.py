@@ -3,6 +3,7 @@
 import pytest
 
 from prober.app.own_places import own_places
+from prober.settings import StatusSettings
 
 
 @pytest.mark.parametrize(
@@ -17,3 +18,17 @@ from prober.app.own_places import own_places
 )
 def test_a_database_counts_where_its_address_says_where_it_is(url: str, places: tuple[tuple[str, int], ...]) -> None:
     assert own_places(url) == places
+
+
+@pytest.mark.parametrize(
+    ("status", "places"),
+    [
+        (StatusSettings(), ()),
+        (StatusSettings(port=9464), (("127.0.0.1", 9464),)),
+        (StatusSettings(host="::", port=9464), (("::", 9464),)),
+    ],
+)
+def test_the_status_of_a_worker_counts_where_it_is_served(
+    status: StatusSettings, places: tuple[tuple[str, int], ...]
+) -> None:
+    assert own_places("postgresql:///prober", status=status) == places

@@ -1,0 +1,66 @@
+"""Jobs are done at their pace, whatever they do and whatever becomes of the wall clock."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from prober.app.timer import Job, Timer
+
+
+async def test_a_job_is_done_again_and_again_and_its_failures_are_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    runs, enough = 0, asyncio.Event()
+
+    async def work() -> None:
+        nonlocal runs
+        runs += 1
+        if runs == 5:
+            enough.set()
+        if runs < 4:
+            raise OSError("the first line\nand a secret")
+
+    timer = Timer()
+    timer.add(Job(0.01, "working", work))
+    timer.start()
+    async with asyncio.timeout(5):
+        await enough.wait()
+    timer.stop()
+    said = [each.getMessage() for each in caplog.records if each.name == "prober.app.timer"]
+    assert said == ["working failed and is tried again: OSError: the first line", "working works again"]
+
+
+async def test_after_an_hour_back_the_pauses_count_from_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    import apscheduler.schedulers.base as scheduling
+    import apscheduler.triggers.interval as triggers
+
+    class Jumping(datetime):
+        jump = timedelta()
+
+        @classmethod
+        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+            del tz
+            return datetime.now(UTC) + cls.jump
+
+    for module in (scheduling, triggers):
+        monkeypatch.setattr(module, "datetime", Jumping)
+    done = asyncio.Event()
+
+    async def work() -> None:
+        done.set()
+
+    timer = Timer()
+    timer.add(Job(0.05, "working", work))
+    timer.start()
+    async with asyncio.timeout(5):
+        await done.wait()
+    Jumping.jump = timedelta(hours=-1)
+    await asyncio.sleep(0.1)
+    done.clear()
+    await asyncio.sleep(0.2)
+    assert not done.is_set(), "this is what APScheduler does by itself"
+    timer.begin_anew()
+    async with asyncio.timeout(5):
+        await done.wait()
+    timer.stop()
