@@ -175,6 +175,7 @@ report = Table(
     PrimaryKeyConstraint("id", "slot"),
     UniqueConstraint("endpoint_id", "slot", "location"),
     CheckConstraint(_VERDICTS, name="verdict"),
+    Index("report_missed", "endpoint_id", "slot", postgresql_where=text("missed > 0")),
     Index("report_runs", "last_slot", postgresql_where=text("last_slot is not null")),
     postgresql_partition_by="RANGE (slot)",
 )
