@@ -83,6 +83,7 @@ def test_an_installed_lab_and_dashboard_find_their_files(installed: Path) -> Non
     listed = run_installed(installed, "-m", "prober.cli", "lab", "--list")
     assert "tls-invalid" in listed
     assert "-----BEGIN CERTIFICATE" in (installed / "prober" / "lab" / "self_signed.pem").read_text()
+    assert '"$schema"' in (installed / "prober" / "notifiers" / "notice.v1.schema.json").read_text()
     for name in ("static/style.css", "static/live.js", "templates/fleet.html"):
         assert (installed / "dashboard" / name).stat().st_size > 0
 
