@@ -158,7 +158,9 @@ class Scheduler(Generic[ClaimT]):
             if self._stopping.is_set():
                 await self._hand_back(answer.claims)
                 return
-            self._horizon.answered(self._slots.at(answer.now) + CLAIM_AHEAD_S, busy)
+            # Whoever is given one slot is told nothing of those after it.
+            given = {claim.key for claim in answer.claims}
+            self._horizon.answered(self._slots.at(answer.now) + CLAIM_AHEAD_S, busy | given)
             for claim in answer.claims:
                 self._arrange(claim, asked_at)
 

@@ -44,7 +44,7 @@ class Horizon(Generic[KeyT]):
         self._busy: Collection[KeyT] = frozenset()
 
     def answered(self, until: float, busy: Collection[KeyT]) -> None:
-        """A question for all slots up to then was answered; `busy` were left out of it."""
+        """A question for all slots up to then was answered, but not of those in `busy`."""
         self._until, self._busy = until, busy
 
     def covers(self, key: KeyT, due: float) -> bool:
