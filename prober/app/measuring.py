@@ -69,6 +69,7 @@ class Measuring:
             self._say_price()
             self._publisher = Publisher(
                 await self._sink(settings),
+                executor=self._executor,
                 location=self._settings.location,
                 clock=self._clock,
                 vitals=self._vitals,
@@ -122,7 +123,7 @@ class Measuring:
 
     async def _sink(self, settings: CloudWatchSettings) -> Sink:
         if settings.emf_file is not None:
-            return EmbeddedMetrics(settings.emf_file, settings.namespace, self._executor, self._vitals)
+            return EmbeddedMetrics(settings.emf_file, settings.namespace, self._vitals)
         from botocore.exceptions import BotoCoreError
 
         try:
@@ -132,7 +133,7 @@ class Measuring:
                 f"CloudWatch metrics are switched on, but cannot be published: {clean(str(unusable), 200)} "
                 "Set cloudwatch.region in the file or AWS_REGION, or cloudwatch.enabled to false"
             ) from None
-        return CloudWatch(client, settings.namespace, self._executor, self._vitals)
+        return CloudWatch(client, settings.namespace, self._vitals)
 
     def _say_price(self) -> None:
         price = estimate(self._settings)

@@ -70,7 +70,8 @@ class Board:
         with self._lock:
             for key in [key for key, each in self._newest.items() if each.until < now]:
                 del self._newest[key]
-            return sorted(self._newest.values(), key=lambda each: (each.endpoint, each.location))
+            known = list(self._newest.values())
+        return sorted(known, key=lambda each: (each.endpoint, each.location))
 
     @property
     def census(self) -> Census | None:

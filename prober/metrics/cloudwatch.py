@@ -1,10 +1,8 @@
 """CloudWatch custom metrics by PutMetricData: everything that waits goes out in one call while it fits into one."""
 
-import asyncio
 import logging
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Executor
 from typing import Any, Final, Protocol
 
 from checks.text import clean
@@ -44,17 +42,16 @@ class Puts(Protocol):
 class CloudWatch:
     """Implements `prober.metrics.pending.Sink`."""
 
-    def __init__(self, client: Puts, namespace: str, executor: Executor, vitals: Vitals) -> None:
+    def __init__(self, client: Puts, namespace: str, vitals: Vitals) -> None:
         self._client = client
         self._namespace = namespace
-        self._executor = executor
         self._vitals = vitals
 
-    async def send(self, pending: Pending) -> int:
+    def send(self, pending: Pending) -> int:
         """In as few calls as the limits allow, up to the first that CloudWatch does not take for now."""
         refused = 0
         for batch in batches(pending):
-            taken = await self._put(batch)
+            taken = self._put(batch)
             if taken is None:
                 break
             if not taken:
@@ -63,13 +60,13 @@ class CloudWatch:
                 pending.done(series, part)
         return refused
 
-    async def _put(self, batch: Batch) -> bool | None:
+    def _put(self, batch: Batch) -> bool | None:
         """Whether the call was taken; None where a later one may be."""
         from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
         request = {"Namespace": self._namespace, "MetricData": [_datum(series, part) for series, part in batch]}
         try:
-            await asyncio.get_running_loop().run_in_executor(self._executor, self._send, request)
+            self._client.put_metric_data(**request)
         except (ClientError, BotoCoreError, OSError) as error:
             self._vitals.add(FAILURES)
             code = str(error.response.get("Error", {}).get("Code")) if isinstance(error, ClientError) else ""
@@ -79,10 +76,6 @@ class CloudWatch:
             log.warning("CloudWatch does not take metrics, they wait: %s", clean(str(error), 300))
             return None
         return True
-
-    def _send(self, request: dict[str, Any]) -> None:
-        """In a thread: a full call costs some 60 ms of CPU."""
-        self._client.put_metric_data(**request)
 
 
 def open_client(region: str | None, endpoint_url: str | None = None) -> Puts:

@@ -3,14 +3,12 @@
 Source: CloudWatch user guide, "Specification: Embedded metric format".
 """
 
-import asyncio
 import itertools
 import json
 import logging
 import os
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Executor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -43,21 +41,19 @@ class EmbeddedMetrics:
     """Implements `prober.metrics.pending.Sink`: appends to a file, which is opened anew each time, so that whoever
     rotates it may move it away."""
 
-    def __init__(self, file: Path, namespace: str, executor: Executor, vitals: Vitals) -> None:
+    def __init__(self, file: Path, namespace: str, vitals: Vitals) -> None:
         self._file = file
         self._namespace = namespace
-        self._executor = executor
         self._vitals = vitals
         self._is_torn = False
         """The last line in the file has no end, because the disk was full."""
 
-    async def send(self, pending: Pending) -> int:
+    def send(self, pending: Pending) -> int:
         """Append everything. What a full disk does not take waits."""
         written = list(lines(pending, self._namespace))
         if not written:
             return 0
-        loop = asyncio.get_running_loop()
-        room, failure = await loop.run_in_executor(self._executor, self._append, [each.text for each in written])
+        room, failure = self._append([each.text for each in written])
         ends = itertools.accumulate(len(each.text) for each in written)
         for line, end in zip(written, ends, strict=True):
             if end <= room:

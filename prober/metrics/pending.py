@@ -46,6 +46,17 @@ class Pending:
         if values:
             self._values.setdefault(series, Counter()).update(values)
 
+    def take(self) -> "Pending":
+        """All that waits, to be sent elsewhere; nothing waits here any longer."""
+        taken = Pending(keep=self._keep)
+        taken._values, self._values = self._values, {}
+        return taken
+
+    def put_back(self, left: "Pending") -> None:
+        """What was taken and is not done with waits again."""
+        for series, values in left._values.items():
+            self._values.setdefault(series, Counter()).update(values)
+
     def items(self) -> Iterator[tuple[Series, Counter[float]]]:
         """Everything that waits, the oldest first."""
         return iter(sorted(self._values.items(), key=lambda item: item[0]))
@@ -77,9 +88,9 @@ class Pending:
 
 
 class Sink(Protocol):
-    """Where measurements go."""
+    """Where measurements go. It blocks: it is asked from a thread."""
 
-    async def send(self, pending: Pending) -> int:
+    def send(self, pending: Pending) -> int:
         """Send what waits, and tell `pending` of all that is done with. Never raises for AWS, network or disk.
 
         Returns how many values were refused for good; they are done with, too.

@@ -40,8 +40,8 @@ def vitals() -> Vitals:
 @pytest.fixture
 def publishing(executor: ThreadPoolExecutor, vitals: Vitals) -> Publishing:
     def make(route: Route) -> Publisher:
-        sink = CloudWatch(route, NAMESPACE, executor, vitals)
-        return Publisher(sink, location="eu", clock=SystemClock(), vitals=vitals, alive=lambda: True)
+        sink = CloudWatch(route, NAMESPACE, vitals)
+        return Publisher(sink, executor=executor, location="eu", clock=SystemClock(), vitals=vitals, alive=lambda: True)
 
     return make
 

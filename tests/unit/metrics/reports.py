@@ -59,9 +59,16 @@ class Calls:
         self.requests: list[dict[str, Any]] = []
         self.failure: Exception | None = None
         self.threads: set[int] = set()
+        self.came = threading.Event()
+        """A call has come."""
+        self.may_go = threading.Event()
+        """Calls are answered."""
+        self.may_go.set()
 
     def put_metric_data(self, **request: Any) -> None:
         self.threads.add(threading.get_ident())
+        self.came.set()
+        self.may_go.wait()
         if self.failure:
             raise self.failure
         self.requests.append(request)

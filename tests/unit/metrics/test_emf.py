@@ -3,7 +3,6 @@
 import resource
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -26,12 +25,6 @@ SERIES = st.builds(
     st.sampled_from(sorted(UNITS)),
 )
 VALUES = st.lists(st.floats(-1e9, 1e9), min_size=1, max_size=250)
-
-
-@pytest.fixture
-def executor() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(1) as pool:
-        yield pool
 
 
 def pending_of(values: dict[Series, list[float]]) -> Pending:
@@ -73,34 +66,34 @@ def test_what_is_measured_at_one_thing_in_one_minute_is_one_event() -> None:
     assert (event["Endpoint"], event["Up"]) == ("orders", [1.0, 1.0])
 
 
-async def test_lines_are_appended_and_nothing_waits_any_longer(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
+def test_lines_are_appended_and_nothing_waits_any_longer(tmp_path: Path) -> None:
     file = tmp_path / "metrics.log"
-    sink = EmbeddedMetrics(file, "McpProber", executor, Vitals())
+    sink = EmbeddedMetrics(file, "McpProber", Vitals())
     for value in (1.0, 0.0):
         pending = pending_of({Series(MINUTE, "Endpoint", "orders", "Up"): [value]})
-        assert await sink.send(pending) == 0
+        assert sink.send(pending) == 0
         assert not pending
     assert read(file.read_bytes()) == {("Endpoint", "orders", "Up"): Counter([1.0, 0.0])}
 
 
-async def test_a_file_that_was_moved_away_is_begun_anew(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
+def test_a_file_that_was_moved_away_is_begun_anew(tmp_path: Path) -> None:
     file = tmp_path / "metrics.log"
-    sink = EmbeddedMetrics(file, "McpProber", executor, Vitals())
-    await sink.send(pending_of({Series(MINUTE, "Endpoint", "orders", "Up"): [1.0]}))
+    sink = EmbeddedMetrics(file, "McpProber", Vitals())
+    sink.send(pending_of({Series(MINUTE, "Endpoint", "orders", "Up"): [1.0]}))
     file.rename(tmp_path / "metrics.log.1")
-    await sink.send(pending_of({Series(MINUTE, "Endpoint", "orders", "Up"): [0.0]}))
+    sink.send(pending_of({Series(MINUTE, "Endpoint", "orders", "Up"): [0.0]}))
     assert read(file.read_bytes()) == {("Endpoint", "orders", "Up"): Counter([0.0])}
 
 
-async def test_what_cannot_be_written_waits(tmp_path: Path, executor: ThreadPoolExecutor) -> None:
+def test_what_cannot_be_written_waits(tmp_path: Path) -> None:
     vitals = Vitals()
-    sink = EmbeddedMetrics(tmp_path / "missing" / "metrics.log", "McpProber", executor, vitals)
+    sink = EmbeddedMetrics(tmp_path / "missing" / "metrics.log", "McpProber", vitals)
     pending = pending_of({Series(MINUTE, "Endpoint", "orders", "Up"): [1.0]})
-    await sink.send(pending)
+    sink.send(pending)
     assert pending
     assert vitals.counters["metrics_failures", ""] == 1
     (tmp_path / "missing").mkdir()
-    await sink.send(pending)
+    sink.send(pending)
     assert not pending
 
 
@@ -113,18 +106,16 @@ def room() -> Iterator[int]:
     resource.setrlimit(resource.RLIMIT_FSIZE, before)
 
 
-async def test_a_line_that_the_disk_cut_is_written_again_whole(
-    tmp_path: Path, executor: ThreadPoolExecutor, room: int
-) -> None:
+def test_a_line_that_the_disk_cut_is_written_again_whole(tmp_path: Path, room: int) -> None:
     file = tmp_path / "metrics.log"
-    sink = EmbeddedMetrics(file, "McpProber", executor, Vitals())
+    sink = EmbeddedMetrics(file, "McpProber", Vitals())
     names = [f"orders-{number}" for number in range(20)]
     pending = pending_of({Series(MINUTE, "Endpoint", name, "Up"): [1.0] for name in names})
-    await sink.send(pending)
+    sink.send(pending)
     assert file.stat().st_size == room
     assert pending
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
-    await sink.send(pending)
+    sink.send(pending)
     assert not pending
     whole = [line for line in file.read_bytes().splitlines(keepends=True) if line.endswith(b"}\n")]
     assert len(file.read_bytes().splitlines()) == len(names) + 1, "the cut line stays, and stands alone"

@@ -1,5 +1,6 @@
 """How measurements are put together, and that nothing about publishing disturbs or is forgotten."""
 
+import asyncio
 import threading
 from collections import Counter
 from collections.abc import Iterator
@@ -69,9 +70,10 @@ class Publishing:
     beating: Beating
 
     def publisher(self, *, aggregates: bool, keep: int = VALUES_KEPT) -> Publisher:
-        sink = CloudWatch(self.calls, "McpProber", self.executor, self.vitals)
+        sink = CloudWatch(self.calls, "McpProber", self.vitals)
         return Publisher(
             sink,
+            executor=self.executor,
             location="eu",
             clock=Clock(),
             vitals=self.vitals,
@@ -188,6 +190,19 @@ async def test_metrics_wait_with_their_own_time_while_cloudwatch_is_away(
     assert calls.values("Up") == {1.0: 2}
     assert {each["Timestamp"] for each in calls.data} == {MINUTE, MINUTE - timedelta(minutes=5)}
     assert ("metrics_dropped", "") not in vitals.counters
+
+
+async def test_what_is_measured_while_others_are_sent_goes_out_next(alone: Publisher, calls: Calls) -> None:
+    calls.may_go.clear()
+    alone.add(report(), MetricSet.MINIMAL)
+    sending = asyncio.create_task(alone.flush())
+    await asyncio.to_thread(calls.came.wait)
+    alone.add(report(verdict=Verdict.DOWN), MetricSet.MINIMAL)
+    calls.may_go.set()
+    await sending
+    assert calls.values("Up") == {1.0: 1}
+    await alone.flush()
+    assert calls.values("Up") == {1.0: 1, 0.0: 1}
 
 
 @pytest.mark.parametrize(
