@@ -37,6 +37,14 @@ class Incident(BaseModel):
     ended_at: datetime | None
     cause: str | None
     cause_summary: str
+    acknowledged_at: datetime | None
+    acknowledged_by: str | None
+    muted: str | None
+    """Why nobody is told of it just now."""
+    muted_until: datetime | None
+    """Null where nobody knows until when."""
+    outage_id: UUID | None
+    """The outage that it is part of, or was."""
 
 
 class Stats(BaseModel):

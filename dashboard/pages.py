@@ -1,5 +1,6 @@
 """The pages for people. Each reads, makes a view and renders it."""
 
+from collections.abc import Mapping
 from typing import Final
 from uuid import UUID
 
@@ -12,8 +13,9 @@ from checks.catalog import CHECKS
 from dashboard import views
 from dashboard.prober_state import prober_view
 from dashboard.rendering import page
-from dashboard.services import WithServices
-from prober.storage import queries, workers
+from dashboard.services import Services, WithServices
+from dashboard.silence import SilenceView, silence_view
+from prober.storage import mutes, outages, queries, workers
 
 router = APIRouter(include_in_schema=False)
 
@@ -28,7 +30,7 @@ async def fleet(request: Request, services: WithServices) -> Response:
     async with services.db.connect() as connection:
         prober = await workers.how_they_do(connection)
     now = services.clock.now()
-    view = views.fleet_view(rows, now, prober_view(prober, now))
+    view = views.fleet_view(rows, now, prober_view(prober, now), await _silence(services))
     return page(request, "fleet.html", section="fleet", live="", fleet=view)
 
 
@@ -37,7 +39,8 @@ async def endpoint(request: Request, services: WithServices, name: str) -> Respo
     found = await queries.endpoint_page(services.db, name)
     if found is None:
         raise HTTPException(404, "No endpoint of that name is watched.")
-    view = views.endpoint_view(found, QUESTIONS, services.clock.now())
+    silence = await _silence(services, of=(found.fleet.name, found.fleet.labels))
+    view = views.endpoint_view(found, QUESTIONS, services.clock.now(), silence)
     return page(request, "endpoint.html", live=str(view.id), endpoint=view)
 
 
@@ -52,5 +55,16 @@ async def probe(request: Request, services: WithServices, report_id: UUID) -> Re
 @router.api_route("/incidents", methods=_READ)
 async def incidents(request: Request, services: WithServices) -> Response:
     seen, told = await queries.incidents(services.db), await queries.notices(services.db)
-    view = views.incidents_view(seen, told, services.clock.now())
+    view = views.incidents_view(
+        seen,
+        told,
+        services.clock.now(),
+        outages=await outages.recent(services.db),
+        silence=await _silence(services),
+    )
     return page(request, "incidents.html", section="incidents", live="", incidents=view)
+
+
+async def _silence(services: Services, of: tuple[str, Mapping[str, str]] | None = None) -> SilenceView:
+    single, windows = await mutes.coming(services.db), await mutes.stored_windows(services.db)
+    return silence_view(single, windows, services.clock.now(), of=of)

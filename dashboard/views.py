@@ -24,8 +24,10 @@ from dashboard.evidence import ReportView, report_view, transport_name
 from dashboard.long_run import LongRunView, fleet_percentile, fleet_uptime, long_run_view
 from dashboard.prober_state import UNTOLD, ProberView
 from dashboard.sentinels import SentinelView, sentinel_views
+from dashboard.silence import UNMUTED, OutageView, SilenceView, hands_of, outage_view
 from dashboard.tool_lists import ToolListsView, tool_lists_view
 from dashboard.wording import absolute, ago, counted, milliseconds, short, span
+from prober.incidents.outages import Outage
 from prober.incidents.rules import Severity
 from prober.storage.channels import AttemptRow, ChannelRow
 from prober.storage.queries import EndpointPage, FleetRow, IncidentRow, NoticeRow, ProbePage, ReportRow
@@ -70,6 +72,8 @@ class IncidentView:
     since: Moment
     ended: Moment | None
     lasted: str
+    hands: tuple[str, ...]
+    """Who has it in hand, and why nobody is told of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +142,7 @@ class FleetView:
     stale: str
     """Why what is shown may no longer be true; empty when it is current."""
     prober: ProberView
+    silence: SilenceView
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -208,6 +213,8 @@ class EndpointView:
     sentinels: tuple[SentinelView, ...]
     tools: ToolListsView | None
     """None while no probe has read any."""
+    silence: SilenceView
+    """What mutes this endpoint."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -231,6 +238,8 @@ class IncidentsView:
     headline: str
     items: tuple[IncidentView, ...]
     notices: tuple[NoticeView, ...]
+    outages: tuple[OutageView, ...] = ()
+    silence: SilenceView = UNMUTED
 
 
 def endpoint_href(name: str) -> str:
@@ -242,7 +251,9 @@ def probe_href(report: UUID) -> str:
     return f"/probes/{report}"
 
 
-def fleet_view(fleet: Sequence[FleetRow], now: datetime, prober: ProberView = UNTOLD) -> FleetView:
+def fleet_view(
+    fleet: Sequence[FleetRow], now: datetime, prober: ProberView = UNTOLD, silence: SilenceView = UNMUTED
+) -> FleetView:
     """The whole fleet, worst first, and how the prober does that looked."""
     counts = {verdict: sum(row.verdict is verdict for row in fleet if row.enabled) for verdict in Verdict}
     bad = counts[Verdict.DOWN] + counts[Verdict.DEGRADED]
@@ -264,10 +275,13 @@ def fleet_view(fleet: Sequence[FleetRow], now: datetime, prober: ProberView = UN
         newest=_moment(max(slots), now) if slots else None,
         stale=prober.silent or _staleness(fleet, now),
         prober=prober,
+        silence=silence,
     )
 
 
-def endpoint_view(page: EndpointPage, questions: Mapping[str, str], now: datetime) -> EndpointView:
+def endpoint_view(
+    page: EndpointPage, questions: Mapping[str, str], now: datetime, silence: SilenceView = UNMUTED
+) -> EndpointView:
     """One endpoint with its history and everything that the newest probe found."""
     row, latest, full = page.fleet, page.latest, page.full
     probes = tuple(_probe_row(each, now) for each in page.reports)
@@ -303,6 +317,7 @@ def endpoint_view(page: EndpointPage, questions: Mapping[str, str], now: datetim
         probes=probes[:LISTED_PROBES],
         sentinels=sentinel_views(page.sentinels, lambda moment: _moment(moment, now)),
         tools=tool_lists_view(row.name, page.tools),
+        silence=silence,
     )
 
 
@@ -326,7 +341,13 @@ def probe_view(page: ProbePage, questions: Mapping[str, str], now: datetime) -> 
     )
 
 
-def incidents_view(incidents: Sequence[IncidentRow], notices: Sequence[NoticeRow], now: datetime) -> IncidentsView:
+def incidents_view(
+    incidents: Sequence[IncidentRow],
+    notices: Sequence[NoticeRow],
+    now: datetime,
+    outages: Sequence[Outage] = (),
+    silence: SilenceView = UNMUTED,
+) -> IncidentsView:
     """Incidents of all endpoints, and what people were told about them."""
     still_open = sum(each.ended_at is None for each in incidents)
     headline = f"{counted(still_open, 'open incident')}" if still_open else "No open incidents"
@@ -335,6 +356,8 @@ def incidents_view(incidents: Sequence[IncidentRow], notices: Sequence[NoticeRow
         headline=headline,
         items=tuple(_incident(each, now) for each in incidents),
         notices=tuple(_notice(each, now) for each in notices),
+        outages=tuple(outage_view(each) for each in outages),
+        silence=silence,
     )
 
 
@@ -684,6 +707,7 @@ def _incident(row: IncidentRow, now: datetime) -> IncidentView:
         since=_moment(row.since, now),
         ended=_moment(row.ended_at, now) if row.ended_at else None,
         lasted=span(((row.ended_at or now) - row.since).total_seconds()),
+        hands=hands_of(row, now),
     )
 
 

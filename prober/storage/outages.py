@@ -69,6 +69,14 @@ async def join(
     return begun.id
 
 
+async def recent(db: AsyncEngine, *, limit: int = 10) -> tuple[Outage, ...]:
+    """The newest outages, those that last first."""
+    table = tables.outage
+    wanted = select(table.c.facts).order_by(table.c.ended_at.is_not(None), table.c.opened_at.desc()).limit(limit)
+    async with db.connect() as connection:
+        return tuple(Outage.from_json(facts) for facts in await connection.scalars(wanted))
+
+
 async def attend(db: AsyncEngine, policy: AlertPolicy, now: datetime) -> int:
     """Look at the outages whose time has come; several workers share them. How many that were."""
     table = tables.outage

@@ -10,10 +10,14 @@ from checks.inventory import inventory_of
 from checks.model import Endpoint, Verdict
 from checks.sentinel_states import SentinelState
 from checks.tool_memory import Deploy, ToolMemory
+from dashboard.silence import SilenceView, silence_view
+from prober.incidents.outages import Outage
 from prober.incidents.rules import Severity
+from prober.incidents.windows import MaintenanceWindow
 from prober.storage.accepted_tools import ToolLists
 from prober.storage.channels import AttemptRow, ChannelRow
 from prober.storage.cold_starts import FirstAnswers
+from prober.storage.mutes import MuteRow
 from prober.storage.queries import EndpointPage, FleetRow, IncidentRow, NoticeRow, ProbePage, ReportRow
 from tests.integration.dashboard.stories import FLEET, report_of
 
@@ -25,6 +29,47 @@ Say = Callable[[str], str]
 
 def as_is(text: str) -> str:
     return text
+
+
+def mute(say: Say = as_is, **changes: Any) -> MuteRow:
+    return MuteRow(
+        **{
+            "id": ID,
+            "kind": "maintenance",
+            "endpoints": (say("orders"),),
+            "labels": {say("team"): say("pay")},
+            "starts_at": NOW - timedelta(hours=1),
+            "ends_at": NOW + timedelta(hours=1),
+            "reason": say("move"),
+            "created_by": say("ada"),
+            **changes,
+        }
+    )
+
+
+def silence(say: Say = as_is) -> SilenceView:
+    later = mute(say, starts_at=NOW + timedelta(hours=2), ends_at=NOW + timedelta(hours=3))
+    window = MaintenanceWindow(name=say("night"), zone="UTC", at_minute=120, lasts_s=60)
+    return silence_view([mute(say), later], [window], NOW)
+
+
+def outage(say: Say = as_is, **changes: Any) -> Outage:
+    return Outage(
+        **{
+            "id": ID,
+            "group": say("team=pay"),
+            "labels": {},
+            "severity": Severity.CRITICAL,
+            "since": NOW - timedelta(minutes=9),
+            "opened_at": NOW - timedelta(minutes=7),
+            "counts": (12,),
+            "names": (say("orders"), say("search")),
+            "causes": ((say("not-mcp"), 11),),
+            "affected": 12,
+            "changed_at": NOW,
+            **changes,
+        }
+    )
 
 
 def incident(say: Say = as_is, **changes: Any) -> IncidentRow:
@@ -42,6 +87,12 @@ def incident(say: Say = as_is, **changes: Any) -> IncidentRow:
             "cause_summary": say("not MCP"),
             "fix": say("mend it"),
             "report_id": ID,
+            "acknowledged_at": NOW - timedelta(minutes=5),
+            "acknowledged_by": say("ada"),
+            "snoozed_until": None,
+            "muted": say("snoozed"),
+            "muted_until": None,
+            "outage_id": None,
             **changes,
         }
     )

@@ -8,7 +8,19 @@ from starlette.requests import Request
 from checks.text import clean
 from dashboard.rendering import page
 from dashboard.views import channels_view, endpoint_view, fleet_view, incidents_view, probe_view
-from tests.unit.dashboard.rows import NOW, Say, attempt, channel, endpoint_page, fleet_row, incident, notice, probe_page
+from tests.unit.dashboard.rows import (
+    NOW,
+    Say,
+    attempt,
+    channel,
+    endpoint_page,
+    fleet_row,
+    incident,
+    notice,
+    outage,
+    probe_page,
+    silence,
+)
 
 HOSTILE = (
     "<script>alert(1)</script>",
@@ -49,10 +61,12 @@ def rendered(say: Say) -> dict[str, Seen]:
     request = Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []})
     questions = {"lifecycle": "?"}
     pages = {
-        "fleet.html": {"fleet": fleet_view([fleet_row(say, incident=incident(say))], NOW)},
-        "endpoint.html": {"endpoint": endpoint_view(endpoint_page(say), questions, NOW)},
+        "fleet.html": {"fleet": fleet_view([fleet_row(say, incident=incident(say))], NOW, silence=silence(say))},
+        "endpoint.html": {"endpoint": endpoint_view(endpoint_page(say), questions, NOW, silence(say))},
         "probe.html": {"probe": probe_view(probe_page(say), questions, NOW)},
-        "incidents.html": {"incidents": incidents_view([incident(say)], [notice(say)], NOW)},
+        "incidents.html": {
+            "incidents": incidents_view([incident(say)], [notice(say)], NOW, [outage(say)], silence(say))
+        },
         "channels.html": {"channels": channels_view([channel(say)], [attempt(say)], NOW)},
     }
     return {name: Seen(bytes(page(request, name, live=None, **values).body).decode()) for name, values in pages.items()}
