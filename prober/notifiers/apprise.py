@@ -7,6 +7,7 @@ import asyncio
 import importlib
 import importlib.util
 import logging
+import re
 from typing import Any, ClassVar, Final, Self
 
 from pydantic import Field, model_validator
@@ -19,6 +20,8 @@ from prober.notifiers.forms import bounded, plain_text
 
 TIMEOUT_S: Final = 11.0
 _EXTRA: Final = "pip install 'mcp-prober[apprise]'"
+_CALLS: Final = re.compile(r"@(?=\w)|<(?=[!@#&])")
+"""Beginnings of mentions, as Discord, Slack, Mattermost, Telegram and others read them; a space ends them."""
 _TYPES: Final = {Severity.CRITICAL: "failure", Severity.WARNING: "warning", Severity.INFO: "info"}
 
 
@@ -54,9 +57,9 @@ class Apprise:
             # A service that hangs must not take one thread after another.
             raise NotifyError("Apprise still sends the notice before", permanent=False)
         url = await secret_behind(self._tools, self._reference)
-        message = _message(notice, self._tools.public_url)
+        prepared = message(notice, self._tools.public_url)
         loop = asyncio.get_running_loop()
-        self._sending = loop.run_in_executor(self._tools.executor, _send, url, message)
+        self._sending = loop.run_in_executor(self._tools.executor, _send, url, prepared)
         try:
             async with asyncio.timeout(TIMEOUT_S):
                 taken = await asyncio.shield(self._sending)
@@ -68,18 +71,19 @@ class Apprise:
             raise NotifyError("Apprise could not deliver it, and does not say why", permanent=False)
 
 
-def _message(notice: Notice, public_url: str | None) -> dict[str, Any]:
+def message(notice: Notice, public_url: str | None) -> dict[str, Any]:
+    """What Apprise is told. Remote text calls nobody: chats would ring everyone at `@everyone` or `<!channel>`."""
     notice = bounded(notice)
     return {
-        "title": notice.title,
-        "body": plain_text(notice, public_url),
+        "title": _CALLS.sub(r"\g<0> ", notice.title),
+        "body": _CALLS.sub(r"\g<0> ", plain_text(notice, public_url)),
         "notify_type": "success" if notice.is_end else _TYPES[notice.severity],
         "body_format": "text",
         "interpret_escapes": False,
     }
 
 
-def _send(url: str, message: dict[str, Any]) -> bool | None:
+def _send(url: str, prepared: dict[str, Any]) -> bool | None:
     """In a thread. Whether the service took it; None for an address that Apprise does not know."""
     apprise = importlib.import_module("apprise")
     # Its log quotes addresses and answers.
@@ -89,6 +93,6 @@ def _send(url: str, message: dict[str, Any]) -> bool | None:
     try:
         if not service.add(url):
             return None
-        return bool(service.notify(**message))
+        return bool(service.notify(**prepared))
     except Exception:  # a plugin's own exception may quote the address
         return False
