@@ -11,6 +11,7 @@ depends_on = None
 
 INSTANT = sa.DateTime(timezone=True)
 PENDING = sa.text("sent_at is null and failed_at is null")
+LEASED = sa.text("sent_at is null and failed_at is null and lease_until is not null")
 IS_OPEN = sa.text("ended_at is null")
 SEVERITY = "case when verdict = 'down' then 'critical' else 'warning' end"
 INCIDENT_COLUMNS = (
@@ -79,6 +80,9 @@ def _notices() -> None:
     op.add_column("notice", sa.Column("handed_to", sa.Text))
     op.create_index("notice_thread", "notice", ["thread"])
     op.create_index("notice_pending", "notice", ["channel", "thread", "number"], postgresql_where=PENDING)
+    op.create_index("notice_due", "notice", ["channel", "next_attempt_at", "number"], postgresql_where=PENDING)
+    op.create_index("notice_order", "notice", ["channel", "endpoint_id", "number"], postgresql_where=PENDING)
+    op.create_index("notice_leased", "notice", ["channel"], postgresql_where=LEASED)
     op.create_table(
         "attempt",
         sa.Column("number", sa.BigInteger, sa.Identity(always=True), nullable=False),
@@ -174,8 +178,8 @@ def downgrade() -> None:
         "update notice set payload = payload - array['thread', 'verdict', 'about', 'labels']"
         " || jsonb_build_object('incident_id', payload -> 'thread', 'severity', payload -> 'verdict')"
     )
-    op.drop_index("notice_pending", "notice")
-    op.drop_index("notice_thread", "notice")
+    for name in ("notice_pending", "notice_due", "notice_order", "notice_leased", "notice_thread"):
+        op.drop_index(name, "notice")
     for name in ("handed_to", "superseded_by", "thread"):
         op.drop_column("notice", name)
     for name in ("transition_id", "endpoint_id"):

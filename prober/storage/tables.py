@@ -40,6 +40,7 @@ METADATA: Final = MetaData(
 )
 
 _INSTANT = DateTime(timezone=True)
+_WAITS = "sent_at is null and failed_at is null"
 _VERDICTS = "verdict in ('up', 'degraded', 'down', 'unknown')"
 
 endpoint = Table(
@@ -336,13 +337,10 @@ notice = Table(
     Column("handed_to", Text),
     Index("notice_transition", "transition_id"),
     Index("notice_thread", "thread"),
-    Index(
-        "notice_pending",
-        "channel",
-        "thread",
-        "number",
-        postgresql_where=text("sent_at is null and failed_at is null"),
-    ),
+    Index("notice_pending", "channel", "thread", "number", postgresql_where=text(_WAITS)),
+    Index("notice_due", "channel", "next_attempt_at", "number", postgresql_where=text(_WAITS)),
+    Index("notice_order", "channel", "endpoint_id", "number", postgresql_where=text(_WAITS)),
+    Index("notice_leased", "channel", postgresql_where=text(f"{_WAITS} and lease_until is not null")),
 )
 """The outbox: what is to be told on which channel. It is done once `sent_at` or `failed_at` is set.
 
