@@ -35,9 +35,12 @@ class Housekeeping:
         self._rolls_up_at = 0.0
 
     async def begin(self) -> None:
-        """Make the partitions of the next days before anything is written. Raises what the database raises."""
+        """Make the partitions that are needed at once; the others come with the first look, when probes have begun.
+
+        Raises what the database raises.
+        """
         try:
-            await ensure_partitions(self._db)
+            await ensure_partitions(self._db, days_ahead=1)
         except TablesLocked as locked:
             log.warning("partitions are made later: %s", locked)
 

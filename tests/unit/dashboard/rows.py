@@ -11,6 +11,7 @@ from checks.model import Endpoint, Verdict
 from checks.sentinel_states import SentinelState
 from checks.tool_memory import Deploy, ToolMemory
 from dashboard.silence import SilenceView, silence_view
+from prober.incidents.availability import Slots
 from prober.incidents.outages import Outage
 from prober.incidents.rules import Severity
 from prober.incidents.windows import MaintenanceWindow
@@ -19,10 +20,13 @@ from prober.storage.channels import AttemptRow, ChannelRow
 from prober.storage.cold_starts import FirstAnswers
 from prober.storage.mutes import MuteRow
 from prober.storage.queries import EndpointPage, FleetRow, IncidentRow, NoticeRow, ProbePage, ReportRow
+from prober.storage.series import Day, Stats
 from tests.integration.dashboard.stories import FLEET, report_of
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 ID = UUID("7f0c0f4e-9a57-5b8e-8a53-2d1f4f7d8c11")
+
+STATS = Stats(uptime_24h=0.9979, uptime_30d=1.0, warm_p50_ms=42.0, warm_p95_ms=84.0, cold_p95_ms=1840.0)
 
 Say = Callable[[str], str]
 
@@ -127,7 +131,7 @@ def fleet_row(say: Say = as_is, **changes: Any) -> FleetRow:
             "incident": None,
             "full_at": NOW - timedelta(hours=3),
             "full_report_id": ID,
-            "stats": None,
+            "stats": STATS,
             **changes,
         }
     )
@@ -247,7 +251,7 @@ def endpoint_page(say: Say = as_is, **changes: Any) -> EndpointPage:
                 ),
                 SentinelState(key="l", tool=say("b"), outcome=say("odd"), since=NOW, at=NOW, summary=say("skipped")),
             ),
-            "days": (),
+            "days": (Day(day=NOW.date(), slots=Slots(up=1430, degraded=2, down=3, unknown=4)),),
             **changes,
         }
     )
