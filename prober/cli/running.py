@@ -2,10 +2,11 @@
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Final
 
 import uvloop
 
@@ -22,21 +23,47 @@ from prober.storage.database import DatabaseUnavailable, DatabaseUrlError
 from prober.storage.embedded import DirectoryUnusable, EmbeddedError
 from prober.storage.migrations import DatabaseTooNew
 
+log = logging.getLogger(__name__)
+
+ENDS_WITHIN_S: Final = 8.0
+"""How long a stop may take. Where a process manager kills what does not end, it waits for ten seconds or more."""
+
 
 def run_until_stopped(
     program: Callable[[asyncio.Event], Coroutine[Any, Any, ExitCode]], *, log_level: int = logging.INFO
 ) -> int:
-    """Run `program` with an event that SIGINT or SIGTERM sets. Raises CommandError for what its parts say."""
+    """Run `program` with an event that SIGINT or SIGTERM sets; a second one ends the process at once.
+
+    Raises CommandError for what its parts say.
+    """
     logs.configure(log_level)
 
     async def main() -> int:
-        stop = asyncio.Event()
+        loop, stop = asyncio.get_running_loop(), asyncio.Event()
+
+        def end(number: int) -> None:
+            if stop.is_set():
+                _exit(128 + number)
+            stop.set()
+            loop.call_later(ENDS_WITHIN_S, _give_up)
+
         for number in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(number, stop.set)
+            loop.add_signal_handler(number, end, number)
         return await program(stop)
 
     with named_failures():
         return uvloop.run(main())
+
+
+def _give_up() -> None:
+    log.warning("not everything ended in time, such as questions to a database that does not answer; nothing is lost")
+    _exit(ExitCode.UP)
+
+
+def _exit(status: int) -> None:
+    """End without another step: reports are in the spool, and every child ends with its parent."""
+    logging.shutdown()
+    os._exit(status)
 
 
 @contextmanager
