@@ -139,21 +139,34 @@ async def _load(connection: AsyncConnection, ids: set[UUID]) -> dict[UUID, _Know
         .with_for_update(of=state)
     )
     known = {}
-    for row in rows.mappings():
+    for row in rows.mappings().all():
         before = _state_of(row["incident"], row["name"])
+        if before is None:
+            await _give_up(connection, row["endpoint_id"])
+            before = IncidentState()
         known[row["endpoint_id"]] = _Known(
             name=row["name"], labels=row["labels"], options=row["options"], before=before, state=before
         )
     return known
 
 
-def _state_of(stored: Any, name: str) -> IncidentState:
-    """The stored state. One that this release cannot read is forgotten: no verdict would ever count again."""
+def _state_of(stored: Any, name: str) -> IncidentState | None:
+    """The stored state, or None for one that this release cannot read."""
     try:
         return IncidentState.from_json(stored)
     except ValueError:
         log.error("%s: what is remembered of its incidents cannot be read, and counting begins anew", clean(name, 100))  # noqa: TRY400 - the value may quote a server
-        return IncidentState()
+        return None
+
+
+async def _give_up(connection: AsyncConnection, endpoint: UUID) -> None:
+    """End an open incident that nothing is known of any more, or no other could open."""
+    incident = tables.incident
+    await connection.execute(
+        update(incident)
+        .where(incident.c.endpoint_id == endpoint, incident.c.ended_at.is_(None))
+        .values(ended_at=func.now(), reconsider_at=func.now())
+    )
 
 
 async def _save_states(connection: AsyncConnection, known: Mapping[UUID, _Known]) -> None:
@@ -193,7 +206,7 @@ def _subject(endpoint: UUID, known: _Known, incident: Incident, transition: UUID
 
 def _subject_of(row: RowMapping) -> Subject:
     """An incident that nothing new is known of; the endpoint's state knows more of one that is open."""
-    state = _state_of(row["state"], row["name"])
+    state = _state_of(row["state"], row["name"]) or IncidentState()
     is_open = state.incident is not None and state.incident.id == row["id"] and row["ended_at"] is None
     return Subject(
         incident=state.incident if is_open and state.incident else _incident_of(row),

@@ -1,7 +1,7 @@
 """Keeps outages: who is affected now, whether an incident is part of one, and what has been told of it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -10,7 +10,10 @@ from sqlalchemy import RowMapping, Select, and_, exists, func, or_, select, text
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from checks.model import Verdict
 from prober.incidents import outages
+from prober.incidents.lifecycle import FLAKY
+from prober.incidents.notice import Route
 from prober.incidents.outages import LOOK_EVERY, TOGETHER, Affected, Outage
 from prober.incidents.policy import AlertPolicy
 from prober.incidents.rules import Severity
@@ -65,7 +68,7 @@ async def join(
     )
     if is_first is None:  # another worker was faster
         return await connection.scalar(select(table.c.id).where(table.c.group_key == group, table.c.ended_at.is_(None)))
-    await _tell(connection, begun, Telling(), Circumstances(), policy, quiet.now)
+    await _tell(connection, begun, Telling(), Circumstances(), _concerned(policy.routes, rows), quiet.now)
     return begun.id
 
 
@@ -127,7 +130,15 @@ async def _follow(connection: AsyncConnection, row: RowMapping, policy: AlertPol
     circumstances = Circumstances(acknowledged=bool(acknowledged))
     await connection.execute(update(table).where(table.c.id == outage.id).values(**_values(after)))
     still = [each.name for each in affected] if after.ended_at else []
-    await _tell(connection, after, Telling.from_json(row["telling"]), circumstances, policy, now, still=still)
+    routes = _concerned(policy.routes, rows)
+    await _tell(connection, after, Telling.from_json(row["telling"]), circumstances, routes, now, still=still)
+
+
+def _concerned(routes: Sequence[Route], rows: Sequence[_Row]) -> list[Route]:
+    """The channels that hear of an outage: those that would hear of any of the endpoints in it."""
+    return [
+        replace(route, labels={}) for route in routes if any(route.labels.items() <= row.labels.items() for row in rows)
+    ]
 
 
 async def _tell(
@@ -135,12 +146,12 @@ async def _tell(
     outage: Outage,
     telling: Telling,
     circumstances: Circumstances,
-    policy: AlertPolicy,
+    routes: Sequence[Route],
     now: datetime,
     *,
     still: Sequence[str] = (),
 ) -> None:
-    considered = consider(telling, outage.thing, circumstances, policy.routes, now)
+    considered = consider(telling, outage.thing, circumstances, routes, now)
     for tell in considered.tells:
         await put(connection, outage_notice(tell, outage, now, still=still), channel=tell.channel)
     await connection.execute(
@@ -162,7 +173,8 @@ async def _affected(
 ) -> list[_Row]:
     """The endpoints of a group that are not well since then, without those whose trouble another's explains."""
     rows = await connection.execute(_not_well(shared, since))
-    newest = {row.name: row for row in map(_row, rows.mappings())}  # an endpoint may have had several incidents
+    # An endpoint may have had several incidents; the newest comes last.
+    newest = {row["name"]: _row(row, policy) for row in rows.mappings()}
     found = [row for row in newest.values() if outages.group_of(row.labels, policy.alerting) == group]
     ill = await not_well(connection, {name for row in found for name in row.depends_on})
     return [row for row in found if not ill & set(row.depends_on)]
@@ -179,7 +191,8 @@ def _not_well(shared: Mapping[str, str], since: datetime) -> Select[Any]:
             endpoint.c.options,
             began.label("since"),
             func.coalesce(incident.c.cause, state.c.cause).label("cause"),
-            func.coalesce(incident.c.severity, Severity.WARNING.value).label("severity"),
+            func.coalesce(incident.c.verdict, state.c.verdict).label("verdict"),
+            incident.c.severity,
         )
         .join(state, state.c.endpoint_id == endpoint.c.id)
         .outerjoin(
@@ -198,11 +211,18 @@ def _not_well(shared: Mapping[str, str], since: datetime) -> Select[Any]:
 
 
 async def not_well(connection: AsyncConnection, names: Collection[str]) -> frozenset[str]:
-    """Which of these endpoints are in an incident, or in a row of bad verdicts that may become one."""
+    """Which of these endpoints are in an incident, or in a row of bad verdicts that may become one.
+
+    One that is flaky explains nothing by that: most of the time it works.
+    """
     if not names:
         return frozenset()
     endpoint, state, incident = tables.endpoint, tables.endpoint_state, tables.incident
-    is_open = exists().where(incident.c.endpoint_id == endpoint.c.id, incident.c.ended_at.is_(None))
+    is_open = exists().where(
+        incident.c.endpoint_id == endpoint.c.id,
+        incident.c.ended_at.is_(None),
+        incident.c.cause.is_distinct_from(FLAKY),
+    )
     found = await connection.scalars(
         select(endpoint.c.name)
         .join(state, state.c.endpoint_id == endpoint.c.id)
@@ -212,12 +232,13 @@ async def not_well(connection: AsyncConnection, names: Collection[str]) -> froze
     return frozenset(found)
 
 
-def _row(row: RowMapping) -> _Row:
+def _row(row: RowMapping, policy: AlertPolicy) -> _Row:
+    usual = policy.rules.severity_of(Verdict(row["verdict"]), row["cause"])
     return _Row(
         name=row["name"],
         labels=row["labels"],
         depends_on=tuple(row["options"].get("depends_on") or ()),
         affected=Affected(
-            name=row["name"], cause_id=row["cause"], since=row["since"], severity=Severity(row["severity"])
+            name=row["name"], cause_id=row["cause"], since=row["since"], severity=Severity(row["severity"] or usual)
         ),
     )

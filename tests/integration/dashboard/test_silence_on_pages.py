@@ -52,7 +52,7 @@ async def test_an_outage_is_shown_with_its_names_and_causes(
     assert "6 endpoints are failing together" in page
     assert "nobody is told: told as one outage" in page
     await desk.see(Verdict.UP, *names)
-    await desk.attend()
+    await desk.passes(1)
     page = (await client.get("/incidents")).text
     assert "6 endpoints failed together" in page
     assert "was told as part of an outage" in page

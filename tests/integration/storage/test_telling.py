@@ -14,7 +14,7 @@ from checks.model import Verdict
 from prober.incidents.lifecycle import Seen
 from prober.incidents.notice import Route
 from prober.incidents.policy import AlertPolicy
-from prober.incidents.rules import Alerting, Rules
+from prober.incidents.rules import Alerting, Rules, Severity
 from prober.incidents.windows import MaintenanceWindow
 from prober.settings.model import EndpointOptions
 from prober.storage import endpoints, incidents, mutes, outages, queries
@@ -394,10 +394,36 @@ async def test_an_endpoint_has_rules_of_its_own(desk: Desk) -> None:
 
 
 async def test_a_state_that_cannot_be_read_begins_anew(desk: Desk) -> None:
-    await desk.see(UP, "shop")
+    await desk.see(DOWN, "shop")
     await desk.store.sql("""update endpoint_state set incident = '{"streak": 7}'""")
     await desk.see(DOWN, "shop")
-    assert await desk.told() == [("chat", "opened", "shop")]
+    assert await desk.told() == [("chat", "opened", "shop"), ("chat", "opened", "shop")]
+    assert len(await desk.store.sql("select 1 from incident where ended_at is null")) == 1
+
+
+async def test_a_channel_hears_of_an_outage_that_its_own_endpoints_are_part_of(desk: Desk) -> None:
+    team = [Route(channel=name, labels={"team": name}) for name in ("pay", "find")]
+    desk.policy = replace(desk.policy, routes=(Route(channel="pager", least=Severity.CRITICAL), *team))
+    names = fleet(6)
+    await desk.watch(*names, labels={"team": "pay"})
+    await desk.see(DOWN, *names)
+    assert sorted(await desk.told()) == [
+        ("pager", "outage-opened", "all endpoints"),
+        ("pay", "outage-opened", "all endpoints"),
+    ]
+    await desk.see(UP, *names)
+    await desk.passes(1)
+    assert sorted(channel for channel, _, _ in await desk.told()) == ["pager", "pay"]
+
+
+async def test_a_parent_that_is_only_flaky_explains_nothing(desk: Desk) -> None:
+    desk.policy = replace(desk.policy, rules=Rules(fail_after=2, recover_after=1, flap_changes=100))
+    await desk.watch("gateway", "shop", shop=EndpointOptions(depends_on=("gateway",)))
+    for verdict in [DOWN, UP] * 5:
+        await desk.see(verdict, "gateway")
+    for _ in range(2):
+        await desk.see(DOWN, "shop")
+    assert await desk.told() == [("chat", "opened", "gateway"), ("chat", "opened", "shop")]
 
 
 async def test_two_workers_that_attend_at_once_tell_once(desk: Desk) -> None:
