@@ -1,11 +1,13 @@
 """The catalog, and the settings of every kind."""
 
 import pytest
+from jsonschema import Draft202012Validator
 from pydantic import ValidationError
 
 from prober.notifiers.catalog import NOTIFIERS, notifier_of, settings_models
 from prober.notifiers.contract import refusal
 from prober.notifiers.slack import SlackSettings
+from prober.settings import json_schema
 
 
 def test_every_kind_is_found_by_its_name_and_says_what_it_sends() -> None:
@@ -44,3 +46,12 @@ def test_only_what_the_notice_itself_is_refused_for_is_permanent(
 ) -> None:
     error = refusal(status, "no")
     assert (error.permanent, error.needs_mending) == (permanent, needs_mending)
+
+
+def test_the_schema_of_the_file_knows_what_a_kind_and_all_kinds_can_be_told() -> None:
+    schema = Draft202012Validator(json_schema(settings_models()))
+    shared = {"name": "team", "least": "critical", "only": {"env": "prod"}, "after": "5m", "fallback": "mail"}
+    document = {"endpoints": [], "notifiers": [{"kind": "slack", "webhook": "env:HOOK", **shared}]}
+    schema.validate(document)
+    document["notifiers"][0]["nonsense"] = 1
+    assert not schema.is_valid(document)
