@@ -6,7 +6,7 @@ exchange says that *we* failed, and the detectors judge anew. What they still fi
 Reasons why nothing could be observed, beside those of an exchange that we could not begin:
     no-connectivity  no canary answered either
     observer-lag     our own event loop was held up while something ran out of time, or was slow
-    clock-skew       our clock is too far off for a signature
+    clock-skew       our clock is too far off for a signature, or for the dates of a certificate
     no-request       the deadline came before the first request
     blocked-…        our own guard refused the address
     prober-bug       a check broke
@@ -36,10 +36,12 @@ from checks.unit import Detector
 
 NO_CONNECTIVITY: Final = "no-connectivity"
 LAG: Final = "observer-lag"
+CLOCK: Final = "clock-skew"
 
 _NETWORK: Final = frozenset({Failure.DNS, Failure.CONNECT, Failure.DEADLINE, Failure.CONNECTION_LOST})
 _OF_THE_NAME: Final = "invalid-name"
 _TLS_BROKEN_OFF: Final = frozenset({"timeout", "closed"})
+_OF_A_DATE: Final = frozenset({"expired", "not-yet-valid"})
 _BY_THE_CLOCK: Final = "streaming"
 """The check that measures nothing but time."""
 
@@ -57,6 +59,11 @@ class Reviewed:
 def lost_on_the_way(report: ProbeReport, evidence: Evidence) -> Exchange | None:
     """The exchange for which the report is bad and that a dead network of our own would have ended alike, or None."""
     return _suspect(report, evidence, _may_be_the_network)
+
+
+def misdated(report: ProbeReport, evidence: Evidence) -> bool:
+    """Whether the report is bad for the dates of a certificate, which a wrong clock of our own would explain."""
+    return _suspect(report, evidence, _is_of_a_date) is not None
 
 
 def held_up(report: ProbeReport, evidence: Evidence, detectors: Iterable[Detector]) -> bool:
@@ -113,7 +120,11 @@ def _ran_out_of_time(error: TransportError) -> bool:
     return in_a_phase or error.failure is Failure.DEADLINE
 
 
-_EXCUSES: Final = {NO_CONNECTIVITY: _may_be_the_network, LAG: _ran_out_of_time}
+def _is_of_a_date(error: TransportError) -> bool:
+    return error.failure is Failure.TLS and error.reason in _OF_A_DATE
+
+
+_EXCUSES: Final = {NO_CONNECTIVITY: _may_be_the_network, LAG: _ran_out_of_time, CLOCK: _is_of_a_date}
 
 
 def _excused(exchanges: Sequence[Exchange], observer: Observer) -> tuple[Exchange, ...]:

@@ -12,6 +12,21 @@ from prober.storage.workers import GONE_AFTER_S, Prober
 _LATE_AFTER: Final = timedelta(minutes=5)
 """By then a notice has been tried several times."""
 _TROUBLES_SHOWN: Final = 3
+_OF_THE_WHOLE: Final = frozenset(
+    {
+        "clock",
+        "database",
+        "database-away",
+        "descriptors",
+        "no-connectivity",
+        "observer-lag",
+        "resolver-starved",
+        "spool-disk",
+        "spool-full",
+        "trust",
+    }
+)
+"""Troubles of the prober as a whole; those about single endpoints are told, and stand in their rows."""
 _WORKERS_SHOWN: Final = 5
 
 
@@ -45,11 +60,12 @@ def _silent(prober: Prober, now: datetime) -> str:
 
 
 def _troubles(prober: Prober) -> list[str]:
+    of_the_whole = [each for each in prober.troubles if each.reason in _OF_THE_WHOLE]
     shown = [
-        f"The prober is impaired since {absolute(each.since)} ({clean(each.reason, 60)}). {clean(each.detail)}"
-        for each in prober.troubles[:_TROUBLES_SHOWN]
+        f"The prober is impaired since {absolute(each.since)} ({each.reason}). {clean(each.detail)}"
+        for each in of_the_whole[:_TROUBLES_SHOWN]
     ]
-    more = len(prober.troubles) - _TROUBLES_SHOWN
+    more = len(of_the_whole) - _TROUBLES_SHOWN
     return [*shown, f"And {counted(more, 'more trouble')} of the prober."] if more > 0 else shown
 
 

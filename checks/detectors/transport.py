@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 
 from checks.detectors.scene import Scene, scene
 from checks.model import Effect, Evidence, Observer, Proof, TransportError
-from checks.observing import LAG, NO_CONNECTIVITY
+from checks.observing import CLOCK, LAG, NO_CONNECTIVITY
 from checks.proofs import milliseconds
 from checks.symptoms import Symptom
 from checks.text import clean
@@ -60,6 +60,7 @@ _OWN_FIXES: Final[Mapping[str, str]] = {
     "the configuration; beyond such networks it wants https. The authorization server was not asked.",
     NO_CONNECTIVITY: "Look at the network of the machine that the prober runs on. Where it may reach the endpoints and "
     "nothing else, name places that it does reach under `observer: canaries:` in the configuration.",
+    CLOCK: "Set the clock of the machine that the prober runs on, and have it kept by NTP.",
     LAG: "Give the prober more of a processor, or fewer endpoints: something kept its process from running in time. "
     "`observer: lag:` in the configuration is the delay from which it does not believe itself.",
     "token-endpoint": "Look at the authorization server: whether it is up, and whether it still knows this client, its "

@@ -15,6 +15,8 @@ def configure(level: int = logging.INFO) -> None:
     formatter.converter = time.gmtime
     handler.setFormatter(formatter)
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    # A tick that lasts longer than its pause is no news: the next one comes when it has ended.
+    logging.getLogger("apscheduler").setLevel(logging.ERROR)
     silence()
     for ours in ("prober", "dashboard"):
         logging.getLogger(ours).setLevel(level)

@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID, uuid5
 
@@ -21,7 +21,7 @@ from prober.net.client import VERSION
 from prober.notifiers.contract import NotifyError
 from prober.notifiers.delivery import Channel
 from prober.probing.loop_lag import LoopLag
-from prober.probing.observer import Vantage
+from prober.probing.observer import WRONG_CLOCK_S, Vantage
 from prober.settings import Settings
 from prober.storage import workers
 from prober.vitals import Vitals
@@ -34,11 +34,9 @@ WITHIN_S: Final = 5.0
 SEND_WITHIN_S: Final = 12.0
 
 AWAY: Final = "database-away"
+WRONG_CLOCK: Final = "clock"
 WITHOUT_REPORTS: Final = "database"
 """The trouble of a database that takes no reports (see `prober.probing.recorder`)."""
-SKEWED: Final = "clock-skew"
-SKEW: Final = timedelta(minutes=5)
-"""As far as that, AWS takes no signature of ours any more (IAM User Guide, "Signature Version 4")."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,10 +125,10 @@ class Reporting:
         if greeted.is_idle:
             self._vitals.happened("idle", now)
         self._vitals.trouble(AWAY, None)
-        apart = self._clock.now() - greeted.now
-        is_skewed = abs(apart) > SKEW
-        text = f"The clocks of this machine and of the database are {abs(apart).total_seconds():.0f} s apart."
-        self._vitals.trouble(SKEWED, text if is_skewed else None)
+        apart_s = (self._clock.now() - greeted.now).total_seconds()
+        self._vantage.set_clock_apart(apart_s)
+        text = f"The clocks of this machine and of the database are {abs(apart_s):.0f} s apart."
+        self._vitals.trouble(WRONG_CLOCK, text if abs(apart_s) > WRONG_CLOCK_S else None)
 
     async def _save(self, connection: AsyncConnection) -> tuple[tuple[Trouble, NoticeKind], ...]:
         now = self._clock.now()

@@ -10,12 +10,14 @@ from urllib.parse import urlsplit
 from checks.catalog import DETECTORS
 from checks.model import Endpoint, Evidence, Exchange, Observer, ProbeReport
 from checks.observing import (
+    CLOCK,
     LAG,
     NO_CONNECTIVITY,
     Reviewed,
     held_up,
     held_up_for,
     lost_on_the_way,
+    misdated,
     review,
     unknown_reason,
 )
@@ -41,6 +43,9 @@ SILENCE_KEPT_S: Final = 5.0
 """For so long silent canaries are not asked again."""
 MANY_FAIL_SHARE: Final = 0.3
 SMALL_FLEET: Final = 4
+
+WRONG_CLOCK_S: Final = 300.0
+"""As far as that from the database's clock, ours is not believed: AWS takes no signature of it any more, either."""
 
 TROUBLE_AFTER: Final = 3
 """Probes of an endpoint in a row that could not observe, from which on the prober is in trouble about it."""
@@ -68,6 +73,7 @@ class Vantage:
         self._clock = clock
         self._vitals = vitals
         self._witnesses: dict[tuple[Place, ...], _Witnesses] = {}
+        self._clock_apart_s = 0.0
         self._fleet = _Fleet()
         self._blind = _Blind(vitals)
 
@@ -76,7 +82,7 @@ class Vantage:
         which only a failed probe costs. Never raises for what the network does."""
         ended = self._clock.monotonic()
         began = ended - report.duration_ms / 1000
-        observer = self._lateness(report, evidence, began)
+        observer = self._dated(self._lateness(report, evidence, began), report, evidence)
         lost = lost_on_the_way(report, evidence) if observer.reason is None else None
         if lost is not None:
             observer = await self._connectivity(observer, evidence.endpoint, lost)
@@ -97,12 +103,24 @@ class Vantage:
             return Observer(lag_ms=lag_ms, is_late=True)
         return Observer(lag_ms=lag_ms, is_late=True, reason=LAG, detail=held_up_for(lag_ms))
 
+    def set_clock_apart(self, seconds: float) -> None:
+        """How far our wall clock is ahead of the database's, as was seen last."""
+        self._clock_apart_s = seconds
+
     async def look_again(self) -> None:
         """Ask canaries that were silent whether they answer by now, so that the end of the silence is noticed soon."""
         for witnesses in self._witnesses.values():
             if witnesses.silent_since is not None:
                 await witnesses.are_silent(SILENCE_KEPT_S)
         self._tell()
+
+    def _dated(self, observer: Observer, report: ProbeReport, evidence: Evidence) -> Observer:
+        """The observer, who cannot judge the dates of a certificate by a wrong clock."""
+        apart_s = abs(self._clock_apart_s)
+        if observer.reason is not None or apart_s <= WRONG_CLOCK_S or not misdated(report, evidence):
+            return observer
+        detail = f"the clocks of the prober's machine and of its database are {apart_s:,.0f} s apart"
+        return replace(observer, reason=CLOCK, detail=detail)
 
     async def _connectivity(self, observer: Observer, endpoint: Endpoint, lost: Exchange) -> Observer:
         """The observer, who saw nothing where no canary answers either."""

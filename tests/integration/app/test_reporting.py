@@ -187,7 +187,7 @@ async def test_a_trouble_whose_worker_is_gone_is_ended_by_another(worker: Worker
 
 async def test_a_clock_far_from_that_of_the_database_is_a_trouble(worker: Worker) -> None:
     await worker.later(3600)
-    assert worker.vitals.troubles["clock-skew"].startswith("The clocks of this machine and of the database are 36")
+    assert worker.vitals.troubles["clock"].startswith("The clocks of this machine and of the database are 36")
     worker.clock.ahead = timedelta()
     await worker.reporting.look()
     assert worker.vitals.troubles == {}

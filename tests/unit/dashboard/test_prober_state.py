@@ -35,13 +35,13 @@ def test_results_are_stale_once_no_worker_has_been_seen_for_a_minute() -> None:
 
 
 def test_troubles_are_alarms_and_hostile_text_in_them_is_visible() -> None:
-    reasons = ("no-connectivity", "secret", "trust", "observer-lag")
+    reasons = ("no-connectivity", "secret", "trust", "observer-lag", "clock")
     view = prober_view(
         Prober(workers=(WORKER,), seen_at=NOW, troubles=tuple(map(trouble, reasons)), unsent_since=None), NOW
     )
     assert view.alarms[0] == "The prober is impaired since 2026-11-21 11:57:00 UTC (no-connectivity). No network."
     assert view.alarms[3] == "And 1 more trouble of the prober."
-    hostile = Prober(workers=(WORKER,), seen_at=NOW, troubles=(trouble("secret", "a\x1bb"),), unsent_since=None)
+    hostile = Prober(workers=(WORKER,), seen_at=NOW, troubles=(trouble("trust", "a\x1bb"),), unsent_since=None)
     assert "\x1b" not in prober_view(hostile, NOW).alarms[0]
 
 

@@ -211,6 +211,19 @@ async def test_a_delay_below_the_limit_is_noted_and_changes_nothing() -> None:
     assert (await world.works()).observer.is_late
 
 
+async def test_a_certificate_that_seems_expired_by_a_wrong_clock_of_ours_is_unknown() -> None:
+    world = World()
+    expired = failed(Failure.TLS, "expired")
+    assert (await world.judged("orders", expired)).verdict is Verdict.DOWN
+    world.vantage.set_clock_apart(365 * 86400.0)
+    report = await world.judged("orders", expired)
+    assert report.verdict is Verdict.UNKNOWN
+    assert unknown_reason(report) == "clock-skew"
+    world.vantage.set_clock_apart(-2.0)
+    assert (await world.judged("orders", expired)).verdict is Verdict.DOWN
+    assert world.asked == []
+
+
 async def test_an_endpoint_whose_secret_is_missing_is_a_trouble_after_three_probes() -> None:
     world = World()
     missing = failed(Failure.OBSERVER, "secret")
