@@ -144,7 +144,7 @@ def test_no_file_knows_the_machine_that_it_was_written_on() -> None:
         path = ROOT / name
         if not path.is_file() or path.suffix in {".png", ".mod", ".sum"}:
             continue
-        for number, line in enumerate(path.read_text().splitlines(), 1):
+        for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
             if MACHINE_PATH.search(line) or PACKAGE_HOST.search(line):
                 found.append(f"{name}:{number}: {line.strip()[:100]}")
     assert found == []
