@@ -30,6 +30,9 @@ _LOCK: Final = 0x6D637003
 _LONGEST: Final = "120s"
 """An hour of ten thousand endpoints takes a second or two; a machine may have other things to do."""
 
+_MEMORY: Final = "64MB"
+"""Enough for the sketches of an hour of ten thousand endpoints."""
+
 
 async def outdate(connection: AsyncConnection, spans: Iterable[tuple[datetime, datetime]]) -> None:
     """Note, inside the caller's transaction, that reports from the first to the last slot of each span are written.
@@ -101,6 +104,7 @@ async def _alone(db: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[No
     async with db.begin() as connection:
         await connection.execute(text(f"set local statement_timeout = '{_LONGEST}'"))
         await connection.execute(text(f"set local lock_timeout = '{_LONGEST}'"))
+        await connection.execute(text(f"set local work_mem = '{_MEMORY}'"))
         await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         await work(connection)
 

@@ -177,6 +177,7 @@ report = Table(
     UniqueConstraint("endpoint_id", "slot", "location"),
     CheckConstraint(_VERDICTS, name="verdict"),
     Index("report_missed", "endpoint_id", "slot", postgresql_where=text("missed > 0")),
+    Index("report_slot", "slot", postgresql_using="brin", postgresql_with={"autosummarize": "on"}),
     Index("report_runs", "last_slot", postgresql_where=text("last_slot is not null")),
     postgresql_partition_by="RANGE (slot)",
 )

@@ -159,13 +159,13 @@ async def figures(db: AsyncEngine) -> None:
     )
     for name, work in works:
         shown(name, f"{await middle_ms(work, 2) / 1000:.2f} s")
-    shown("one day, of its reports", f"{await middle_ms(_day_whole(db, whole), 1) / 1000:.1f} s", f"{whole.date()}")
 
 
 def _hour(db: AsyncEngine, hour: datetime) -> Callable[[], Awaitable[None]]:
     async def run() -> None:
         async with db.begin() as connection:
             await connection.execute(text("set local statement_timeout = 0"))
+            await connection.execute(text(f"set local work_mem = '{rollups._MEMORY}'"))
             await rollups._roll_hour(connection, hour=hour, numbers=[], lag_ms=250.0)
 
     return run
@@ -175,16 +175,8 @@ def _day(db: AsyncEngine, day: datetime) -> Callable[[], Awaitable[None]]:
     async def run() -> None:
         async with db.begin() as connection:
             await connection.execute(text("set local statement_timeout = 0"))
+            await connection.execute(text(f"set local work_mem = '{rollups._MEMORY}'"))
             await rollups._roll_day(connection, day=day.date())
-
-    return run
-
-
-def _day_whole(db: AsyncEngine, day: datetime) -> Callable[[], Awaitable[None]]:
-    async def run() -> None:
-        for number in range(24):
-            await _hour(db, day + timedelta(hours=number))()
-        await _day(db, day)()
 
     return run
 
