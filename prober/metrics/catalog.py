@@ -412,6 +412,7 @@ PROBER_METRICS: Final[Sequence[ProberMetric]] = (
         help="For how long the oldest notice has been waiting.",
         name="OutboxOldest",
     ),
+    ProberMetric(vital="channels_broken", kind=Kind.GAUGE, unit=Unit.COUNT, help="Channels that somebody has to mend."),
     ProberMetric(
         vital="probes", kind=Kind.COUNTER, unit=Unit.COUNT, help="Probes that were made.", labels=("verdict",)
     ),

@@ -136,6 +136,7 @@ class Sender:
         backlog = await outbox.tidy(self.db)
         self._vitals.set("outbox_waiting", backlog.waiting)
         self._vitals.set("outbox_oldest", backlog.oldest_s)
+        self._vitals.set("channels_broken", backlog.broken)
         if backlog.oldest_s < PROMPT_S:
             self._vitals.happened("outbox", self._clock.monotonic())
 

@@ -65,6 +65,8 @@ class Backlog:
     waiting: int
     oldest_s: float
     """Age of the oldest, in seconds; 0 where nothing waits."""
+    broken: int
+    """Channels that somebody has to mend."""
 
 
 async def put(
@@ -223,8 +225,8 @@ async def tidy(db: AsyncEngine) -> Backlog:
                 notice.c.created_at < func.now() - _seconds(TEST_LIVES_S),
             )
             await _end(connection, old_test, _TOO_LATE)
-        waiting, oldest = (await connection.execute(_BACKLOG)).one()
-        return Backlog(waiting=int(waiting), oldest_s=max(float(oldest), 0.0))
+        waiting, oldest, broken = (await connection.execute(_BACKLOG)).one()
+        return Backlog(waiting=int(waiting), oldest_s=max(float(oldest), 0.0), broken=int(broken))
 
 
 def _row(taken: RowMapping, notice: Notice, channel: str, worker: str, failures: int) -> OutboxRow:
@@ -344,7 +346,8 @@ _TAKE: Final = text(
 _ANY_WAITING: Final = text("select exists (select from notice where sent_at is null and failed_at is null)")
 _BACKLOG: Final = text(
     """
-    select count(*), coalesce(extract(epoch from now() - min(created_at)), 0)
+    select count(*), coalesce(extract(epoch from now() - min(created_at)), 0),
+           (select count(*) from channel where broken_since is not null and removed_at is null)
     from notice where sent_at is null and failed_at is null
     """
 )

@@ -42,6 +42,8 @@ async def test_what_waits_for_a_broken_channel_goes_out_on_its_fallback_at_once_
         ("a", "closed", "b"),
     ]
     assert (await ab.row("a")).state is ChannelState.BROKEN
+    await ab.sender().tidy()
+    assert ab.vitals.gauges["channels_broken"] == 1
 
 
 async def test_the_broken_channel_is_tried_with_a_real_notice_every_five_minutes(ab: Stages) -> None:
