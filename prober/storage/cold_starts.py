@@ -8,8 +8,13 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from prober.settings import ObserverSettings
+
 MOST_COLD: Final = 2000
 """Cold starts that are looked at, the latest ones."""
+
+_LAG_MS: Final = ObserverSettings().lag_ms
+"""Whoever only reads the database does not know of another limit in the configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,8 +39,10 @@ class FirstAnswers:
 
 
 async def first_answers(connection: AsyncConnection, endpoint: UUID, days: float) -> FirstAnswers:
-    """The first answers of the last `days` days, of probes that were answered as they should be."""
-    found = await connection.execute(_ANSWERS, {"endpoint": endpoint, "span": timedelta(days=days), "most": MOST_COLD})
+    """The first answers of the last `days` days, of probes that were answered as they should be, and while the prober
+    was not held up itself."""
+    asked = {"endpoint": endpoint, "span": timedelta(days=days), "most": MOST_COLD, "lag": _LAG_MS}
+    found = await connection.execute(_ANSWERS, asked)
     row = found.mappings().one()
     return FirstAnswers(
         since=row["since"],
@@ -56,7 +63,7 @@ _ANSWERS: Final = text(
                coalesce(dns_ms, 0) + coalesce(connect_ms, 0) + coalesce(tls_ms, 0) + wait_ms as ms, burst_ms
         from report
         where endpoint_id = :endpoint and slot > now() - :span
-          and wait_ms is not null and verdict in ('up', 'degraded')
+          and wait_ms is not null and verdict in ('up', 'degraded') and coalesce(lag_ms, 0) <= :lag
     ), cold as (
         select slot, ms from answer where is_cold
         union all

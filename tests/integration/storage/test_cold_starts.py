@@ -68,6 +68,16 @@ async def test_bursts_are_cold_starts_that_no_probe_met_by_chance(watched: Store
     assert (sorted(found.cold_ms), found.probes_cold, found.warm) == ([1200, 1300], 0, 1)
 
 
+async def test_what_a_prober_measured_that_was_held_up_itself_does_not_count(watched: Store) -> None:
+    await probe(watched, 14)
+    await probe(watched, 3994)
+    await probe(watched, 4994, cold=True)
+    await watched.sql("update report set lag_ms = case when wait_ms > 1000 then 251 else 250 end")
+    found = await seen(watched)
+
+    assert (found.warm, found.warm_ms, found.cold_ms) == (1, (20, 20, 20), ())
+
+
 async def test_what_was_not_answered_well_or_is_long_ago_does_not_count(watched: Store) -> None:
     await probe(watched, 14)
     claim = await watched.claim_one()
