@@ -18,6 +18,7 @@ _OF_THE_WHOLE: Final = frozenset(
         "database",
         "database-away",
         "descriptors",
+        "migrations",
         "no-connectivity",
         "observer-lag",
         "resolver-starved",

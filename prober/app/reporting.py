@@ -23,7 +23,7 @@ from prober.notifiers.delivery import Channel
 from prober.probing.loop_lag import LoopLag
 from prober.probing.observer import WRONG_CLOCK_S, Vantage
 from prober.settings import Settings
-from prober.storage import workers
+from prober.storage import migrations, workers
 from prober.vitals import Vitals
 
 log = logging.getLogger(__name__)
@@ -35,6 +35,7 @@ SEND_WITHIN_S: Final = 12.0
 
 AWAY: Final = "database-away"
 WRONG_CLOCK: Final = "clock"
+OTHER_RELEASE: Final = "migrations"
 WITHOUT_REPORTS: Final = "database"
 """The trouble of a database that takes no reports (see `prober.probing.recorder`)."""
 
@@ -77,6 +78,7 @@ class Reporting:
         self._clock = clock
         self._worker = worker
         self._started_at = clock.now()
+        self._head: str | None = None
         self._looked_at = clock.monotonic()
         self._impairments = Impairments(worker=worker)
         self._straight: set[_Straight] = set()
@@ -84,6 +86,8 @@ class Reporting:
     async def look(self) -> None:
         """Look how this worker does, and tell. Never raises for a database that is away: that is a trouble itself."""
         self._look_at_the_loop()
+        if self._head is None:
+            self._head = await asyncio.to_thread(migrations.head)
         await self._vantage.look_again()
         try:
             async with asyncio.timeout(WITHIN_S), self._db.begin() as connection:
@@ -125,6 +129,8 @@ class Reporting:
         if greeted.is_idle:
             self._vitals.happened("idle", now)
         self._vitals.trouble(AWAY, None)
+        text = f"The database has the tables of another release: {greeted.revision}, and not {self._head}."
+        self._vitals.trouble(OTHER_RELEASE, text if greeted.revision != self._head else None)
         apart_s = (self._clock.now() - greeted.now).total_seconds()
         self._vantage.set_clock_apart(apart_s)
         text = f"The clocks of this machine and of the database are {abs(apart_s):.0f} s apart."

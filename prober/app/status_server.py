@@ -59,7 +59,7 @@ class Status:
         return (*self.wedged(), *waiting, *(each for each in troubles if each.startswith(_UNREADY)))
 
 
-_UNREADY: Final = ("database", "spool-")
+_UNREADY: Final = ("database", "migrations", "spool-")
 """Troubles that keep a worker from its work as a whole; what concerns the endpoints' side leaves it ready."""
 
 

@@ -41,6 +41,8 @@ ALONE_S: Final = 10.0
 """How old it may be for one that failed before while the canaries answered, where hardly any other fails."""
 SILENCE_KEPT_S: Final = 5.0
 """For so long silent canaries are not asked again."""
+REFUTED_KEPT_S: Final = 300.0
+"""The same of those whose silence says nothing."""
 MANY_FAIL_SHARE: Final = 0.3
 SMALL_FLEET: Final = 4
 
@@ -111,7 +113,7 @@ class Vantage:
         """Ask canaries that were silent whether they answer by now, so that the end of the silence is noticed soon."""
         for witnesses in self._witnesses.values():
             if witnesses.silent_since is not None:
-                await witnesses.are_silent(SILENCE_KEPT_S)
+                await witnesses.are_silent(REFUTED_KEPT_S if witnesses.are_refuted else SILENCE_KEPT_S)
         self._tell()
 
     def _dated(self, observer: Observer, report: ProbeReport, evidence: Evidence) -> Observer:

@@ -45,6 +45,8 @@ class Greeted:
 
     now: datetime
     """By its own clock."""
+    revision: str | None
+    """Of its tables."""
     is_idle: bool
     """Whether nothing is due that nobody probes, and this worker holds nothing that should have ended."""
 
@@ -90,8 +92,9 @@ async def greet(connection: AsyncConnection, said: Greeting) -> Greeted:
     overdue = select(endpoint.c.id).where(
         endpoint.c.enabled, endpoint.c.removed_at.is_(None), or_(endpoint.c.next_due < late, held_too_long)
     )
-    found = (await connection.execute(select(func.now(), ~overdue.exists()))).one()
-    return Greeted(now=found[0], is_idle=found[1])
+    revision = text("(select max(version_num) from alembic_version)")
+    found = (await connection.execute(select(func.now(), ~overdue.exists(), revision))).one()
+    return Greeted(now=found[0], is_idle=found[1], revision=found[2])
 
 
 async def impaired(

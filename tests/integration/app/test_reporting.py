@@ -185,6 +185,13 @@ async def test_a_trouble_whose_worker_is_gone_is_ended_by_another(worker: Worker
     assert await rows(worker.db, "select 1 from impairment where ended_at is null") == []
 
 
+async def test_tables_of_another_release_are_a_trouble(worker: Worker) -> None:
+    async with worker.db.begin() as connection:
+        await connection.execute(text("update alembic_version set version_num = '9999'"))
+    await worker.reporting.look()
+    assert worker.vitals.troubles["migrations"].startswith("The database has the tables of another release: 9999")
+
+
 async def test_a_clock_far_from_that_of_the_database_is_a_trouble(worker: Worker) -> None:
     await worker.later(3600)
     assert worker.vitals.troubles["clock"].startswith("The clocks of this machine and of the database are 36")

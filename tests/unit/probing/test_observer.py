@@ -166,9 +166,12 @@ async def test_canaries_that_are_silent_while_endpoints_answer_are_not_believed(
     world.clock.at += 7.0
     assert (await world.fails("dead")).verdict is Verdict.DOWN
 
+    asked = len(world.asked)
+    await world.vantage.look_again()
+    assert len(world.asked) == asked, "who never answers is asked rarely"
     world.is_up = True
-    world.clock.at += 20.0
-    assert (await world.fails("dead")).verdict is Verdict.DOWN
+    world.clock.at += 301.0
+    await world.vantage.look_again()
     world.is_up = False
     world.clock.at += 20.0
     assert (await world.fails("dead")).verdict is Verdict.UNKNOWN, "they answered once, so that their silence counts"
