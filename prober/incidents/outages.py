@@ -31,9 +31,9 @@ def group_of(labels: Mapping[str, str], alerting: Alerting) -> str:
     return ", ".join(f"{key}={labels.get(key, '')}" for key in alerting.group_by)
 
 
-def labels_of(group: Sequence[Mapping[str, str]], alerting: Alerting) -> dict[str, str]:
-    """The labels that all endpoints of a group share because it is grouped by them."""
-    return {key: group[0][key] for key in alerting.group_by if group and key in group[0]}
+def labels_of(labels: Mapping[str, str], alerting: Alerting) -> dict[str, str]:
+    """Those labels of an endpoint that all endpoints of its group share, because it is grouped by them."""
+    return {key: labels[key] for key in alerting.group_by if key in labels}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import RowMapping, bindparam, func, select, update
@@ -69,9 +69,8 @@ async def record(
         endpoint.state, transitions = step(endpoint.state, each.seen, rules, now)
         changes += [(each.endpoint_id, transition) for transition in transitions]
     await _save_states(connection, known)
-    for identity, transition in changes:
-        await _save_incident(connection, identity, transition.incident)
-        await _save_transition(connection, transition)
+    await _save_incidents(connection, [(identity, each.incident) for identity, each in changes])
+    await _save_transitions(connection, [each for _, each in changes])
     subjects = [_subject(identity, known[identity], each.incident, each.id) for identity, each in changes]
     await tellings.tell(connection, subjects + await _unannounced(connection, known), policy, now)
     return tuple(Change(endpoint=known[identity].name, transition=each) for identity, each in changes)
@@ -182,14 +181,15 @@ async def _save_states(connection: AsyncConnection, known: Mapping[UUID, _Known]
 
 async def _unannounced(connection: AsyncConnection, known: Mapping[UUID, _Known]) -> list[Subject]:
     """Incidents that changed without news: their rows follow. One that weighs more may be for other channels."""
-    heavier = []
+    silent, heavier = [], []
     for identity, each in known.items():
         before, after = each.before.incident, each.state.incident
         if before is None or after is None or before.id != after.id or before == after:
             continue
-        await _save_incident(connection, identity, after)
+        silent.append((identity, after))
         if after.severity != before.severity and after.news == before.news:
             heavier.append(_subject(identity, each, after, None))
+    await _save_incidents(connection, silent)
     return heavier
 
 
@@ -238,37 +238,51 @@ def _incident_of(row: RowMapping) -> Incident:
     )
 
 
-async def _save_incident(connection: AsyncConnection, endpoint: UUID, incident: Incident) -> None:
-    values = {
-        "verdict": incident.verdict.value,
-        "severity": incident.severity.value,
-        "ended_at": incident.ended_at,
-        "cause": incident.shown.cause_id,
-        "cause_summary": incident.shown.cause_summary,
-        "fix": incident.shown.fix,
-        "report_id": incident.shown.report_id,
-    }
-    await connection.execute(
-        insert(tables.incident)
-        .values(id=incident.id, endpoint_id=endpoint, since=incident.since, opened_at=incident.opened_at, **values)
-        .on_conflict_do_update(index_elements=["id"], set_=values)
-    )
-
-
-async def _save_transition(connection: AsyncConnection, transition: Transition) -> None:
-    incident = transition.incident
-    await connection.execute(
-        insert(tables.transition)
-        .values(
-            id=transition.id,
-            incident_id=incident.id,
-            kind=transition.kind.value,
-            at=transition.at,
-            report_id=transition.report_id,
-            verdict=incident.verdict.value,
-            severity=incident.severity.value,
-            cause=incident.shown.cause_id,
-            cause_summary=incident.shown.cause_summary,
+async def _save_incidents(connection: AsyncConnection, found: Sequence[tuple[UUID, Incident]]) -> None:
+    """Write incidents of endpoints as they are; of one that comes twice the latter counts."""
+    rows = [
+        {
+            "id": incident.id,
+            "endpoint_id": endpoint,
+            "since": incident.since,
+            "opened_at": incident.opened_at,
+            "verdict": incident.verdict.value,
+            "severity": incident.severity.value,
+            "ended_at": incident.ended_at,
+            "cause": incident.shown.cause_id,
+            "cause_summary": incident.shown.cause_summary,
+            "fix": incident.shown.fix,
+            "report_id": incident.shown.report_id,
+        }
+        for endpoint, incident in found
+    ]
+    if rows:
+        fresh = insert(tables.incident)
+        await connection.execute(
+            fresh.on_conflict_do_update(
+                index_elements=["id"], set_={name: fresh.excluded[name] for name in _CHANGING_COLUMNS}
+            ),
+            rows,
         )
-        .on_conflict_do_nothing()
-    )
+
+
+_CHANGING_COLUMNS: Final = ("verdict", "severity", "ended_at", "cause", "cause_summary", "fix", "report_id")
+
+
+async def _save_transitions(connection: AsyncConnection, transitions: Sequence[Transition]) -> None:
+    rows = [
+        {
+            "id": transition.id,
+            "incident_id": transition.incident.id,
+            "kind": transition.kind.value,
+            "at": transition.at,
+            "report_id": transition.report_id,
+            "verdict": transition.incident.verdict.value,
+            "severity": transition.incident.severity.value,
+            "cause": transition.incident.shown.cause_id,
+            "cause_summary": transition.incident.shown.cause_summary,
+        }
+        for transition in transitions
+    ]
+    if rows:
+        await connection.execute(insert(tables.transition).on_conflict_do_nothing(), rows)

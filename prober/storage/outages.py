@@ -1,7 +1,7 @@
 """Keeps outages: who is affected now, whether an incident is part of one, and what has been told of it."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -34,42 +34,60 @@ class _Row:
     affected: Affected
 
 
-async def join(
-    connection: AsyncConnection,
-    incident: UUID,
-    since: datetime,
-    labels: Mapping[str, str],
-    policy: AlertPolicy,
-    quiet: Quiet,
-) -> UUID | None:
-    """The outage that an incident is part of which is about to be told; it begins with it, where enough fail together.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Joining:
+    """Finds the outages that incidents are part of, within one transaction."""
 
-    What is muted by itself, or explained by what it depends on, makes no outage.
-    """
-    group, shared = outages.group_of(labels, policy.alerting), outages.labels_of([labels], policy.alerting)
+    policy: AlertPolicy
+    quiet: Quiet
+    lasting: dict[str, tuple[UUID, datetime]] = field(default_factory=dict)
+    """Outages that were found, with their beginning, by group."""
+
+    async def join(
+        self, connection: AsyncConnection, incident: UUID, since: datetime, labels: Mapping[str, str]
+    ) -> UUID | None:
+        """The outage that an incident is part of which is about to be told; it begins with it, where enough fail.
+
+        What is muted by itself, or explained by what it depends on, makes no outage.
+        """
+        group = outages.group_of(labels, self.policy.alerting)
+        if group not in self.lasting and (found := await _lasting(connection, group)) is not None:
+            self.lasting[group] = found
+        if group in self.lasting:
+            identity, begun_at = self.lasting[group]
+            return identity if since >= begun_at - TOGETHER else None
+        return await self._begin(connection, group, incident, since, labels)
+
+    async def _begin(
+        self, connection: AsyncConnection, group: str, incident: UUID, since: datetime, labels: Mapping[str, str]
+    ) -> UUID | None:
+        policy, now, shared = self.policy, self.quiet.now, outages.labels_of(labels, self.policy.alerting)
+        rows = await _affected(connection, group, shared, since - TOGETHER, policy)
+        counted = [row.affected for row in rows if not self.quiet.of(row.name, row.labels)]
+        begun = outages.begun(incident, group, shared, outages.together(counted, since), policy.alerting, now)
+        if begun is None:
+            return None
+        table = tables.outage
+        is_first = await connection.scalar(
+            insert(table)
+            .values(id=begun.id, group_key=group, since=begun.since, opened_at=begun.opened_at, **_values(begun))
+            .on_conflict_do_nothing()
+            .returning(table.c.id)
+        )
+        if is_first is None:  # another worker was faster
+            found = await _lasting(connection, group)
+            return None if found is None else found[0]
+        await _tell(connection, begun, Telling(), Circumstances(), _concerned(policy.routes, rows), now)
+        return begun.id
+
+
+async def _lasting(connection: AsyncConnection, group: str) -> tuple[UUID, datetime] | None:
     table = tables.outage
-    lasting = (
-        (await connection.execute(select(table).where(table.c.group_key == group, table.c.ended_at.is_(None))))
-        .mappings()
-        .first()
+    found = await connection.execute(
+        select(table.c.id, table.c.since).where(table.c.group_key == group, table.c.ended_at.is_(None))
     )
-    if lasting is not None:
-        return lasting["id"] if since >= lasting["since"] - TOGETHER else None
-    rows = await _affected(connection, group, shared, since - TOGETHER, policy)
-    counted = [row.affected for row in rows if not quiet.of(row.name, row.labels)]
-    begun = outages.begun(incident, group, shared, outages.together(counted, since), policy.alerting, quiet.now)
-    if begun is None:
-        return None
-    is_first = await connection.scalar(
-        insert(table)
-        .values(id=begun.id, group_key=group, since=begun.since, opened_at=begun.opened_at, **_values(begun))
-        .on_conflict_do_nothing()
-        .returning(table.c.id)
-    )
-    if is_first is None:  # another worker was faster
-        return await connection.scalar(select(table.c.id).where(table.c.group_key == group, table.c.ended_at.is_(None)))
-    await _tell(connection, begun, Telling(), Circumstances(), _concerned(policy.routes, rows), quiet.now)
-    return begun.id
+    row = found.first()
+    return None if row is None else (row.id, row.since)
 
 
 async def recent(db: AsyncEngine, *, limit: int = 10) -> tuple[Outage, ...]:

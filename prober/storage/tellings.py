@@ -16,6 +16,7 @@ from prober.incidents.telling import Circumstances, Considered, Mute, Telling, T
 from prober.incidents.wording import incident_notice
 from prober.storage import outages, tables
 from prober.storage.mutes import Quiet, quiet
+from prober.storage.outages import Joining
 from prober.storage.outbox import put
 
 OUTAGE: Final = "told as one outage"
@@ -56,11 +57,11 @@ async def tell(connection: AsyncConnection, subjects: Sequence[Subject], policy:
     if not subjects:
         return
     known = await _known(connection, {each.incident.id for each in subjects})
-    silence = await quiet(connection, policy.windows, now)
+    joining = Joining(policy=policy, quiet=await quiet(connection, policy.windows, now))
     ill = await outages.not_well(connection, {name for each in subjects for name in each.depends_on})
     for subject in subjects:
         about = known[subject.incident.id]
-        about.considered = considered = await _considered(connection, subject, about, policy, silence, ill)
+        about.considered = considered = await _considered(connection, subject, about, joining, ill)
         about.telling = considered.telling
         for each in considered.tells:
             notice = incident_notice(each, subject.incident, subject.name, subject.labels, now, watched=subject.watched)
@@ -78,22 +79,20 @@ async def _considered(
     connection: AsyncConnection,
     subject: Subject,
     about: _Known,
-    policy: AlertPolicy,
-    silence: Quiet,
+    joining: Joining,
     ill: Collection[str],
 ) -> Considered:
     thing = _thing(subject)
-    mutes = tuple(_mutes(subject, about, silence, ill))
+    mutes = tuple(_mutes(subject, about, joining.quiet, ill))
     is_first = about.telling == Telling() and not thing.ended
     if is_first and not mutes and not about.outage_lasts:
-        outage = await outages.join(
-            connection, subject.incident.id, subject.incident.since, subject.labels, policy, silence
-        )
+        incident = subject.incident
+        outage = await joining.join(connection, incident.id, incident.since, subject.labels)
         if outage is not None:
             about.outage, about.outage_lasts = outage, True
     circumstances = Circumstances(acknowledged=about.acknowledged, mutes=mutes)
     if not about.outage_lasts or thing.ended:
-        return consider(about.telling, thing, circumstances, policy.routes, silence.now)
+        return consider(about.telling, thing, circumstances, joining.policy.routes, joining.quiet.now)
     # The end of the outage has it considered anew.
     return Considered(telling=about.telling, muted=Mute(OUTAGE))
 

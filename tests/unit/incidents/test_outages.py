@@ -75,7 +75,7 @@ def test_groups_are_the_values_of_labels() -> None:
     assert group_of({"team": "pay", "region": "eu"}, alerting) == "team=pay, region=eu"
     assert group_of({"team": "pay"}, alerting) == "team=pay, region="
     assert group_of({"team": "pay"}, ALERTING) == ""
-    assert labels_of([{"team": "pay", "x": "y"}], alerting) == {"team": "pay"}
+    assert labels_of({"team": "pay", "x": "y"}, alerting) == {"team": "pay"}
 
 
 def test_an_outage_survives_a_restart() -> None:
