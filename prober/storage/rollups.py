@@ -26,6 +26,7 @@ COLD_DAYS: Final = 7
 ENDPOINTS_AT_ONCE: Final = 500
 """Whose figures of the last day are written in one transaction."""
 
+_SETTLED: Final = timedelta(hours=1, seconds=SETTLED_AFTER_S)
 _LOCK: Final = 0x6D637003
 _LONGEST: Final = "120s"
 """An hour of ten thousand endpoints takes a second or two; a machine may have other things to do."""
@@ -57,12 +58,14 @@ async def roll_up(db: AsyncEngine, *, lag_ms: float, reports_days: int, every_s:
         if not (await connection.execute(_BEGIN, {"every": timedelta(seconds=every_s)})).rowcount:
             return None
         due = await _due(connection)
-        oldest: datetime = (await connection.execute(_OLDEST, {"age": timedelta(days=reports_days)})).scalar_one()
+        begun, oldest = (await connection.execute(_NOW, {"age": timedelta(days=reports_days)})).one()
     hours = {hour: numbers for hour, numbers in due.items() if hour >= oldest}
-    for hour, numbers in hours.items():
-        await _alone(db, partial(_roll_hour, hour=hour, numbers=numbers, lag_ms=lag_ms))
-    for day in sorted({hour.date() for hour in hours}):
-        await _alone(db, partial(_roll_day, day=day))
+    for hour in hours:
+        await _alone(db, partial(_roll_hour, hour=hour, lag_ms=lag_ms))
+    for day in sorted({hour.date() for hour in hours}, reverse=True):
+        settled = [hour for hour in hours if hour.date() == day and hour + _SETTLED <= begun]
+        done = [number for hour in settled for number in hours[hour]]
+        await _alone(db, partial(_roll_day, day=day, done=done))
     await _refresh(db)
     return len(hours)
 
@@ -77,15 +80,14 @@ async def _due(connection: AsyncConnection) -> dict[datetime, list[int]]:
     return {row.hour: list(row.numbers) for row in rows}
 
 
-async def _roll_hour(connection: AsyncConnection, *, hour: datetime, numbers: list[int], lag_ms: float) -> None:
-    """What is noted as due from now on stays: these very rows were read before the reports are."""
+async def _roll_hour(connection: AsyncConnection, *, hour: datetime, lag_ms: float) -> None:
     await connection.execute(_HOUR, {"hour": hour, "following": hour + timedelta(hours=1), "lag": lag_ms})
-    settled = timedelta(hours=1, seconds=SETTLED_AFTER_S)
-    await connection.execute(_DONE, {"numbers": numbers, "settled": hour + settled})
 
 
-async def _roll_day(connection: AsyncConnection, *, day: date) -> None:
+async def _roll_day(connection: AsyncConnection, *, day: date, done: Sequence[int]) -> None:
+    """`done` are the rows that asked for hours of the day, read before the reports were: newer ones stay."""
     await connection.execute(_DAY, {"day": day})
+    await connection.execute(_DONE, {"done": list(done)})
 
 
 async def _refresh(db: AsyncEngine) -> None:
@@ -131,8 +133,8 @@ _NOW_DUE: Final = text(
     """
 )
 _DUE: Final = text("select hour, array_agg(number) as numbers from rollup_due group by hour order by hour desc")
-_OLDEST: Final = text("select date_trunc('day', now(), 'UTC') - cast(:age as interval)")
-_DONE: Final = text("delete from rollup_due where number = any(:numbers) and now() >= :settled")
+_NOW: Final = text("select now(), date_trunc('day', now(), 'UTC') - cast(:age as interval)")
+_DONE: Final = text("delete from rollup_due where number = any(cast(:done as bigint[]))")
 
 _SKETCH: Final = """sketch as (
         select endpoint_id, array_agg(bucket order by bucket) filter (where not is_cold) as warm_buckets,

@@ -166,7 +166,7 @@ def _hour(db: AsyncEngine, hour: datetime) -> Callable[[], Awaitable[None]]:
         async with db.begin() as connection:
             await connection.execute(text("set local statement_timeout = 0"))
             await connection.execute(text(f"set local work_mem = '{rollups._MEMORY}'"))
-            await rollups._roll_hour(connection, hour=hour, numbers=[], lag_ms=250.0)
+            await rollups._roll_hour(connection, hour=hour, lag_ms=250.0)
 
     return run
 
@@ -176,7 +176,7 @@ def _day(db: AsyncEngine, day: datetime) -> Callable[[], Awaitable[None]]:
         async with db.begin() as connection:
             await connection.execute(text("set local statement_timeout = 0"))
             await connection.execute(text(f"set local work_mem = '{rollups._MEMORY}'"))
-            await rollups._roll_day(connection, day=day.date())
+            await rollups._roll_day(connection, day=day.date(), done=[])
 
     return run
 

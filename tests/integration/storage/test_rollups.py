@@ -136,6 +136,21 @@ async def test_a_report_whose_transaction_ends_while_its_hour_is_rolled_up_is_ad
     assert (await hours(past, shop))[past.hour] == (2, 0, 0, 0)
 
 
+async def test_what_a_process_that_dies_has_not_finished_stays_due(past: Past, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop = await past.watch()
+    await past.report(shop, past.hour, 10.0)
+
+    async def killed(*_: object, **__: object) -> None:
+        raise RuntimeError("killed between the hours and their day")
+
+    with monkeypatch.context() as patched, pytest.raises(RuntimeError):
+        patched.setattr(rollups, "_roll_day", killed)
+        await past.roll_up()
+    assert await past.sql("select count(*) from figures_day") == [(0,)]
+    await past.roll_up()
+    assert await past.sql("select up from figures_day where up > 0") == [(1,)]
+
+
 async def test_a_run_of_slots_without_a_probe_counts_in_every_hour_that_it_touches(past: Past) -> None:
     shop, last = await past.watch(), timedelta(minutes=149)
     first = past.hour - timedelta(hours=1, minutes=10)
