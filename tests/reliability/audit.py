@@ -1,0 +1,132 @@
+"""Holds what the database says against what the servers saw: what is missing, what is there twice, and how late."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from tests.reliability.cluster import Database
+from tests.reliability.fleet import Seen
+
+_ROWS = """
+    select endpoint.name, report.id, extract(epoch from slot)::float8, missed, coalesced, verdict,
+           coalesce(unknown_reason, ''), endpoint.interval_s, coalesce(lag_ms, 0)
+    from report join endpoint on endpoint.id = report.endpoint_id
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of the table of reports."""
+
+    endpoint: str
+    id: object
+    slot: float
+    missed: int
+    coalesced: int
+    verdict: str
+    reason: str
+    interval_s: float
+    lag_ms: float
+
+    @property
+    def slots(self) -> int:
+        """For how many slots it stands."""
+        return max(1, self.missed) + self.coalesced
+
+
+@dataclass
+class Audit:
+    """What was found."""
+
+    rows: list[Row]
+    probes: int
+    """That servers saw."""
+    lost: list[Seen] = field(default_factory=list)
+    """Probes whose report is nowhere."""
+    missing: int = 0
+    """Slots of the grid between the first and the last row of each endpoint that no row stands for."""
+    double: int = 0
+    """Slots that two rows stand for."""
+    twice: int = 0
+    """Slots that were probed more than once."""
+    lags_ms: list[float] = field(default_factory=list)
+    """From each slot to the first request of its probe."""
+
+    @property
+    def unknown(self) -> Counter[str]:
+        """Slots without an observation, by reason."""
+        found: Counter[str] = Counter()
+        for row in self.rows:
+            if row.verdict == "unknown":
+                found[row.reason] += row.slots
+        return found
+
+    @property
+    def verdicts(self) -> Counter[str]:
+        return Counter(row.verdict for row in self.rows)
+
+    def p(self, percent: float) -> float:
+        """A percentile of the lags."""
+        return percentile(self.lags_ms, percent)
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The nearest rank; 0 of nothing."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else 0.0
+
+
+def rows_of(database: Database) -> list[Row]:
+    return [Row(*each) for each in database.ask(_ROWS)]
+
+
+def audit(database: Database, seen: Sequence[Seen], *, since: float = 0.0, excused: float = 0.0) -> Audit:
+    """All reports against all probes. `since`: lags of probes from then on count; probes that began within the last
+    `excused` seconds may be under way."""
+    rows = rows_of(database)
+    found = Audit(rows=rows, probes=len(seen))
+    slots = {row.id: row.slot for row in rows if row.missed == 0}
+    newest = max((each.at for each in seen), default=0.0)
+    covered = _Covered(rows)
+    for each in seen:
+        slot = slots.get(each.report)
+        if slot is not None:
+            if each.at >= since:
+                found.lags_ms.append((each.at - slot) * 1000)
+        elif not covered.by_count(each) and each.at < newest - excused:
+            found.lost.append(each)
+        found.twice += each.attempts > 1
+    for mine in _by_endpoint(rows).values():
+        _walk(mine, found)
+    return found
+
+
+class _Covered:
+    """Slots that are counted in another row because the spool was full."""
+
+    def __init__(self, rows: Sequence[Row]) -> None:
+        self._runs = [row for row in rows if row.coalesced]
+
+    def by_count(self, each: Seen) -> bool:
+        return any(
+            row.endpoint == each.server
+            and row.slot - 0.1 <= each.at <= row.slot + (row.coalesced + 1) * row.interval_s + 1.0
+            for row in self._runs
+        )
+
+
+def _by_endpoint(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in sorted(rows, key=lambda each: each.slot):
+        found.setdefault(row.endpoint, []).append(row)
+    return found
+
+
+def _walk(rows: Sequence[Row], found: Audit) -> None:
+    """Count holes and overlaps of one endpoint. The first slot may lie off the grid."""
+    for before, after in zip(rows, rows[1:], strict=False):
+        step = (after.slot - before.slot) / before.interval_s - before.slots
+        if step > 0.5 and before is not rows[0]:
+            found.missing += round(step)
+        elif step < -0.5 and before is not rows[0]:
+            found.double += round(-step)
