@@ -114,11 +114,14 @@ def test_a_command_line_that_we_do_not_take_would_be_noticed() -> None:
 
 
 @pytest.mark.parametrize("name", OURS)
-def test_our_services_can_write_nothing_but_a_temporary_directory(name: str) -> None:
+def test_our_services_can_write_nothing_but_a_temporary_directory_and_reports_that_wait(name: str) -> None:
     service = SERVICES[name]
     assert service["read_only"] is True
     assert service["tmpfs"] == ["/tmp"]
-    assert all(mount["read_only"] for mount in service.get("volumes", ()))
+    written = [mount["target"] for mount in service.get("volumes", ()) if not mount.get("read_only", False)]
+    data_dir = re.search(r"PROBER_DATA_DIR=(\S+)", dict(stages()[-1])["ENV"])
+    assert data_dir is not None
+    assert written == ([data_dir[1]] if name in ("prober", "worker") else [])
     assert service["cap_drop"] == ["ALL"]
     assert service["security_opt"] == ["no-new-privileges:true"]
 

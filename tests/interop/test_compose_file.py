@@ -51,7 +51,8 @@ def test_compose_accepts_the_file_and_merges_what_the_services_share(project: di
     assert services["prober"]["build"]["context"] == str(ROOT)
     assert services["worker"]["scale"] == 0
     for name in ("prober", "worker"):
-        (mount,) = services[name]["volumes"]
+        mount, spool = services[name]["volumes"]
+        assert (spool["type"], spool["source"], spool["target"]) == ("volume", "spool", "/var/lib/mcp-prober")
         assert mount["source"] == str(ROOT / "config")
         assert mount["bind"] == {"create_host_path": False}
 
