@@ -108,7 +108,8 @@ _MOVABLE: Final = text(
     """
     select id
     from notice
-    where channel = :channel and sent_at is null and failed_at is null and payload ->> 'kind' <> 'test'
+    where channel = :channel and sent_at is null and failed_at is null
+      and payload ->> 'kind' <> 'test' and payload ->> 'id' is not null
       and (lease_until is null or lease_until <= now())
     order by number
     limit :limit

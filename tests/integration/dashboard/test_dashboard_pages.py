@@ -159,6 +159,8 @@ async def test_the_json_tells_the_same(client: httpx.AsyncClient) -> None:
         "/api/endpoints",
         "/api/endpoints/{name}",
         "/api/probes/{report_id}",
+        "/api/channels",
+        "/api/channels/{name}/test",
         "/api/baselines/{name}",
     }
 

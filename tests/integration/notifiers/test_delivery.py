@@ -112,6 +112,29 @@ async def test_waits_double_up_to_less_than_a_minute_and_begin_anew_after_a_succ
     assert (row.failing_since, row.last_error, row.state) == (None, None, ChannelState.WORKS)
 
 
+async def test_an_incident_that_came_and_went_while_a_channel_was_away_is_one_message_within_a_minute_of_its_return(
+    a: Stages,
+) -> None:
+    stage = a.stages["a"]
+    stage.fails = NotifyError("HTTP 500", permanent=False)
+    thread = await tell(a.db, OPENED, to="a")
+    for minute in range(30):
+        if minute == 15:
+            await tell(a.db, CLOSED, to="a", thread=thread)
+        for _ in range(4):
+            await a.turn("a")
+            await a.time_passes(15)
+    stage.fails, waited = None, 0
+    while not stage.took:
+        await a.time_passes(5)
+        waited += 5
+        await a.turn("a")
+    assert waited <= 45
+    assert stage.titles == ["orders closed"]
+    assert stage.tries < 60, "it was not hammered meanwhile"
+    assert not await a.turn("a")
+
+
 async def test_a_channel_that_asks_for_patience_is_tried_once_in_that_time_by_all_workers(ab: Stages) -> None:
     for name in ("orders", "billing", "search"):
         await tell(ab.db, OPENED, to=("a", "b"), about=name)
