@@ -1,5 +1,6 @@
 """Keeps what `prober.incidents` decides: the state of each endpoint, its incidents, and who is told of them."""
 
+import json
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -7,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, bindparam, func, select, update
+from sqlalchemy import RowMapping, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -169,14 +170,17 @@ async def _give_up(connection: AsyncConnection, endpoint: UUID) -> None:
 
 
 async def _save_states(connection: AsyncConnection, known: Mapping[UUID, _Known]) -> None:
-    table = tables.endpoint_state
-    rows = [
-        {"endpoint": identity, "incident": each.state.to_json()}
-        for identity, each in known.items()
-        if each.state != each.before
-    ]
-    if rows:
-        await connection.execute(update(table).where(table.c.endpoint_id == bindparam("endpoint")), rows)
+    changed = {identity: each.state for identity, each in known.items() if each.state != each.before}
+    if changed:
+        states = [json.dumps(state.to_json()) for state in changed.values()]
+        await connection.execute(_SAVE_STATES, {"ids": list(changed), "states": states})
+
+
+_SAVE_STATES: Final = text(
+    "update endpoint_state set incident = new.state"
+    " from unnest(cast(:ids as uuid[]), cast(cast(:states as text[]) as jsonb[])) as new (id, state)"
+    " where endpoint_state.endpoint_id = new.id"
+)
 
 
 async def _unannounced(connection: AsyncConnection, known: Mapping[UUID, _Known]) -> list[Subject]:
