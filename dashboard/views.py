@@ -335,7 +335,11 @@ def probe_view(page: ProbePage, questions: Mapping[str, str], now: datetime) -> 
         at=_moment(page.report.slot, now),
         report=report,
         no_report=_WITHOUT_PROBE if missed else "What this probe saw is no longer kept.",
-        facts=(*((*_conversation(report), _trace(page.report.id)) if report else ()), *_log_facts(page.report)),
+        facts=(
+            *((*_conversation(report), _trace(page.report.id)) if report else ()),
+            *_log_facts(page.report),
+            *_observer_facts(page),
+        ),
         earlier=probe_href(page.earlier) if page.earlier else None,
         later=probe_href(page.later) if page.later else None,
     )
@@ -501,6 +505,15 @@ def _cold_word(report: ReportRow) -> str:
         return ""
     start = _start_ms(report)
     return "cold start" if start is None else f"cold start, by the log: {milliseconds(start)} to start the instance"
+
+
+def _observer_facts(page: ProbePage) -> Iterator[tuple[str, str]]:
+    """What kept the prober from seeing the endpoint, or from timing it."""
+    if page.report.unknown_reason and not page.report.missed:
+        yield "Not observed", clean(page.report.unknown_reason, 60)
+    observer = page.detail.get("observer") if page.detail else None
+    if isinstance(observer, dict) and observer.get("is_late") and isinstance(observer.get("lag_ms"), int | float):
+        yield "Own delay", f"the prober was held up for {milliseconds(observer['lag_ms'])}: its times count for nothing"
 
 
 def _trace(report: UUID) -> tuple[str, str]:

@@ -16,6 +16,16 @@ from dashboard.views import endpoint_href, endpoint_view, fleet_view, incidents_
 from tests.unit.dashboard.rows import NOW, endpoint_page, fleet_row, incident, notice, probe_page, report_row
 
 
+def test_a_probe_that_could_not_see_says_why_and_one_that_could_not_measure_by_how_much() -> None:
+    page = probe_page(report=report_row(verdict=Verdict.UNKNOWN, unknown_reason="no-connectivity"))
+    assert page.detail is not None
+    late = {**page.detail, "observer": {"lag_ms": 700.0, "is_late": True, "reason": None, "detail": ""}}
+    facts = dict(probe_view(replace(page, detail=late), {}, NOW).facts)
+    assert facts["Not observed"] == "no-connectivity"
+    assert facts["Own delay"] == "the prober was held up for 700 ms: its times count for nothing"
+    assert not {"Not observed", "Own delay"} & dict(probe_view(probe_page(), {}, NOW).facts).keys()
+
+
 def test_the_worst_stand_first_and_the_paused_last() -> None:
     rows = [
         fleet_row(name="paused", enabled=False, verdict=Verdict.DOWN),
