@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
 from datetime import datetime
 from enum import Enum
+from functools import cache
 from typing import Any, Final
 from uuid import UUID
 
@@ -15,6 +16,8 @@ SHOWN_BODY_LIMIT: Final = 4096
 SHOWN_MESSAGES: Final = 20
 """JSON-RPC messages of one exchange whose arrival a stored report keeps."""
 
+_PLAIN: Final = frozenset({int, float, bool, type(None)})
+
 
 def as_json(value: Any) -> Any:
     """A JSON-able copy of a model value, a datetime, a UUID or a container of them.
@@ -22,8 +25,13 @@ def as_json(value: Any) -> Any:
     Bytes become cleaned text of at most `SHOWN_BODY_LIMIT` characters. Message data is left out, because the body
     beside it already holds it; the arrival times stay.
     """
-    if is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _field(field.name, getattr(value, field.name)) for field in fields(value)}
+    kind = type(value)
+    if kind in _PLAIN:  # most of a report, and cheaper to ask for than what follows
+        return value
+    if kind is str:
+        return storable(value)
+    if (names := _names(kind)) is not None:  # type: ignore[arg-type]  # classes are hashable
+        return {name: _field(name, getattr(value, name)) for name in names}
     if isinstance(value, Enum):
         return value.value
     if isinstance(value, datetime):
@@ -37,6 +45,12 @@ def as_json(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [as_json(item) for item in value]
     return storable(value)
+
+
+@cache
+def _names(kind: type) -> tuple[str, ...] | None:
+    """Of the fields of a dataclass."""
+    return tuple(field.name for field in fields(kind)) if is_dataclass(kind) else None
 
 
 def _field(name: str, value: Any) -> Any:
