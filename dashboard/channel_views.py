@@ -61,7 +61,7 @@ _ICONS: Final = {
 _OUTCOME_ICONS: Final = {"sent": "up", "failed": "degraded", "broken": "down", "refused": "down"}
 
 
-def test_href(name: str) -> str:
+def _test_href(name: str) -> str:
     """Where a test of the channel is asked for; whatever is in the name stays inside the path."""
     return f"{CHANNELS_HREF}/{quote(name, safe='')}/test"
 
@@ -110,7 +110,7 @@ def _channel(row: ChannelRow, now: datetime, moment: "Callable[[datetime], Momen
         waiting=_waiting(row, now),
         error=clean(row.last_error or "", 300),
         next_try=moment(row.resting_until) if row.resting_until and waits else None,
-        test=test_href(row.name),
+        test=_test_href(row.name),
     )
 
 

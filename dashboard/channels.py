@@ -13,7 +13,7 @@ from dashboard import views
 from dashboard.channel_views import CHANNELS_HREF
 from dashboard.rendering import page
 from dashboard.services import Services, WithServices
-from prober.incidents.rehearsal import test_notice
+from prober.incidents.rehearsal import rehearsal_notice
 from prober.storage import channels, outbox
 from prober.storage.channels import ChannelState, NoSuchChannel
 
@@ -79,7 +79,7 @@ async def ask_on_page(services: WithServices, name: str) -> Response:
 
 
 async def _ask(services: Services, name: str, by: str) -> UUID:
-    notice = test_notice(name, id=uuid4(), at=services.clock.now(), by=by)
+    notice = rehearsal_notice(name, id=uuid4(), at=services.clock.now(), by=by)
     try:
         await outbox.put_test(services.db, notice, channel=name)
     except NoSuchChannel as missing:

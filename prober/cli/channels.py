@@ -20,7 +20,7 @@ from prober.cli.errors import CommandError, ExitCode
 from prober.cli.person import at_the_prompt
 from prober.clock import Clock, SystemClock
 from prober.incidents.notice import Notice
-from prober.incidents.rehearsal import test_notice
+from prober.incidents.rehearsal import rehearsal_notice
 from prober.settings import ConfigError, Settings, load
 from prober.storage import channels, database, migrations, outbox
 from prober.storage.channels import ChannelRow, Fate, NoSuchChannel
@@ -107,7 +107,7 @@ def said_of(name: str, fate: Fate | None, clock: Clock) -> str:
 
 def _test(options: argparse.Namespace) -> int:
     clock = SystemClock()
-    notice = test_notice(options.name, id=uuid4(), at=clock.now(), by=at_the_prompt())
+    notice = rehearsal_notice(options.name, id=uuid4(), at=clock.now(), by=at_the_prompt())
     settings = _settings(options)
     if not os.environ.get("DATABASE_URL") and settings is not None and not settings.database_url:
         return _send_from_here(settings, options.name, notice, clock)

@@ -8,7 +8,7 @@ from prober.incidents.notice import About, Notice, NoticeKind
 from prober.incidents.rules import Severity
 
 
-def test_notice(channel: str, *, id: UUID, at: datetime, by: str) -> Notice:  # noqa: A002 - as the field is called
+def rehearsal_notice(channel: str, *, id: UUID, at: datetime, by: str) -> Notice:  # noqa: A002 - as the field is called
     """A notice about the channel itself, asked for by somebody. It is a thread of its own."""
     name = clean(channel, 100)
     return Notice(

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from prober.clock import SystemClock
 from prober.incidents.notice import Notice
-from prober.incidents.rehearsal import test_notice
+from prober.incidents.rehearsal import rehearsal_notice
 from prober.notifiers.contract import ChannelSettings
 from prober.notifiers.delivery import Channel, Sender, keep_delivering
 from prober.storage import channels, migrations, outbox, tables
@@ -113,7 +113,7 @@ async def put_silently(connection: Any, notice: Notice, channel: str) -> None:
 
 
 def a_notice() -> Notice:
-    return test_notice("channel", id=uuid4(), at=SystemClock().now(), by="the benchmark")
+    return rehearsal_notice("channel", id=uuid4(), at=SystemClock().now(), by="the benchmark")
 
 
 async def until(done: Callable[[], bool]) -> None:

@@ -16,7 +16,7 @@ from prober.cli import main
 from prober.cli.channels import through_the_outbox
 from prober.clock import SystemClock
 from prober.incidents.notice import NoticeKind
-from prober.incidents.rehearsal import test_notice as rehearsal
+from prober.incidents.rehearsal import rehearsal_notice
 from prober.notifiers.contract import NotifyError
 from prober.notifiers.delivery import Pace, keep_delivering
 from prober.storage.database import open_engine
@@ -119,7 +119,7 @@ def test_a_test_notice_is_sent_by_the_prober_that_runs(database_url: str, comman
 def test_a_test_that_nobody_sends_is_taken_back(database_url: str) -> None:
     async def work(db: AsyncEngine) -> None:
         stages: Stages = await staged(db, "a")
-        notice = rehearsal("a", id=uuid4(), at=START, by="somebody")
+        notice = rehearsal_notice("a", id=uuid4(), at=START, by="somebody")
         fate = await through_the_outbox(db, "a", notice, SystemClock(), 0.2)
         assert fate is not None
         assert (fate.attempts, fate.failed_at) == (0, None)

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from prober.clock import SystemClock
 from prober.incidents.notice import NoticeKind
-from prober.incidents.rehearsal import test_notice as rehearsal
+from prober.incidents.rehearsal import rehearsal_notice
 from prober.notifiers.contract import NotifyError
 from prober.notifiers.delivery import Channel, Pace, Sender, keep_delivering
 from prober.storage import channels, outbox
@@ -145,7 +145,7 @@ async def test_a_channel_that_asks_for_patience_is_tried_once_in_that_time_by_al
         await ab.time_passes(9)
     assert busy.tries == 1
     assert len(healthy.took) == 3
-    with_test = rehearsal("a", id=uuid4(), at=START, by="somebody")
+    with_test = rehearsal_notice("a", id=uuid4(), at=START, by="somebody")
     await outbox.put_test(ab.db, with_test, channel="a")
     assert not await ab.turn("a"), "not even for a test"
     await ab.time_passes(5)
@@ -218,13 +218,13 @@ async def test_a_test_notice_is_tried_at_once_and_only_once(a: Stages) -> None:
     stage.failures = [GONE, GONE]
     await tell(a.db, OPENED, to="a")
     await a.turn("a")
-    first = await outbox.put_test(a.db, rehearsal("a", id=uuid4(), at=START, by="somebody"), channel="a")
+    first = await outbox.put_test(a.db, rehearsal_notice("a", id=uuid4(), at=START, by="somebody"), channel="a")
     await a.turn("a")
     fate = await channels.fate(a.db, first)
     assert fate is not None
     assert (fate.attempts, fate.sent_at, fate.last_error) == (1, None, "HTTP 404: no_service")
     assert fate.failed_at is not None
-    second = await outbox.put_test(a.db, rehearsal("a", id=uuid4(), at=START, by="somebody"), channel="a")
+    second = await outbox.put_test(a.db, rehearsal_notice("a", id=uuid4(), at=START, by="somebody"), channel="a")
     await a.turn("a")
     fate = await channels.fate(a.db, second)
     assert fate is not None
@@ -236,7 +236,8 @@ async def test_a_test_notice_is_tried_at_once_and_only_once(a: Stages) -> None:
 
 async def test_a_test_that_nobody_sends_is_taken_back(a: Stages) -> None:
     early, late = [
-        await outbox.put_test(a.db, rehearsal("a", id=uuid4(), at=START, by="somebody"), channel="a") for _ in range(2)
+        await outbox.put_test(a.db, rehearsal_notice("a", id=uuid4(), at=START, by="somebody"), channel="a")
+        for _ in range(2)
     ]
     assert await outbox.withdraw(a.db, early)
     assert not await outbox.withdraw(a.db, early)
@@ -247,7 +248,7 @@ async def test_a_test_that_nobody_sends_is_taken_back(a: Stages) -> None:
     assert fate.failed_at is not None
     assert not await a.turn("a")
     with pytest.raises(channels.NoSuchChannel, match="pigeon"):
-        await outbox.put_test(a.db, rehearsal("pigeon", id=uuid4(), at=START, by="somebody"), channel="pigeon")
+        await outbox.put_test(a.db, rehearsal_notice("pigeon", id=uuid4(), at=START, by="somebody"), channel="pigeon")
 
 
 async def test_notices_of_a_channel_that_was_taken_out_end_with_a_word(ab: Stages) -> None:
