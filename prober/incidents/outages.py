@@ -16,6 +16,9 @@ from prober.incidents.telling import Thing
 
 TOGETHER: Final = timedelta(minutes=5)
 """Rows of bad verdicts that begin within so long of each other are taken for one event."""
+JOINS_WITHIN: Final = timedelta(minutes=15)
+"""Whatever of the group begins to fail within so long is part of an outage. Later it is told on its own, unless again
+so many fail together: an outage that lasts for days must hide nothing."""
 CHANGED_EVERY: Final = timedelta(minutes=10)
 """At most one notice of growth in so long."""
 LOOK_EVERY: Final = timedelta(seconds=10)
@@ -45,6 +48,8 @@ class Affected:
     cause_summary: str = ""
     since: datetime
     severity: Severity = Severity.CRITICAL
+    outage: UUID | None = None
+    """The outage that its incident is part of already."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +73,8 @@ class Outage:
     """How many are affected now."""
     changed_at: datetime
     """Of the newest news."""
+    joins_until: datetime
+    """What begins to fail later is no part of it."""
     ended_at: datetime | None = None
 
     @property
@@ -101,6 +108,15 @@ def together(affected: Iterable[Affected], since: datetime) -> tuple[Affected, .
     return tuple(sorted((each for each in affected if each.since >= since - TOGETHER), key=lambda each: each.name))
 
 
+def part_of(outage: Outage, affected: Iterable[Affected]) -> tuple[Affected, ...]:
+    """Those of them who are part of the outage, by name."""
+    return tuple(
+        each
+        for each in together(affected, outage.since)
+        if each.outage == outage.id or each.since <= outage.joins_until
+    )
+
+
 def begun(
     first: UUID, group: str, labels: Mapping[str, str], affected: Sequence[Affected], alerting: Alerting, now: datetime
 ) -> Outage | None:
@@ -120,9 +136,18 @@ def begun(
             causes=(),
             affected=len(affected),
             changed_at=now,
+            joins_until=now + JOINS_WITHIN,
         ),
         affected,
     )
+
+
+def joined(outage: Outage, affected: Sequence[Affected], fresh: Sequence[Affected], now: datetime) -> Outage:
+    """The outage that lasts, joined by `fresh`, who began to fail together later: that is news."""
+    everybody = {each.name: each for each in (*part_of(outage, affected), *fresh)}
+    number = max(len(everybody), outage.counts[-1] + 1)
+    after = replace(outage, counts=(*outage.counts, number), changed_at=now, joins_until=now + JOINS_WITHIN)
+    return _described(after, [everybody[name] for name in sorted(everybody)])
 
 
 def followed(outage: Outage, affected: Sequence[Affected], alerting: Alerting, now: datetime) -> Outage:

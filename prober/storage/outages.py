@@ -40,8 +40,8 @@ class Joining:
 
     policy: AlertPolicy
     quiet: Quiet
-    lasting: dict[str, tuple[UUID, datetime]] = field(default_factory=dict)
-    """Outages that were found, with their beginning, by group."""
+    lasting: dict[str, Outage] = field(default_factory=dict)
+    """Outages that were found, by group."""
 
     async def join(
         self, connection: AsyncConnection, incident: UUID, since: datetime, labels: Mapping[str, str]
@@ -53,41 +53,57 @@ class Joining:
         group = outages.group_of(labels, self.policy.alerting)
         if group not in self.lasting and (found := await _lasting(connection, group)) is not None:
             self.lasting[group] = found
-        if group in self.lasting:
-            identity, begun_at = self.lasting[group]
-            return identity if since >= begun_at - TOGETHER else None
-        return await self._begin(connection, group, incident, since, labels)
-
-    async def _begin(
-        self, connection: AsyncConnection, group: str, incident: UUID, since: datetime, labels: Mapping[str, str]
-    ) -> UUID | None:
-        policy, now, shared = self.policy, self.quiet.now, outages.labels_of(labels, self.policy.alerting)
-        rows = await _affected(connection, group, shared, since - TOGETHER, policy)
+        outage = self.lasting.get(group)
+        if outage is not None and since <= outage.joins_until:
+            return outage.id if since >= outage.since - TOGETHER else None
+        shared = outages.labels_of(labels, self.policy.alerting)
+        rows = await _affected(connection, group, shared, since - TOGETHER, self.policy)
         counted = [row.affected for row in rows if not self.quiet.of(row.name, row.labels)]
-        begun = outages.begun(incident, group, shared, outages.together(counted, since), policy.alerting, now)
-        if begun is None:
-            return None
+        fresh = [each for each in outages.together(counted, since) if each.outage is None]
+        if outage is not None:
+            return await self._extend(connection, outage, rows, fresh)
+        begun = outages.begun(incident, group, shared, fresh, self.policy.alerting, self.quiet.now)
+        return None if begun is None else await self._begin(connection, begun, rows)
+
+    async def _begin(self, connection: AsyncConnection, begun: Outage, rows: Sequence[_Row]) -> UUID | None:
         table = tables.outage
         is_first = await connection.scalar(
             insert(table)
-            .values(id=begun.id, group_key=group, since=begun.since, opened_at=begun.opened_at, **_values(begun))
+            .values(id=begun.id, group_key=begun.group, since=begun.since, opened_at=begun.opened_at, **_values(begun))
             .on_conflict_do_nothing()
             .returning(table.c.id)
         )
         if is_first is None:  # another worker was faster
-            found = await _lasting(connection, group)
-            return None if found is None else found[0]
-        await _tell(connection, begun, Telling(), Circumstances(), _concerned(policy.routes, rows), now)
+            found = await _lasting(connection, begun.group)
+            return None if found is None else found.id
+        routes = _concerned(self.policy.routes, rows)
+        await _tell(connection, begun, Telling(), Circumstances(), routes, self.quiet.now)
         return begun.id
 
+    async def _extend(
+        self, connection: AsyncConnection, outage: Outage, rows: Sequence[_Row], fresh: Sequence[Affected]
+    ) -> UUID | None:
+        """The outage that lasts, if again enough fail together to be one."""
+        if len(fresh) < self.policy.alerting.mass_after:
+            return None
+        table = tables.outage
+        locked = await connection.execute(select(table).where(table.c.id == outage.id).with_for_update())
+        row = locked.mappings().one()
+        everybody = await _affected(connection, outage.group, outage.labels, outage.since - TOGETHER, self.policy)
+        after = outages.joined(
+            Outage.from_json(row["facts"]), [each.affected for each in everybody], fresh, self.quiet.now
+        )
+        await connection.execute(update(table).where(table.c.id == outage.id).values(**_values(after)))
+        telling, routes = Telling.from_json(row["telling"]), _concerned(self.policy.routes, [*everybody, *rows])
+        await _tell(connection, after, telling, Circumstances(), routes, self.quiet.now)
+        self.lasting[outage.group] = after
+        return outage.id
 
-async def _lasting(connection: AsyncConnection, group: str) -> tuple[UUID, datetime] | None:
+
+async def _lasting(connection: AsyncConnection, group: str) -> Outage | None:
     table = tables.outage
-    found = await connection.execute(
-        select(table.c.id, table.c.since).where(table.c.group_key == group, table.c.ended_at.is_(None))
-    )
-    row = found.first()
-    return None if row is None else (row.id, row.since)
+    facts = await connection.scalar(select(table.c.facts).where(table.c.group_key == group, table.c.ended_at.is_(None)))
+    return None if facts is None else Outage.from_json(facts)
 
 
 async def recent(db: AsyncEngine, *, limit: int = 10) -> tuple[Outage, ...]:
@@ -133,7 +149,7 @@ async def release(db: AsyncEngine) -> None:
 async def _follow(connection: AsyncConnection, row: RowMapping, policy: AlertPolicy, now: datetime) -> None:
     outage, table = Outage.from_json(row["facts"]), tables.outage
     rows = await _affected(connection, outage.group, outage.labels, outage.since - TOGETHER, policy)
-    affected = outages.together((row.affected for row in rows), outage.since)
+    affected = outages.part_of(outage, (row.affected for row in rows))
     after = outages.followed(outage, affected, policy.alerting, now)
     incident = tables.incident
     acknowledged = await connection.scalar(
@@ -211,6 +227,7 @@ def _not_well(shared: Mapping[str, str], since: datetime) -> Select[Any]:
             func.coalesce(incident.c.cause, state.c.cause).label("cause"),
             func.coalesce(incident.c.verdict, state.c.verdict).label("verdict"),
             incident.c.severity,
+            incident.c.outage_id,
         )
         .join(state, state.c.endpoint_id == endpoint.c.id)
         .outerjoin(
@@ -257,6 +274,10 @@ def _row(row: RowMapping, policy: AlertPolicy) -> _Row:
         labels=row["labels"],
         depends_on=tuple(row["options"].get("depends_on") or ()),
         affected=Affected(
-            name=row["name"], cause_id=row["cause"], since=row["since"], severity=Severity(row["severity"] or usual)
+            name=row["name"],
+            cause_id=row["cause"],
+            since=row["since"],
+            severity=Severity(row["severity"] or usual),
+            outage=row["outage_id"],
         ),
     )

@@ -333,6 +333,26 @@ async def test_workers_that_see_the_outage_one_by_one_tell_no_more_than_make_non
     assert await desk.told() == [("chat", "outage-opened", "all endpoints")]
 
 
+async def test_an_outage_that_lasts_for_days_hides_nothing(desk: Desk) -> None:
+    old, late, single = fleet(8), [f"late-{each}" for each in range(6)], "single"
+    await desk.watch(*old, *late, single)
+    await desk.see(DOWN, *old)
+    assert await desk.told() == [("chat", "outage-opened", "all endpoints")]
+    await desk.passes(2 * 24 * 60)
+    await desk.see(DOWN, single)
+    assert await desk.told() == [("chat", "opened", "single")]
+    await desk.passes(60)
+    await desk.see(DOWN, *late)
+    assert await desk.told() == [("chat", "outage-changed", "all endpoints")]
+    await desk.passes(1)
+    await desk.see(UP, *old)
+    await desk.passes(1)
+    assert await desk.told() == [], "six of them still fail together"
+    await desk.see(UP, *late, single)
+    await desk.passes(1)
+    assert sorted(await desk.told()) == [("chat", "closed", "single"), ("chat", "outage-closed", "all endpoints")]
+
+
 async def test_groups_are_told_apart(desk: Desk) -> None:
     desk.policy = replace(desk.policy, alerting=Alerting(mass_after=3, group_by=("team",)))
     pay, find = fleet(3), [f"find-{each}" for each in range(3)]

@@ -71,6 +71,7 @@ def outage(say: Say = as_is, **changes: Any) -> Outage:
             "causes": ((say("not-mcp"), 11),),
             "affected": 12,
             "changed_at": NOW,
+            "joins_until": NOW,
             **changes,
         }
     )

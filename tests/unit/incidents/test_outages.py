@@ -7,7 +7,7 @@ from uuid import UUID
 import pytest
 
 from prober.incidents.notice import NoticeKind
-from prober.incidents.outages import Affected, Outage, begun, followed, group_of, labels_of, together
+from prober.incidents.outages import Affected, Outage, begun, followed, group_of, joined, labels_of, part_of, together
 from prober.incidents.rules import Alerting, Severity
 
 NOON = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -68,6 +68,24 @@ def test_it_is_over_when_fewer_are_left_than_make_one_and_stays_so() -> None:
     assert followed(over, affected(50), ALERTING, NOON + timedelta(minutes=9)) == over
     gone = followed(outage(), [], ALERTING, NOON)
     assert gone.causes == (("not-mcp", 100),), "what it was remains to be told"
+
+
+def test_what_fails_much_later_is_no_part_of_it_unless_it_is_known_to_be() -> None:
+    found = outage(10)
+    late = affected(12, minutes=16)
+    assert part_of(found, late) == ()
+    member = replace(late[11], outage=found.id)
+    assert part_of(found, [*affected(3, minutes=15), member]) == (*affected(3, minutes=15), member)
+
+
+def test_again_as_many_that_fail_together_join_an_outage_that_lasts_and_are_news() -> None:
+    later = NOON + timedelta(hours=9)
+    fresh = [replace(each, name=f"late-{each.name}", since=later) for each in affected(6)]
+    grown = joined(outage(10), affected(10), fresh, later)
+    assert grown.counts == (10, 16)
+    assert grown.joins_until == later + timedelta(minutes=15)
+    assert len(part_of(grown, [*affected(10), *fresh])) == 16
+    assert joined(outage(100), affected(5), fresh, later).counts == (100, 101), "counts of news only rise"
 
 
 def test_groups_are_the_values_of_labels() -> None:
