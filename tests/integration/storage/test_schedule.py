@@ -399,3 +399,16 @@ async def test_leaving_out_cold_every_ends_a_pause_at_once(watched: Store) -> No
     ((wait,),) = await watched.sql("select extract(epoch from next_due - now()) from endpoint")
 
     assert wait <= 30
+
+
+@pytest.mark.parametrize("cold_every_s", [None, 600.0, 3600.0])
+async def test_a_worker_computes_the_next_slots_as_the_database_does(store: Store, cold_every_s: float | None) -> None:
+    await store.watch(endpoint(cold_every_s=cold_every_s, cool_down_s=300.0))
+    await store.probe()
+    await store.sql("update endpoint set phase_s = mod(extract(epoch from next_due)::numeric, 60)")
+    (known,) = await store.claim(ahead_s=100_000)
+    for _ in range(30):
+        await store.sql("update endpoint set lease_until = null, lease_owner = null")
+        (claim,) = await store.claim(ahead_s=100_000)
+        known = known.following()
+        assert (known.slot, known.next_slot) == (claim.slot, claim.next_slot)
