@@ -13,7 +13,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from dashboard import api, baselines, channels, pages, troubles
+from dashboard import api, baselines, channels, incidents, pages, troubles
 from dashboard.config import Config, ConfigMissing
 from dashboard.guard import KnownHost, SameOrigin, SecurityHeaders
 from dashboard.live import Hub, ended_by_signals, listen, stream
@@ -55,6 +55,7 @@ def build(config: Config, clock: Clock) -> FastAPI:
     app.include_router(api.router)
     app.include_router(baselines.router)
     app.include_router(channels.router)
+    app.include_router(incidents.router)
     app.include_router(pages.router)
     app.add_api_route("/live", _live, include_in_schema=False)
     app.add_api_route("/livez", _alive, include_in_schema=False)

@@ -74,6 +74,8 @@ class IncidentView:
     lasted: str
     hands: tuple[str, ...]
     """Who has it in hand, and why nobody is told of it."""
+    acknowledge: str
+    """Where it can be acknowledged; empty where it is over, or somebody has done so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -721,6 +723,9 @@ def _incident(row: IncidentRow, now: datetime) -> IncidentView:
         ended=_moment(row.ended_at, now) if row.ended_at else None,
         lasted=span(((row.ended_at or now) - row.since).total_seconds()),
         hands=hands_of(row, now),
+        acknowledge=f"/acknowledgements/{quote(row.endpoint_name, safe='')}"
+        if row.ended_at is None and row.acknowledged_at is None
+        else "",
     )
 
 

@@ -65,7 +65,9 @@ def rendered(say: Say) -> dict[str, Seen]:
         "endpoint.html": {"endpoint": endpoint_view(endpoint_page(say), questions, NOW, silence(say))},
         "probe.html": {"probe": probe_view(probe_page(say), questions, NOW)},
         "incidents.html": {
-            "incidents": incidents_view([incident(say)], [notice(say)], NOW, [outage(say)], silence(say))
+            "incidents": incidents_view(
+                [incident(say), incident(say, acknowledged_at=None)], [notice(say)], NOW, [outage(say)], silence(say)
+            )
         },
         "channels.html": {"channels": channels_view([channel(say)], [attempt(say)], NOW)},
     }
