@@ -1,5 +1,7 @@
 """The probing side of a worker: timetable, probes, spool and recorder, put together, and the order of their end."""
 
+import asyncio
+import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +10,7 @@ from typing import Any, Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.model import ProbeReport
+from prober.app.presence import Presence
 from prober.clock import Clock
 from prober.incidents.policy import AlertPolicy
 from prober.probing.cycle import Cycle, Observe, Policy
@@ -18,6 +21,8 @@ from prober.storage.identity import report_id
 from prober.storage.schedule import LATE_BY_S, Claim, Round
 from prober.storage.spool import Spool
 from prober.vitals import Vitals
+
+log = logging.getLogger(__name__)
 
 CAPACITY: Final = 50
 """Probes that one worker runs or holds at once. More would make its own queue look like the servers' latency."""
@@ -52,7 +57,7 @@ class Probing:
     def __init__(self, shared: Surroundings, spool: Path, *, quota_bytes: int) -> None:
         """`spool` is the directory where reports wait; other workers on the same database may share it."""
         self._shared = shared
-        self._directory = spool
+        self._presence = Presence(spool / "workers", shared.worker)
         self._spool = Spool(spool, quota_bytes=quota_bytes, vitals=shared.vitals, clock=shared.clock)
         self._recorder = Recorder(
             db=shared.db,
@@ -83,9 +88,14 @@ class Probing:
         )
 
     async def start(self) -> None:
-        """Take in what an earlier worker left in the spool, and begin to save it."""
+        """Take in what earlier workers left: reports in the spool, and leases. Raises what the database raises."""
         await self._spool.open()
         self._recorder.start()
+        dead = await asyncio.to_thread(self._presence.enter)
+        if dead:
+            released = await schedule.release_all(self._shared.db, dead)
+            log.info("%d endpoints are taken over from workers that were killed", released)
+            self._presence.forget(dead)
 
     async def tick(self) -> None:
         """Claim what falls due. Raises what the database raises."""
@@ -100,6 +110,7 @@ class Probing:
         """Offer what was found to the database once more. What it does not take is saved after the next start."""
         await self._recorder.stop(SAVED_WITHIN_S)
         await self._spool.close()
+        self._presence.leave()
 
     async def _run(self, claim: Claim) -> Claim:
         return await self._cycle.run(claim)

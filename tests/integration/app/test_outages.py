@@ -164,3 +164,18 @@ def test_a_worker_ends_in_time_without_its_database_and_at_once_when_told_twice(
         proxy.mend()
         assert (status == 0) is (signals == 1), running.said
         assert took < (10 if signals == 1 else 1.2)
+
+
+def test_a_worker_that_is_started_anew_takes_over_at_once_from_one_that_was_killed(
+    start: Start, lab: dict[str, str], configuration: Configuration, database_url: str, ask: Question
+) -> None:
+    urls = {f"silent-{number}": lab["response-timeout"] for number in range(4)}
+    configuration.write(urls, defaults={"interval": "30s", "timeout": "30s"}, interval="30s")
+    running = start_up(start, configuration, database_url)
+    ask("update endpoint set next_due = now()")
+    held = "select count(*) from endpoint where lease_until > now() and lease_owner like %s"
+    until(lambda: ask.one(held, f"%-{running.pid}-%"), 10, "probes are under way")
+    running.kill()
+    second = start_up(start, configuration, database_url)
+    until(lambda: ask.one(held, f"%-{running.pid}-%") == 0, 3, "no lease of a dead worker is waited for")
+    second.end()
