@@ -7,10 +7,10 @@ STAMPS := $(VENV)/.stamps
 LOCK = .build/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench interop e2e fuzz matrix lock clean
+.PHONY: help demo test check bench reliability interop e2e fuzz matrix lock clean
 
 help: ## show what can be made
-	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-11s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(STAMPS)/run ## a database, a lab of healthy and broken servers, the prober and its dashboard
 	@exec $(BIN)/mcp-prober demo $(ARGS)
@@ -32,6 +32,9 @@ e2e: $(STAMPS)/e2e ## the dashboard in a real browser, the demo as real processe
 
 bench: $(STAMPS)/dev ## figures of cost; prints, never fails on a slow machine
 	$(BIN)/python tests/bench/run.py $(ARGS)
+
+reliability: $(STAMPS)/dev ## faults injected into real processes; ARGS="--size full" takes an hour
+	$(BIN)/python -m pytest tests/reliability $(ARGS)
 
 fuzz: $(STAMPS)/fuzz ## coverage-guided fuzzing of what reads hostile bytes
 	$(BIN)/python tests/fuzz/fuzz.py $(ARGS)
