@@ -19,6 +19,8 @@ TOGETHER: Final = timedelta(minutes=5)
 JOINS_WITHIN: Final = timedelta(minutes=15)
 """Whatever of the group begins to fail within so long is part of an outage. Later it is told on its own, unless again
 so many fail together: an outage that lasts for days must hide nothing."""
+STRAGGLERS_WITHIN: Final = timedelta(minutes=5)
+"""For so long an outage waits for the last few before it is over without them: most of them recover with the others."""
 CHANGED_EVERY: Final = timedelta(minutes=10)
 """At most one notice of growth in so long."""
 LOOK_EVERY: Final = timedelta(seconds=10)
@@ -75,6 +77,8 @@ class Outage:
     """Of the newest news."""
     joins_until: datetime
     """What begins to fail later is no part of it."""
+    fading_since: datetime | None = None
+    """Since when fewer are affected than make an outage."""
     ended_at: datetime | None = None
 
     @property
@@ -146,7 +150,8 @@ def joined(outage: Outage, affected: Sequence[Affected], fresh: Sequence[Affecte
     """The outage that lasts, joined by `fresh`, who began to fail together later: that is news."""
     everybody = {each.name: each for each in (*part_of(outage, affected), *fresh)}
     number = max(len(everybody), outage.counts[-1] + 1)
-    after = replace(outage, counts=(*outage.counts, number), changed_at=now, joins_until=now + JOINS_WITHIN)
+    counts = (*outage.counts, number)
+    after = replace(outage, counts=counts, changed_at=now, joins_until=now + JOINS_WITHIN, fading_since=None)
     return _described(after, [everybody[name] for name in sorted(everybody)])
 
 
@@ -156,7 +161,10 @@ def followed(outage: Outage, affected: Sequence[Affected], alerting: Alerting, n
         return outage
     after = _described(outage, affected)
     if len(affected) < alerting.mass_after:
-        return replace(after, ended_at=now)
+        fading_since = outage.fading_since or now
+        is_over = not affected or now - fading_since >= STRAGGLERS_WITHIN
+        return replace(after, fading_since=fading_since, ended_at=now if is_over else None)
+    after = replace(after, fading_since=None)
     if len(affected) >= _GROWN_BY * outage.counts[-1] and now - outage.changed_at >= CHANGED_EVERY:
         return replace(after, counts=(*outage.counts, len(affected)), changed_at=now)
     return after

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
@@ -23,6 +23,9 @@ from prober.storage import tables
 from prober.storage.mutes import Quiet
 from prober.storage.outbox import put
 
+EXPLAINS_AFTERWARDS: Final = timedelta(minutes=5)
+"""For so long after its recovery an endpoint explains the trouble of those that depend on it: they recover a few probes
+later."""
 _MOST_AFFECTED: Final = 10_000
 
 
@@ -57,7 +60,7 @@ class Joining:
         if outage is not None and since <= outage.joins_until:
             return outage.id if since >= outage.since - TOGETHER else None
         shared = outages.labels_of(labels, self.policy.alerting)
-        rows = await _affected(connection, group, shared, since - TOGETHER, self.policy)
+        rows = await _affected(connection, group, shared, since - TOGETHER, self.policy, self.quiet.now)
         counted = [row.affected for row in rows if not self.quiet.of(row.name, row.labels)]
         fresh = [each for each in outages.together(counted, since) if each.outage is None]
         if outage is not None:
@@ -89,7 +92,9 @@ class Joining:
         table = tables.outage
         locked = await connection.execute(select(table).where(table.c.id == outage.id).with_for_update())
         row = locked.mappings().one()
-        everybody = await _affected(connection, outage.group, outage.labels, outage.since - TOGETHER, self.policy)
+        everybody = await _affected(
+            connection, outage.group, outage.labels, outage.since - TOGETHER, self.policy, self.quiet.now
+        )
         after = outages.joined(
             Outage.from_json(row["facts"]), [each.affected for each in everybody], fresh, self.quiet.now
         )
@@ -148,7 +153,7 @@ async def release(db: AsyncEngine) -> None:
 
 async def _follow(connection: AsyncConnection, row: RowMapping, policy: AlertPolicy, now: datetime) -> None:
     outage, table = Outage.from_json(row["facts"]), tables.outage
-    rows = await _affected(connection, outage.group, outage.labels, outage.since - TOGETHER, policy)
+    rows = await _affected(connection, outage.group, outage.labels, outage.since - TOGETHER, policy, now)
     affected = outages.part_of(outage, (row.affected for row in rows))
     after = outages.followed(outage, affected, policy.alerting, now)
     incident = tables.incident
@@ -203,14 +208,19 @@ def _values(outage: Outage) -> dict[str, Any]:
 
 
 async def _affected(
-    connection: AsyncConnection, group: str, shared: Mapping[str, str], since: datetime, policy: AlertPolicy
+    connection: AsyncConnection,
+    group: str,
+    shared: Mapping[str, str],
+    since: datetime,
+    policy: AlertPolicy,
+    now: datetime,
 ) -> list[_Row]:
     """The endpoints of a group that are not well since then, without those whose trouble another's explains."""
     rows = await connection.execute(_not_well(shared, since))
     # An endpoint may have had several incidents; the newest comes last.
     newest = {row["name"]: _row(row, policy) for row in rows.mappings()}
     found = [row for row in newest.values() if outages.group_of(row.labels, policy.alerting) == group]
-    ill = await not_well(connection, {name for row in found for name in row.depends_on})
+    ill = await not_well(connection, {name for row in found for name in row.depends_on}, now)
     return [row for row in found if not ill & set(row.depends_on)]
 
 
@@ -245,24 +255,24 @@ def _not_well(shared: Mapping[str, str], since: datetime) -> Select[Any]:
     )
 
 
-async def not_well(connection: AsyncConnection, names: Collection[str]) -> frozenset[str]:
-    """Which of these endpoints are in an incident, or in a row of bad verdicts that may become one.
+async def not_well(connection: AsyncConnection, names: Collection[str], now: datetime) -> frozenset[str]:
+    """Which of these endpoints are in an incident, or were until just now, or in a row of bad verdicts.
 
     One that is flaky explains nothing by that: most of the time it works.
     """
     if not names:
         return frozenset()
     endpoint, state, incident = tables.endpoint, tables.endpoint_state, tables.incident
-    is_open = exists().where(
+    is_ill = exists().where(
         incident.c.endpoint_id == endpoint.c.id,
-        incident.c.ended_at.is_(None),
+        or_(incident.c.ended_at.is_(None), incident.c.ended_at > now - EXPLAINS_AFTERWARDS),
         incident.c.cause.is_distinct_from(FLAKY),
     )
     found = await connection.scalars(
         select(endpoint.c.name)
         .join(state, state.c.endpoint_id == endpoint.c.id)
         .where(endpoint.c.name.in_(names), endpoint.c.removed_at.is_(None), endpoint.c.enabled)
-        .where(or_(state.c.bad_since.is_not(None), is_open))
+        .where(or_(state.c.bad_since.is_not(None), is_ill))
     )
     return frozenset(found)
 

@@ -58,7 +58,7 @@ async def tell(connection: AsyncConnection, subjects: Sequence[Subject], policy:
         return
     known = await _known(connection, {each.incident.id for each in subjects})
     joining = Joining(policy=policy, quiet=await quiet(connection, policy.windows, now))
-    ill = await outages.not_well(connection, {name for each in subjects for name in each.depends_on})
+    ill = await outages.not_well(connection, {name for each in subjects for name in each.depends_on}, now)
     for subject in subjects:
         about = known[subject.incident.id]
         about.considered = considered = await _considered(connection, subject, about, joining, ill)
@@ -115,7 +115,7 @@ def _mutes(subject: Subject, about: _Known, silence: Quiet, ill: Collection[str]
     yield from silence.of(subject.name, subject.labels)
     for name in subject.depends_on:
         if name in ill:
-            yield Mute(f"{name} is not well, which it depends on")
+            yield Mute(f"it depends on {name}, which is not well or was not until just now")
 
 
 async def _known(connection: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, _Known]:

@@ -277,10 +277,23 @@ async def test_nobody_is_told_of_what_a_parent_explains_until_the_parent_is_well
     await desk.see(DOWN, "gateway")
     await desk.see(DOWN, "shop")
     assert await desk.told() == [("chat", "opened", "gateway")]
-    assert (await desk.incident("shop")).muted == "gateway is not well, which it depends on"
-    await desk.see(UP, "gateway")
+    assert (await desk.incident("shop")).muted == "it depends on gateway, which is not well or was not until just now"
     await desk.passes(1)
-    assert await desk.told() == [("chat", "closed", "gateway"), ("chat", "opened", "shop")]
+    await desk.see(UP, "gateway")
+    await desk.passes(4)
+    assert await desk.told() == [("chat", "closed", "gateway")]
+    await desk.passes(1)
+    assert await desk.told() == [("chat", "opened", "shop")]
+
+
+async def test_a_child_that_recovers_soon_after_its_parent_is_never_told(desk: Desk) -> None:
+    await desk.watch("gateway", "shop", shop=EndpointOptions(depends_on=("gateway",)))
+    await desk.see(DOWN, "gateway", "shop")
+    await desk.see(UP, "gateway")
+    await desk.passes(2)
+    await desk.see(UP, "shop")
+    await desk.passes(10)
+    assert await desk.told() == [("chat", "opened", "gateway"), ("chat", "closed", "gateway")]
 
 
 async def test_a_parent_that_begins_to_fail_mutes_no_end(desk: Desk) -> None:
@@ -312,7 +325,8 @@ async def test_a_hundred_that_fail_at_once_are_one_message_and_one_when_it_is_ov
     assert await desk.told() == [("chat", "outage-changed", "all endpoints")]
     await desk.see(UP, *names[3:])
     await desk.passes(1)
-    await desk.attend()
+    assert await desk.told() == []
+    await desk.passes(5)
     over, *rest = await desk.told()
     assert over == ("chat", "outage-closed", "all endpoints")
     assert sorted(rest) == [("chat", "opened", name) for name in names[:3]]

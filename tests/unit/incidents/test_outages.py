@@ -60,14 +60,26 @@ def test_growth_is_news_when_it_is_large_and_not_too_often() -> None:
     assert followed(grown, affected(90), ALERTING, NOON + timedelta(minutes=13)).counts == (10, 15)
 
 
-def test_it_is_over_when_fewer_are_left_than_make_one_and_stays_so() -> None:
-    assert followed(outage(), affected(5), ALERTING, NOON).ended_at is None
-    over = followed(outage(), affected(4), ALERTING, NOON + timedelta(minutes=3))
-    assert over.ended_at == NOON + timedelta(minutes=3)
+def at(minutes: float) -> datetime:
+    return NOON + timedelta(minutes=minutes)
+
+
+def test_it_is_over_when_nobody_is_left_and_stays_so() -> None:
+    assert followed(outage(), affected(5), ALERTING, at(1)).ended_at is None
+    over = followed(outage(), [], ALERTING, at(3))
+    assert over.ended_at == at(3)
     assert over.thing.ended
-    assert followed(over, affected(50), ALERTING, NOON + timedelta(minutes=9)) == over
-    gone = followed(outage(), [], ALERTING, NOON)
-    assert gone.causes == (("not-mcp", 100),), "what it was remains to be told"
+    assert over.causes == (("not-mcp", 100),), "what it was remains to be told"
+    assert followed(over, affected(50), ALERTING, at(9)) == over
+
+
+def test_it_waits_for_the_last_few_and_not_for_ever() -> None:
+    fading = followed(outage(), affected(4), ALERTING, at(3))
+    assert fading.ended_at is None
+    assert followed(fading, affected(3), ALERTING, at(7.9)).ended_at is None
+    assert followed(fading, affected(3), ALERTING, at(8)).ended_at == at(8)
+    again = followed(followed(fading, affected(5), ALERTING, at(7)), affected(4), ALERTING, at(8))
+    assert again.ended_at is None, "it had come back meanwhile"
 
 
 def test_what_fails_much_later_is_no_part_of_it_unless_it_is_known_to_be() -> None:
