@@ -2,13 +2,14 @@
 
 A record that is older than the newest of its endpoint becomes history: a row and its evidence, and the figures of its
 hour are made anew. It decides nothing any more. One on a server that another has replaced is dropped. One of a slot
-that was meanwhile recorded as missed takes its place.
+that was meanwhile recorded as missed takes its place. Slots before it that nobody claimed are recorded as missed.
 """
 
 import json
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
@@ -20,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from checks.model import Verdict
 from prober.storage import accepted_tools
 from prober.storage.marks import MARKS_KEPT, mark_of
-from prober.storage.missed import Probed, take_out
+from prober.storage.missed import Missed, MissedReason, MissedRun, Probed, save_missed, take_out
 from prober.storage.records import LOG_STREAMS_KEPT, SPARK_KEPT, WARM_WAITS_KEPT, ReportRecord
 from prober.storage.reports import CHANNEL, COLD_STARTS_KEPT
 from prober.storage.rollups import outdate
@@ -78,6 +79,7 @@ async def _save(connection: AsyncConnection, records: Sequence[ReportRecord]) ->
     strays = [each for each in wanted if not _holds_lease(each, found[each.endpoint_id])]
     replaced = await take_out(connection, [_probed(each) for each in strays]) if strays else frozenset()
     new = await _insert(connection, wanted)
+    await save_missed(connection, [run for each in wanted for run in _passed_by(each, found[each.endpoint_id])])
     fresh = [each for each in wanted if each.report_id in new and _is_newest(each, found[each.endpoint_id])]
     await _move_on(connection, wanted, found)
     await _renew_states(connection, fresh, found, replaced)
@@ -126,6 +128,21 @@ def _probed(record: ReportRecord) -> Probed:
         first_slot=record.slot,
         last_slot=record.newest_slot,
     )
+
+
+def _passed_by(record: ReportRecord, row: RowMapping) -> Iterator[MissedRun]:
+    """The slots before it that nobody claimed: they went by while the endpoint was still being probed, and a probe from
+    memory followed. Should another worker have probed them, its reports take their place."""
+    interval = timedelta(seconds=row["interval_s"])
+    count = int((record.slot - row["next_due"]) / interval + 1e-6)
+    if row["enabled"] and count > 0:
+        missed = Missed(
+            first_slot=row["next_due"],
+            last_slot=row["next_due"] + (count - 1) * interval,
+            count=count,
+            reason=MissedReason.MISSED,
+        )
+        yield MissedRun(endpoint_id=record.endpoint_id, location=record.location, missed=missed)
 
 
 async def _insert(connection: AsyncConnection, records: Sequence[ReportRecord]) -> frozenset[UUID]:
@@ -263,7 +280,7 @@ def _evidence_into(table: Table) -> TextClause:
 _LOCK: Final = text(
     """
     select endpoint.id, endpoint.edition, endpoint.removed_at, endpoint.enabled, endpoint.lease_owner,
-           endpoint.claimed_slot,
+           endpoint.claimed_slot, endpoint.next_due, endpoint.interval_s,
            state.endpoint_id as has_state, state.slot as newest
     from endpoint left join endpoint_state as state on state.endpoint_id = endpoint.id
     where endpoint.id = any(cast(:ids as uuid[]))

@@ -47,6 +47,19 @@ async def test_every_figure_has_its_column(watched: Store) -> None:
     assert [each["check"] for each in page.detail["results"]] == [each.check for each in results]
 
 
+async def test_slots_that_went_by_before_a_probe_from_memory_are_recorded_until_their_reports_turn_up(
+    watched: Store,
+) -> None:
+    claim, _ = await watched.probe()
+    passed_by = claim.following()
+    later = passed_by.following().following()
+    await watched.save(report_on(later), later)
+    runs = "select slot, missed, unknown_reason from report where missed > 0"
+    assert await watched.sql(runs) == [(passed_by.slot, 2, "missed")]
+    await watched.save(report_on(passed_by), passed_by)
+    assert await watched.sql(runs) == [(passed_by.next_slot, 1, "missed")]
+
+
 async def test_the_exchanges_of_the_opening_are_stored_once(watched: Store) -> None:
     _, whole = await watched.probe(opening=opened(), results=(result("lifecycle"),))
     page = await queries.probe_page(watched.db, whole.report_id)
