@@ -126,7 +126,8 @@ def _walk(rows: Sequence[Row], found: Audit) -> None:
     """Count holes and overlaps of one endpoint. The first slot may lie off the grid."""
     for before, after in zip(rows, rows[1:], strict=False):
         step = (after.slot - before.slot) / before.interval_s - before.slots
-        if step > 0.5 and before is not rows[0]:
-            found.missing += round(step)
-        elif step < -0.5 and before is not rows[0]:
-            found.double += round(-step)
+        if abs(step) <= 0.5 or before is rows[0]:
+            continue
+        found.missing += max(0, round(step))
+        found.double += max(0, round(-step))
+        print(f"a hole or an overlap: {before}\n  {after}")

@@ -148,7 +148,7 @@ def test_a_channel_that_is_gone_hands_over_to_its_fallback(
     gone, other = inboxes("gone"), inboxes("other")
     channels = [gone.notifier(fallback="other", only={"team": "a"}), other.notifier(only={"team": "b"})]
     settings = document(servers.endpoints(1, labels={"team": "a"}), incidents=RULES, notifiers=channels)
-    worker = workers.start(settings, database.url, **gone.env, **{k: v for k, v in other.env.items()})
+    worker = workers.start(settings, database.url, **{**gone.env, **other.env})
     until(lambda: probing(1), 20, "every endpoint probed")
     gone.refusing = (404, {})
     servers.set(ERROR)

@@ -49,7 +49,7 @@ def test_a_worker_that_is_killed_again_and_again_loses_nothing_that_it_found(
     score(
         f"{kills} kills, {count} servers at 1 s",
         f"{found.missing} slots missing, {found.double} double, {interrupted} interrupted, "
-        f"{len(found.rows)} rows of {found.probes} probes, {len(ended_unsaved)} of them cut off after their last question",
+        f"{found.probes} probes, {len(ended_unsaved)} of them cut off after their last question",
         found.missing == found.double == 0 and interrupted <= kills * min(count, 50),
     )
 
@@ -194,6 +194,6 @@ def test_a_start_is_spread_over_the_interval(
     allowed = round(2 * count / interval_s)
     score(
         f"{count} endpoints at {interval_s} s",
-        f"at most {most} starts in a second (allowed {allowed}), {len(first)} of {count} endpoints probed within {last:.1f} s",
+        f"at most {most} starts in a second (allowed {allowed}), {len(first)} of {count} probed within {last:.1f} s",
         most <= max(allowed, 34 if count == 500 else 0) and len(first) == count and last <= interval_s + 1.0,
     )
