@@ -1,6 +1,6 @@
 """A burst of requests at once: how long do new instances of the function take to answer?"""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -31,8 +31,8 @@ class _Burst:
 
     @property
     def cold_ms(self) -> list[float]:
-        """From connecting to the first byte, as a client waits."""
-        return [each.timings.first_byte_ms for each in self.cold if each.timings.first_byte_ms is not None]
+        """How long each new instance kept its client waiting."""
+        return _first_bytes(self.cold)
 
 
 @check("cold_starts", profiles=frozenset({Profile.FULL}))
@@ -42,17 +42,23 @@ async def cold_starts(ctx: CheckContext) -> CheckResult:
     Asked on request only: sends `BURST` requests at once, each over a connection of its own, which may start as many
     instances, and takes as much of the function's concurrency. A cold start is suspected where a request waited far
     longer than those before it, which met a warm instance.
-    Facts: `asked`, `answered`, `throttled` (HTTP 429), and `cold_ms`, the first answers of suspected cold starts.
+    Facts: `asked`, `answered`, `throttled` (HTTP 429), `cold_ms`, the first answers of suspected cold starts, and
+    `warm_ms`, those of the other requests of the burst.
     """
     if OnRequest.COLD_STARTS not in ctx.endpoint.on_request:
         return skipped("cold_starts", "not asked: only on request")
+    return await burst_of(ctx, BURST)
+
+
+async def burst_of(ctx: CheckContext, count: int) -> CheckResult:
+    """The result of the check with a burst of `count` requests."""
     reason = why_not(ctx) or _without_function(ctx)
     if reason is not None:
         return skipped("cold_starts", reason)
     warm = waits_when_warm(_earlier(ctx))
     if not warm:
         return skipped("cold_starts", "not asked: no warm answer was measured that it could be compared with")
-    burst = _sorted(await ctx.wire.at_once(harmless_method(ctx), BURST), min(warm))
+    burst = _sorted(await ctx.wire.at_once(harmless_method(ctx), count), min(warm))
     findings = tuple(_findings(burst, ctx.endpoint.client_timeout_s))
     return CheckResult(
         check="cold_starts",
@@ -66,8 +72,14 @@ async def cold_starts(ctx: CheckContext) -> CheckResult:
             "answered": len(burst.answered),
             "throttled": burst.throttled,
             "cold_ms": burst.cold_ms,
+            "warm_ms": _first_bytes(each for each in burst.answered if each not in burst.cold),
         },
     )
+
+
+def _first_bytes(exchanges: Iterable[Exchange]) -> list[float]:
+    """From connecting to the first byte, as a client waits."""
+    return [each.timings.first_byte_ms for each in exchanges if each.timings.first_byte_ms is not None]
 
 
 def _earlier(ctx: CheckContext) -> tuple[Exchange, ...]:

@@ -49,6 +49,8 @@ class Assignment:
     profile: Profile = Profile.STANDARD
     remembered: Opener | None = None
     history: History = History()
+    checks: tuple[Check, ...] = CHECKS
+    """What may be asked; the profile chooses of it."""
 
     @property
     def trace_id(self) -> str | None:
@@ -75,12 +77,12 @@ async def probe(
         open_wire = await entrance.open()
     except Unavailable as unavailable:
         wire: Wire = _Unopened(_observer_failure(endpoint, started_at, unavailable))
-        results = await run_checks(endpoint, wire, assignment.profile)
+        results = await run_checks(endpoint, wire, assignment.profile, assignment.checks)
     else:
         wire = open_wire
         try:
             caps = ListCaps(pages=net.limits.pages, items=net.limits.items)
-            results = await run_checks(endpoint, wire, assignment.profile, caps=caps)
+            results = await run_checks(endpoint, wire, assignment.profile, assignment.checks, caps=caps)
         finally:
             await open_wire.close()
     return _report(assignment, wire.opening, results, started_at, (clock.monotonic() - began) * 1000)

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from checks.model import CheckResult, Endpoint, Exchange, Failure, OnRequest, Outcome
-from checks.protocol.cold_starts import BURST, cold_starts
+from checks.protocol.cold_starts import BURST, burst_of, cold_starts
 from checks.unit import CheckContext
 from tests.unit.checks.conversations import (
     FUNCTION_URL,
@@ -40,11 +40,25 @@ def test_who_waits_far_longer_than_those_before_woke_an_instance() -> None:
     result, wire = burst(answer(22.0), answer(1400.0), answer(1600.0), answer(90.0))
 
     assert result.outcome is Outcome.PASS
-    assert result.facts == {"asked": 4, "answered": 4, "throttled": 0, "cold_ms": [1400.0, 1600.0]}
+    assert result.facts == {
+        "asked": 4, "answered": 4, "throttled": 0, "cold_ms": [1400.0, 1600.0], "warm_ms": [22.0, 90.0],
+    }  # fmt: skip
     assert result.summary == (
         "4 of 4 requests at once were answered, 2 likely woke a new instance, the slowest after 1,600 ms"
     )
     assert wire.asked_otherwise == [("at_once", "tools/list", BURST)]
+
+
+def test_whoever_names_a_number_needs_not_ask_in_the_configuration() -> None:
+    opening = opened(discovered(headers=FUNCTION_URL, reused=False))
+    wire = ScriptedWire(opening, crowd=(answer(22.0), answer(1400.0)))
+    listed = CheckResult(
+        check="tools_list", outcome=Outcome.PASS, summary="", exchanges=(tool_page("a", wait_ms=20.0),)
+    )
+    context = CheckContext(endpoint=endpoint(), wire=wire, results=(listed,))
+
+    assert run(lambda ctx: burst_of(ctx, 2), context).facts["cold_ms"] == [1400.0]
+    assert wire.asked_otherwise == [("at_once", "tools/list", 2)]
 
 
 def test_new_instances_that_outlast_clients_are_a_warning() -> None:
