@@ -114,6 +114,7 @@ def write_configuration(directory: Path, urls: Mapping[str, str]) -> Path:
         "defaults": {"interval": INTERVAL_S},
         "network": {"allow_cidrs": ["127.0.0.0/8", "::1/128"]},
         "observer": {"canaries": []},  # the internet says nothing about a lab on loopback
+        "incidents": {"mass_after": 1000},  # its servers fail together by design, and each is worth a notice
         "notifiers": [{"name": "notices", "kind": "file", "path": str(directory / "notices.jsonl")}],
         "endpoints": [_endpoint(scenario, urls[scenario.id], directory) for scenario in SHOWN],
     }
