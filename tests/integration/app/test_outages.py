@@ -64,7 +64,7 @@ def test_a_database_that_is_away_costs_no_slot_and_no_report(
     began = ask.one("select max(slot) from report where missed = 0")
     for fault in (proxy.cut, proxy.stall):
         fault()
-        time.sleep(5)
+        time.sleep(3)
         proxy.mend()
         until(lambda: newest_is_younger(ask, 3), 15, "what was found meanwhile is saved")
     status, _ = running.end()
@@ -82,7 +82,7 @@ def test_a_slow_database_delays_no_start_and_a_lost_reply_to_a_commit_saves_noth
     until(lambda: all_probed(ask), 15, "every endpoint probed")
     began = ask.one("select max(slot) from report where missed = 0")
     proxy.delay_s = 1.0
-    time.sleep(6)
+    time.sleep(4)
     proxy.mend()
     for _ in range(3):
         proxy.lose_reply_to(b"COMMIT")
@@ -124,19 +124,19 @@ def test_a_killed_worker_loses_nothing_that_it_found(
 def test_a_worker_that_was_frozen_makes_up_for_nothing(
     start: Start, config: Configuration, database_url: str, ask: Question
 ) -> None:
-    config.write({name["name"]: name["url"] for name in config.document["endpoints"]}, interval="4s")
+    config.write({name["name"]: name["url"] for name in config.document["endpoints"]}, interval="2s")
     running = start_up(start, config, database_url)
     until(lambda: all_probed(ask), 15, "every endpoint probed")
     running.process.send_signal(signal.SIGSTOP)
-    time.sleep(13)
+    time.sleep(7)
     thawed = ask.one("select now()")
     running.process.send_signal(signal.SIGCONT)
     until(lambda: newest_is_younger(ask, 5), 15, "probing goes on")
-    time.sleep(3)
+    time.sleep(1)
     running.end()
     most = ask.one(
         "select max(count) from (select count(*) from report where missed = 0 and started_at >= %s"
-        " and started_at < %s + interval '4 s' group by endpoint_id) as probes",
+        " and started_at < %s + interval '2 s' group by endpoint_id) as probes",
         thawed,
         thawed,
     )
