@@ -1,28 +1,238 @@
-"""One probe of one endpoint at the prompt or in a pipeline: no database, nothing remembered."""
+"""Probes at the prompt or in a pipeline: no database, and nothing is remembered beyond the run."""
 
-from typing import Final
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
 
-from checks.model import Endpoint, History, ProbeReport, Profile
+from checks.catalog import CHECKS
+from checks.model import CheckResult, Endpoint, Evidence, History, Opener, ProbeReport, Profile, Verdict
+from checks.protocol.cold_starts import burst_of
+from checks.unit import Check, CheckContext
 from prober.app.background import DaemonExecutor
-from prober.clock import SystemClock
-from prober.net.client import Net
+from prober.app.smoke import PASSING, Attempt, Conclusion, Demands, Examined, Judged, Run, concluded, judge
+from prober.clock import Clock, SystemClock
+from prober.net.client import VERSION, Net
 from prober.net.guard import GuardPolicy
 from prober.probing.credentials import Credentials
+from prober.probing.loop_lag import LoopLag
 from prober.probing.runner import Assignment, probe
 from prober.secrets.vault import Vault
+from prober.vitals import Vitals
+
+if TYPE_CHECKING:  # settings bring in pydantic, which a probe of one address does not wait for
+    from prober.probing.observer import Vantage
+    from prober.settings import Settings
 
 THREADS: Final = 2
 """For secrets; none is started where none is needed."""
+
+AT_ONCE: Final = 8
+"""Probes at once: more would measure the prober's own machine."""
+
+AGAIN_AFTER_S: Final = 2.0
+"""Pause after a probe that did not pass, while there is time to wait."""
+IN_A_ROW_S: Final = 1.0
+"""Pause between two that must pass in a row: not the same burst of traffic, and not another deploy either."""
+LEAST_S: Final = 1.0
+"""With less time left, no further probe begins: it would fail for want of time."""
+
+Tell = Callable[[Endpoint, str], None]
+Sleep = Callable[[float], Awaitable[None]]
+
+
+class Prober:
+    """Probes endpoints as the scheduler does: the same checks, guard, limits and credentials."""
+
+    def __init__(self, settings: "Settings | None" = None, *, clock: Clock | None = None) -> None:
+        """With the rules of a configuration. Without one, loopback and private addresses are allowed and so is every
+        secret, because a person names them; metadata and link-local addresses never are."""
+        self.clock = clock or SystemClock()
+        executor = DaemonExecutor(THREADS, "secrets")
+        if settings is None:
+            self._net = Net(GuardPolicy(allow_private=True), clock=self.clock)
+            vault = Vault(executor)
+        else:
+            network = settings.network
+            policy = GuardPolicy(allow_cidrs=network.allow_cidrs, allow_private=network.allow_private)
+            self._net = Net(policy, clock=self.clock, limits=settings.limits)
+            vault = Vault(executor, allow=settings.secrets)
+        self._settings = settings
+        self._credentials = Credentials(vault, net=self._net, clock=self.clock, executor=executor)
+        self._vitals = Vitals()
+        self.lag = LoopLag(self.clock, self._vitals)
+        self._vantage: Vantage | None = None
+
+    async def probe(
+        self,
+        endpoint: Endpoint,
+        *,
+        profile: Profile = Profile.STANDARD,
+        history: History = History(),
+        remembered: Opener | None = None,
+        checks: tuple[Check, ...] = CHECKS,
+    ) -> ProbeReport:
+        """Probe `endpoint` now. `history` and `remembered` are what is known of earlier probes."""
+        assignment = Assignment(
+            endpoint=endpoint,
+            slot=self.clock.now(),
+            profile=profile,
+            history=history,
+            remembered=remembered,
+            checks=checks,
+        )
+        return await probe(assignment, net=self._net, clock=self.clock, credentials=self._credentials)
+
+    async def doubted(self, endpoint: Endpoint, report: ProbeReport) -> ProbeReport:
+        """The report of a probe that has just ended, with doubts about our own network and machine where it is bad."""
+        if report.verdict in (Verdict.UP, Verdict.UNKNOWN):
+            return report
+        evidence = Evidence(endpoint=endpoint, opening=report.opening, results=report.results)
+        return (await self._observer().judge(report, evidence)).report
+
+    def _observer(self) -> "Vantage":
+        """Who judges whether it was our own network or machine that failed."""
+        if self._vantage is None:
+            from prober.probing.observer import Vantage
+            from prober.settings import ObserverSettings
+
+            observer = ObserverSettings() if self._settings is None else self._settings.observer
+            self._vantage = Vantage(
+                settings=lambda: observer, reach=self._reach, lag=self.lag, clock=self.clock, vitals=self._vitals
+            )
+        return self._vantage
+
+    async def _reach(self, host: str, port: int) -> None:
+        (await self._net.open_socket(host, port, confidential=False)).close()
 
 
 async def probe_once(
     endpoint: Endpoint, *, profile: Profile = Profile.STANDARD, history: History = History()
 ) -> ProbeReport:
-    """Probe `endpoint` now. Loopback and private addresses are allowed, because a person names the address;
-    metadata and link-local addresses never are. `history` is what the caller knows of earlier probes."""
-    clock = SystemClock()
-    net = Net(GuardPolicy(allow_private=True), clock=clock)
-    executor = DaemonExecutor(THREADS, "secrets")
-    credentials = Credentials(Vault(executor), net=net, clock=clock, executor=executor)
-    assignment = Assignment(endpoint=endpoint, slot=clock.now(), profile=profile, history=history)
-    return await probe(assignment, net=net, clock=clock, credentials=credentials)
+    """One probe of one endpoint that a person names."""
+    return await Prober().probe(endpoint, profile=profile, history=history)
+
+
+async def examine(
+    endpoints: Sequence[Endpoint],
+    demands: Demands,
+    *,
+    settings: "Settings | None" = None,
+    tell: Tell = lambda _, __: None,
+    sleep: Sleep = asyncio.sleep,
+) -> Run:
+    """Ask all that is demanded of all endpoints, and conclude. `tell` hears what is done at the moment.
+
+    With `demands.wait_s`, all of it ends by then. Without, each probe ends by the endpoint's own deadline.
+    """
+    prober = Prober(settings)
+    started_at, began = prober.clock.now(), prober.clock.monotonic()
+    examination = _Examination(prober, demands, began, tell, sleep)
+    lag = asyncio.create_task(prober.lag.keep_measuring())
+    try:
+        examined = await asyncio.gather(*(examination.of(each) for each in endpoints))
+    finally:
+        lag.cancel()
+        with suppress(asyncio.CancelledError):
+            await lag
+    duration_ms = (prober.clock.monotonic() - began) * 1000
+    return Run(
+        examined=tuple(examined), demands=demands, started_at=started_at, duration_ms=duration_ms, version=VERSION
+    )
+
+
+class _Examination:
+    """One run over endpoints that take turns."""
+
+    def __init__(self, prober: Prober, demands: Demands, began: float, tell: Tell, sleep: Sleep) -> None:
+        self._prober = prober
+        self._demands = demands
+        self._began = began
+        self._tell = tell
+        self._sleep = sleep
+        self._turns = asyncio.Semaphore(AT_ONCE)
+
+    async def of(self, endpoint: Endpoint) -> Examined:
+        """Probe until it has passed often enough, or is not asked again."""
+        attempts: list[Attempt] = []
+        report: ProbeReport | None = None
+        judged: Judged | None = None
+        streak = 0
+        while True:
+            is_last = streak == self._demands.passes - 1
+            async with self._turns:
+                left_s = self._left_s()
+                if left_s is not None and left_s < (LEAST_S if attempts else 0.0):
+                    break
+                self._tell(endpoint, self._activity(len(attempts), streak))
+                at_ms = (self._prober.clock.monotonic() - self._began) * 1000
+                report = await self._probe(endpoint, report, left_s, with_burst=is_last and self._demands.cold > 0)
+            judged = judge(endpoint, report, self._demands, with_burst=is_last and self._demands.cold > 0)
+            attempts.append(_attempt(report, judged.conclusion, at_ms))
+            streak = streak + 1 if judged.conclusion in PASSING else 0
+            if streak >= self._demands.passes or not self._goes_on(report, judged, streak):
+                break
+            await self._pause(IN_A_ROW_S if streak else AGAIN_AFTER_S)
+        final = concluded(attempts, judged, self._demands)
+        self._tell(endpoint, final.conclusion.value)
+        return Examined(endpoint=endpoint, report=report, attempts=tuple(attempts), judged=final)
+
+    def _goes_on(self, report: ProbeReport, judged: Judged, streak: int) -> bool:
+        """Whether asking again could change anything."""
+        if streak:
+            return True
+        is_our_limit = judged.conclusion is Conclusion.UNOBSERVED and report.verdict is not Verdict.UNKNOWN
+        return self._demands.wait_s is not None and not is_our_limit
+
+    async def _probe(
+        self, endpoint: Endpoint, earlier: ProbeReport | None, left_s: float | None, *, with_burst: bool
+    ) -> ProbeReport:
+        if left_s is not None:
+            endpoint = replace(
+                endpoint, timeout_s=min(endpoint.timeout_s, left_s), interval_s=min(endpoint.interval_s, left_s)
+            )
+        report = await self._prober.probe(
+            endpoint,
+            profile=self._demands.profile,
+            remembered=None if earlier is None else earlier.opening.opener,
+            checks=_with_burst(self._demands.cold) if with_burst else CHECKS,
+        )
+        return await self._prober.doubted(endpoint, report)
+
+    async def _pause(self, seconds: float) -> None:
+        left_s = self._left_s()
+        await self._sleep(seconds if left_s is None else max(min(seconds, left_s), 0.0))
+
+    def _left_s(self) -> float | None:
+        """What is left of the time for the whole run. None: nothing limits it."""
+        if self._demands.wait_s is None:
+            return None
+        return self._began + self._demands.wait_s - self._prober.clock.monotonic()
+
+    def _activity(self, attempts: int, streak: int) -> str:
+        if self._demands.passes > 1 and streak:
+            return f"passed {streak} of {self._demands.passes}"
+        return "asking" if attempts == 0 else f"not ready after {attempts}, asking again"
+
+
+def _attempt(report: ProbeReport, conclusion: Conclusion, at_ms: float) -> Attempt:
+    cause = None if report.verdict is Verdict.UP else report.cause
+    return Attempt(
+        at_ms=at_ms,
+        ms=report.duration_ms,
+        verdict=report.verdict,
+        cause=None if cause is None else cause.id,
+        conclusion=conclusion,
+    )
+
+
+def _with_burst(count: int) -> tuple[Check, ...]:
+    """All checks, with a burst of so many requests in place of the configured one, in every profile."""
+
+    async def burst(ctx: CheckContext) -> CheckResult:
+        return await burst_of(ctx, count)
+
+    return tuple(
+        replace(each, profiles=frozenset(Profile), run=burst) if each.id == "cold_starts" else each for each in CHECKS
+    )

@@ -1,0 +1,292 @@
+"""What a smoke check asks of endpoints beside being up, and what the answers mean for the pipeline that waits for them.
+
+Pure: `prober.app.once` asks, this judges, `prober.cli` reports.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Final
+
+from checks.full_profile import unobserved
+from checks.inventory import Inventory
+from checks.model import CheckResult, Endpoint, Evidence, OnRequest, Outcome, ProbeReport, Profile, Verdict
+from checks.proofs import counted, listed, milliseconds
+from checks.text import clean
+from checks.tool_lists import listings
+from prober.app.baseline_file import BaselineFile, Saved, compared
+
+AUTHENTICATION: Final = frozenset({"auth-required", "auth-rejected", "signature-rejected"})
+"""Causes of which the credentials are to blame, and not what was deployed."""
+
+_ON_REQUEST: Final = {
+    OnRequest.TASKS: "tasks",
+    OnRequest.SUBSCRIPTIONS: "subscriptions",
+    OnRequest.COLD_STARTS: "cold_starts",
+}
+"""The check that asks for it."""
+
+
+class FailOn(StrEnum):
+    """From where on an endpoint has failed."""
+
+    DOWN = "down"
+    DEGRADED = "degraded"
+    WARNING = "warning"
+
+
+class Conclusion(StrEnum):
+    """What a run says of an endpoint, or of all of them; the worst last."""
+
+    PASSED = "passed"
+    WARNINGS = "warnings"
+    """Passed, and something should be looked at."""
+    UNOBSERVED = "unobserved"
+    """We could not ask all that was asked for."""
+    AUTHENTICATION = "authentication"
+    """Our credentials are refused, or missing: the rest could not be seen."""
+    FAILED = "failed"
+
+
+_ORDER: Final = tuple(Conclusion)
+PASSING: Final = frozenset({Conclusion.PASSED, Conclusion.WARNINGS})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Demands:
+    """What a run asks of each of its endpoints."""
+
+    profile: Profile = Profile.STANDARD
+    passes: int = 1
+    """Probes in a row that must pass."""
+    wait_s: float | None = None
+    """For how long an endpoint that does not pass is asked again; all of the run ends then. None: it is not."""
+    cold: int = 0
+    """Requests at once in the last probe, for which the function has to start as many instances."""
+    tools: tuple[str, ...] = ()
+    version: str | None = None
+    """Version of the server, or its beginning."""
+    baseline: BaselineFile | None = None
+    fail_on: FailOn = FailOn.DEGRADED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One probe of several."""
+
+    at_ms: float
+    """Since the run began."""
+    ms: float
+    verdict: Verdict
+    cause: str | None
+    """Id of the diagnosis that weighs most; None where nothing is wrong, or nothing is known of it."""
+    conclusion: Conclusion
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """What one report is worth."""
+
+    conclusion: Conclusion
+    demands: tuple[CheckResult, ...] = ()
+    """What was asked beside the checks of the profile, in their form."""
+    why: tuple[str, ...] = ()
+    """Why it did not simply pass."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examined:
+    """What a run found of one endpoint."""
+
+    endpoint: Endpoint
+    report: ProbeReport | None
+    """Of the last probe. None where the time was up before the first."""
+    attempts: tuple[Attempt, ...]
+    judged: Judged
+
+    @property
+    def conclusion(self) -> Conclusion:
+        return self.judged.conclusion
+
+    @property
+    def results(self) -> tuple[CheckResult, ...]:
+        """All answers: of the checks, then to the demands."""
+        return (*(() if self.report is None else self.report.results), *self.judged.demands)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """All that one run found. Every report is made of this value."""
+
+    examined: tuple[Examined, ...]
+    demands: Demands
+    started_at: datetime
+    duration_ms: float
+    version: str
+    """Of the prober."""
+
+    @property
+    def conclusion(self) -> Conclusion:
+        """That of the endpoint that weighs most."""
+        return worst(each.conclusion for each in self.examined)
+
+
+def worst(conclusions: Iterable[Conclusion]) -> Conclusion:
+    """The one that decides. A failure outweighs what could not be seen elsewhere: it has been seen."""
+    return max(conclusions, key=_ORDER.index, default=Conclusion.UNOBSERVED)
+
+
+def judge(endpoint: Endpoint, report: ProbeReport, demands: Demands, *, with_burst: bool) -> Judged:
+    """What one report is worth. `with_burst`: it is of a probe that sent `demands.cold` requests at once."""
+    asked = tuple(_demanded(endpoint, report, demands))
+    results = (*report.results, *asked)
+    unanswered = tuple(_unanswered(endpoint, report, demands, asked, with_burst=with_burst))
+    failed = [f"{each.check}: {each.summary}" for each in asked if each.outcome is Outcome.FAIL]
+    warned = [f"{each.check}: {each.summary}" for each in results if each.outcome is Outcome.WARN]
+    bad = _is_bad(report.verdict, demands.fail_on)
+    if bad or failed or (warned and demands.fail_on is FailOn.WARNING):
+        cause = report.cause
+        refused = bad and cause is not None and cause.id in AUTHENTICATION
+        conclusion = Conclusion.AUTHENTICATION if refused else Conclusion.FAILED
+        said = (_verdict_line(report),) if report.verdict is not Verdict.UP else ()
+        return Judged(conclusion=conclusion, demands=asked, why=(*said, *failed, *warned, *unanswered))
+    if report.verdict is Verdict.UNKNOWN or unanswered:
+        unknown = (_verdict_line(report),) if report.verdict is Verdict.UNKNOWN else ()
+        return Judged(conclusion=Conclusion.UNOBSERVED, demands=asked, why=(*unknown, *unanswered, *warned))
+    degraded = (_verdict_line(report),) if report.verdict is not Verdict.UP else ()
+    conclusion = Conclusion.WARNINGS if degraded or warned else Conclusion.PASSED
+    return Judged(conclusion=conclusion, demands=asked, why=(*degraded, *warned))
+
+
+def concluded(attempts: Sequence[Attempt], judged: Judged | None, demands: Demands) -> Judged:
+    """The last judgement in the light of all attempts. None: the time was up before there was any."""
+    if judged is None:
+        why = "not asked: the time was up before it came to that"
+        return Judged(conclusion=Conclusion.UNOBSERVED, why=(why,))
+    if demands.wait_s is None and demands.passes == 1:
+        return judged
+    ready = _readiness(attempts, demands)
+    conclusion = judged.conclusion
+    if ready.outcome is not Outcome.PASS and conclusion in PASSING:
+        conclusion = Conclusion.FAILED if ready.outcome is Outcome.FAIL else Conclusion.UNOBSERVED
+    not_ready = () if ready.outcome is Outcome.PASS else (f"ready: {ready.summary}",)
+    return Judged(conclusion=conclusion, demands=(ready, *judged.demands), why=(*not_ready, *judged.why))
+
+
+def inventory_of_report(endpoint: Endpoint, report: ProbeReport) -> Inventory | None:
+    """The list of tools that a probe read to its end. None where it did not, or different lists took turns."""
+    found = listings(Evidence(endpoint=endpoint, opening=report.opening, results=report.results))
+    return found[0].inventory if len(found) == 1 else None
+
+
+def _readiness(attempts: Sequence[Attempt], demands: Demands) -> CheckResult:
+    """Whether enough probes in a row passed, and what became of those before: a deploy warms up."""
+    passed = [each.conclusion in PASSING for each in attempts]
+    streak = next((at for at, good in enumerate(reversed(passed)) if not good), len(passed))
+    before = attempts[: len(attempts) - streak]
+    summary = f"{streak} of {counted(demands.passes, 'probe')} in a row passed"
+    if before:
+        since = milliseconds(before[-1].at_ms + before[-1].ms)
+        summary += f", after {counted(len(before), 'probe')} in {since} ({_tally(before)})"
+    if streak >= demands.passes:
+        outcome = Outcome.PASS
+    else:
+        limit = "" if demands.wait_s is None else f", and {demands.wait_s:g} s are over"
+        outcome, summary = (Outcome.FAIL if before else Outcome.SKIP), f"{summary}{limit}"
+    ms = attempts[-1].at_ms + attempts[-1].ms if attempts else 0.0
+    return CheckResult(
+        check="ready",
+        outcome=outcome,
+        summary=summary,
+        ms=ms,
+        facts={"passed_in_a_row": streak, "asked": demands.passes, "before": len(before)},
+    )
+
+
+def _tally(attempts: Sequence[Attempt]) -> str:
+    counts = Counter(each.verdict.value if each.cause is None else f"{each.verdict}: {each.cause}" for each in attempts)
+    return ", ".join(word if number == 1 else f"{word} ({number} times)" for word, number in counts.items())
+
+
+def _demanded(endpoint: Endpoint, report: ProbeReport, demands: Demands) -> Iterator[CheckResult]:
+    if demands.tools:
+        yield _tools(report, demands.tools)
+    if demands.version is not None:
+        yield _version(report, demands.version)
+    if demands.baseline is not None:
+        now = Saved(
+            name=endpoint.name,
+            url=endpoint.url,
+            server=report.opening.server_name,
+            server_version=report.opening.server_version,
+            inventory=inventory_of_report(endpoint, report),
+        )
+        yield compared(demands.baseline, now)
+
+
+def _tools(report: ProbeReport, wanted: Sequence[str]) -> CheckResult:
+    listing = report.result("tools_list")
+    if listing is None or not listing.facts.get("complete"):
+        return CheckResult(check="expect_tool", outcome=Outcome.SKIP, summary="the tools were not read to their end")
+    missing = [clean(each, 60) for each in wanted if each in listing.facts["missing"]]
+    if missing:
+        return CheckResult(check="expect_tool", outcome=Outcome.FAIL, summary=f"not listed: {listed(missing)}")
+    return CheckResult(check="expect_tool", outcome=Outcome.PASS, summary=f"{counted(len(wanted), 'tool')} listed")
+
+
+def _version(report: ProbeReport, wanted: str) -> CheckResult:
+    found, shown = report.opening.server_version, clean(wanted, 60)
+    if not report.opening.established:
+        outcome, said = Outcome.SKIP, "no conversation is open"
+    elif found is None:
+        outcome, said = Outcome.FAIL, f"the server names no version, {shown} was expected"
+    elif begins_with(found, wanted):
+        outcome, said = Outcome.PASS, f"the server is of version {clean(found, 60)}"
+    else:
+        outcome, said = Outcome.FAIL, f"the server is of version {clean(found, 60)}, {shown} was expected"
+    return CheckResult(check="expect_version", outcome=outcome, summary=said)
+
+
+def begins_with(version: str, wanted: str) -> bool:
+    """Whether a version is the wanted one or begins with it: 1.4 stands for 1.4.2 and not for 1.40."""
+    if not version.startswith(wanted):
+        return False
+    rest = version[len(wanted) :]
+    return not ("." in wanted and wanted[-1].isdigit() and rest[:1].isdigit())
+
+
+def _unanswered(
+    endpoint: Endpoint, report: ProbeReport, demands: Demands, asked: Sequence[CheckResult], *, with_burst: bool
+) -> Iterator[str]:
+    """What was asked for and has no answer: such a run must not look like a pass."""
+    wanted = {"sentinel_call"} if endpoint.sentinels else set()
+    wanted |= {"streaming"} if endpoint.streaming else set()
+    wanted |= {_ON_REQUEST[each] for each in endpoint.on_request}
+    wanted |= {"cors"} if endpoint.browser_origins else set()
+    wanted |= {"cold_starts"} if with_burst else set()
+    for result in report.results:
+        if result.outcome is Outcome.ERROR:
+            yield f"{result.check}: {result.summary}"
+        elif result.outcome is Outcome.SKIP and (result.check in wanted or _was_cut_short(result)):
+            yield f"{result.check} was asked for: {result.summary}"
+    for result in asked:
+        if result.outcome is Outcome.SKIP:
+            yield f"{result.check} was asked for: {result.summary}"
+    if with_burst and report.result("cold_starts") is None:
+        yield "cold_starts was asked for, and there was no room for it"
+
+
+def _was_cut_short(result: CheckResult) -> bool:
+    """Whether a check asked and the time ran out, so that its silence is ours."""
+    return any(each.transport_error is not None and unobserved(each) is not None for each in result.exchanges)
+
+
+def _is_bad(verdict: Verdict, fail_on: FailOn) -> bool:
+    return verdict is Verdict.DOWN or (verdict is Verdict.DEGRADED and fail_on is not FailOn.DOWN)
+
+
+def _verdict_line(report: ProbeReport) -> str:
+    cause = report.cause
+    return f"the verdict is {report.verdict}" + ("" if cause is None else f": {cause.id}")
