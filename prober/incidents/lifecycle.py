@@ -89,6 +89,8 @@ class Incident:
     """Of the first of the openings and closings that are too many; None where it does not flap."""
     flaps: int = 0
     """How many they were."""
+    restless_at: datetime | None = None
+    """While it flaps: of the newest probe that failed, be it at its first attempt alone."""
     ended_at: datetime | None = None
     """Of the first good probe; set once it is closed."""
 
@@ -286,15 +288,25 @@ def _opened(
     )
     changes = (*state.changes, seen.at)
     if len(changes) >= rules.flap_changes:
-        return _flapping(state, incident, changes, news=())
+        return _flapping(state, incident, changes, seen, news=())
     return replace(state, incident=incident, changes=changes), TransitionKind.OPENED
 
 
 def _flapping(
-    state: IncidentState, incident: Incident, changes: tuple[datetime, ...], *, news: tuple[TransitionKind, ...]
+    state: IncidentState,
+    incident: Incident,
+    changes: tuple[datetime, ...],
+    seen: Seen,
+    *,
+    news: tuple[TransitionKind, ...],
 ) -> _Stepped:
     after = replace(
-        incident, news=(*news, TransitionKind.FLAPPING), flapping_since=changes[0], flaps=len(changes), flaky=False
+        incident,
+        news=(*news, TransitionKind.FLAPPING),
+        flapping_since=changes[0],
+        flaps=len(changes),
+        restless_at=seen.at,
+        flaky=False,
     )
     return replace(state, incident=after, changes=()), TransitionKind.FLAPPING
 
@@ -337,7 +349,7 @@ def _recovering(state: IncidentState, incident: Incident, seen: Seen, rules: Rul
         return state, None
     changes = (*state.changes, seen.at)
     if len(changes) >= rules.flap_changes:
-        return _flapping(state, incident, changes, news=incident.news)
+        return _flapping(state, incident, changes, seen, news=incident.news)
     ended = replace(incident, ended_at=seen.at if incident.flaky else streak.since)
     return replace(state, incident=ended, changes=changes), TransitionKind.CLOSED
 
@@ -345,15 +357,18 @@ def _recovering(state: IncidentState, incident: Incident, seen: Seen, rules: Rul
 def _inside_flapping(state: IncidentState, incident: Incident, seen: Seen, rules: Rules) -> _Stepped:
     """It ends, or stays down, once nothing has changed for long enough; meanwhile nothing is news."""
     streak = _streak(state)
-    is_calm = seen.at - streak.since >= CALM
     if not streak.bad:
-        if not is_calm or streak.length < rules.recover_after:
+        if seen.first not in (None, Verdict.UP, Verdict.UNKNOWN):
+            return replace(state, incident=replace(incident, restless_at=seen.at)), None
+        quiet_since = max(streak.since, incident.restless_at or streak.since)
+        if seen.at - quiet_since < CALM or streak.length < rules.recover_after:
             return state, None
-        return replace(state, incident=replace(incident, ended_at=streak.since), changes=()), TransitionKind.CLOSED
+        return replace(state, incident=replace(incident, ended_at=quiet_since), changes=()), TransitionKind.CLOSED
+    incident = replace(incident, restless_at=seen.at)
     if streak.down >= rules.fail_after:
         incident = replace(incident, verdict=Verdict.DOWN)
-    if is_calm and streak.length >= rules.fail_after:
-        settled = replace(incident, flapping_since=None, flaps=0)
+    if seen.at - streak.since >= CALM and streak.length >= rules.fail_after:
+        settled = replace(incident, flapping_since=None, flaps=0, restless_at=None)
         after = _bearing(settled, seen, rules, TransitionKind.WORSENED)
         return replace(state, incident=after, changes=()), TransitionKind.WORSENED
     confirmed = seen.cause_id is not None and streak.same_cause >= rules.fail_after

@@ -68,6 +68,7 @@ class Open:
     cause: str | None
     announced: set[str]
     flapping: bool = False
+    restless: datetime = START
 
 
 def reference(words: Sequence[Word], rules: Rules) -> list[tuple[int, str]]:  # noqa: C901 - it tells all rules in a row
@@ -102,7 +103,9 @@ def reference(words: Sequence[Word], rules: Rules) -> list[tuple[int, str]]:  # 
                 now = Open(DEGRADED, FLAKY, {FLAKY})
             kind = "opened" if now else None
         elif now.flapping:
-            if good >= rules.recover_after and calm:
+            if word.bad or word.first is not UP:
+                now.restless = word.at
+            if good >= rules.recover_after and calm and word.at - now.restless >= CALM:
                 kind, now, fresh = "closed", None, len(known)
             elif bad >= rules.fail_after and calm:
                 kind, now.flapping, now.cause = "worsened", False, word.cause
@@ -127,7 +130,7 @@ def reference(words: Sequence[Word], rules: Rules) -> list[tuple[int, str]]:  # 
         if now is not None and not now.flapping and kind in ("opened", "closed"):
             changes.append(word.at)
             if len(changes) >= rules.flap_changes:
-                kind, now.flapping, changes = "flapping", True, []
+                kind, now.flapping, now.restless, changes = "flapping", True, word.at, []
                 now.cause = None if now.cause == FLAKY else now.cause
             elif kind == "closed":
                 now, fresh = None, len(known)
@@ -154,6 +157,11 @@ words_in_a_row = st.lists(st.tuples(st.sampled_from(WORDS), st.integers(1, 6)), 
 @example(words=[D, U] * 40 + [U] * 40, rules=Rules(fail_after=1, recover_after=1), minutes=1)
 @example(words=[D, U] * 40 + [D] * 40, rules=Rules(fail_after=1, recover_after=1), minutes=1)
 @example(words=[HARD, U] * 20 + [U] * 30, rules=Rules(), minutes=1)
+@example(
+    words=[U] * 40 + [HARD] * 6 + [U] * 40,
+    rules=Rules(fail_after=1, recover_after=1, flaky=Window(1, 1), flap_changes=2),
+    minutes=1,
+)
 def test_counting_agrees_with_looking_back(words: list[Word], rules: Rules, minutes: int) -> None:
     history = timed(words, minutes)
     state, told = run(history, rules)
