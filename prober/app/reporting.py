@@ -18,8 +18,7 @@ from prober.incidents.impairment import TOLD_AFTER, Impairments, Trouble
 from prober.incidents.notice import Notice, NoticeKind, Route
 from prober.incidents.wording import impairment_notice
 from prober.net.client import VERSION
-from prober.notifiers.contract import NotifyError
-from prober.notifiers.delivery import Channel
+from prober.notifiers.delivery import Channel, attempt
 from prober.probing.loop_lag import LoopLag
 from prober.probing.observer import WRONG_CLOCK_S, Vantage
 from prober.settings import Settings
@@ -172,18 +171,10 @@ class Reporting:
                 self._straight.add(_Straight(_row(trouble, channel.name), trouble.id))
 
     async def _send(self, channel: Channel, trouble: Trouble, now: datetime) -> bool:
-        try:
-            async with asyncio.timeout(SEND_WITHIN_S):
-                await channel.notifier.send(_worded(trouble, NoticeKind.IMPAIRED, now))
-        except (NotifyError, TimeoutError) as failure:
+        failure = await attempt(channel, _worded(trouble, NoticeKind.IMPAIRED, now), timeout_s=SEND_WITHIN_S)
+        if failure is not None:
             log.warning("channel %s could not be told that the prober is impaired: %s", channel.name, failure)
-        except Exception as bug:  # a channel is our own code: its bug must not end what looks after this process
-            log.error(  # noqa: TRY400 - the exception's text may quote a secret
-                "channel %s failed with %s: please report this", channel.name, type(bug).__name__
-            )
-        else:
-            return True
-        return False
+        return failure is None
 
 
 def _routes(settings: Settings) -> list[Route]:

@@ -45,8 +45,11 @@ class Told:
     def __init__(self) -> None:
         self.notices: list[Notice] = []
         self.is_broken = False
+        self.is_silent = False
 
     async def send(self, notice: Notice) -> None:
+        if self.is_silent:
+            raise TimeoutError
         if self.is_broken:
             raise NotifyError("no", permanent=False)
         self.notices.append(notice)
@@ -172,6 +175,17 @@ async def test_without_a_database_channels_are_told_directly_and_only_once(
     assert sent == [{"id": str(worker.channel.notices[0].id)}]
     await worker.later(10)
     assert len(await rows(worker.db, NOTICES)) == 2
+
+
+async def test_a_channel_that_does_not_answer_without_a_database_is_named_with_its_reason(
+    worker: Worker, postgres_url: str, database_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    await worker.reporting.look()
+    worker.channel.is_silent = True
+    with away(postgres_url, database_url):
+        await worker.later(1)
+        await worker.later(61)
+    assert "channel ops could not be told that the prober is impaired: no answer within 12 s" in caplog.messages
 
 
 async def test_a_trouble_whose_worker_is_gone_is_ended_by_another(worker: Worker) -> None:
