@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from tests.reliability.cluster import Database
 from tests.reliability.fleet import Seen
@@ -124,7 +125,7 @@ def _by_endpoint(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 def _walk(rows: Sequence[Row], found: Audit) -> None:
     """Count holes and overlaps of one endpoint. The first slot may lie off the grid."""
-    for before, after in zip(rows, rows[1:], strict=False):
+    for before, after in pairwise(rows):
         step = (after.slot - before.slot) / before.interval_s - before.slots
         if abs(step) <= 0.5 or before is rows[0]:
             continue

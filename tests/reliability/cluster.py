@@ -153,13 +153,14 @@ class Worker:
     prefix: Sequence[str] = ()
     stderr: int | None = None
     """Where its log goes instead of the file."""
+    module: str = "prober.cli"
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Worker":
         """Returns once it probes."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                [*self.prefix, sys.executable, "-P", "-m", "prober.cli", *self.words],
+                [*self.prefix, sys.executable, "-P", "-m", self.module, *self.words],
                 stdout=subprocess.PIPE,
                 stderr=log if self.stderr is None else self.stderr,
                 cwd=self.log.parent,

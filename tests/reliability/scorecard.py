@@ -21,8 +21,6 @@ class Elsewhere:
     tests: tuple[str, ...]
     full: tuple[tuple[str, str], ...] = ()
     """Environment of the full size."""
-    is_short: bool = True
-    """Whether the short set runs them as well."""
 
 
 LINES: Final = (
@@ -38,7 +36,7 @@ LINES: Final = (
          "0 changes of an endpoint lost; counters exact; not ready meanwhile; recovers without a restart"),
     Line(6, "The spool is cut at every byte of its last 3 records; bits flip at random",
          "0 crashes, 0 false records; lost is only what was touched"),
-    Line(7, "30 old partitions are dropped during 100 inserts a second; the housekeeper is killed; no partition is there",
+    Line(7, "30 old partitions are dropped during 100 inserts a second; the housekeeper is killed; a day has none",
          "inserts take at most 200 ms (p99); 0 errors, 0 lost"),
     Line(8, "Senders are killed 200 times while 1,500 notices go out",
          "0 lost; duplicates at most kills; at most 2 copies of each"),
@@ -92,7 +90,7 @@ _NOTIFIERS: Final = "tests/integration/notifiers"
 ELSEWHERE: Final = (
     Elsewhere(5, (f"{_STORAGE}/test_spool_full.py",)),
     Elsewhere(6, ("tests/unit/storage/test_spool_format.py", f"{_STORAGE}/test_spool.py")),
-    Elsewhere(7, (f"{_STORAGE}/test_partitions.py",), is_short=False),
+    Elsewhere(7, (f"{_STORAGE}/test_partitions.py",)),
     Elsewhere(
         8,
         (f"{_NOTIFIERS}/test_killed_senders.py::"
@@ -104,7 +102,7 @@ ELSEWHERE: Final = (
         (f"{_NOTIFIERS}/test_killed_senders.py::"
          "test_a_kill_at_any_statement_between_the_outbox_and_the_mark_loses_nothing",),
     ),
-    Elsewhere(14, ("tests/unit/notifiers", "tests/unit/metrics"), is_short=False),
-    Elsewhere(24, ("tests/unit/incidents/test_windows.py",), is_short=False),
-    Elsewhere(43, (f"{_STORAGE}/test_upgrade.py", f"{_STORAGE}/test_migrations.py"), is_short=False),
+    Elsewhere(14, ("tests/unit/notifiers", "tests/unit/metrics")),
+    Elsewhere(24, ("tests/unit/incidents/test_windows.py",)),
+    Elsewhere(43, (f"{_STORAGE}/test_upgrade.py", f"{_STORAGE}/test_migrations.py")),
 )  # fmt: skip

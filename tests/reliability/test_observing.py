@@ -86,8 +86,8 @@ def test_a_network_of_ours_that_is_down_is_nobody_elses_fault(
     problems = unmet(inbox.arrivals, told if down_s > 60 else [])
     score(
         f"the cable is out for {down_s} s, {count} servers at 1 s",
-        f"{len(bad)} reports down, {found.missing} slots without a row, {found.unknown['no-connectivity']} slots unknown "
-        f"for want of a network; {'; '.join(problems) or f'{len(inbox.arrivals)} messages, each as expected'}",
+        f"{len(bad)} reports down, {found.missing} slots without a row, {found.unknown['no-connectivity']} unknown for "
+        f"want of a network; {'; '.join(problems) or f'{len(inbox.arrivals)} messages, each as expected'}",
         not bad and found.missing == 0 and not problems,
     )
 
@@ -146,8 +146,8 @@ def test_a_machine_that_is_too_busy_calls_nobody_down(
     pages = [each for each in inbox.arrivals if each.data["about"] != "prober"]
     score(
         f"8 busy processes for {busy_s} s, {blocks} times stopped for 2 s, {count} healthy servers at 1 s",
-        f"{found.verdicts['down']} false down, {len(pages)} messages about endpoints, {len(flagged)} reports flagged as "
-        f"late, {found.unknown['observer-lag'] + found.unknown['lag']} of them unknown",
+        f"{found.verdicts['down']} false down, {len(pages)} messages about endpoints, {len(flagged)} reports flagged "
+        f"as late, {found.unknown['observer-lag'] + found.unknown['lag']} of them unknown",
         found.verdicts["down"] == 0 and not pages and len(flagged) > 0,
     )
 
@@ -203,6 +203,38 @@ def test_hostile_servers_cost_healthy_ones_little(score: Score) -> None:
         f"healthy p99 {more[slowest]:+} ms at worst ({slowest}), median {percentile([*more.values()], 50):+.0f} ms; "
         f"event loop held up {lag[stillest]} ms at worst ({stillest}), median {percentile([*lag.values()], 50):.0f} ms",
         more[slowest] <= 50 and lag[stillest] <= 100,
+    )
+
+
+@pytest.mark.number(23)
+@pytest.mark.timeout(300)
+def test_a_wall_clock_that_jumps_starts_no_burst_and_leaves_no_gap(
+    database: Database, servers: Fleet, workers: Workers, place: Path, size: Size, score: Score, probing: Probing
+) -> None:
+    """The worker's own idea of the time is moved, that of the machine is not: the database keeps the right one."""
+    count, rest_s = size((10, 3), (50, 20))
+    hour, year = 3600, 365 * 86_400
+    jumps = size((hour, -hour, year, 0), (hour, 0, -hour, 0, year, 0, -year, 0, -300, 0))
+    offset = place / "offset"
+    offset.write_text("0")
+    worker = workers.make(document(servers.endpoints(count)), database.url, PROBER_TEST_OFFSET=str(offset))
+    worker.module = "tests.reliability.shifted"
+    worker.start()
+    until(lambda: probing(count), 20, "every endpoint probed")
+    time.sleep(1)
+    for seconds in jumps:
+        offset.write_text(str(seconds))
+        time.sleep(rest_s)
+    worker.end()
+    found = audit(database, servers.seen())
+    negative = database.one("select count(*) from report where duration_ms < 0 or wait_ms < 0 or connect_ms < 0")
+    score(
+        f"{len(jumps)} jumps of up to a year, forth and back, {count} servers at 1 s",
+        f"{found.twice} slots probed twice, {found.double} double, {found.missing + found.unknown['missed']} missed, "
+        f"{negative} negative durations, {found.verdicts['down']} down",
+        found.twice <= count * len(jumps)
+        and found.double == negative == found.verdicts["down"] == 0
+        and found.missing == 0,
     )
 
 
