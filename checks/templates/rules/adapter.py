@@ -1,0 +1,265 @@
+"""The Lambda Web Adapter: is it there, does it start the server, and does it look where the server listens."""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from checks.templates.adapter_layer import (
+    CHINA,
+    CURRENT_VERSION,
+    DEFAULT_PORT,
+    MODE_VARIABLE,
+    NAMES,
+    PUBLISHER,
+    WRAPPER,
+    WRAPPER_VARIABLE,
+    Layer,
+    adapted,
+    adapter_layer,
+    has_script,
+    has_unknown_layers,
+    is_os_only,
+    is_zip,
+    streams,
+    variable_of,
+)
+from checks.templates.model import Deployment, Function
+from checks.templates.unit import Fault, Fix, Severity, everywhere, rule, variable
+from checks.templates.values import is_told
+
+_EXAMPLE_ACCOUNTS: Final = frozenset(
+    {"123456789012", "111122223333", "444455556666", "000000000000", "999999999999", "111111111111", "012345678901"}
+)
+"""What AWS writes in examples."""
+_FUNCTION_HANDLER: Final = re.compile(r"[\w./-]+\.(?:handler|lambda_handler)|.+::.+")
+_PORT_VARIABLES: Final = ("FASTMCP_PORT", "FASTMCP_SERVER_PORT", "MCP_PORT", "SERVER_PORT", "HTTP_PORT", "UVICORN_PORT")
+"""What servers read their port from, beside PORT, which the adapter reads as well."""
+_PORT_OPTION: Final = re.compile(r"--(?:http-)?port[= ](\d{2,5})(?!\d)|--bind[= ]\S*:(\d{2,5})(?!\d)")
+_REFUSALS: Final = frozenset({401, 404, 405, 406})
+"""Statuses by which MCP servers say something that clients understand."""
+_ENV: Final = "Environment.Variables"
+
+
+def _layer_fix(function: Function) -> Fix:
+    architecture = function.architecture or "x86_64"
+    arn = f"arn:aws:lambda:${{AWS::Region}}:{PUBLISHER}:layer:{NAMES.get(architecture, NAMES['x86_64'])}"
+    yaml = f"Layers: [!Sub '{arn}:{CURRENT_VERSION}']"
+    in_code = arn.replace("${AWS::Region}", "${this.region}")
+    return Fix(
+        sam=yaml,
+        cloudformation=yaml,
+        cdk=f"layers: [lambda.LayerVersion.fromLayerVersionArn(this, 'Adapter', `{in_code}:{CURRENT_VERSION}`)]",
+        cli="aws lambda update-function-configuration --function-name NAME --layers "
+        f"{arn.replace('${AWS::Region}', 'REGION')}:{CURRENT_VERSION}",
+    )
+
+
+@rule("adapter-layer-missing", diagnosis="function-crash", severity=Severity.ERROR)
+def adapter_layer_missing(deployment: Deployment) -> Iterator[Fault]:
+    """The function is started through the Lambda Web Adapter, and no layer brings the adapter."""
+    for function in deployment.functions:
+        if not is_zip(function) or has_unknown_layers(function) or adapter_layer(function) is not None:
+            continue
+        if variable_of(function, WRAPPER_VARIABLE) == WRAPPER and not is_os_only(function):
+            said = f"{WRAPPER_VARIABLE} is {WRAPPER}, a file of the adapter's layer, and none of the layers holds it"
+            yield Fault(subject=function.subject, at="Layers", evidence=said, fix=_layer_fix(function))
+        elif (name := _adapter_variable(function)) is not None:
+            said = f"{name} is set for the adapter, and none of the layers holds it"
+            yield Fault(
+                subject=function.subject,
+                at="Layers",
+                evidence=said,
+                fix=_layer_fix(function),
+                severity=Severity.WARNING,
+            )
+
+
+def _adapter_variable(function: Function) -> str | None:
+    return next((name for name in function.environment or () if name.startswith("AWS_LWA_")), None)
+
+
+def _layers(deployment: Deployment) -> Iterator[tuple[Function, Layer]]:
+    for function in deployment.functions:
+        if is_zip(function) and (layer := adapter_layer(function)) is not None:
+            yield function, layer
+
+
+@rule("adapter-layer-architecture", diagnosis="function-crash", severity=Severity.ERROR)
+def adapter_layer_architecture(deployment: Deployment) -> Iterator[Fault]:
+    """The adapter's layer is built for another processor than the function runs on."""
+    for function, layer in _layers(deployment):
+        wanted = function.architecture
+        if wanted in NAMES and layer.name in NAMES.values() and layer.name != NAMES[wanted]:
+            said = f"{layer.name} on a function whose architecture is {wanted}"
+            yield Fault(subject=function.subject, at=f"Layers[{layer.index}]", evidence=said, fix=_layer_fix(function))
+
+
+@rule("adapter-layer-old", diagnosis="invoke-mode-mismatch", severity=Severity.WARNING)
+def adapter_layer_old(deployment: Deployment) -> Iterator[Fault]:
+    """A streaming function has an older adapter, which may never end an answer without a body."""
+    for function, layer in _layers(deployment):
+        old = layer.version.isdecimal() and int(layer.version) < CURRENT_VERSION and layer.account == PUBLISHER
+        if old and streams(function):
+            said = f"version {layer.version} of {layer.name}; 1.0.0 is version {CURRENT_VERSION}"
+            yield Fault(subject=function.subject, at=f"Layers[{layer.index}]", evidence=said, fix=_layer_fix(function))
+
+
+@rule("adapter-layer-nowhere", diagnosis=None, severity=Severity.ERROR)
+def adapter_layer_nowhere(deployment: Deployment) -> Iterator[Fault]:
+    """There is no such layer: the account, the Region or the name in its ARN is wrong, and the deployment fails."""
+    for function, layer in _layers(deployment):
+        said = _nowhere(layer, deployment.region)
+        if said is not None:
+            yield Fault(subject=function.subject, at=f"Layers[{layer.index}]", evidence=said, fix=_layer_fix(function))
+
+
+def _nowhere(layer: Layer, region: str | None) -> str | None:
+    publishers = {PUBLISHER, *CHINA.values()}
+    if layer.account in publishers and layer.name not in NAMES.values():
+        return f"{layer.name} is not published: there are {' and '.join(NAMES.values())}"
+    if layer.account in _EXAMPLE_ACCOUNTS:
+        return f"account {layer.account} is one of examples; the adapter is published by {PUBLISHER}"
+    if layer.account not in publishers and _is_mistyped(layer.account):
+        return f"account {layer.account} is not {PUBLISHER}, which publishes the adapter, but looks like it"
+    if layer.partition == "aws-cn" and layer.account == PUBLISHER:
+        return f"account {PUBLISHER} publishes nothing in China: there it is {CHINA['cn-north-1']} in cn-north-1"
+    if layer.partition == "aws" and layer.account in CHINA.values():
+        return f"account {layer.account} publishes in China alone"
+    if region is not None and is_told(layer.region) and layer.region != region:
+        return f"the layer is in {layer.region}, the function in {region}: a layer serves its own Region alone"
+    return None
+
+
+def _is_mistyped(account: str) -> bool:
+    """Whether it is the publisher's with one digit changed, or two neighbours swapped."""
+    if not account.isdecimal() or len(account) != len(PUBLISHER):
+        return False
+    differ = [n for n, (one, other) in enumerate(zip(account, PUBLISHER, strict=True)) if one != other]
+    swapped = len(differ) == 2 and sorted(account[n] for n in differ) == sorted(PUBLISHER[n] for n in differ)
+    return len(differ) == 1 or swapped
+
+
+@rule("exec-wrapper-missing", diagnosis="function-crash", severity=Severity.ERROR)
+def exec_wrapper_missing(deployment: Deployment) -> Iterator[Fault]:
+    """The handler is a script, and nothing starts it: AWS_LAMBDA_EXEC_WRAPPER is not set."""
+    for function in deployment.functions:
+        if not is_zip(function) or function.runtime is None or is_os_only(function) or function.environment is None:
+            continue
+        if has_script(function) and WRAPPER_VARIABLE not in function.environment:
+            said = f"Handler is {function.handler}, which {function.runtime} takes for the name of a module"
+            fix = variable(WRAPPER_VARIABLE, WRAPPER)
+            yield Fault(subject=function.subject, at="Handler", evidence=said, fix=fix)
+
+
+@rule("handler-not-a-program", diagnosis="function-crash", severity=Severity.ERROR)
+def handler_not_a_program(deployment: Deployment) -> Iterator[Fault]:
+    """The adapter's wrapper runs the handler as a program, and the handler names a function in a module."""
+    fix = everywhere(
+        "Handler: run.sh, an executable file with LF line ends that starts the server, such as\n  #!/bin/sh\n  exec "
+        "python -m server\nor, if the handler speaks to Lambda by itself, leave out AWS_LAMBDA_EXEC_WRAPPER."
+    )
+    for function in deployment.functions:
+        if not is_zip(function) or variable_of(function, WRAPPER_VARIABLE) != WRAPPER or is_os_only(function):
+            continue
+        if function.handler is not None and _FUNCTION_HANDLER.fullmatch(function.handler):
+            said = f"{WRAPPER} runs the file {function.handler} of the package"
+            yield Fault(subject=function.subject, at="Handler", evidence=said, fix=fix)
+
+
+@rule("adapter-port", diagnosis="function-timeout", severity=Severity.ERROR)
+def adapter_port(deployment: Deployment) -> Iterator[Fault]:
+    """The adapter waits on another port than the one that the server is told to listen on."""
+    for function in adapted(deployment):
+        if function.environment is None:
+            continue
+        waits = variable_of(function, "AWS_LWA_PORT", "PORT") or DEFAULT_PORT
+        if not is_told(waits):
+            continue
+        found = _PORT_OPTION.search(" ".join(function.command))
+        if found is not None and (port := found[1] or found[2]) != waits:
+            said = f"the adapter waits on port {waits}, the command says {found[0]}"
+            fix = variable("AWS_LWA_PORT", port)
+            yield Fault(subject=function.subject, at="ImageConfig.Command", evidence=said, fix=fix)
+        elif found is None and (other := _other_port(function, waits)) is not None:
+            name, port = other
+            said = f"the adapter waits on port {waits}, {name} is {port}"
+            yield Fault(
+                subject=function.subject,
+                at=f"{_ENV}.{name}",
+                evidence=said,
+                fix=variable("AWS_LWA_PORT", port),
+                severity=Severity.WARNING,
+            )
+
+
+def _other_port(function: Function, waits: str) -> tuple[str, str] | None:
+    """A variable by which the server is told another port."""
+    environment = function.environment or {}
+    names = (*(("PORT",) if "AWS_LWA_PORT" in environment else ()), *_PORT_VARIABLES)
+    told = [(name, environment[name]) for name in names if name in environment]
+    if any(port == waits or not port.isdecimal() for _, port in told):
+        return None  # whichever it reads, one of them agrees
+    return told[0] if told else None
+
+
+@rule("adapter-mode-unknown", diagnosis="streaming-buffered", severity=Severity.ERROR)
+def adapter_mode_unknown(deployment: Deployment) -> Iterator[Fault]:
+    """AWS_LWA_INVOKE_MODE holds a word that the adapter does not know, and reads as buffered."""
+    for function in deployment.functions:
+        mode = variable_of(function, MODE_VARIABLE)
+        if mode is not None and is_told(mode) and mode.lower() not in ("buffered", "response_stream"):
+            fix = variable(MODE_VARIABLE, "response_stream")
+            yield Fault(
+                subject=function.subject, at=f"{_ENV}.{MODE_VARIABLE}", evidence=f"the word is {mode!r}", fix=fix
+            )
+
+
+@rule("adapter-readiness", diagnosis="function-timeout", severity=Severity.ERROR)
+def adapter_readiness(deployment: Deployment) -> Iterator[Fault]:
+    """What the adapter takes for a sign of readiness never comes from an MCP server."""
+    name, path_name = "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS", "AWS_LWA_READINESS_CHECK_PATH"
+    for function in adapted(deployment):
+        said = variable_of(function, name)
+        if said is None or not is_told(said):
+            continue
+        codes = statuses(said)
+        path = variable_of(function, path_name, "READINESS_CHECK_PATH") or "/"
+        fault = Fault(
+            subject=function.subject,
+            at=f"{_ENV}.{name}",
+            evidence=f"{said!r} holds no status at all, so that the server never counts as ready",
+            fix=variable(name, "100-499"),
+        )
+        if not codes:
+            yield fault
+        elif path in ("/", "/mcp", "/mcp/") and not codes & {404, 405, 406}:
+            yield Fault(
+                subject=function.subject,
+                at=f"{_ENV}.{name}",
+                evidence=f"an MCP server answers a GET of {path} with 404, 405 or 406; {said} lets none of them count",
+                fix=variable(name, "100-499"),
+                severity=Severity.WARNING,
+            )
+
+
+@rule("adapter-error-statuses", diagnosis="function-crash", severity=Severity.ERROR)
+def adapter_error_statuses(deployment: Deployment) -> Iterator[Fault]:
+    """The adapter turns statuses into failed invocations by which MCP servers tell clients what to do."""
+    name = "AWS_LWA_ERROR_STATUS_CODES"
+    for function in adapted(deployment):
+        said = variable_of(function, name)
+        if said is not None and is_told(said) and (lost := sorted(statuses(said) & _REFUSALS)):
+            numbers = ", ".join(map(str, lost))
+            text = f"{said} holds {numbers}: a client gets 502 instead, without the body"
+            yield Fault(subject=function.subject, at=f"{_ENV}.{name}", evidence=text, fix=variable(name, "500-599"))
+
+
+def statuses(said: str) -> frozenset[int]:
+    """The statuses that the adapter reads out of a list; what it cannot read it leaves out."""
+    found: set[int] = set()
+    for part in said.split(","):
+        first, dash, last = (each.strip() for each in part.partition("-"))
+        if first.isdecimal() and (last.isdecimal() if dash else True):
+            begin, end = int(first[:6]), int((last or first)[:6])
+            found |= set(range(begin, min(end, 999) + 1))
+    return frozenset(found)
