@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 from typing import Any
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from apscheduler.triggers.interval import IntervalTrigger
+from apscheduler.triggers.base import BaseTrigger
 
 log = logging.getLogger(__name__)
 
@@ -24,9 +26,25 @@ class Job:
     """Every run comes up to this much later, by chance."""
 
     @property
-    def trigger(self) -> IntervalTrigger:
+    def trigger(self) -> "_Pause":
         """From now on."""
-        return IntervalTrigger(seconds=self.every_s, jitter=self.jitter_s, timezone="UTC")
+        return _Pause(self.every_s, self.jitter_s or 0.0)
+
+
+class _Pause(BaseTrigger):  # type: ignore[misc]  # the library has no types
+    """The next run comes so long from now.
+
+    APScheduler's own counts from the run before, one by one: after a jump of the wall clock by a year it would count
+    tens of millions of runs that nobody missed, and hold up the event loop for minutes.
+    """
+
+    def __init__(self, pause_s: float, jitter_s: float) -> None:
+        self._pause_s = pause_s
+        self._jitter_s = jitter_s
+
+    def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
+        del previous
+        return now + timedelta(seconds=self._pause_s + random.uniform(0.0, self._jitter_s))  # noqa: S311 - no secret
 
 
 class Timer:

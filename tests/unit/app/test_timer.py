@@ -1,6 +1,7 @@
 """Jobs are done at their pace, whatever they do and whatever becomes of the wall clock."""
 
 import asyncio
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -31,20 +32,27 @@ async def test_a_job_is_done_again_and_again_and_its_failures_are_logged_once(
     assert said == ["working failed and is tried again: OSError: the first line", "working works again"]
 
 
-async def test_after_an_hour_back_the_pauses_count_from_then(monkeypatch: pytest.MonkeyPatch) -> None:
+class Jumping(datetime):
+    """The wall clock as APScheduler sees it."""
+
+    jump = timedelta()
+
+    @classmethod
+    def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
+        del tz
+        return datetime.now(UTC) + cls.jump
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[Jumping]]:
     import apscheduler.schedulers.base as scheduling
-    import apscheduler.triggers.interval as triggers
 
-    class Jumping(datetime):
-        jump = timedelta()
+    monkeypatch.setattr(scheduling, "datetime", Jumping)
+    yield Jumping
+    Jumping.jump = timedelta()
 
-        @classmethod
-        def now(cls, tz: object = None) -> datetime:  # type: ignore[override]
-            del tz
-            return datetime.now(UTC) + cls.jump
 
-    for module in (scheduling, triggers):
-        monkeypatch.setattr(module, "datetime", Jumping)
+async def test_after_an_hour_back_the_pauses_count_from_then(clock: type[Jumping]) -> None:
     done = asyncio.Event()
 
     async def work() -> None:
@@ -55,7 +63,7 @@ async def test_after_an_hour_back_the_pauses_count_from_then(monkeypatch: pytest
     timer.start()
     async with asyncio.timeout(5):
         await done.wait()
-    Jumping.jump = timedelta(hours=-1)
+    clock.jump = timedelta(hours=-1)
     await asyncio.sleep(0.1)
     done.clear()
     await asyncio.sleep(0.2)
@@ -64,3 +72,22 @@ async def test_after_an_hour_back_the_pauses_count_from_then(monkeypatch: pytest
     async with asyncio.timeout(5):
         await done.wait()
     timer.stop()
+
+
+async def test_a_year_forward_is_one_run_and_not_millions(clock: type[Jumping]) -> None:
+    runs = 0
+
+    async def work() -> None:
+        nonlocal runs
+        runs += 1
+
+    timer = Timer()
+    timer.add(Job(0.05, "working", work))
+    timer.start()
+    clock.jump = timedelta(days=365)
+    began = asyncio.get_running_loop().time()
+    await asyncio.sleep(0.3)
+    took = asyncio.get_running_loop().time() - began
+    timer.stop()
+    assert 1 <= runs <= 6
+    assert took < 5, "the event loop is free"
