@@ -14,7 +14,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
     check = actions.add_parser("check", help="name every problem of a file", description="Names every problem at once.")
     check.add_argument(
-        "file", metavar="FILE", type=Path, nargs="?", default=Path("prober.yaml"), help="default: %(default)s"
+        "file", metavar="FILE", type=Path, nargs="?", default=Path("prober.yaml"), help="default: prober.yaml"
     )
     actions.add_parser("schema", help="print the JSON Schema of the file", description="For editors; to stdout.")
 

@@ -26,10 +26,12 @@ COMMANDS: Final[dict[str, str]] = {
     "baseline": "show or accept the list of tools that changes are measured by",
     "channels": "list the channels with their state, or send one a test notice",
     "cloudwatch": "what metrics cost in CloudWatch, and alarms and a dashboard on them",
+    "template-check": "find in a SAM, CloudFormation or CDK template what would fail once it is deployed",
+    "discover": "list the MCP servers of an AWS account, with what their configuration shows",
     "lab": "local MCP servers that are broken on purpose",
     "migrate": "bring the database to this version's schema",
 }
-"""Each command is the module of its name in this package, see `Command`."""
+"""Each command is the module of its name in this package, `-` as `_`, see `Command`."""
 
 _UNWRITABLE: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO})
 """How writing fails where no bug of ours is to blame."""
@@ -47,10 +49,24 @@ class Command(Protocol):
 
 
 class Parser(argparse.ArgumentParser):
-    """Says errors in the form of all commands, and takes no abbreviated options."""
+    """Says errors in the form of all commands, takes no abbreviated options, and options wherever they stand."""
 
     def __init__(self, *positional: Any, **named: Any) -> None:
         super().__init__(*positional, **{"allow_abbrev": False, **named})
+        self._is_mixing = False
+
+    def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
+        """As argparse does, which by itself refuses a name behind an option where names before it were enough.
+
+        Words behind a `--` are names already, and its way of mixing would lose that.
+        """
+        if self._is_mixing or self._subparsers is not None or "--" in (args or ()):
+            return super().parse_known_args(args, namespace)
+        self._is_mixing = True
+        try:
+            return self.parse_known_intermixed_args(args, namespace)
+        finally:
+            self._is_mixing = False
 
     def error(self, message: str) -> NoReturn:
         say_error(message, f"see: {self.prog} --help")
@@ -109,7 +125,7 @@ def _run(arguments: list[str]) -> int:
     for each, summary in COMMANDS.items():
         subparser = subparsers.add_parser(each, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         if each == name:
-            command = cast("Command", importlib.import_module(f"prober.cli.{each}"))
+            command = cast("Command", importlib.import_module(f"prober.cli.{each.replace('-', '_')}"))
             command.add_arguments(subparser)
             asked = subparser
     if name is not None and command is None:

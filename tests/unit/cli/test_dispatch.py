@@ -1,5 +1,6 @@
 """The command line as a whole: exit codes, the form of errors, and what is imported for `check`."""
 
+import importlib
 import json
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from prober.cli import main
-from prober.cli.dispatch import COMMANDS
+from prober.cli.dispatch import COMMANDS, Parser
 
 ROOT = Path(__file__).parent.parent.parent.parent
 HEAVY = {"pydantic", "sqlalchemy", "boto3", "botocore", "fastapi", "starlette", "apscheduler", "yaml", "uvloop",
@@ -41,6 +42,42 @@ def test_a_mistyped_option_gets_the_one_that_was_meant_and_the_help_of_its_comma
     said = capsys.readouterr().err
     assert "--sentinal find: did you mean --sentinel?" in said
     assert said.endswith("see: mcp-prober check --help\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        ("incidents ack --by ada shop search", {"action": "ack", "names": ["shop", "search"], "by": "ada"}),
+        ("incidents --by ada ack shop", {"action": "ack", "names": ["shop"], "by": "ada"}),
+        ("incidents ack shop --by ada search", {"action": "ack", "names": ["shop", "search"], "by": "ada"}),
+        ("incidents --format json", {"action": "list", "names": [], "format": "json"}),
+        ("maintenance add --for 2h orders", {"action": "add", "names": ["orders"], "lasts": "2h"}),
+        ("maintenance --for 2h add orders -- --odd", {"action": "add", "names": ["orders", "--odd"], "lasts": "2h"}),
+        ("deploy -- --odd", {"names": ["--odd"]}),
+        ("deploy orders --for 5m cart", {"names": ["orders", "cart"], "lasts": "5m"}),
+        ("channels test --format json ops", {"action": "test", "name": "ops", "format": "json"}),
+        ("lab healthy --port 0 shuffled", {"scenarios": ["healthy", "shuffled"], "port": 0}),
+        ("baseline show --format json shop", {"action": "show", "name": "shop", "format": "json"}),
+    ],
+)
+def test_options_may_stand_before_between_and_behind_the_names(words: str, expected: dict[str, object]) -> None:
+    command, *rest = words.split()
+    parser = Parser()
+    importlib.import_module(f"prober.cli.{command}").add_arguments(parser)
+    options, unknown = parser.parse_known_args(rest)
+    assert unknown == []
+    assert expected.items() <= vars(options).items()
+
+
+@pytest.mark.parametrize("words", [*COMMANDS, "config check", "baseline show", "baseline accept", "cloudwatch price"])
+def test_every_command_has_help(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*words.split(), "--help"]) == 0
+    assert capsys.readouterr().out.startswith(f"usage: mcp-prober {words} ")
+
+
+def test_options_between_names_reach_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["maintenance", "add", "--for", "soon", "orders"]) == 2
+    assert "unrecognized" not in capsys.readouterr().err
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="Linux has a device that is always full")
