@@ -19,7 +19,7 @@ from checks.templates.model import (
 from checks.templates.stack import LAMBDA_FUNCTION, SAM_FUNCTION, Resource, Stack
 from checks.templates.values import flag, is_told, number, partly, table, text, texts, told_texts
 
-_MCP: Final = re.compile(r"(?:^|[^a-z])mcp|[a-z]Mcp|MCP")
+_MCP: Final = re.compile(r"(?:^|[^A-Za-z])[Mm]cp|[a-z]Mcp|MCP")
 """How a name says that it is about the Model Context Protocol."""
 _WORDS: Final = ("FunctionName", "Handler", "Description", "CodeUri", "ImageUri")
 

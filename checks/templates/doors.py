@@ -81,15 +81,15 @@ def _sam_route(function: Resource, name: str, kind: str, said: Mapping[str, Any]
 
 
 def _sam_gateway(stack: Stack, kind: str, api: str, function: str, routes: list[Route]) -> Gateway:
-    found = stack.resources.get(api)
+    is_implicit = api == IMPLICIT[kind] and api not in stack.resources
+    found = stack.implicit(api, f"AWS::Serverless::{kind}") if is_implicit else stack.resources.get(api)
     said = found.properties if found is not None else {}
-    is_defined = found is None and api != IMPLICIT[kind]
     return Gateway(
         subject=found.subject if found is not None else routes[0].subject,
         kind=_SAM_KINDS[kind],
         function=function,
         routes=tuple(routes),
-        all_told=not is_defined and not {"DefinitionBody", "DefinitionUri"} & said.keys(),
+        all_told=found is not None and not {"DefinitionBody", "DefinitionUri"} & said.keys(),
         stage=_sam_stage(kind, said),
         cors=_rest_cors(said.get("Cors")) if kind == "Api" else _http_cors(said.get("CorsConfiguration")),
         binary=tuple(each.replace("~1", "/") for each in texts(said.get("BinaryMediaTypes")) or ()),

@@ -19,6 +19,8 @@ MOST_TEXT: Final = 8192
 """How long a text may grow by putting others into it, in characters."""
 MOST_PIECES: Final = 512
 """How many texts are put together into one."""
+MOST_STEPS: Final = 400_000
+"""How many values are resolved in one world."""
 MOST_DEPTH: Final = 60
 _MOST_VALUES: Final = 8
 """Allowed values of one parameter that are tried."""
@@ -61,6 +63,8 @@ class Resolver:
         self._template = template
         self._world = world
         self._depth = 0
+        self._steps = 0
+        self._held: dict[str, bool] = {}
         self._functions: Mapping[str, Callable[[Any], Any]] = {
             "Ref": self._ref,
             "Fn::GetAtt": self._get_att,
@@ -75,8 +79,9 @@ class Resolver:
     def value(self, raw: Any) -> Any:
         """`raw` with everything resolved that can be; what cannot stays as `${…}` in a text."""
         self._depth += 1
+        self._steps += 1
         try:
-            resolved = UNTOLD if self._depth > MOST_DEPTH else self._value(raw)
+            resolved = UNTOLD if self._depth > MOST_DEPTH or self._steps > MOST_STEPS else self._value(raw)
         finally:
             self._depth -= 1
         return None if resolved is _NO_VALUE and self._depth == 0 else resolved
@@ -84,8 +89,9 @@ class Resolver:
     def holds(self, condition: Any) -> bool:
         """Whether a condition, by its name or written out, holds in this world."""
         self._depth += 1
+        self._steps += 1
         try:
-            return self._depth <= MOST_DEPTH and self._holds(condition)
+            return self._depth <= MOST_DEPTH and self._steps <= MOST_STEPS and self._holds(condition)
         finally:
             self._depth -= 1
 
@@ -110,7 +116,7 @@ class Resolver:
         parameter = table(self._template.get("Parameters")).get(name)
         if isinstance(parameter, dict):
             told = _default_of(parameter, name)
-            return told.split(",") if is_told(told) and len(told) <= MOST_TEXT and _is_list(parameter) else told
+            return told.split(",") if is_told(told) and _is_list(parameter) else told
         return f"${{{name}}}"
 
     def _get_att(self, wanted: Any) -> Any:
@@ -120,15 +126,16 @@ class Resolver:
         return UNTOLD
 
     def _sub(self, wanted: Any) -> Any:
-        pattern, given = (wanted[0], table(wanted[1])) if _is_pair(wanted) else (wanted, {})
-        if not isinstance(pattern, str):
+        pattern, raw = (wanted[0], table(wanted[1])) if _is_pair(wanted) else (wanted, {})
+        if not isinstance(pattern, str) or len(pattern) > MOST_TEXT:
             return UNTOLD
+        given = {name: self.value(each) for name, each in raw.items()}
 
         def put(found: re.Match[str]) -> str:
             name = found[2].strip()
             if found[1]:
                 return f"${{{name}}}"  # a literal, which is then told in part only
-            put_in = self.value(given[name]) if name in given else None
+            put_in = given.get(name)
             if put_in is None:
                 put_in = self._get_att(name) if "." in name else self._ref(name)
             return _short(put_in)
@@ -158,7 +165,7 @@ class Resolver:
         found: Any = self._template.get("Mappings")
         for key in keys[:3]:
             found = table(found).get(text(key) or UNTOLD)
-        return UNTOLD if found is None else self.value(found)
+        return UNTOLD if found is None or isinstance(found, dict) else found
 
     def _select(self, wanted: Any) -> Any:
         if not _is_pair(wanted):
@@ -180,7 +187,10 @@ class Resolver:
 
     def _holds(self, condition: Any) -> bool:
         if isinstance(condition, str):
-            return self.holds(table(self._template.get("Conditions")).get(condition))
+            if condition not in self._held:
+                self._held[condition] = False  # what a condition that means itself would find
+                self._held[condition] = self.holds(table(self._template.get("Conditions")).get(condition))
+            return self._held[condition]
         if not isinstance(condition, dict) or len(condition) != 1:
             return False
         ((name, of),) = condition.items()
@@ -291,7 +301,7 @@ def _default_of(parameter: Mapping[str, Any], name: str) -> str:
     if isinstance(default, str) and _DYNAMIC in default:
         return f"${{{name}}}"
     told = text(default)
-    return f"${{{name}}}" if told is None else told
+    return f"${{{name}}}" if told is None or len(told) > MOST_TEXT else told
 
 
 def _walk(value: Any) -> Iterator[Mapping[str, Any]]:

@@ -96,6 +96,13 @@ class Stack:
             if not isinstance(condition, str) or self._resolver.holds(condition):
                 self.resources[name] = self._resource(name, raw)
 
+    def implicit(self, name: str, kind: str) -> Resource:
+        """An API that SAM makes without being told: all that is said of it stands in the Globals."""
+        section = _GLOBALS[kind]
+        shared = table(self._globals.get(section))
+        subject = Subject(name, kind, ("Globals", section))
+        return Resource(name, kind, table(self._resolver.value(shared)), subject, {})
+
     def of_kind(self, *kinds: str) -> Iterator[Resource]:
         """The resources of these types, in the order of the template."""
         return (each for each in self.resources.values() if each.kind in kinds)

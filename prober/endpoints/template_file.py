@@ -56,15 +56,10 @@ def parse_template(content: bytes, name: str) -> Template:
         line = content[: error.start].count(b"\n") + 1
         raise UnreadableTemplate(f"{name}:{line}", "is not UTF-8 text", "save the file as UTF-8") from None
     try:
-        loader = _Loader(text)
-        try:
-            node = loader.get_single_node()
-        finally:
-            loader.dispose()
+        _refuse_depth(text, name)
+        node = yaml.compose(text, _Loader)
     except yaml.YAMLError as error:
         raise _broken(name, error) from None
-    except RecursionError:
-        raise UnreadableTemplate(name, "is nested too deeply", "is it a template?") from None
     reader = _Reader(name)
     data = reader.value(node, ()) if node is not None else None
     if not isinstance(data, dict) or not isinstance(data.get("Resources"), dict):
@@ -72,6 +67,19 @@ def parse_template(content: bytes, name: str) -> Template:
             name, "has no Resources, so that it is no template", "for CDK, name cdk.out/STACK.template.json"
         )
     return Template(data, reader.lines)
+
+
+def _refuse_depth(text: str, name: str) -> None:
+    """Count how deep it goes before it is built, which libyaml does by calling itself until the process dies."""
+    depth = 0
+    for event in yaml.parse(text, _Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > MAX_DEPTH:
+                place = name if event.start_mark is None else f"{name}:{event.start_mark.line + 1}"
+                raise UnreadableTemplate(place, "is nested too deeply", "is it a template?")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 def _broken(name: str, error: yaml.YAMLError) -> UnreadableTemplate:

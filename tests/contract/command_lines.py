@@ -11,5 +11,5 @@ def parsed(words: list[str]) -> argparse.Namespace:
     name, *rest = words
     assert name in COMMANDS, f"there is no command {name!r}"
     parser = Parser(prog=name)
-    import_module(f"prober.cli.{name}").add_arguments(parser)
+    import_module(f"prober.cli.{name.replace('-', '_')}").add_arguments(parser)
     return parser.parse_args(rest)

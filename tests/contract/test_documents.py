@@ -54,8 +54,9 @@ def test_a_command_of_the_readme_is_one_that_we_take(line: str, monkeypatch: pyt
     for variable in re.findall(r"env:(\w+)", line):
         monkeypatch.setenv(variable, "a-token")
     options = parsed(shlex.split(line, comments=True)[1:])
-    if hasattr(options, "url"):
-        assert endpoint_from(options).url.startswith("http")
+    for address in getattr(options, "targets", [getattr(options, "url", None)]):
+        if address is not None and getattr(options, "config", None) is None:
+            assert endpoint_from(options, address).url.startswith("http")
 
 
 def test_the_readme_shows_commands() -> None:
@@ -81,10 +82,10 @@ def test_the_configuration_in_the_readme_is_fine(
 
 def test_help_lists_every_command_and_the_documents_name_no_other(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
-    shown = set(re.findall(r"^    (\w+)\s", capsys.readouterr().out, re.MULTILINE))
+    shown = set(re.findall(r"^    ([\w-]+)\s", capsys.readouterr().out, re.MULTILINE))
     assert shown == set(COMMANDS)
     for text in DOCUMENTS.values():
-        assert set(re.findall(r"mcp-prober (?!-)([a-z]+)\b(?=[^\n]*`)", text)) <= set(COMMANDS)
+        assert set(re.findall(r"mcp-prober (?!-)([a-z-]+)\b(?=[^\n]*`)", text)) <= set(COMMANDS)
 
 
 def test_the_changelog_names_every_command() -> None:

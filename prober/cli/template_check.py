@@ -1,0 +1,105 @@
+"""`mcp-prober template-check FILE…`: what the detectors would find after deployment, found before it in a template."""
+
+import argparse
+import json
+from pathlib import Path
+from typing import Final
+
+from checks.proofs import counted
+from checks.templates.judging import Finding, Judgement, judge_template
+from checks.templates.stack import Template
+from checks.text import clean
+from prober import values
+from prober.cli.credentials import checked
+from prober.cli.errors import CommandError
+from prober.cli.findings import JSON_VERSION, as_json, exit_code, in_words, lines_of
+from prober.endpoints.template_file import UnreadableTemplate, read_template
+
+MAX_FILES: Final = 100
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="+",
+        type=Path,
+        help="template of SAM or CloudFormation, in YAML or JSON, or what CDK synthesized (cdk.out/*.template.json)",
+    )
+    parser.add_argument(
+        "--function",
+        metavar="ID",
+        action="append",
+        default=[],
+        help="logical id of an MCP server's function (repeatable; default: those that speak of MCP)",
+    )
+    parser.add_argument("--region", metavar="REGION", help="where it will be deployed, if layers are to be compared")
+    parser.add_argument("--client-timeout", metavar="S", help="how long clients wait, in seconds or such as 1m")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--strict", action="store_true", help="exit with 5 where there are warnings and no errors")
+    parser.epilog = (
+        "Exit codes: 0 clean, 1 errors, 2 a file that cannot be read, 5 warnings under --strict. Nothing is asked of "
+        "AWS and nothing is run; what a template does not show is listed, not guessed."
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    if len(options.files) > MAX_FILES:
+        raise CommandError(f"these are more than {MAX_FILES} files", "check them in several runs")
+    region = None if options.region is None else checked("--region", values.aws_name, options.region)
+    given = options.client_timeout
+    timeout_s = None if given is None else float(checked("--client-timeout", values.duration_s, given))
+    judged = []
+    for path in dict.fromkeys(options.files):
+        template = _read(path)
+        _refuse_unknown(options.function, template, path, several=len(options.files) > 1)
+        told = judge_template(template, chosen=options.function, region=region, client_timeout_s=timeout_s)
+        judged.append((str(path), told))
+    findings = [each for _, told in judged for each in told.findings]
+    print(_json(judged) if options.json else _text(judged, findings))
+    return exit_code(findings, strict=options.strict)
+
+
+def _read(path: Path) -> Template:
+    try:
+        return read_template(path)
+    except UnreadableTemplate as error:
+        raise CommandError(str(error), error.hint) from None
+
+
+def _refuse_unknown(names: list[str], template: Template, path: Path, *, several: bool) -> None:
+    """A mistyped name must not look like a clean server."""
+    missing = [each for each in names if each not in template.resources]
+    if missing and not several:
+        raise CommandError(f"{path} has no function {missing[0]}", "--function takes its logical id")
+
+
+def _text(judged: list[tuple[str, Judgement]], findings: list[Finding]) -> str:
+    lines = []
+    for file, told in judged:
+        for each in told.findings:
+            lines += [*lines_of(each, f"{file}:{each.line}" if each.line else file), ""]
+        if told.servers:
+            names = ", ".join(clean(each, 100) for each in told.servers)
+            lines.append(f"{clean(file, 300)}: taken for MCP servers: {names}")
+        if told.untold:
+            lines += [f"{clean(file, 300)}: cannot be told from the template:"]
+            lines += [f"    {clean(each, 300)}" for each in told.untold]
+    files = counted(len(judged), "template")
+    return "\n".join([*lines, f"{files}: {in_words(findings)}" if findings else f"{files}: nothing found"])
+
+
+def _json(judged: list[tuple[str, Judgement]]) -> str:
+    document = {
+        "version": JSON_VERSION,
+        "templates": [
+            {
+                "file": clean(file, 1000),
+                "servers": [clean(each, 300) for each in told.servers],
+                "untold": [clean(each, 500) for each in told.untold],
+                "findings": [as_json(each, clean(file, 1000)) for each in told.findings],
+            }
+            for file, told in judged
+        ],
+    }
+    return json.dumps(document, indent=2)

@@ -1,0 +1,86 @@
+"""`template-check`: exit codes, text and JSON."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from prober.cli import main
+
+HEALTHY = Path(__file__).parent.parent / "checks" / "templates" / "healthy"
+CLEAN = HEALTHY / "sam_rust_rest_api.yaml"
+
+
+def template(tmp_path: Path, timeout: int, extra: str = "") -> str:
+    path = tmp_path / "template.yaml"
+    path.write_text(CLEAN.read_text().replace("Timeout: 29", f"Timeout: {timeout}{extra}"))
+    return str(path)
+
+
+def test_a_clean_template_ends_with_0_and_says_what_cannot_be_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["template-check", str(HEALTHY / "sam_zip_adapter.yaml"), "--strict"]) == 0
+    said = capsys.readouterr().out
+    assert "1 template: nothing found" in said
+    assert "whether the handler's file is executable" in said
+
+
+def test_warnings_fail_only_where_one_is_strict(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = template(tmp_path, 120)
+    assert main(["template-check", path]) == 0
+    assert main(["template-check", path, "--strict"]) == 5
+    assert "timeout-order, gateway-timeout" in capsys.readouterr().out
+
+
+def test_errors_end_with_1_and_name_place_evidence_and_fix(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = template(tmp_path, 29, "\n      ReservedConcurrentExecutions: 0")
+    assert main(["template-check", path]) == 1
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith(f"{path}:12: error: Reserved concurrency is 0")
+    assert lines[1].strip().startswith("McpRust.ReservedConcurrentExecutions: ReservedConcurrentExecutions is 0")
+    assert lines[2].strip().startswith("fix: leave out")
+
+
+def test_json_holds_every_field_of_a_finding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = template(tmp_path, 29, "\n      ReservedConcurrentExecutions: 0")
+    assert main(["template-check", path, str(CLEAN), "--json"]) == 1
+    document = json.loads(capsys.readouterr().out)
+    first, second = document["templates"]
+    (found,) = first["findings"]
+    assert found["rule"] == "concurrency-zero"
+    assert found["diagnosis"] == "throttled"
+    assert (found["file"], found["line"], found["subject"]) == (path, 12, "McpRust")
+    assert found["property"] == "ReservedConcurrentExecutions"
+    assert second["findings"] == []
+    assert second["servers"] == ["McpRust"]
+
+
+def test_a_file_that_cannot_be_read_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    broken = tmp_path / "broken.yaml"
+    broken.write_text("Resources: [")
+    assert main(["template-check", str(CLEAN), str(broken)]) == 2
+    assert f"{broken}:2" in capsys.readouterr().err
+    assert main(["template-check", str(tmp_path / "none.yaml")]) == 2
+
+
+def test_a_function_that_is_not_there_is_an_error_of_use(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["template-check", str(CLEAN), "--function", "Mistyped"]) == 2
+    assert "has no function Mistyped" in capsys.readouterr().err
+    assert main(["template-check", str(CLEAN), "--function", "McpRust"]) == 0
+
+
+def test_a_client_that_waits_less_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["template-check", str(CLEAN), "--client-timeout", "10s", "--strict"]) == 5
+    assert main(["template-check", str(CLEAN), "--client-timeout", "soon"]) == 2
+    assert "timeout-beyond-client" in capsys.readouterr().out
+
+
+def test_what_a_template_says_cannot_act_on_a_terminal(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "template.yaml"
+    path.write_text(
+        'Resources: {"Mcp\\e[31m": {Type: "AWS::Lambda::Function", '
+        'Properties: {Handler: "x\\e[2Jy.handler", Runtime: python3.12, Environment: {Variables: '
+        "{AWS_LAMBDA_EXEC_WRAPPER: /opt/bootstrap}}}}}"
+    )
+    main(["template-check", str(path)])
+    main(["template-check", str(path), "--json"])
+    assert "\x1b" not in capsys.readouterr().out
