@@ -5,7 +5,7 @@ exchange says that *we* failed, and the detectors judge anew. What they still fi
 
 Reasons why nothing could be observed, beside those of an exchange that we could not begin:
     no-connectivity  no canary answered either
-    observer-lag     our own event loop was held up while something ran out of time, or was slow
+    observer-lag     our own event loop was held up for long while something ran out of time, or was slow
     clock-skew       our clock is too far off for a signature, or for the dates of a certificate
     no-request       the deadline came before the first request
     blocked-…        our own guard refused the address
@@ -38,6 +38,10 @@ NO_CONNECTIVITY: Final = "no-connectivity"
 LAG: Final = "observer-lag"
 CLOCK: Final = "clock-skew"
 
+TELLING_SHARE: Final = 0.1
+"""Of the time that a probe took: delays that came to less explain no timeout, or a machine that is held up now and then
+would never see that a server hangs."""
+
 _NETWORK: Final = frozenset({Failure.DNS, Failure.CONNECT, Failure.DEADLINE, Failure.CONNECTION_LOST})
 _OF_THE_NAME: Final = "invalid-name"
 _TLS_BROKEN_OFF: Final = frozenset({"timeout", "closed"})
@@ -66,10 +70,13 @@ def misdated(report: ProbeReport, evidence: Evidence) -> bool:
     return _suspect(report, evidence, _is_of_a_date) is not None
 
 
-def held_up(report: ProbeReport, evidence: Evidence, detectors: Iterable[Detector]) -> bool:
-    """Whether a delay of our own explains why the report is bad: something ran out of time, or was too slow."""
+def held_up(report: ProbeReport, evidence: Evidence, detectors: Iterable[Detector], *, lost_ms: float) -> bool:
+    """Whether a delay of our own explains why the report is bad: something ran out of time, or was too slow.
+
+    `lost_ms` is what all delays during the probe came to.
+    """
     if _suspect(report, evidence, _ran_out_of_time) is not None:
-        return True
+        return lost_ms >= TELLING_SHARE * report.duration_ms
     timed = {each.id for each in detectors if each.timed}
     return any(each.id in timed and each.effect is not Effect.INFORMATION for each in report.diagnoses)
 

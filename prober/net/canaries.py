@@ -58,6 +58,11 @@ class Canaries:
     def __str__(self) -> str:
         return ", ".join(str(each) for each in self.places)
 
+    @property
+    def were_asked(self) -> bool:
+        """Whether any question was answered, or found no answer."""
+        return self._latest is not None
+
     async def look(self, max_age_s: float) -> Look:
         """Whether our network works, by a question that was put at most `max_age_s` ago, or is put now. Whoever asks
         at once shares one answer."""

@@ -1,8 +1,9 @@
 """How late our own event loop is: what it says of others' answers is true only while it runs in time."""
 
 import asyncio
+import itertools
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Final
 
 from prober.clock import Clock
@@ -42,13 +43,16 @@ class LoopLag:
 
         The one that lasts is among them: whoever asks may have come before the next note.
         """
-        running = 0.0 if self._due is None else self._clock.monotonic() - self._due
-        worst = max(running, 0.0)
-        for at, late in reversed(self._late):
-            if at < since:
-                break
-            worst = max(worst, late)
-        return worst * 1000
+        return max(self._delays_s(since), default=0.0) * 1000
+
+    def lost_ms(self, since: float) -> float:
+        """All delays since that moment together, in milliseconds."""
+        return sum(self._delays_s(since)) * 1000
+
+    def _delays_s(self, since: float) -> Iterator[float]:
+        if self._due is not None:
+            yield max(self._clock.monotonic() - self._due, 0.0)
+        yield from (late for _, late in itertools.takewhile(lambda each: each[0] >= since, reversed(self._late)))
 
     def _note(self, due: float, now: float) -> None:
         late = max(now - due, 0.0)

@@ -51,13 +51,16 @@ WRONG_CLOCK_S: Final = 300.0
 
 TROUBLE_AFTER: Final = 3
 """Probes of an endpoint in a row that could not observe, from which on the prober is in trouble about it."""
+KEPT_INTERVALS: Final = 5
+"""After so many intervals without a probe of this worker, another one has taken the endpoint over, or it is gone."""
+KEPT_AT_LEAST_S: Final = 600.0
 
 
 class Vantage:
     """What this prober knows of itself, and the reports that it corrects by it.
 
-    Healthy endpoints cost nothing: the canaries are asked only when a probe failed in a way that a dead network of our
-    own would explain.
+    Healthy endpoints cost nothing: the canaries are asked when a probe failed in a way that a dead network of our own
+    would explain, and once before, so that silence is not taken for ours where nothing ever answers.
     """
 
     def __init__(
@@ -77,7 +80,9 @@ class Vantage:
         self._witnesses: dict[tuple[Place, ...], _Witnesses] = {}
         self._clock_apart_s = 0.0
         self._fleet = _Fleet()
-        self._blind = _Blind(vitals)
+        self._inside: set[str] = set()
+        """Endpoints whose latest answer came from an address that is not public."""
+        self._blind = _Blind(vitals, clock)
 
     async def judge(self, report: ProbeReport, evidence: Evidence) -> Reviewed:
         """The report in the light of how we did, to be called once the probe has ended. Takes two seconds at most,
@@ -94,14 +99,14 @@ class Vantage:
         reviewed = review(report, evidence, observer, DETECTORS)
         for each in reviewed.broken:
             log.error("detector %s failed: please report this", each.id, exc_info=each.exception)
-        self._note(reviewed.report)
+        self._note(reviewed.report, evidence.endpoint)
         return reviewed
 
     def _lateness(self, report: ProbeReport, evidence: Evidence, began: float) -> Observer:
         lag_ms = round(self._lag.worst_ms(began), 1)
         if lag_ms <= self._settings().lag_ms:
             return Observer(lag_ms=lag_ms)
-        if not held_up(report, evidence, DETECTORS):
+        if not held_up(report, evidence, DETECTORS, lost_ms=self._lag.lost_ms(began)):
             return Observer(lag_ms=lag_ms, is_late=True)
         return Observer(lag_ms=lag_ms, is_late=True, reason=LAG, detail=held_up_for(lag_ms))
 
@@ -115,6 +120,7 @@ class Vantage:
             if witnesses.silent_since is not None:
                 await witnesses.are_silent(REFUTED_KEPT_S if witnesses.are_refuted else SILENCE_KEPT_S)
         self._tell()
+        self._blind.forget_the_old()
 
     def _dated(self, observer: Observer, report: ProbeReport, evidence: Evidence) -> Observer:
         """The observer, who cannot judge the dates of a certificate by a wrong clock."""
@@ -130,6 +136,9 @@ class Vantage:
         if witnesses is None:
             return observer
         is_cut_off = await witnesses.are_silent(self._fleet.patience_s(endpoint.name))
+        if is_cut_off and endpoint.name in self._inside and not witnesses.have_answered:
+            witnesses.refute()  # a name of the inside is gone, and whoever stands outside was never to be reached
+            is_cut_off = False
         self._fleet.lost(endpoint.name, vouched=not is_cut_off)
         self._tell()
         if not is_cut_off:
@@ -139,7 +148,11 @@ class Vantage:
     async def _hear(self, evidence: Evidence, began: float) -> None:
         """Notice that an endpoint answered, which none does without a network."""
         answer = next((each for each in evidence.opening.exchanges if each.status is not None), None)
-        witnesses = None if answer is None else self._witnesses_for(evidence.endpoint, answer)
+        if answer is None:
+            return
+        name = evidence.endpoint.name
+        (self._inside.discard if _is_public(answer) else self._inside.add)(name)
+        witnesses = self._witnesses_for(evidence.endpoint, answer)
         if witnesses is not None:
             await witnesses.hear(began)
             self._tell()
@@ -162,24 +175,27 @@ class Vantage:
             self._witnesses[places] = _Witnesses(Canaries(places, self._reach, self._clock))
         return self._witnesses[places]
 
-    def _note(self, report: ProbeReport) -> None:
+    def _note(self, report: ProbeReport, endpoint: Endpoint) -> None:
         reason = unknown_reason(report)
         if reason is not None:
             self._vitals.add("unknowns", label=reason)
-        self._blind.note(report.endpoint, None if reason in (LAG, NO_CONNECTIVITY) else reason)
+        self._blind.note(endpoint, None if reason in (LAG, NO_CONNECTIVITY) else reason)
 
 
 @dataclass(slots=True)
 class _Witnesses:
     """Canaries, and whether their silence says anything.
 
-    Behind a firewall that lets through to the endpoints and nowhere else none ever answers. So once an endpoint answers
-    while they are silent, they are not believed until one of them answers.
+    Behind a firewall that lets through to the endpoints and nowhere else none ever answers. So they are asked when an
+    endpoint answers for the first time, and once one answers while they are silent, they are not believed until one of
+    them answers.
     """
 
     canaries: Canaries
     silent_since: float | None = None
     are_refuted: bool = False
+    have_answered: bool = False
+    """Any of them, ever."""
 
     @property
     def are_believed_silent(self) -> bool:
@@ -194,19 +210,24 @@ class _Witnesses:
 
     async def hear(self, began: float) -> None:
         """An endpoint answered a probe that began then: whether they do by now, too."""
-        if self.are_believed_silent and self.silent_since is not None and began >= self.silent_since:
-            self._take(await self.canaries.look(0.0))
+        is_contradicted = self.are_believed_silent and self.silent_since is not None and began >= self.silent_since
+        if is_contradicted or not self.canaries.were_asked:
+            self._take(await self.canaries.look(0.0 if is_contradicted else FRESH_S))
             if self.are_believed_silent:
-                self.are_refuted = True
-                log.warning(
-                    "none of the canaries answers (%s) although endpoints do: they are not believed until one does. "
-                    "Name places that this machine reaches under `observer: canaries:`",
-                    self.canaries,
-                )
+                self.refute()
+
+    def refute(self) -> None:
+        """An endpoint shows that their silence says nothing."""
+        self.are_refuted = True
+        log.warning(
+            "none of the canaries answers (%s) although endpoints do: they are not believed until one does. "
+            "Name places that this machine reaches under `observer: canaries:`",
+            self.canaries,
+        )
 
     def _take(self, look: Look) -> None:
         if not look.is_cut_off:
-            self.silent_since, self.are_refuted = None, False
+            self.silent_since, self.are_refuted, self.have_answered = None, False, True
         elif self.silent_since is None:
             self.silent_since = look.asked_at
 
@@ -235,24 +256,45 @@ class _Fleet:
         return MANY_FAIL_S if many else ALONE_S
 
 
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """Probes of an endpoint, one after the other, that could not observe for the same reason."""
+
+    reason: str
+    count: int
+    until: float
+    """From when on the endpoint is not probed any more."""
+
+
 class _Blind:
     """Endpoints that cannot be observed for a reason of their own, such as a secret that is not to be had."""
 
-    def __init__(self, vitals: Vitals) -> None:
+    def __init__(self, vitals: Vitals, clock: Clock) -> None:
         self._vitals = vitals
-        self._rows: dict[str, tuple[str, int]] = {}
+        self._clock = clock
+        self._rows: dict[str, _Row] = {}
         self._stuck: dict[str, set[str]] = {}
 
-    def note(self, name: str, reason: str | None) -> None:
-        before, count = self._rows.get(name, (None, 0))
-        if before is not None and before != reason:
-            self._settle(before, name, stuck=False)
-            count = 0
+    def note(self, endpoint: Endpoint, reason: str | None) -> None:
+        name, before = endpoint.name, self._rows.get(endpoint.name)
+        if before is not None and before.reason != reason:
+            self._forget(name)
+            before = None
         if reason is None:
-            self._rows.pop(name, None)
             return
-        self._rows[name] = (reason, count + 1)
-        self._settle(reason, name, stuck=count + 1 >= TROUBLE_AFTER)
+        count = 1 if before is None else before.count + 1
+        kept_s = max(KEPT_AT_LEAST_S, KEPT_INTERVALS * endpoint.interval_s)
+        self._rows[name] = _Row(reason, count, self._clock.monotonic() + kept_s)
+        self._settle(reason, name, stuck=count >= TROUBLE_AFTER)
+
+    def forget_the_old(self) -> None:
+        """Whoever is not probed here any more was removed, or another worker has it."""
+        now = self._clock.monotonic()
+        for name in [name for name, row in self._rows.items() if row.until < now]:
+            self._forget(name)
+
+    def _forget(self, name: str) -> None:
+        self._settle(self._rows.pop(name).reason, name, stuck=False)
 
     def _settle(self, reason: str, name: str, *, stuck: bool) -> None:
         names = self._stuck.setdefault(reason, set())

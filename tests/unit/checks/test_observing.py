@@ -96,7 +96,7 @@ def test_a_server_that_answers_is_no_matter_of_the_network_however_wrong_it_is()
     report = reported(evidence)
     assert report.verdict is Verdict.DOWN
     assert lost_on_the_way(report, evidence) is None
-    assert not held_up(report, evidence, DETECTORS)
+    assert not held_up(report, evidence, DETECTORS, lost_ms=2100.0)
 
 
 @pytest.mark.parametrize("failure", [Failure.DNS, Failure.CONNECT, Failure.DEADLINE, Failure.CONNECTION_LOST])
@@ -125,7 +125,7 @@ def test_a_refusal_that_a_server_sent_stands_although_the_network_went_away_afte
 
 def test_a_timeout_while_the_prober_was_held_up_is_its_own() -> None:
     evidence = listed(failed(Failure.DEADLINE, "no-answer", method="tools/list"))
-    assert held_up(reported(evidence), evidence, DETECTORS)
+    assert held_up(reported(evidence), evidence, DETECTORS, lost_ms=2100.0)
 
     report = reviewed(evidence, LATE).report
 
@@ -136,7 +136,7 @@ def test_a_timeout_while_the_prober_was_held_up_is_its_own() -> None:
 
 def test_a_refused_connection_is_no_matter_of_delays() -> None:
     evidence = unopened(failed(Failure.CONNECT, "refused"))
-    assert not held_up(reported(evidence), evidence, DETECTORS)
+    assert not held_up(reported(evidence), evidence, DETECTORS, lost_ms=2100.0)
     late = Observer(lag_ms=2100.0, is_late=True)
     assert reviewed(evidence, late).report.verdict is Verdict.DOWN
 
@@ -153,7 +153,7 @@ def slow() -> Evidence:
 def test_slowness_that_was_seen_while_the_prober_was_held_up_is_not_known() -> None:
     evidence = slow()
     assert [each.id for each in reported(evidence).diagnoses] == ["slow"]
-    assert held_up(reported(evidence), evidence, DETECTORS)
+    assert held_up(reported(evidence), evidence, DETECTORS, lost_ms=2100.0)
 
     report = reviewed(evidence, LATE).report
 

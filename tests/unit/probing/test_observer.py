@@ -27,10 +27,15 @@ class Delays(LoopLag):
     """Says what the test wants it to say."""
 
     worst = 0.0
+    lost = 0.0
 
     def worst_ms(self, since: float) -> float:
         del since
         return self.worst
+
+    def lost_ms(self, since: float) -> float:
+        del since
+        return self.lost
 
 
 @dataclass
@@ -55,8 +60,10 @@ class World:
         if not self.is_up:
             raise NetError(Failure.CONNECT, "timeout", "no answer")
 
-    async def fails(self, name: str = "orders", failure: Failure = Failure.CONNECT, **more: str) -> ProbeReport:
-        return await self.judged(name, failed(failure, "timeout", **more))
+    async def fails(
+        self, name: str = "orders", failure: Failure = Failure.CONNECT, lasting_ms: float = 5.0
+    ) -> ProbeReport:
+        return await self.judged(name, failed(failure, "timeout"), lasting_ms=lasting_ms)
 
     async def works(self, name: str = "orders", **more: str) -> ProbeReport:
         opening = opened(replace(discovered(), **more))
@@ -66,18 +73,18 @@ class World:
         )
         return await self._judged(Evidence(endpoint=endpoint(name), opening=opening, results=results))
 
-    async def judged(self, name: str, *exchanges: Exchange) -> ProbeReport:
+    async def judged(self, name: str, *exchanges: Exchange, lasting_ms: float = 5.0) -> ProbeReport:
         lifecycle = CheckResult(check="lifecycle", outcome=Outcome.FAIL, summary="", exchanges=exchanges)
         evidence = Evidence(endpoint=endpoint(name), opening=refused(*exchanges), results=(lifecycle,))
-        return await self._judged(evidence)
+        return await self._judged(evidence, lasting_ms)
 
-    async def _judged(self, evidence: Evidence) -> ProbeReport:
+    async def _judged(self, evidence: Evidence, lasting_ms: float = 5.0) -> ProbeReport:
         diagnoses, _ = diagnose(evidence, DETECTORS)
         report = ProbeReport(
             endpoint=evidence.endpoint.name,
             slot=SLOT,
             started_at=SLOT,
-            duration_ms=5.0,
+            duration_ms=lasting_ms,
             verdict=verdict_of(evidence.results, diagnoses),
             opening=evidence.opening,
             results=evidence.results,
@@ -95,10 +102,12 @@ async def fleet(world: World, size: int) -> None:
         await world.works(f"other-{number}")
 
 
-async def test_healthy_endpoints_ask_nobody() -> None:
+async def test_healthy_endpoints_ask_once_whether_there_are_canaries() -> None:
     world = World()
     await fleet(world, 20)
-    assert world.asked == []
+    world.clock.at += 3600.0
+    await fleet(world, 20)
+    assert world.asked == ["192.0.2.1:443"]
 
 
 async def test_an_endpoint_that_fails_alone_is_down() -> None:
@@ -196,7 +205,7 @@ async def test_an_empty_list_asks_nobody() -> None:
 
 async def test_a_timeout_of_a_prober_that_was_held_up_is_unknown_and_asks_nobody() -> None:
     world = World()
-    world.lag.worst = 2000.0
+    world.lag.worst = world.lag.lost = 2000.0
     report = await world.fails(failure=Failure.DEADLINE)
     assert report.verdict is Verdict.UNKNOWN
     assert unknown_reason(report) == "observer-lag"
@@ -241,3 +250,48 @@ async def test_an_endpoint_whose_secret_is_missing_is_a_trouble_after_three_prob
     await world.works("orders")
     await world.works("billing")
     assert world.vitals.troubles == {}
+
+
+async def test_an_endpoint_that_is_no_longer_probed_is_no_trouble() -> None:
+    world = World()
+    for _ in range(3):
+        await world.judged("removed", failed(Failure.OBSERVER, "secret"))
+    world.clock.at += 599.0
+    await world.vantage.look_again()
+    assert world.vitals.troubles == {"secret": "Endpoints cannot be observed (secret): removed"}
+    world.clock.at += 2.0
+    await world.vantage.look_again()
+    assert world.vitals.troubles == {}
+
+
+async def test_canaries_that_a_firewall_keeps_away_hide_no_outage_of_the_only_endpoint() -> None:
+    world = World(is_up=False)
+    assert (await world.works()).verdict is Verdict.UP
+    world.clock.at += 60.0
+    assert (await world.fails()).verdict is Verdict.DOWN
+    assert world.vitals.troubles == {}
+
+
+async def test_a_name_of_the_inside_that_is_gone_is_not_excused_by_an_internet_that_never_was_there() -> None:
+    world = World(settings=ObserverSettings(), is_up=False)
+    await world.works("inside", remote_address="10.1.2.3")
+    gone = failed(Failure.DNS, "not-found", url="https://orders.internal/mcp")
+    world.clock.at += 60.0
+    assert (await world.judged("inside", gone)).verdict is Verdict.DOWN
+    assert world.vitals.troubles == {}
+
+    world.is_up = True
+    world.clock.at += 301.0
+    await world.vantage.look_again()
+    world.is_up = False
+    world.clock.at += 60.0
+    assert (await world.judged("inside", gone)).verdict is Verdict.UNKNOWN, "they answered once"
+
+
+async def test_a_short_delay_does_not_excuse_a_server_that_never_answers() -> None:
+    world = World()
+    world.lag.worst = world.lag.lost = 300.0
+    report = await world.fails(failure=Failure.DEADLINE, lasting_ms=10_000.0)
+    assert (report.verdict, report.observer.is_late) == (Verdict.DOWN, True)
+    world.lag.lost = 1500.0
+    assert unknown_reason(await world.fails(failure=Failure.DEADLINE, lasting_ms=10_000.0)) == "observer-lag"
