@@ -47,7 +47,8 @@ class Quiet:
     """All times in which nobody is told, as they are at one moment."""
 
     single: tuple[MuteRow, ...]
-    windows: tuple[MaintenanceWindow, ...]
+    recurring: tuple[tuple[MaintenanceWindow, datetime], ...]
+    """The windows that are open, each with its end."""
     now: datetime
 
     def of(self, name: str, labels: Mapping[str, str]) -> tuple[Mute, ...]:
@@ -57,11 +58,11 @@ class Quiet:
             for each in self.single
             if each.starts_at <= self.now < each.ends_at and each.concerns(name, labels)
         ]
-        for window in self.windows:
-            if concerns(window.endpoints, window.labels, name, labels):
-                until = active_until(window, self.now)
-                if until is not None:
-                    mutes.append(Mute(f"{MAINTENANCE} {window.name}", until))
+        mutes += [
+            Mute(f"{MAINTENANCE} {window.name}", until)
+            for window, until in self.recurring
+            if concerns(window.endpoints, window.labels, name, labels)
+        ]
         return tuple(mutes)
 
 
@@ -69,7 +70,8 @@ async def quiet(connection: AsyncConnection, windows: Sequence[MaintenanceWindow
     """What mutes anybody now."""
     table = tables.mute
     rows = await connection.execute(select(table).where(table.c.starts_at <= now, table.c.ends_at > now))
-    return Quiet(single=tuple(_row(each) for each in rows.mappings()), windows=tuple(windows), now=now)
+    recurring = tuple((each, until) for each in windows if (until := active_until(each, now)) is not None)
+    return Quiet(single=tuple(_row(each) for each in rows.mappings()), recurring=recurring, now=now)
 
 
 async def coming(db: AsyncEngine, *, limit: int = 100) -> tuple[MuteRow, ...]:

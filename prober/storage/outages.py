@@ -20,7 +20,7 @@ from prober.incidents.rules import Severity
 from prober.incidents.telling import Circumstances, Telling, consider
 from prober.incidents.wording import outage_notice
 from prober.storage import tables
-from prober.storage.mutes import Quiet
+from prober.storage.mutes import Quiet, quiet
 from prober.storage.outbox import put
 
 EXPLAINS_AFTERWARDS: Final = timedelta(minutes=5)
@@ -34,7 +34,13 @@ class _Row:
     name: str
     labels: Mapping[str, str]
     depends_on: tuple[str, ...]
+    snoozed_until: datetime | None
     affected: Affected
+
+    def is_muted(self, silence: Quiet) -> bool:
+        """Whether nobody is told of this one now."""
+        is_snoozed = self.snoozed_until is not None and self.snoozed_until > silence.now
+        return is_snoozed or bool(silence.of(self.name, self.labels))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,12 +67,12 @@ class Joining:
             return outage.id if since >= outage.since - TOGETHER else None
         shared = outages.labels_of(labels, self.policy.alerting)
         rows = await _affected(connection, group, shared, since - TOGETHER, self.policy, self.quiet.now)
-        counted = [row.affected for row in rows if not self.quiet.of(row.name, row.labels)]
-        fresh = [each for each in outages.together(counted, since) if each.outage is None]
+        counted = [row for row in rows if row.affected.outage is None and not row.is_muted(self.quiet)]
+        fresh = outages.together((row.affected for row in counted), since)
         if outage is not None:
-            return await self._extend(connection, outage, rows, fresh)
+            return await self._extend(connection, outage, counted, fresh)
         begun = outages.begun(incident, group, shared, fresh, self.policy.alerting, self.quiet.now)
-        return None if begun is None else await self._begin(connection, begun, rows)
+        return None if begun is None else await self._begin(connection, begun, counted)
 
     async def _begin(self, connection: AsyncConnection, begun: Outage, rows: Sequence[_Row]) -> UUID | None:
         table = tables.outage
@@ -99,8 +105,9 @@ class Joining:
             Outage.from_json(row["facts"]), [each.affected for each in everybody], fresh, self.quiet.now
         )
         await connection.execute(update(table).where(table.c.id == outage.id).values(**_values(after)))
-        telling, routes = Telling.from_json(row["telling"]), _concerned(self.policy.routes, [*everybody, *rows])
-        await _tell(connection, after, telling, Circumstances(), routes, self.quiet.now)
+        telling, circumstances = Telling.from_json(row["telling"]), await _circumstances(connection, outage)
+        routes = _concerned(self.policy.routes, [*_loud(everybody, self.quiet), *rows])
+        await _tell(connection, after, telling, circumstances, routes, self.quiet.now)
         self.lasting[outage.group] = after
         return outage.id
 
@@ -153,9 +160,19 @@ async def release(db: AsyncEngine) -> None:
 
 async def _follow(connection: AsyncConnection, row: RowMapping, policy: AlertPolicy, now: datetime) -> None:
     outage, table = Outage.from_json(row["facts"]), tables.outage
+    silence = await quiet(connection, policy.windows, now)
     rows = await _affected(connection, outage.group, outage.labels, outage.since - TOGETHER, policy, now)
-    affected = outages.part_of(outage, (row.affected for row in rows))
+    counted = (row for row in rows if row.affected.outage == outage.id or not row.is_muted(silence))
+    affected = outages.part_of(outage, (row.affected for row in counted))
     after = outages.followed(outage, affected, policy.alerting, now)
+    await connection.execute(update(table).where(table.c.id == outage.id).values(**_values(after)))
+    still = [each.name for each in affected] if after.ended_at else []
+    circumstances, routes = await _circumstances(connection, outage), _concerned(policy.routes, _loud(rows, silence))
+    await _tell(connection, after, Telling.from_json(row["telling"]), circumstances, routes, now, still=still)
+
+
+async def _circumstances(connection: AsyncConnection, outage: Outage) -> Circumstances:
+    """Whoever has one of its incidents in hand has the outage in hand."""
     incident = tables.incident
     acknowledged = await connection.scalar(
         select(
@@ -166,15 +183,16 @@ async def _follow(connection: AsyncConnection, row: RowMapping, policy: AlertPol
             )
         )
     )
-    circumstances = Circumstances(acknowledged=bool(acknowledged))
-    await connection.execute(update(table).where(table.c.id == outage.id).values(**_values(after)))
-    still = [each.name for each in affected] if after.ended_at else []
-    routes = _concerned(policy.routes, rows)
-    await _tell(connection, after, Telling.from_json(row["telling"]), circumstances, routes, now, still=still)
+    return Circumstances(acknowledged=bool(acknowledged))
+
+
+def _loud(rows: Sequence[_Row], silence: Quiet) -> list[_Row]:
+    """Those of them that people are told of now."""
+    return [row for row in rows if not row.is_muted(silence)]
 
 
 def _concerned(routes: Sequence[Route], rows: Sequence[_Row]) -> list[Route]:
-    """The channels that hear of an outage: those that would hear of any of the endpoints in it."""
+    """The channels that hear of an outage: those that would hear of any of these endpoints, which are in it."""
     return [
         replace(route, labels={}) for route in routes if any(route.labels.items() <= row.labels.items() for row in rows)
     ]
@@ -238,6 +256,7 @@ def _not_well(shared: Mapping[str, str], since: datetime) -> Select[Any]:
             func.coalesce(incident.c.verdict, state.c.verdict).label("verdict"),
             incident.c.severity,
             incident.c.outage_id,
+            incident.c.snoozed_until,
         )
         .join(state, state.c.endpoint_id == endpoint.c.id)
         .outerjoin(
@@ -283,6 +302,7 @@ def _row(row: RowMapping, policy: AlertPolicy) -> _Row:
         name=row["name"],
         labels=row["labels"],
         depends_on=tuple(row["options"].get("depends_on") or ()),
+        snoozed_until=row["snoozed_until"],
         affected=Affected(
             name=row["name"],
             cause_id=row["cause"],

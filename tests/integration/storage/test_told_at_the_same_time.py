@@ -1,0 +1,67 @@
+"""Who is told where several things come together: outages, mutes, people, parents and reports that come late."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from prober.incidents.notice import Route
+from prober.storage import endpoints, incidents
+from tests.integration.storage.builders import Store, endpoint
+from tests.integration.storage.test_telling import CHAT, DOWN, UP, Desk, mute
+
+FLEET = tuple(f"shop-{number}" for number in range(6))
+
+
+@pytest.fixture
+async def desk(store: Store) -> Desk:
+    return Desk(store)
+
+
+@pytest.mark.parametrize("how", ["maintenance", "snooze"])
+async def test_nobody_is_reminded_of_an_outage_whose_endpoints_are_all_muted(desk: Desk, how: str) -> None:
+    desk.policy = replace(desk.policy, routes=(replace(CHAT, remind_every_s=600.0),))
+    await desk.watch(*FLEET)
+    await desk.see(DOWN, *FLEET)
+    assert await desk.told() == [("chat", "outage-opened", "all endpoints")]
+    if how == "snooze":
+        await incidents.snooze(desk.db, FLEET, timedelta(days=10_000))
+    else:
+        await mute(desk, minutes=60)
+    await desk.passes(50)
+    assert await desk.told() == []
+    await desk.see(UP, *FLEET)
+    await desk.passes(1)
+    assert await desk.told() == [("chat", "outage-closed", "all endpoints")]
+
+
+async def test_an_outage_that_outlasts_the_maintenance_is_heard_of_again(desk: Desk) -> None:
+    desk.policy = replace(desk.policy, routes=(replace(CHAT, remind_every_s=600.0),))
+    await desk.watch(*FLEET)
+    await desk.see(DOWN, *FLEET)
+    await mute(desk, minutes=60)
+    await desk.told()
+    await desk.passes(61)
+    assert await desk.told() == [("chat", "reminder", "all endpoints")]
+
+
+async def test_who_joins_an_outage_that_somebody_has_in_hand_escalates_nothing(desk: Desk) -> None:
+    desk.policy = replace(desk.policy, routes=(CHAT, Route(channel="boss", after_s=900.0)))
+    late = [f"late-{each}" for each in range(6)]
+    await desk.watch(*FLEET, *late)
+    await desk.see(DOWN, *FLEET)
+    await incidents.acknowledge(desk.db, FLEET, by="ada")
+    await desk.passes(30)
+    assert await desk.told() == [("chat", "outage-opened", "all endpoints")]
+    await desk.see(DOWN, *late)
+    assert await desk.told() == [("chat", "outage-changed", "all endpoints")]
+
+
+async def test_a_channel_whose_own_endpoints_are_muted_hears_of_no_outage(desk: Desk) -> None:
+    desk.policy = replace(desk.policy, routes=(CHAT, Route(channel="pay", labels={"team": "pay"})))
+    mine = endpoint("mine", labels={"team": "pay"})
+    await endpoints.sync(desk.db, [*(endpoint(name) for name in FLEET), mine])
+    await mute(desk, "mine")
+    await desk.see(DOWN, "mine", *FLEET)
+    await desk.passes(1)
+    assert await desk.told() == [("chat", "outage-opened", "all endpoints")]
