@@ -34,6 +34,11 @@ class _Burst:
         """How long each new instance kept its client waiting."""
         return _first_bytes(self.cold)
 
+    @property
+    def warm_ms(self) -> list[float]:
+        """The same of those that met a warm one."""
+        return _first_bytes(each for each in self.answered if each not in self.cold)
+
 
 @check("cold_starts", profiles=frozenset({Profile.FULL}))
 async def cold_starts(ctx: CheckContext) -> CheckResult:
@@ -72,7 +77,7 @@ async def burst_of(ctx: CheckContext, count: int) -> CheckResult:
             "answered": len(burst.answered),
             "throttled": burst.throttled,
             "cold_ms": burst.cold_ms,
-            "warm_ms": _first_bytes(each for each in burst.answered if each not in burst.cold),
+            "warm_ms": burst.warm_ms,
         },
     )
 
@@ -131,6 +136,8 @@ def _summary(burst: _Burst) -> str:
     if burst.cold_ms:
         slowest = milliseconds(max(burst.cold_ms))
         parts.append(f"{len(burst.cold_ms)} likely woke a new instance, the slowest after {slowest}")
+        if burst.warm_ms:
+            parts.append(f"the others met a warm one, the slowest after {milliseconds(max(burst.warm_ms))}")
     elif burst.answered:
         parts.append("none waited for a new instance")
     if burst.throttled:

@@ -69,7 +69,7 @@ def written(endpoints: Iterable[Saved], at: datetime) -> str:
         {
             "kind": KIND,
             "schema_version": SCHEMA_VERSION,
-            "saved_at": at.isoformat(),
+            "saved_at": at.isoformat(timespec="seconds"),
             "endpoints": [_entry(each) for each in endpoints],
         },
         indent=2,

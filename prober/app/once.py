@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
@@ -61,7 +60,8 @@ class Prober:
         self._settings = settings
         self._credentials = Credentials(vault, net=self._net, clock=self.clock, executor=executor)
         self._vitals = Vitals()
-        self.lag = LoopLag(self.clock, self._vitals)
+        self._lag = LoopLag(self.clock, self._vitals)
+        self._measuring: asyncio.Task[None] | None = None
         self._vantage: Vantage | None = None
 
     async def probe(
@@ -89,19 +89,35 @@ class Prober:
         if report.verdict in (Verdict.UP, Verdict.UNKNOWN):
             return report
         evidence = Evidence(endpoint=endpoint, opening=report.opening, results=report.results)
-        return (await self._observer().judge(report, evidence)).report
+        return (await (await self.observer()).judge(report, evidence)).report
 
-    def _observer(self) -> "Vantage":
-        """Who judges whether it was our own network or machine that failed."""
+    async def observer(self) -> "Vantage":
+        """Who judges whether it was our own network or machine that failed. The first call imports much, which must not
+        look like a delay of ours while the probe ran."""
         if self._vantage is None:
+            was_measuring = self._measuring is not None
+            await self.stop_measuring()
             from prober.probing.observer import Vantage
             from prober.settings import ObserverSettings
 
             observer = ObserverSettings() if self._settings is None else self._settings.observer
             self._vantage = Vantage(
-                settings=lambda: observer, reach=self._reach, lag=self.lag, clock=self.clock, vitals=self._vitals
+                settings=lambda: observer, reach=self._reach, lag=self._lag, clock=self.clock, vitals=self._vitals
             )
+            if was_measuring:
+                self.measure()
         return self._vantage
+
+    def measure(self) -> None:
+        """Begin to note how late our own event loop is."""
+        self._measuring = asyncio.create_task(self._lag.keep_measuring())
+
+    async def stop_measuring(self) -> None:
+        """End that."""
+        if self._measuring is not None:
+            self._measuring.cancel()
+            await asyncio.gather(self._measuring, return_exceptions=True)
+            self._measuring = None
 
     async def _reach(self, host: str, port: int) -> None:
         (await self._net.open_socket(host, port, confidential=False)).close()
@@ -128,14 +144,14 @@ async def examine(
     """
     prober = Prober(settings)
     started_at, began = prober.clock.now(), prober.clock.monotonic()
+    if settings is not None or len(endpoints) > 1:
+        await prober.observer()  # now, because later it would hold up the others
     examination = _Examination(prober, demands, began, tell, sleep)
-    lag = asyncio.create_task(prober.lag.keep_measuring())
+    prober.measure()
     try:
         examined = await asyncio.gather(*(examination.of(each) for each in endpoints))
     finally:
-        lag.cancel()
-        with suppress(asyncio.CancelledError):
-            await lag
+        await prober.stop_measuring()
     duration_ms = (prober.clock.monotonic() - began) * 1000
     return Run(
         examined=tuple(examined), demands=demands, started_at=started_at, duration_ms=duration_ms, version=VERSION

@@ -70,6 +70,8 @@ class Demands:
     """Version of the server, or its beginning."""
     baseline: BaselineFile | None = None
     fail_on: FailOn = FailOn.DEGRADED
+    strict: bool = False
+    """Warnings have an exit code of their own."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -21,8 +21,7 @@ LONGEST_TIMEOUT_S: Final = 900.0
 
 
 def add_endpoint_arguments(parser: argparse.ArgumentParser) -> None:
-    """The address of an endpoint and how to get in."""
-    parser.add_argument("url", metavar="URL", help="address of the MCP endpoint, with its path")
+    """How to get into an endpoint that is named by its address."""
     add_credential_arguments(parser)
     parser.add_argument(
         "--transport",
@@ -64,7 +63,7 @@ def add_question_arguments(parser: argparse.ArgumentParser) -> None:
         "of text, matches, json, at and schema",
     )
     parser.add_argument(
-        "--expect-tool", metavar="TOOL", action="append", default=[], help="warn unless it is listed (repeatable)"
+        "--expect-tool", metavar="TOOL", action="append", default=[], help="fail unless it is listed (repeatable)"
     )
     parser.add_argument(
         "--streaming",
@@ -88,13 +87,14 @@ def add_question_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def endpoint_from(options: argparse.Namespace) -> Endpoint:
-    """The endpoint that the options describe. Raises CommandError, also for a secret that is not to be had."""
-    url = checked("URL", values.url, options.url)
+def endpoint_from(options: argparse.Namespace, address: str) -> Endpoint:
+    """The endpoint at an address as the options describe it. Raises CommandError, also for a secret that is not to be
+    had."""
+    url = checked("URL", values.url, address)
     return Endpoint(
         name=urlsplit(url).netloc,
         url=url,
-        timeout_s=_timeout_s(options),
+        timeout_s=timeout_s(options),
         transport=None if options.transport == "auto" else Transport(options.transport),
         era=None if options.era == "auto" else Era(options.era),
         expected_tools=tuple(getattr(options, "expect_tool", ())),
@@ -211,7 +211,8 @@ def _finite(digits: str) -> float:
     return value if math.isfinite(value) else _refused_number(digits)
 
 
-def _timeout_s(options: argparse.Namespace) -> float:
+def timeout_s(options: argparse.Namespace) -> float:
+    """The deadline of one probe in seconds. Raises CommandError."""
     if options.timeout is None:
         is_full = getattr(options, "profile", None) == Profile.FULL
         return DEFAULT_FULL_TIMEOUT_S if is_full else DEFAULT_TIMEOUT_S

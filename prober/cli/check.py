@@ -1,18 +1,25 @@
-"""`mcp-prober check URL`: one probe, at the prompt or as the last step of a deployment."""
+"""`mcp-prober check`: probes at the prompt, or as the last step of a deployment."""
 
 import argparse
 import asyncio
 import os
-import shutil
+import signal
 import sys
-from dataclasses import replace
-from typing import Final
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, Final, TypeVar
 
 from checks.costs import COSTS, TO_FIND
-from checks.model import Endpoint, ProbeReport, Profile
-from prober.cli import report_json, report_text
-from prober.cli.arguments import DEFAULT_FULL_TIMEOUT_S, add_endpoint_arguments, add_question_arguments, endpoint_from
-from prober.cli.errors import EXIT_OF_VERDICT, CommandError
+from checks.model import Endpoint, OnRequest, ProbeReport, Profile
+from prober import values
+from prober.app.smoke import PASSING, Demands, FailOn, Run, inventory_of_report
+from prober.cli.arguments import DEFAULT_FULL_TIMEOUT_S, add_endpoint_arguments, add_question_arguments
+from prober.cli.credentials import checked
+from prober.cli.errors import CommandError, ExitCode
+from prober.cli.files import refuse_unwritable, write
+from prober.cli.outcome import exit_of
+from prober.cli.reports import add_report_arguments, deliver, outputs_from
+from prober.cli.selection import add_selection_arguments, selection_from
 
 EPILOG: Final = """\
 profiles, and about how many requests each takes (up to {to_find} of them to find
@@ -24,12 +31,23 @@ out how the server wants to be spoken to; more for further pages of tools):
             which clients can connect. Much of that is refused on purpose: it
             counts as 4xx in the server's metrics. Default --timeout: {timeout_s:g}
 
-exit codes: 0 up, 1 degraded or down, 2 usage or configuration, 3 we could not
-observe
+exit codes: 0 passed, 1 failed, 2 usage or configuration, 3 we could not observe
+all that was asked for, 4 credentials are refused or missing, 5 passed with
+warnings under --strict. Of several endpoints the worst decides: 1, then 4, 3
+and 5.
 """
+
+LONGEST_WAIT_S: Final = 3600.0
+MOST_PASSES: Final = 100
+MOST_AT_ONCE: Final = 100
+ENDS_WITHIN_S: Final = 0.7
+"""How long what runs may take to end after Ctrl-C."""
+
+_Found = TypeVar("_Found")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    add_selection_arguments(parser)
     add_endpoint_arguments(parser)
     add_question_arguments(parser)
     parser.add_argument(
@@ -38,44 +56,150 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         default=Profile.STANDARD.value,
         help="how much is asked (default: %(default)s)",
     )
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="form of the report on stdout")
+    _add_demand_arguments(parser)
+    add_report_arguments(parser)
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     costs = {profile.value: _requests(profile) for profile in Profile}
     parser.epilog = EPILOG.format(timeout_s=DEFAULT_FULL_TIMEOUT_S, to_find=TO_FIND, **costs)
 
 
+def _add_demand_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--wait", metavar="TIME", help="ask again until it passes, for so long at most, such as 120s; all ends by then"
+    )
+    parser.add_argument(
+        "--passes", metavar="N", default="1", help="so many probes in a row must pass (default: %(default)s)"
+    )
+    parser.add_argument(
+        "--cold", metavar="N", default="0", help="send N requests at once, for which Lambda starts new instances"
+    )
+    parser.add_argument("--expect-version", metavar="VERSION", help="fail unless the server's version begins so")
+    parser.add_argument("--baseline", metavar="FILE", type=Path, help="fail where the tools are not those of the file")
+    parser.add_argument(
+        "--save-baseline", metavar="FILE", type=Path, help="write the tools of what passes to a file for --baseline"
+    )
+    parser.add_argument(
+        "--fail-on",
+        choices=[each.value for each in FailOn],
+        default=FailOn.DEGRADED.value,
+        help="from where on it has failed (default: %(default)s)",
+    )
+    parser.add_argument("--strict", action="store_true", help="end with 5 where it passed with warnings")
+
+
 def run(options: argparse.Namespace) -> int:
-    endpoint = endpoint_from(options)
-    profile = Profile(options.profile)
-    if profile is Profile.FULL:
-        endpoint = replace(endpoint, interval_s=endpoint.timeout_s)  # no slot follows: what was said is the limit
-    if profile is Profile.QUICK and (endpoint.sentinels or endpoint.streaming is not None):
+    if options.profile == Profile.QUICK and (options.sentinel or options.streaming is not None):
         raise CommandError("--profile quick calls no tools", "leave out --sentinel and --streaming, or take standard")
-    report = probe(endpoint, profile)
-    if options.format == "json":
-        print(report_json.render(report, endpoint))
-    else:
-        print(report_text.render(report, endpoint, width=terminal_width(), colour=wants_colour()))
-    return EXIT_OF_VERDICT[report.verdict]
+    if options.save_baseline is not None:
+        refuse_unwritable("--save-baseline", options.save_baseline)
+    demands, outputs = _demands(options), outputs_from(options, os.environ)
+    selection = selection_from(options)
+    from prober.app.once import examine  # here, because the import of the engine is most of the start-up time
+
+    found = interruptible(examine(selection.endpoints, demands, settings=selection.settings))
+    deliver(found, outputs)
+    if options.save_baseline is not None:
+        _save_baseline(options.save_baseline, found)
+    return exit_of(found)
 
 
 def probe(endpoint: Endpoint, profile: Profile) -> ProbeReport:
-    """One probe; imported here, because the import of the engine is most of the start-up time."""
+    """One probe of one endpoint."""
     from prober.app.once import probe_once
 
     return asyncio.run(probe_once(endpoint, profile=profile))
 
 
+def interruptible(work: Coroutine[Any, Any, _Found]) -> _Found:
+    """What the work comes to. Ctrl-C ends it, and the process soon after, whatever still hangs.
+
+    Raises KeyboardInterrupt.
+    """
+
+    async def main() -> _Found:
+        loop = asyncio.get_running_loop()
+        task = asyncio.ensure_future(work)
+
+        def end() -> None:
+            task.cancel()
+            loop.call_later(ENDS_WITHIN_S, os._exit, int(ExitCode.INTERRUPTED))
+
+        loop.add_signal_handler(signal.SIGINT, end)
+        return await task
+
+    try:
+        return asyncio.run(main())
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+
+
+def _demands(options: argparse.Namespace) -> Demands:
+    cold = _count("--cold", options.cold, 0, MOST_AT_ONCE)
+    if cold and OnRequest.COLD_STARTS in options.ask:
+        raise CommandError("--cold and --ask cold-starts ask for the same", "keep --cold, which says how many")
+    if options.baseline is not None and options.save_baseline is not None:
+        raise CommandError("--baseline compares and --save-baseline writes anew", "do one after the other")
+    wait_s = None if options.wait is None else float(checked("--wait", values.duration_s, options.wait))
+    if wait_s is not None and not 1 <= wait_s <= LONGEST_WAIT_S:
+        raise CommandError("--wait is out of range", "1 second to 1 hour")
+    return Demands(
+        profile=Profile(options.profile),
+        passes=_count("--passes", options.passes, 1, MOST_PASSES),
+        wait_s=wait_s,
+        cold=cold,
+        tools=tuple(dict.fromkeys(options.expect_tool)),
+        version=options.expect_version,
+        baseline=None if options.baseline is None else _baseline(options.baseline),
+        fail_on=FailOn(options.fail_on),
+        strict=options.strict,
+    )
+
+
+def _count(option: str, written: str, least: int, most: int) -> int:
+    if not (written.isascii() and written.isdigit() and least <= int(written[:9]) <= most):
+        raise CommandError(f"{option} is no number from {least} to {most}", f"such as {option} 3")
+    return int(written)
+
+
+def _baseline(path: Path) -> Any:
+    from prober.app.baseline_file import LARGEST, BaselineUnusable, read
+
+    try:
+        if path.stat().st_size > LARGEST:
+            raise CommandError(f"{path} is too large for a baseline", "save it anew with --save-baseline")
+        return read(path.read_bytes())
+    except OSError as error:
+        hint = "write it first with --save-baseline"
+        raise CommandError(f"{path} cannot be read: {error.strerror}", hint) from None
+    except BaselineUnusable as unusable:
+        raise CommandError(f"{path} {unusable}") from None
+
+
+def _save_baseline(path: Path, found: Run) -> None:
+    """What did not pass is nothing to measure by: then the file stays as it is."""
+    from prober.app.baseline_file import Saved, written
+
+    saved = []
+    for each in found.examined:
+        inventory = None if each.report is None else inventory_of_report(each.endpoint, each.report)
+        if each.conclusion not in PASSING or each.report is None or inventory is None:
+            print(f"{path} is not written: the list of {each.endpoint.name} is no measure yet", file=sys.stderr)
+            if exit_of(found) is ExitCode.UP:
+                raise CommandError("the tools were not read to their end", code=ExitCode.UNOBSERVED)
+            return
+        opening = each.report.opening
+        saved.append(
+            Saved(
+                name=each.endpoint.name,
+                url=each.endpoint.url,
+                server=opening.server_name,
+                server_version=opening.server_version,
+                inventory=inventory,
+            )
+        )
+    write(path, f"{written(saved, found.started_at)}\n".encode())
+
+
 def _requests(profile: Profile) -> str:
     counts = [each[profile].requests for each in COSTS.values()]
     return f"{min(counts)} to {max(counts) + TO_FIND}"
-
-
-def terminal_width() -> int:
-    """Columns to write in: those of the terminal within reason, 80 where there is none."""
-    return min(max(shutil.get_terminal_size((80, 24)).columns, 60), 100)
-
-
-def wants_colour() -> bool:
-    """Colours only for people at a terminal who have not said no (https://no-color.org)."""
-    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -20,6 +20,10 @@ class ExitCode(IntEnum):
     """The command line or the configuration cannot be used."""
     UNOBSERVED = 3
     """We could not observe: nothing is said about the endpoint."""
+    AUTHENTICATION = 4
+    """The endpoint refuses our credentials, or asks for some: of the rest nothing is known."""
+    WARNINGS = 5
+    """Passed with warnings, under --strict."""
     INTERRUPTED = 130
 
 

@@ -8,15 +8,17 @@ from pathlib import Path
 from checks.model import Profile
 from prober.cli import report_text
 from prober.cli.arguments import add_endpoint_arguments, endpoint_from
-from prober.cli.check import probe, terminal_width
+from prober.cli.check import probe
 from prober.cli.errors import EXIT_OF_VERDICT, CommandError, ExitCode
 from prober.cli.starter_file import starter_file
+from prober.cli.terminal import terminal_width
 from prober.settings import ConfigError, parse
 
 STDOUT = "-"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="URL", help="address of the MCP endpoint, with its path")
     add_endpoint_arguments(parser)
     parser.add_argument(
         "--output", metavar="FILE", default="prober.yaml", help="file to write, - for stdout (default: %(default)s)"
@@ -25,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    endpoint = endpoint_from(options)
+    endpoint = endpoint_from(options, options.url)
     path = Path(options.output)
     if options.output != STDOUT and not options.force:
         _refuse_what_is_there(path)

@@ -1,4 +1,4 @@
-"""A report for machines. The form is versioned: keys may be added, none changes its meaning within a version."""
+"""A run for machines. The form is versioned: keys may be added, none changes its meaning within a version."""
 
 import json
 from collections.abc import Mapping
@@ -8,20 +8,86 @@ from checks.axes import axes_of
 from checks.encode import as_json
 from checks.model import CheckResult, Diagnosis, Endpoint, Exchange, ProbeReport
 from checks.text import shown_url
+from prober.app.smoke import Examined, Run
+from prober.cli.outcome import exit_of
 
 SCHEMA_VERSION: Final = 1
 
 
-def render(report: ProbeReport, endpoint: Endpoint) -> str:
-    """The report as one JSON document in ASCII: what a server says arrives escaped."""
-    return json.dumps(document(report, endpoint), indent=2, allow_nan=False)
+def render(run: Run) -> str:
+    """The run as one JSON document."""
+    return plain(run_document(run), indent=2)
+
+
+def render_lines(run: Run) -> str:
+    """The run as one line for each endpoint, and a last one without `report` for the run."""
+    lines = [plain({"schema_version": SCHEMA_VERSION, "kind": "endpoint", **_examined(each)}) for each in run.examined]
+    return "\n".join([*lines, plain({"schema_version": SCHEMA_VERSION, "kind": "run", **_head(run)})])
+
+
+def plain(value: Any, *, indent: int | None = None) -> str:
+    """JSON in ASCII, in which what a server says is no command to the build that shows it: some act on `##[…]` anywhere
+    in a line."""
+    return json.dumps(value, indent=indent, allow_nan=False).replace("##", "#\\u0023")
+
+
+def run_document(run: Run) -> dict[str, Any]:
+    """The run as JSON values."""
+    return {
+        "schema_version": SCHEMA_VERSION,
+        **_head(run),
+        "endpoints": [_examined(each) for each in run.examined],
+    }
+
+
+def _head(run: Run) -> dict[str, Any]:
+    demands = run.demands
+    return {
+        "conclusion": run.conclusion.value,
+        "exit_code": int(exit_of(run)),
+        "prober": run.version,
+        "started_at": run.started_at.isoformat(),
+        "ms": _ms(run.duration_ms),
+        "demands": {
+            "profile": demands.profile.value,
+            "passes": demands.passes,
+            "wait_s": demands.wait_s,
+            "cold": demands.cold,
+            "tools": as_json(demands.tools),
+            "version": as_json(demands.version),
+            "baseline": None if demands.baseline is None else demands.baseline.saved_at,
+            "fail_on": demands.fail_on.value,
+            "strict": demands.strict,
+        },
+    }
+
+
+def _examined(examined: Examined) -> dict[str, Any]:
+    report = examined.report
+    return {
+        "name": as_json(examined.endpoint.name),
+        "url": shown_url(examined.endpoint.url),
+        "conclusion": examined.conclusion.value,
+        "why": as_json(examined.judged.why),
+        "demands": [_check(each) for each in examined.judged.demands],
+        "attempts": [
+            {
+                "at_ms": _ms(each.at_ms),
+                "ms": _ms(each.ms),
+                "verdict": each.verdict.value,
+                "cause": each.cause,
+                "conclusion": each.conclusion.value,
+            }
+            for each in examined.attempts
+        ],
+        "report": None if report is None else document(report, examined.endpoint),
+    }
 
 
 def document(report: ProbeReport, endpoint: Endpoint) -> dict[str, Any]:
-    """The report as JSON values."""
+    """The report of one probe as JSON values."""
     opener = report.opening.opener
     return {
-        "schema_version": SCHEMA_VERSION,
         "verdict": report.verdict.value,
         "profile": report.profile.value,
         "endpoint": {"name": as_json(report.endpoint), "url": shown_url(endpoint.url)},

@@ -1,14 +1,16 @@
 """A report for people: a line per check, then the verdict, and for each diagnosis its evidence and fix."""
 
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 from checks.axes import Axes, SessionMode, axes_of, replies_in_words
 from checks.matrix import Matrix, matrix_of
 from checks.model import CheckResult, Diagnosis, Effect, Endpoint, Irregularity, Outcome, ProbeReport, Verdict
-from checks.proofs import listed, milliseconds
+from checks.proofs import counted, listed, milliseconds
 from checks.text import ELLIPSIS, clean, shown_url
+from prober.app.smoke import Conclusion, Examined, Run
+from prober.cli.outcome import tally
 
 _RED, _GREEN, _YELLOW, _CYAN, _DIM, _BOLD = "31", "32", "33", "36", "2", "1"
 _OUTCOME_COLOURS: Final = {
@@ -25,18 +27,57 @@ _VERDICT_COLOURS: Final = {
     Verdict.UNKNOWN: _CYAN,
 }
 _CONNECT_COLOURS: Final = {"yes": _GREEN, "no": _YELLOW}
+_CONCLUSION_COLOURS: Final = {
+    Conclusion.PASSED: _GREEN,
+    Conclusion.WARNINGS: _YELLOW,
+    Conclusion.UNOBSERVED: _CYAN,
+    Conclusion.AUTHENTICATION: _RED,
+    Conclusion.FAILED: _RED,
+}
+_SELF_EVIDENT: Final[Mapping[Verdict | None, Conclusion]] = {
+    Verdict.UP: Conclusion.PASSED,
+    Verdict.DEGRADED: Conclusion.FAILED,
+    Verdict.DOWN: Conclusion.FAILED,
+    Verdict.UNKNOWN: Conclusion.UNOBSERVED,
+}
 _WEIGHTS: Final = {Effect.DOWN: 0, Effect.UNKNOWN: 1, Effect.DEGRADED: 2, Effect.INFORMATION: 3}
 _LONGEST_TEXT: Final = 4000
 _LONGEST_COMMAND: Final = 20_000
 
 
-def render(report: ProbeReport, endpoint: Endpoint, *, width: int = 80, colour: bool = False) -> str:
-    """The report in lines of at most `width` columns; commands and code stay whole, so that they can be copied."""
+def render_run(run: Run, *, width: int = 80, colour: bool = False) -> str:
+    """All endpoints one after the other, and what comes of them where the verdict alone does not say it."""
+    page = _Page(width, colour)
+    parts = []
+    for examined in run.examined:
+        lines = [page.painted(shown_url(examined.endpoint.url, 300), _BOLD)]
+        if examined.report is not None:
+            demands = examined.judged.demands
+            lines = [render(examined.report, examined.endpoint, width=width, colour=colour, demands=demands)]
+        parts.append("\n".join([*lines, *page.conclusion(examined)]))
+    if len(run.examined) > 1:
+        word = page.painted(run.conclusion.value.upper(), _BOLD, _CONCLUSION_COLOURS[run.conclusion])
+        parts.append(f"{word}: {counted(len(run.examined), 'endpoint')}, {tally(run)}")
+    return "\n\n".join(parts)
+
+
+def render(
+    report: ProbeReport,
+    endpoint: Endpoint,
+    *,
+    width: int = 80,
+    colour: bool = False,
+    demands: Sequence[CheckResult] = (),
+) -> str:
+    """The report in lines of at most `width` columns; commands and code stay whole, so that they can be copied.
+    `demands` are answers beside those of the checks."""
     page = _Page(width, colour)
     diagnoses = sorted(report.diagnoses, key=lambda each: (_WEIGHTS[each.effect], -each.confidence))
     lines = [page.painted(shown_url(endpoint.url, 300), _BOLD), ""]
     for result in report.results:
         lines += page.check(result, is_explained=bool(diagnoses))
+    for result in demands:
+        lines += page.check(result, is_explained=False)
     lines += ["", *page.verdict(report)]
     eras = report.result("eras")
     matrix = None if eras is None else matrix_of(eras.facts)
@@ -90,6 +131,18 @@ class _Page:
         yield f"{word} after {milliseconds(report.duration_ms)}: {said}"
         if report.verdict is not Verdict.UNKNOWN and opener is not None:
             yield from self._wrapped(clean(_in_words(axes_of(report)), _LONGEST_TEXT), "  ")
+
+    def conclusion(self, examined: Examined) -> Iterator[str]:
+        """Why the run does not think of the endpoint what its verdict says."""
+        verdict = None if examined.report is None else examined.report.verdict
+        failed_demand = any(each.outcome is Outcome.FAIL for each in examined.judged.demands)
+        if _SELF_EVIDENT.get(verdict) is examined.conclusion and not failed_demand:
+            return
+        yield ""
+        word = examined.conclusion.value.upper()
+        yield f"{self.painted(word, _BOLD, _CONCLUSION_COLOURS[examined.conclusion])}:"
+        for each in examined.judged.why:
+            yield from self._wrapped(clean(each, _LONGEST_TEXT), "    ", "  - ")
 
     def matrix(self, matrix: Matrix) -> Iterator[str]:
         """Which clients can connect, then what came of each revision that was offered."""

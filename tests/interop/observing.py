@@ -52,7 +52,8 @@ async def check(url: str, *options: str) -> Checked:
     async with asyncio.timeout(CHECK_TIMEOUT_S):
         output, complaint = await process.communicate()
     assert process.returncode in (0, 1), f"exit code {process.returncode}\n{complaint.decode()}"
-    return Checked(process.returncode, json.loads(output))
+    (endpoint,) = json.loads(output)["endpoints"]
+    return Checked(process.returncode, endpoint["report"])
 
 
 async def observe(names: Iterable[str]) -> dict[str, Observed | BaseException]:

@@ -414,7 +414,7 @@ async def test_reports_curl_lines_and_tracebacks_of_full_probes_hold_no_secret(
     told = ("refuses", "stream", "tools", "refused")
     chosen = [each for each in models(stage) if each.name.rpartition(".")[2] in told]
     for endpoint, report in await asyncio.gather(*(probed(each) for each in chosen)):
-        found += leaks(f"JSON of {endpoint.name}", report_json.render(report, endpoint))
+        found += leaks(f"JSON of {endpoint.name}", json.dumps(report_json.document(report, endpoint)))
         found += leaks(f"text of {endpoint.name}", report_text.render(report, endpoint, width=100))
         found += leaks(f"row of {endpoint.name}", json.dumps(as_json(report)))
         found += leaks(f"curl of {endpoint.name}", "\n".join(curl(each) for each in report.exchanges))

@@ -7,11 +7,19 @@ import subprocess
 import sys
 import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from prober.settings import parse
 from tests.integration.cli.conftest import ROOT, Command
+
+
+def only(text: str) -> dict[str, Any]:
+    """The report on the one endpoint of a run."""
+    (endpoint,) = json.loads(text)["endpoints"]
+    report: dict[str, Any] = endpoint["report"]
+    return report
 
 
 @pytest.mark.parametrize(
@@ -28,8 +36,8 @@ def test_a_healthy_server_is_up_in_its_own_era(
     command: Command, lab: dict[str, str], scenario: str, era: str, version: str, transport: str
 ) -> None:
     ended = command("check", lab[scenario], "--sentinel", "add", "--args", '{"a": 2, "b": 3}', "--format", "json")
-    report = json.loads(ended.stdout)
-    assert (ended.returncode, report["schema_version"], report["verdict"]) == (0, 1, "up")
+    report = only(ended.stdout)
+    assert (ended.returncode, json.loads(ended.stdout)["schema_version"], report["verdict"]) == (0, 1, "up")
     assert (report["era"], report["protocol_version"], report["transport"]) == (era, version, transport)
     assert [each["effect"] for each in report["diagnoses"] if each["effect"] != "information"] == []
     outcomes = {each["id"]: each["outcome"] for each in report["checks"]}
@@ -45,7 +53,7 @@ def test_a_broken_server_is_named_with_evidence_fix_and_curl(
     command: Command, lab: dict[str, str], scenario: str, verdict: str
 ) -> None:
     ended = command("check", lab[scenario], "--format", "json")
-    report = json.loads(ended.stdout)
+    report = only(ended.stdout)
     assert (ended.returncode, report["verdict"]) == (1, verdict)
     cause = report["diagnoses"][0]
     assert cause["id"] == scenario
@@ -58,7 +66,7 @@ def test_a_broken_server_is_named_with_evidence_fix_and_curl(
 def test_the_line_for_a_lost_session_shows_the_fault_in_a_new_one_and_nothing_at_a_healthy_server(
     command: Command, lab: dict[str, str], scenario: str, refused: int
 ) -> None:
-    report = json.loads(command("check", lab[scenario], "--profile", "full", "--format", "json").stdout)
+    report = only(command("check", lab[scenario], "--profile", "full", "--format", "json").stdout)
     line = next(each["reproduce"] for each in report["diagnoses"] if each["id"] == "session-lost")
 
     def lost(url: str) -> int:
@@ -87,7 +95,7 @@ def test_a_full_probe_says_which_clients_can_connect_in_both_forms(command: Comm
     text = command("check", lab["dual"], "--profile", "full")
     assert text.returncode == 0
     assert "which clients can connect\n  yes     stateless-era clients (2026-07-28): served\n" in text.stdout
-    report = json.loads(command("check", lab["dual"], "--profile", "full", "--format", "json").stdout)
+    report = only(command("check", lab["dual"], "--profile", "full", "--format", "json").stdout)
     assert report["profile"] == "full"
     assert report["axes"]["session"] == "none"
     assert report["axes"]["replies"]["tools/list"]
@@ -99,7 +107,7 @@ def test_what_is_given_is_the_limit_of_a_full_probe_too(command: Command) -> Non
     with socket.create_server(("127.0.0.1", 0)) as silent:
         address = f"http://127.0.0.1:{silent.getsockname()[1]}/"
         ended = command("check", address, "--profile", "full", "--timeout", "1", "--format", "json")
-    assert json.loads(ended.stdout)["timings"]["total_ms"] < 2500
+    assert only(ended.stdout)["timings"]["total_ms"] < 2500
 
 
 def test_a_secret_is_sent_and_never_shown(command: Command, lab: dict[str, str]) -> None:
@@ -107,7 +115,7 @@ def test_a_secret_is_sent_and_never_shown(command: Command, lab: dict[str, str])
         ended = command(
             "check", lab["auth-rejected"], "--bearer", "env:TOKEN", "--format", form, TOKEN="hunter2-hunter2"
         )
-        assert ended.returncode == 1
+        assert ended.returncode == 4
         assert "hunter2" not in ended.stdout + ended.stderr
         assert "TOKEN" in ended.stdout
 
@@ -116,8 +124,8 @@ def test_a_closed_port_is_down_and_a_metadata_address_is_never_asked(command: Co
     with socket.socket() as held:
         held.bind(("127.0.0.1", 0))
         ended = command("check", f"http://127.0.0.1:{held.getsockname()[1]}/mcp", "--format", "json")
-    assert (ended.returncode, json.loads(ended.stdout)["verdict"]) == (1, "down")
-    refused = json.loads(command("check", "http://169.254.169.254/mcp", "--format", "json").stdout)
+    assert (ended.returncode, only(ended.stdout)["verdict"]) == (1, "down")
+    refused = only(command("check", "http://169.254.169.254/mcp", "--format", "json").stdout)
     assert refused["exchanges"][0]["error"]["failure"] == "blocked"
 
 
@@ -131,7 +139,7 @@ def test_the_deadline_holds_for_a_server_that_says_nothing(command: Command) -> 
         accepted: list[socket.socket] = []
         threading.Thread(target=lambda: accepted.append(silent.accept()[0]), daemon=True).start()
         ended = command("check", f"http://127.0.0.1:{silent.getsockname()[1]}/", "--timeout", "1", "--format", "json")
-    report = json.loads(ended.stdout)
+    report = only(ended.stdout)
     assert (ended.returncode, report["verdict"]) == (1, "down")
     assert report["timings"]["total_ms"] < 3000
 

@@ -50,8 +50,8 @@ def main() -> int:
     command = [sys.executable, "-c", program, "check", url, "--format", "json", *options]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     sys.stderr.write(done.stderr)
-    report = json.loads(done.stdout)
-    for each in report["checks"]:
+    (endpoint,) = json.loads(done.stdout)["endpoints"]
+    for each in endpoint["report"]["checks"]:
         print(each["id"], each["outcome"], each["summary"], file=sys.stderr)
     return 0
 

@@ -27,6 +27,7 @@ from checks.model import (
     Verdict,
 )
 from checks.spec import Era, Transport
+from prober.app.smoke import Attempt, Demands, Examined, Run, judge
 
 AT = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
 
@@ -141,6 +142,32 @@ def broken() -> ProbeReport:
 def hostile(healthy: ProbeReport) -> ProbeReport:
     """A report in which every text that a server can influence wants to act."""
     return spoilt(healthy, "\x1b[2J\x1b]0;owned\x07\u202egnp.exe\r\nverdict: UP\x00\ud800")
+
+
+@pytest.fixture
+def run_of(endpoint: Endpoint) -> Callable[..., Run]:
+    """A run that came to these reports, judged by `demands`."""
+
+    def judged(*reports: ProbeReport, **asked: Any) -> Run:
+        demands = Demands(**asked)
+        return Run(
+            examined=tuple(_examined(endpoint, each, demands) for each in reports),
+            demands=demands,
+            started_at=AT,
+            duration_ms=130.0,
+            version="9.9",
+        )
+
+    return judged
+
+
+def _examined(endpoint: Endpoint, report: ProbeReport, demands: Demands) -> Examined:
+    judged = judge(endpoint, report, demands, with_burst=False)
+    cause = None if report.cause is None or report.verdict is Verdict.UP else report.cause.id
+    attempt = Attempt(
+        at_ms=0.0, ms=report.duration_ms, verdict=report.verdict, cause=cause, conclusion=judged.conclusion
+    )
+    return Examined(endpoint=endpoint, report=report, attempts=(attempt,), judged=judged)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from checks.costs import COSTS, TO_FIND
 from checks.model import ClientAuth, Endpoint, Expectation, OAuth, OnRequest, Profile, Sentinel, SigV4
 from checks.spec import Era, Transport
 from prober.cli import check
-from prober.cli.arguments import add_endpoint_arguments, endpoint_from
+from prober.cli.arguments import endpoint_from
 from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError
 
@@ -23,6 +23,11 @@ OAUTH = (
 )  # fmt: skip
 
 
+def described(chosen: argparse.Namespace) -> Endpoint:
+    (target,) = chosen.targets
+    return endpoint_from(chosen, target)
+
+
 def options(*words: str) -> argparse.Namespace:
     parser = Parser(prog="mcp-prober check")
     check.add_arguments(parser)
@@ -30,15 +35,15 @@ def options(*words: str) -> argparse.Namespace:
 
 
 def test_an_address_alone_is_enough() -> None:
-    assert endpoint_from(options()) == Endpoint(name="orders.example.com:8443", url=URL, timeout_s=15.0)
+    assert described(options()) == Endpoint(name="orders.example.com:8443", url=URL, timeout_s=15.0)
 
 
 @pytest.mark.parametrize(("words", "seconds"), [([], 15), (["--profile", "full"], 60)])
 def test_a_full_probe_has_more_time_by_default(words: list[str], seconds: float) -> None:
     parser = Parser(prog="mcp-prober check")
     check.add_arguments(parser)
-    assert endpoint_from(parser.parse_args([URL, *words])).timeout_s == seconds
-    assert endpoint_from(parser.parse_args([URL, *words, "--timeout", "7"])).timeout_s == 7
+    assert described(parser.parse_args([URL, *words])).timeout_s == seconds
+    assert described(parser.parse_args([URL, *words, "--timeout", "7"])).timeout_s == 7
 
 
 def test_the_help_of_check_says_what_each_profile_takes() -> None:
@@ -56,7 +61,7 @@ def test_every_option_arrives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
     monkeypatch.setenv("KEY", "k")
     token = tmp_path / "token"
     token.write_text("t")
-    found = endpoint_from(
+    found = described(
         options(
             "--header", "X-Api-Key=env:KEY", "--header", "X-Tenant=a=b", "--bearer", f"file:{token}",
             "--transport", "sse", "--era", "handshake", "--timeout", "1m", "--insecure", "--streaming",
@@ -84,7 +89,7 @@ def test_every_option_arrives(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -
 
 def test_every_credential_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SECRET", "s")
-    found = endpoint_from(
+    found = described(
         options(
             "--oauth-token-url", "https://login.example.com/token", "--oauth-client-id", "prober",
             "--oauth-client-secret", "env:SECRET", "--oauth-scope", "a b", "--oauth-resource", "https://a.example/",
@@ -115,10 +120,10 @@ def test_every_credential_arrives(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_function_url_tells_what_to_sign_for_and_the_url_stands_before_the_option() -> None:
     parser = Parser(prog="mcp-prober check")
-    add_endpoint_arguments(parser)
+    check.add_arguments(parser)
     url = "https://abc123.lambda-url.eu-central-1.on.aws/mcp"
-    assert endpoint_from(parser.parse_args([url, "--sigv4"])).sigv4 == SigV4()
-    assert endpoint_from(parser.parse_args(["--sigv4", "--insecure", url])).sigv4 == SigV4()
+    assert described(parser.parse_args([url, "--sigv4"])).sigv4 == SigV4()
+    assert described(parser.parse_args(["--sigv4", "--insecure", url])).sigv4 == SigV4()
     with pytest.raises(SystemExit):
         parser.parse_args(["--sigv4", url])
 
@@ -163,7 +168,7 @@ def test_a_function_url_tells_what_to_sign_for_and_the_url_stands_before_the_opt
 )
 def test_what_cannot_be_meant_is_refused_without_repeating_a_secret(words: list[str], message: str) -> None:
     with pytest.raises(CommandError) as refusal:
-        endpoint_from(options(*words))
+        described(options(*words))
     said = " ".join((refusal.value.message, refusal.value.hint))
     assert message in said
     assert "hunter2" not in said

@@ -21,7 +21,8 @@ def test_the_command_says_all_that_the_scenario_hints_at(scenario: Scenario, mon
         monkeypatch.setenv(*assignment.split("=", 1))
 
     options = parsed(words[program + 1 :])
-    endpoint = endpoint_from(options)
+    (address,) = options.targets
+    endpoint = endpoint_from(options, address)
 
     hints = scenario.options
     assert [each.tool for each in endpoint.sentinels] == [each["tool"] for each in hints.get("sentinels", [])]

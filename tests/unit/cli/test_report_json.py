@@ -1,14 +1,62 @@
 """The report for machines: its form is a promise."""
 
 import json
+from collections.abc import Callable
 
 from checks.model import Endpoint, ProbeReport
-from prober.cli.report_json import render
+from prober.app.smoke import Run
+from prober.cli.report_json import SCHEMA_VERSION, document, render, render_lines
+
+Runs = Callable[..., Run]
 
 
-def test_the_form_of_version_1(healthy: ProbeReport, endpoint: Endpoint) -> None:
-    assert json.loads(render(healthy, endpoint)) == {
-        "schema_version": 1,
+def test_the_form_of_a_run_of_version_1(healthy: ProbeReport, endpoint: Endpoint, run_of: Runs) -> None:
+    found = json.loads(render(run_of(healthy)))
+    (of_endpoint,) = found.pop("endpoints")
+    assert found == {
+        "schema_version": SCHEMA_VERSION,
+        "conclusion": "passed",
+        "exit_code": 0,
+        "prober": "9.9",
+        "started_at": "2026-11-20T12:00:00+00:00",
+        "ms": 130.0,
+        "demands": {
+            "profile": "standard",
+            "passes": 1,
+            "wait_s": None,
+            "cold": 0,
+            "tools": [],
+            "version": None,
+            "baseline": None,
+            "fail_on": "degraded",
+            "strict": False,
+        },
+    }
+    assert of_endpoint.pop("report") == document(healthy, endpoint)
+    assert of_endpoint == {
+        "name": "orders.example.com",
+        "url": "https://orders.example.com/mcp?[redacted]",
+        "conclusion": "passed",
+        "why": [],
+        "demands": [],
+        "attempts": [{"at_ms": 0.0, "ms": 122.4, "verdict": "up", "cause": None, "conclusion": "passed"}],
+    }
+
+
+def test_each_endpoint_is_a_line_and_the_run_is_the_last(
+    healthy: ProbeReport, broken: ProbeReport, run_of: Runs
+) -> None:
+    *endpoints, last = [json.loads(line) for line in render_lines(run_of(healthy, broken)).splitlines()]
+    assert [(each["kind"], each["conclusion"]) for each in endpoints] == [
+        ("endpoint", "passed"),
+        ("endpoint", "failed"),
+    ]
+    assert (last["kind"], last["conclusion"], last["exit_code"]) == ("run", "failed", 1)
+    assert "endpoints" not in last
+
+
+def test_the_form_of_a_report_of_version_1(healthy: ProbeReport, endpoint: Endpoint) -> None:
+    assert document(healthy, endpoint) == {
         "verdict": "up",
         "profile": "standard",
         "endpoint": {"name": "orders.example.com", "url": "https://orders.example.com/mcp?[redacted]"},
@@ -88,7 +136,7 @@ def test_the_form_of_version_1(healthy: ProbeReport, endpoint: Endpoint) -> None
 
 
 def test_a_failed_opening_has_no_era_and_says_why_in_its_diagnosis(broken: ProbeReport, endpoint: Endpoint) -> None:
-    found = json.loads(render(broken, endpoint))
+    found = document(broken, endpoint)
     assert (found["era"], found["protocol_version"], found["transport"]) == (None, None, None)
     assert found["axes"] == {
         "era": None, "protocol_version": None, "transport": None, "session": None, "replies": {},
@@ -105,8 +153,8 @@ def test_a_failed_opening_has_no_era_and_says_why_in_its_diagnosis(broken: Probe
     ]
 
 
-def test_what_a_server_says_arrives_as_plain_ascii(hostile: ProbeReport, endpoint: Endpoint) -> None:
-    text = render(hostile, endpoint)
+def test_what_a_server_says_arrives_as_plain_ascii(hostile: ProbeReport, run_of: Runs) -> None:
+    text = render(run_of(hostile))
     assert text.isascii()
     assert all(character == "\n" or character.isprintable() for character in text)
     assert "\\ud800" not in text.replace("\\\\ud800", "")

@@ -1,0 +1,42 @@
+"""Files that a command writes: whole or not at all, and refused before the work where they cannot be."""
+
+import os
+from pathlib import Path
+
+from prober.cli.errors import CommandError, ExitCode
+
+
+def refuse_unwritable(option: str, path: Path) -> None:
+    """Raise CommandError where it is plain already that `path` cannot be written."""
+    parent = path.parent
+    if not parent.is_dir():
+        raise CommandError(f"{option}: there is no directory {parent}", "make it first, or name another file")
+    if path.is_dir() or not os.access(path if path.exists() else parent, os.W_OK):
+        raise CommandError(f"{option}: {path} cannot be written", "name another file")
+
+
+def write(path: Path, content: bytes) -> None:
+    """Put `content` in the place of the file. Raises CommandError."""
+    draft = path.with_name(f".{path.name[:100]}.{os.getpid()}")
+    try:
+        if path.exists() and not path.is_file():  # such as /dev/stderr, which must not be replaced
+            path.write_bytes(content)
+            return
+        try:
+            draft.write_bytes(content)
+            draft.replace(path)
+        finally:
+            draft.unlink(missing_ok=True)
+    except OSError as error:
+        message = f"{path} cannot be written: {error.strerror}"
+        raise CommandError(message, "name another file", code=ExitCode.UNOBSERVED) from None
+
+
+def append(path: Path, content: str) -> None:
+    """Add to the end of the file. Raises CommandError."""
+    try:
+        with path.open("a", encoding="utf-8") as file:
+            file.write(content)
+    except OSError as error:
+        message = f"{path} cannot be written: {error.strerror}"
+        raise CommandError(message, code=ExitCode.UNOBSERVED) from None
