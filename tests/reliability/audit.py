@@ -1,12 +1,13 @@
 """Holds what the database says against what the servers saw: what is missing, what is there twice, and how late."""
 
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tests.reliability.cluster import Database
-from tests.reliability.fleet import Seen
+from tests.reliability.cluster import Database, Worker
+from tests.reliability.fleet import Fleet, Seen
 
 _ROWS = """
     select endpoint.name, report.id, extract(epoch from slot)::float8, missed, coalesced, verdict,
@@ -132,3 +133,27 @@ def _walk(rows: Sequence[Row], found: Audit) -> None:
         found.missing += max(0, round(step))
         found.double += max(0, round(-step))
         print(f"a hole or an overlap: {before}\n  {after}")
+
+
+def settled(database: Database, fleet: Fleet, worker: Worker) -> list[Seen]:
+    """End the worker, and let it begin anew for as long as it saves what was left in its spool.
+
+    Returns all probes until its first end.
+    """
+    status, _ = worker.end()
+    assert status == 0, worker.said[-2000:]
+    seen = fleet.seen()
+    left = _unsaved(database, seen)
+    if left:
+        worker.start()
+        before = left + 1
+        while left and left < before:
+            time.sleep(3)
+            before, left = left, _unsaved(database, seen)
+        worker.end()
+    return seen
+
+
+def _unsaved(database: Database, seen: Sequence[Seen]) -> int:
+    known = {row for (row,) in database.ask("select id from report")}
+    return sum(each.report not in known for each in seen)

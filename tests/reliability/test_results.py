@@ -4,15 +4,15 @@ import random
 import signal
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 import pytest
 
 from tests.integration.toxic import toxic, upstream_of
-from tests.reliability.audit import audit
-from tests.reliability.cluster import Database, Worker, Workers, document, until
+from tests.reliability.audit import audit, settled
+from tests.reliability.cluster import Database, Workers, document, until
 from tests.reliability.conftest import Score, Size
-from tests.reliability.fleet import Fleet, Seen
+from tests.reliability.fleet import Fleet
 
 TIMELY_MS = 250.0
 
@@ -22,30 +22,6 @@ def is_caught_up(database: Database, fleet: Fleet, before: float) -> bool:
     ids = {each.report for each in fleet.seen() if each.at < before}
     known = {row for (row,) in database.ask("select id from report")}
     return ids <= known
-
-
-def settled(database: Database, fleet: Fleet, worker: Worker) -> list[Seen]:
-    """End the worker, and let it begin anew for as long as it saves what was left in its spool.
-
-    Returns all probes until its first end.
-    """
-    status, _ = worker.end()
-    assert status == 0, worker.said[-2000:]
-    seen = fleet.seen()
-    left = _unsaved(database, seen)
-    if left:
-        worker.start()
-        before = left + 1
-        while left and left < before:
-            time.sleep(3)
-            before, left = left, _unsaved(database, seen)
-        worker.end()
-    return seen
-
-
-def _unsaved(database: Database, seen: Sequence[Seen]) -> int:
-    known = {row for (row,) in database.ask("select id from report")}
-    return sum(each.report not in known for each in seen)
 
 
 @pytest.mark.number(1)

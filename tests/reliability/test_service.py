@@ -18,7 +18,7 @@ from typing import Final
 import pytest
 
 from tests.integration.toxic import toxic, upstream_of
-from tests.reliability.audit import audit
+from tests.reliability.audit import audit, settled
 from tests.reliability.cluster import Database, Worker, Workers, document, until
 from tests.reliability.conftest import Score, Size
 from tests.reliability.fleet import ERROR, HANG, OK, Fleet
@@ -73,8 +73,8 @@ def test_a_full_disk_while_the_database_is_away_costs_no_change(
         until(lambda: worker.status("/readyz")[0] == 200, 60, "the worker is ready again, without a restart")
         until(lambda: database.one("select max(slot) > to_timestamp(%s) from report", back + 1), 60, "it is caught up")
         dropped = _counted(worker.status("/metrics")[1], "dropped")
-        worker.end()
-        found = audit(database, servers.seen())
+        seen = settled(database, servers, worker)
+        found = audit(database, seen)
     during = [row for row in found.rows if row.slot >= began - 1 and row.slot < back]
     changes = {
         name: [row.verdict for row in sorted(during, key=lambda each: each.slot) if row.endpoint == name]
@@ -296,8 +296,8 @@ def test_a_long_run_keeps_its_size(
         if time.time() >= next_fault:
             next_fault += fault_every_s
             _suffer(database, servers)
-    worker.end()
-    found = audit(database, servers.seen())
+    seen = settled(database, servers, worker)
+    found = audit(database, seen)
     settled = [(at, mib) for at, mib in sizes if at > warm_s]
     slope = _slope(settled) * 3600
     total = settled[-1][1] - settled[0][1]
