@@ -298,13 +298,13 @@ def test_a_long_run_keeps_its_size(
             _suffer(database, servers)
     seen = settled(database, servers, worker)
     found = audit(database, seen)
-    settled = [(at, mib) for at, mib in sizes if at > warm_s]
-    slope = _slope(settled) * 3600
-    total = settled[-1][1] - settled[0][1]
+    warm = [(at, mib) for at, mib in sizes if at > warm_s]
+    slope = _slope(warm) * 3600
+    total = warm[-1][1] - warm[0][1]
     score(
         f"{minutes:.0f} min instead of 6 h, {count} servers at 1 s, {found.probes:,} probes, "
         f"after {warm_s / 60:.0f} min of warming up",
-        f"{slope:+.1f} MiB an hour, {total:+.1f} MiB in all to {settled[-1][1]:.0f} MiB, peak "
+        f"{slope:+.1f} MiB an hour, {total:+.1f} MiB in all to {warm[-1][1]:.0f} MiB, peak "
         f"{max(mib for _, mib in sizes):.0f} MiB; {min(files[5:])} to {max(files[5:])} open files; "
         f"{len(found.lost)} lost, {found.missing} missing, {found.double} double",
         slope <= 1 and total <= 20 and not found.lost and found.missing == found.double == 0,
