@@ -97,13 +97,16 @@ async def drop_expired(db: AsyncEngine, each: Partitioned, *, days_kept: int) ->
     """Drop the partitions that ended more than `days_kept` days ago, in UTC, with all their rows; returns their names.
 
     A partition leaves its table first, which takes a moment, and is dropped when nobody can wait for it any more. What
-    a process that was killed in between has left behind goes as well. Raises TablesLocked.
+    a process that was killed in between has left behind goes as well, and first, since late reports may have made
+    another partition of that name. Raises TablesLocked.
     """
+    for table in await patiently(db, partial(_tables, pattern=rf"^{each.table}_\d+_expired$")):
+        await patiently(db, partial(_drop, table=table))
     expired = await patiently(db, partial(_expired, each=each, days_kept=days_kept))
     for name in expired:
         await patiently(db, partial(_detach, each=each, name=name, renamed=f"{name}_expired"))
-    for table in await patiently(db, partial(_tables, pattern=rf"^{each.table}_\d+_expired$")):
-        await patiently(db, partial(_drop, table=table))
+    for name in expired:
+        await patiently(db, partial(_drop, table=f"{name}_expired"))
     return expired
 
 

@@ -23,7 +23,8 @@ _ORPHANED_AFTER_S: Final = 600.0
 """A worker that was cut off for less ends its own troubles."""
 
 _OVERDUE_S: Final = 30.0
-"""Slots that nobody has claimed for so long are overdue."""
+"""Slots that nobody has claimed for so long are overdue. One that begins so much later than the next of its endpoint
+can was claimed before the database's clock was set back: until then nobody probes it."""
 
 _LISTED: Final = 20
 
@@ -48,7 +49,8 @@ class Greeted:
     revision: str | None
     """Of its tables."""
     is_idle: bool
-    """Whether nothing is due that nobody probes, and this worker holds nothing that should have ended."""
+    """Whether nothing is due that nobody probes, nothing was put off beyond its turn, and this worker holds nothing
+    that should have ended."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,8 +91,12 @@ async def greet(connection: AsyncConnection, said: Greeting) -> Greeted:
     await connection.execute(row.on_conflict_do_update(index_elements=["name"], set_=values))
     late = func.now() - _seconds(_OVERDUE_S)
     held_too_long = and_(endpoint.c.lease_owner == said.name, endpoint.c.lease_until < late)
+    cool_down_s = func.coalesce(endpoint.c.spec["cool_down_s"].as_float(), 0.0)
+    latest = func.now() + (2 * endpoint.c.interval_s + cool_down_s + _OVERDUE_S) * _seconds(1.0)
     overdue = select(endpoint.c.id).where(
-        endpoint.c.enabled, endpoint.c.removed_at.is_(None), or_(endpoint.c.next_due < late, held_too_long)
+        endpoint.c.enabled,
+        endpoint.c.removed_at.is_(None),
+        or_(endpoint.c.next_due < late, endpoint.c.next_due > latest, held_too_long),
     )
     revision = text("(select max(version_num) from alembic_version)")
     found = (await connection.execute(select(func.now(), ~overdue.exists(), revision))).one()

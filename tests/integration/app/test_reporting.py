@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from checks.model import Endpoint
 from prober.app.reporting import Reporting
 from prober.clock import SystemClock
 from prober.incidents.notice import Notice, Route
@@ -21,7 +22,7 @@ from prober.notifiers.delivery import Channel
 from prober.probing.loop_lag import LoopLag
 from prober.probing.observer import Vantage
 from prober.settings import NotifierSpec, ObserverSettings, Settings
-from prober.storage import workers
+from prober.storage import endpoints, workers
 from prober.vitals import Vitals
 
 
@@ -123,6 +124,19 @@ async def test_a_worker_says_that_it_is_there(worker: Worker) -> None:
     assert worker.vitals.last("database") is not None
     assert worker.vitals.last("idle") is not None
     assert (await rows(worker.db, "select vitals from worker"))[0]["vitals"]["gauges"] == {"spool_records": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("next_due", "is_idle"), [("1 s", True), ("-29 s", True), ("-31 s", False), ("149 s", True), ("1 hour", False)]
+)
+async def test_idle_is_where_every_endpoint_has_its_turn_in_time(
+    worker: Worker, next_due: str, *, is_idle: bool
+) -> None:
+    await endpoints.sync(worker.db, [Endpoint(name="orders", url="https://orders.example/mcp", interval_s=60.0)])
+    async with worker.db.begin() as connection:
+        await connection.execute(text(f"update endpoint set next_due = now() + interval '{next_due}'"))
+    await worker.reporting.look()
+    assert (worker.vitals.last("idle") is not None) is is_idle
 
 
 async def test_a_trouble_is_told_after_a_minute_and_its_end_once(worker: Worker) -> None:

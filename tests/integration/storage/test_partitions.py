@@ -170,6 +170,15 @@ async def test_a_partition_that_a_dead_housekeeper_detached_goes_and_one_that_a_
     assert await tables(watched, f"^{first}|^{second}") == {second}
 
 
+async def test_what_a_dead_housekeeper_left_does_not_stand_in_the_way_of_a_late_report_of_the_same_day(
+    watched: Store,
+) -> None:
+    (old,) = await make_old(watched, 1)
+    await watched.sql(f"create table {old}_expired ()")
+    assert await drop_expired(watched.db, REPORTS, days_kept=30) == (old,)
+    assert await tables(watched, f"^{old}") == set()
+
+
 @dataclass
 class Inserts:
     """What it was like for somebody who inserts a report every 10 ms, each on time, whatever the one before took."""
