@@ -1,7 +1,7 @@
 """Rules between several values of the file. They read the raw data, so that a fault elsewhere hides none of them."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from typing import Any, Final
 from urllib.parse import urlsplit
@@ -35,9 +35,8 @@ def broken_rules(data: Mapping[str, Any]) -> Iterator[Broken]:
         yield from _cooling(path, {**defaults, **endpoint})
         yield from _labels((*path, "labels"), mapping_of(endpoint, "labels"))
         yield from _json_arguments(path, endpoint)
-    yield from _twins(data, "endpoints", lambda entry: entry.get("name"))
-    yield from _twins(data, "notifiers", lambda entry: entry.get("name") or entry.get("kind"))
-    yield from _twins(data, "maintenance", lambda entry: entry.get("name"))
+    for key in ("endpoints", "notifiers", "maintenance"):
+        yield from _twins(data, key)
     yield from _known(data)
     yield from _windows(mapping_of(data, "incidents"))
     yield from _ages(mapping_of(data, "retention"))
@@ -145,11 +144,11 @@ def _has_odd_number(value: Any) -> bool:
     return isinstance(value, float) and (value != value or value in (float("inf"), float("-inf")))
 
 
-def _twins(data: Mapping[str, Any], key: str, named: Any) -> Iterator[Broken]:
+def _twins(data: Mapping[str, Any], key: str) -> Iterator[Broken]:
     seen: dict[str, int] = {}
     for index, entry in entries_of(data, key):
-        name = named(entry)
-        if not isinstance(name, str):
+        name = _name_of(entry)
+        if name is None:
             continue
         first = seen.setdefault(name, index)
         if first != index:
@@ -159,34 +158,55 @@ def _twins(data: Mapping[str, Any], key: str, named: Any) -> Iterator[Broken]:
 
 def _known(data: Mapping[str, Any]) -> Iterator[Broken]:
     """Names of other entries, which must be there, and nobody's own."""
-    endpoints = {entry.get("name") for _, entry in entries_of(data, "endpoints")}
-    channels = {entry.get("name") or entry.get("kind") for _, entry in entries_of(data, "notifiers")}
+    endpoints = {_name_of(entry) for _, entry in entries_of(data, "endpoints")}
+    channels = {_name_of(entry) for _, entry in entries_of(data, "notifiers")}
     for index, entry in entries_of(data, "endpoints"):
-        yield from _names(("endpoints", index, "depends_on"), entry.get("depends_on"), endpoints, entry.get("name"))
+        yield from _names(("endpoints", index, "depends_on"), entry.get("depends_on"), endpoints, _name_of(entry))
     for index, entry in entries_of(data, "maintenance"):
         yield from _names(("maintenance", index, "endpoints"), entry.get("endpoints"), endpoints)
     for index, entry in entries_of(data, "notifiers"):
-        own = entry.get("name") or entry.get("kind")
         fallback = entry.get("fallback")
-        yield from _names(("notifiers", index, "fallback"), [fallback] if fallback else [], channels, own)
-    yield from _circles(data)
+        yield from _names(("notifiers", index, "fallback"), [fallback] if fallback else [], channels, _name_of(entry))
+    hint = "let one of them depend on nothing: they would keep each other from being told"
+    yield from _circles(data, "endpoints", "depends_on", hint)
+    yield from _circles(data, "notifiers", "fallback", "let one have no fallback")
 
 
-def _circles(data: Mapping[str, Any]) -> Iterator[Broken]:
-    """Fallbacks that lead back to where they began: each circle is told once, at its first channel."""
-    after: dict[Any, Any] = {}
-    for _, entry in entries_of(data, "notifiers"):
-        after[entry.get("name") or entry.get("kind")] = entry.get("fallback")
-    told: set[Any] = set()
-    for index, entry in entries_of(data, "notifiers"):
-        first = entry.get("name") or entry.get("kind")
-        way = [first]
-        while isinstance(after.get(way[-1]), str) and after[way[-1]] not in way:
-            way.append(after[way[-1]])
-        if len(way) > 1 and after.get(way[-1]) == first and first not in told:
+def _name_of(entry: Mapping[str, Any]) -> str | None:
+    """What an endpoint or a channel is called by others; None for what can be no name."""
+    name = entry.get("name") or entry.get("kind")
+    return name if isinstance(name, str) else None
+
+
+def _circles(data: Mapping[str, Any], key: str, field: str, hint: str) -> Iterator[Broken]:
+    """Entries that lead back to where they began: each circle is told once, at its first entry."""
+    after: dict[str, list[str]] = {}
+    for _, entry in entries_of(data, key):
+        named, name = entry.get(field), _name_of(entry)
+        if name is not None:
+            others = named if isinstance(named, list) else [named]
+            after[name] = [each for each in others if isinstance(each, str) and each != name]
+    told: set[str] = set()
+    for index, entry in entries_of(data, key):
+        first = _name_of(entry)
+        way = () if first is None or first in told else _way_back(first, after)
+        if way:
             told.update(way)
-            shown = " → ".join(str(each) for each in (*way, first))
-            yield Broken(("notifiers", index, "fallback"), f"leads in a circle: {shown}", "let one have no fallback")
+            yield Broken((key, index, field), f"leads in a circle: {' → '.join((*way, way[0]))}", hint)
+
+
+def _way_back(first: str, after: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """The shortest way by which an entry leads to itself; empty where none does."""
+    ways: list[tuple[str, ...]] = [(first,)]
+    seen = {first}
+    for way in ways:
+        for each in after.get(way[-1], ()):
+            if each == first:
+                return way
+            if each not in seen:
+                seen.add(each)
+                ways.append((*way, each))
+    return ()
 
 
 def _names(path: Path, names: Any, known: set[Any], own: Any = None) -> Iterator[Broken]:
