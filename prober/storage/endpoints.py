@@ -1,25 +1,30 @@
 """The endpoints that are watched: what a source names is written here, and the timetable follows."""
 
-from collections.abc import Mapping, Sequence
+# ruff: noqa: S608 - statements are put together of constants of this module alone
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, delete, or_, select, text, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.encode import as_json
 from checks.model import Endpoint, Profile
 from prober.settings.model import EndpointOptions
-from prober.storage import standing, tables
+from prober.storage import standing
 from prober.storage.identity import endpoint_id, phase_s
 from prober.storage.schedule import FIRST_WITHIN_S
 from prober.storage.specs import endpoint_of, spec_of
 
 _SYNC_LOCK: Final = 0x6D637001
 """Key of the advisory lock under which one process at a time writes endpoints."""
+_PIECE: Final = 200
+"""Endpoints that one statement compares or writes: so few that neither the limit on statements nor the event loop of
+whoever asks notices it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,70 +52,84 @@ async def sync(
     wanted = {endpoint.name: endpoint for endpoint in endpoints}
     async with db.begin() as connection:
         await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _SYNC_LOCK})
-        known = await _known(connection, source, list(wanted))
-        added = sorted(name for name in wanted if name not in known or known[name]["removed_at"] is not None)
-        changed = sorted(
-            name
-            for name, endpoint in wanted.items()
-            if name not in added and _is_changed(known[name], endpoint, options.get(name), source)
-        )
-        removed = sorted(name for name, row in known.items() if name not in wanted and row["removed_at"] is None)
-        for name in added:
-            await _write(connection, wanted[name], options.get(name), source, start_over=True)
-        for name in changed:
-            await _change(connection, wanted[name], options.get(name), source, endpoint_of(known[name]["spec"]))
-        for name in removed:
-            await _forget(connection, known[name]["id"], {"removed_at": text("now()")})
+        news = await _news(connection, wanted, options, source)
+        added = sorted(name for name, each in news.items() if each.before is None)
+        edits = [
+            _Edit(before=each.before, after=wanted[name]) for name, each in news.items() if each.before is not None
+        ]
+        changed = sorted(each.after.name for each in edits)
+        removed = sorted(await connection.scalars(_REMOVED, {"source": source, "names": list(wanted)}))
+        await _lock(connection, [*added, *changed, *removed])
+        await _forget(connection, edits, removed)
+        fresh = {*added, *(each.after.name for each in edits if each.starts_over)}
+        await _write(connection, [each.row for name, each in news.items() if name in fresh], start_over=True)
+        await _write(connection, [each.row for name, each in news.items() if name not in fresh], start_over=False)
     return Changes(added=tuple(added), changed=tuple(changed), removed=tuple(removed))
 
 
-async def _known(connection: AsyncConnection, source: str, names: Sequence[str]) -> Mapping[str, RowMapping]:
-    table = tables.endpoint
-    rows = await connection.execute(
-        select(table.c.id, table.c.name, table.c.spec, table.c.options, table.c.source, table.c.removed_at)
-        .where(or_(table.c.source == source, table.c.name.in_(names)))
-        .with_for_update()
-    )
-    return {row["name"]: row for row in rows.mappings()}
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Edit:
+    """An endpoint that stays under its name."""
+
+    before: Endpoint
+    after: Endpoint
+
+    @property
+    def is_another_server(self) -> bool:
+        return self.before.url != self.after.url
+
+    @property
+    def is_switched_off(self) -> bool:
+        return self.before.enabled and not self.after.enabled
+
+    @property
+    def looks_no_more_in_full(self) -> bool:
+        return self.before.full_every_s is not None and self.after.full_every_s is None
+
+    @property
+    def starts_over(self) -> bool:
+        """Whether its former timetable is worth nothing."""
+        paces = ("interval_s", "cold_every_s", "cool_down_s")
+        is_repaced = any(getattr(self.after, each) != getattr(self.before, each) for each in paces)
+        is_switched_on = self.after.enabled and not self.before.enabled
+        return self.is_another_server or is_repaced or is_switched_on
 
 
-def _is_changed(row: RowMapping, endpoint: Endpoint, options: EndpointOptions | None, source: str) -> bool:
-    now = (spec_of(endpoint), _options(options), source)
-    return now != (row["spec"], row["options"], row["source"])
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _News:
+    """What is to be written of an endpoint, and what it is until then; None where it is not watched."""
+
+    row: dict[str, Any]
+    before: Endpoint | None
 
 
-def _options(options: EndpointOptions | None) -> dict[str, Any]:
-    plain: dict[str, Any] = as_json(options or EndpointOptions())
-    return plain
+async def _news(
+    connection: AsyncConnection,
+    wanted: Mapping[str, Endpoint],
+    options: Mapping[str, EndpointOptions],
+    source: str,
+) -> dict[str, _News]:
+    """Those that are stored otherwise or not at all, by name. Nobody else writes them while the advisory lock is held.
 
-
-async def _change(
-    connection: AsyncConnection, endpoint: Endpoint, options: EndpointOptions | None, source: str, before: Endpoint
-) -> None:
-    is_another_server = endpoint.url != before.url
-    if is_another_server:
-        await _forget(connection, endpoint_id(endpoint.name), {})
-    elif before.enabled and not endpoint.enabled:
-        await _end_incident(connection, endpoint_id(endpoint.name))
-    if endpoint.full_every_s is None and before.full_every_s is not None:
-        await standing.forget(connection, endpoint_id(endpoint.name))  # no full probe will look for it again
-    paces = ("interval_s", "cold_every_s", "cool_down_s")
-    is_repaced = any(getattr(endpoint, each) != getattr(before, each) for each in paces)
-    is_moved = is_repaced or (endpoint.enabled and not before.enabled)
-    await _write(connection, endpoint, options, source, start_over=is_another_server or is_moved)
-
-
-async def _write(
-    connection: AsyncConnection, endpoint: Endpoint, options: EndpointOptions | None, source: str, *, start_over: bool
-) -> None:
-    """Store the endpoint. `start_over` gives it a first slot: soon, at its phase, and without slots that it missed.
-
-    A probe that runs meanwhile ends under its lease, so that there are never two of one endpoint.
+    They are compared in pieces, by the database: a large fleet must not keep this process from its probes.
     """
+    news: dict[str, _News] = {}
+    endpoints = list(wanted.values())
+    for at in range(0, len(endpoints), _PIECE):
+        rows = {each.name: _row(each, options.get(each.name), source) for each in endpoints[at : at + _PIECE]}
+        for name, spec in await connection.execute(_DIFFERING, {"rows": json.dumps(list(rows.values()))}):
+            news[name] = _News(row=rows[name], before=None if spec is None else endpoint_of(spec))
+    return news
+
+
+def _row(endpoint: Endpoint, options: EndpointOptions | None, source: str) -> dict[str, Any]:
+    """The columns that an endpoint's configuration decides."""
     identity = endpoint_id(endpoint.name)
-    values: dict[str, Any] = {
+    return {
+        "id": str(identity),
+        "name": endpoint.name,
         "spec": spec_of(endpoint),
-        "options": _options(options),
+        "options": _NO_OPTIONS if options is None else as_json(options),
         "source": source,
         "enabled": endpoint.enabled,
         "interval_s": endpoint.interval_s,
@@ -119,50 +138,112 @@ async def _write(
         "full_timeout_s": endpoint.deadline_s(Profile.FULL),
         "labels": as_json(endpoint.labels),
         "phase_s": phase_s(identity, endpoint.interval_s),
-        "updated_at": text("now()"),
-        "removed_at": None,
     }
-    if start_over:
-        values["next_due"] = _first_slot(values["phase_s"], endpoint.interval_s)
-    await connection.execute(
-        insert(tables.endpoint)
-        .values(id=identity, name=endpoint.name, **{"next_due": text("now()"), **values})
-        .on_conflict_do_update(index_elements=["id"], set_=values)
-    )
 
 
-def _first_slot(phase: float, interval_s: float) -> Any:
-    """SQL for when a new timetable begins: at the phase, or where the interval is long, a like share of a short one."""
-    if interval_s > FIRST_WITHIN_S:
-        return text("now() + make_interval(secs => :wait)").bindparams(wait=phase / interval_s * FIRST_WITHIN_S)
-    return text(
-        "to_timestamp(:phase + ceil((extract(epoch from now())::double precision - :phase) / :every) * :every)"
-    ).bindparams(phase=phase, every=interval_s)
+async def _lock(connection: AsyncConnection, names: Sequence[str]) -> None:
+    """Wait for whoever claims or saves one of them, in the order in which those that save lock."""
+    await connection.execute(_LOCK, {"ids": sorted(_ids(names))})
 
 
-async def _forget(connection: AsyncConnection, endpoint: UUID, values: Mapping[str, Any]) -> None:
-    """Drop what was learnt and accepted of a server that is not watched any more, and write `values` to its endpoint.
+async def _forget(connection: AsyncConnection, edits: Sequence[_Edit], removed: Sequence[str]) -> None:
+    """Drop what was learnt of a server that is not watched any more, and end incidents that nobody looks at now."""
+    others = _ids(each.after.name for each in edits if each.is_another_server)
+    switched_off = _ids(each.after.name for each in edits if each.is_switched_off)
+    gone = _ids(removed)
+    if ended := [*others, *switched_off, *gone]:
+        await connection.execute(_END_INCIDENTS, {"ids": ended})
+        await connection.execute(_FORGET_VERDICTS, {"ids": ended})
+    if unwatched := [*others, *gone]:
+        await connection.execute(_UNWATCH, {"ids": unwatched, "gone": gone})
+        for statement in _FORGET:
+            await connection.execute(statement, {"ids": unwatched})
+    if shallow := _ids(each.after.name for each in edits if each.looks_no_more_in_full):
+        await standing.forget(connection, shallow)  # no full probe will look for it again
 
-    Another edition makes what a probe found that still runs, or that waits to be saved, worthless.
+
+async def _write(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]], *, start_over: bool) -> None:
+    """Store the endpoints. `start_over` gives each a first slot: soon, at its phase, and without slots that it missed.
+
+    A probe that runs meanwhile ends under its lease, so that there are never two of one endpoint.
     """
-    table, state = tables.endpoint, tables.endpoint_state
-    await connection.execute(
-        update(table)
-        .where(table.c.id == endpoint)
-        .values(lease_owner=None, lease_until=None, claimed_slot=None, edition=table.c.edition + 1, **values)
-    )
-    await _end_incident(connection, endpoint)
-    await connection.execute(delete(state).where(state.c.endpoint_id == endpoint))
-    await connection.execute(delete(tables.accepted_tools).where(tables.accepted_tools.c.endpoint_id == endpoint))
+    for at in range(0, len(rows), _PIECE):
+        piece = json.dumps(rows[at : at + _PIECE])
+        await connection.execute(_WRITE, {"rows": piece, "within": FIRST_WITHIN_S, "start_over": start_over})
 
 
-async def _end_incident(connection: AsyncConnection, endpoint: UUID) -> None:
-    """End an open incident, and forget the verdicts that led to it: a person decided that nobody looks any more, the
-    server did not recover. Whoever was told of it is told so, by whoever attends to incidents."""
-    state, incident = tables.endpoint_state, tables.incident
-    await connection.execute(
-        update(incident)
-        .where(incident.c.endpoint_id == endpoint, incident.c.ended_at.is_(None))
-        .values(ended_at=text("now()"), reconsider_at=text("now()"))
-    )
-    await connection.execute(update(state).where(state.c.endpoint_id == endpoint).values(incident=None))
+def _ids(names: Iterable[str]) -> list[UUID]:
+    return [endpoint_id(name) for name in names]
+
+
+_NO_OPTIONS: Final[Any] = as_json(EndpointOptions())
+
+_LOCK: Final = text("select from endpoint where id = any(:ids) order by id for update")
+
+_UNWATCH: Final = text(
+    """
+    update endpoint
+    set lease_owner = null, lease_until = null, claimed_slot = null, edition = edition + 1,
+        removed_at = case when id = any(:gone) then now() else removed_at end
+    where id = any(:ids)
+    """
+)
+"""Another edition makes what a probe found that still runs, or that waits to be saved, worthless."""
+
+_FORGET: Final = (
+    text("delete from endpoint_state where endpoint_id = any(:ids)"),
+    text("delete from accepted_tools where endpoint_id = any(:ids)"),
+)
+
+_END_INCIDENTS: Final = text(
+    "update incident set ended_at = now(), reconsider_at = now() where endpoint_id = any(:ids) and ended_at is null"
+)
+"""A person decided that nobody looks any more, the server did not recover. Whoever was told of it is told so, by
+whoever attends to incidents; the verdicts that led to it are forgotten."""
+_FORGET_VERDICTS: Final = text("update endpoint_state set incident = null where endpoint_id = any(:ids)")
+
+_COLUMNS: Final[Mapping[str, str]] = {
+    "id": "uuid",
+    "name": "text",
+    "spec": "jsonb",
+    "options": "jsonb",
+    "source": "text",
+    "enabled": "boolean",
+    "interval_s": "double precision",
+    "timeout_s": "double precision",
+    "full_every_s": "double precision",
+    "full_timeout_s": "double precision",
+    "labels": "jsonb",
+    "phase_s": "double precision",
+}
+"""Those that `_row` gives."""
+
+_GIVEN: Final = f"jsonb_to_recordset(cast(:rows as jsonb)) as given ({', '.join(map(' '.join, _COLUMNS.items()))})"
+
+_DIFFERING: Final = text(
+    f"""
+    select given.name, endpoint.spec from {_GIVEN}
+    left join endpoint on endpoint.id = given.id and endpoint.removed_at is null
+    where (given.spec, given.options, given.source) is distinct from (endpoint.spec, endpoint.options, endpoint.source)
+    """
+)
+
+_REMOVED: Final = text(
+    "select name from endpoint where source = :source and removed_at is null and not name = any(:names)"
+)
+
+_WRITE: Final = text(
+    f"""
+    insert into endpoint ({", ".join(_COLUMNS)}, next_due)
+    select {", ".join(_COLUMNS)}, case
+        when interval_s > :within then now() + make_interval(secs => phase_s / interval_s * :within)
+        else to_timestamp(
+            phase_s + ceil((extract(epoch from now())::double precision - phase_s) / interval_s) * interval_s
+        ) end
+    from {_GIVEN}
+    on conflict (id) do update set {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS if name != "id")},
+        updated_at = now(), removed_at = null,
+        next_due = case when :start_over then excluded.next_due else endpoint.next_due end
+    """
+)
+"""A timetable begins at the phase, or where the interval is long, at a like share of a short one."""

@@ -1,18 +1,19 @@
 """What full probes found, beside the newest state of their endpoint (see `checks.standing`)."""
 
+from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import update
+from sqlalchemy import ARRAY, Uuid, any_, literal, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.standing import FullDue
 from prober.storage.tables import endpoint_state
 
 
-async def forget(connection: AsyncConnection, endpoint: UUID) -> None:
-    """Drop what was found: nobody will look for it again."""
+async def forget(connection: AsyncConnection, endpoints: Sequence[UUID]) -> None:
+    """Drop what was found of these: nobody will look for it again."""
     await connection.execute(
         update(endpoint_state)
-        .where(endpoint_state.c.endpoint_id == endpoint)
+        .where(endpoint_state.c.endpoint_id == any_(literal(list(endpoints), ARRAY(Uuid))))
         .values(full_due=FullDue.IN_TIME.value, full_findings=None)
     )

@@ -1,16 +1,19 @@
 """What it costs to bring reports into PostgreSQL: how many a second, and the share of a core at 10,000 probes a minute.
+And how long 10,000 endpoints take to be written at the start and after edits of the file that names them.
 
 Reference: the same report rows and evidence by a bare executemany, without states, leases, incidents and notifications.
 The client's CPU is this process's; the server's is that of its processes, from /proc.
 """
 
 import argparse
+import asyncio
 import os
 import shutil
 import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -39,6 +42,8 @@ from prober.storage.tables import report, routine_evidence
 NEEDED_PER_S = 10_000 / 60
 FLEET = 2000
 """Endpoints that are saved in turn."""
+CONFIGURED = 10_000
+"""Endpoints of the file that is followed."""
 INTERVAL_S = 60.0
 BODY = (
     b'{"jsonrpc":"2.0","id":1,"result":{"tools":['
@@ -181,6 +186,39 @@ async def measure(db: AsyncEngine, rounds: int, batch: int, directory: Path) -> 
     print(f"saved / bare: {saved[0] / bare[0]:.1f} in time, {saved[1] / bare[1]:.1f} in the client's CPU")
 
 
+async def follow(db: AsyncEngine) -> None:
+    """Print the time of a first start, of another one, and of edits of one, of all and of the URLs of all endpoints."""
+    fleet = [Endpoint(name=f"c{number}", url=f"https://c{number}.example/mcp") for number in range(CONFIGURED)]
+    edits = {
+        "start": fleet,
+        "again": fleet,
+        "one": [replace(fleet[0], timeout_s=5.0), *fleet[1:]],
+        "all": [replace(each, timeout_s=5.0) for each in fleet],
+        "moved": [replace(each, url=f"{each.url}/new") for each in fleet],
+        "gone": [],
+    }
+    print(f"following a file of {CONFIGURED:,} endpoints\n{'':8}{'s':>8}{'CPU s':>8}{'loop held ms':>14}")
+    for kind, edited in edits.items():
+        held = asyncio.create_task(longest_hold_s())
+        began, cpu = time.perf_counter(), time.process_time()
+        await endpoints.sync(db, edited, source="followed")
+        spent = time.perf_counter() - began, time.process_time() - cpu
+        held.cancel()
+        print(f"{kind:8}{spent[0]:>8.2f}{spent[1]:>8.2f}{await held * 1000:>14.0f}")
+
+
+async def longest_hold_s() -> float:
+    """The longest time, until this is cancelled, for which the event loop did not come back."""
+    pause, longest = 0.005, 0.0
+    while True:
+        began = time.perf_counter()
+        try:
+            await asyncio.sleep(pause)
+        except asyncio.CancelledError:
+            return longest
+        longest = max(longest, time.perf_counter() - began - pause)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
@@ -200,6 +238,14 @@ def main() -> None:
             finally:
                 await db.dispose()
 
+        async def run_follow() -> None:
+            db = open_engine(server.url)
+            try:
+                await follow(db)
+            finally:
+                await db.dispose()
+
+        uvloop.run(run_follow())
         for batch in (options.batch,) if options.batch else (17, 100):
             uvloop.run(run(batch))
 

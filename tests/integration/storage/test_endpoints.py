@@ -1,6 +1,13 @@
 """Following a source of endpoints: what it names is watched, what it drops is not, the past stays."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import Any
+
 import pytest
+from sqlalchemy import event
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.model import Endpoint, Expectation, Opening, Sentinel, Verdict
 from checks.spec import Era, Transport
@@ -135,3 +142,65 @@ async def test_a_source_leaves_the_endpoints_of_others_alone_but_takes_over_what
         ("page", "dashboard"),
     ]
     assert await store.watch() == endpoints.Changes(removed=("both",))
+
+
+@contextmanager
+def counted_statements(db: AsyncEngine) -> Iterator[list[str]]:
+    """What is sent to the database meanwhile."""
+    sent: list[str] = []
+
+    def send(connection: Any, cursor: Any, statement: str, *others: Any) -> None:
+        sent.append(statement)
+
+    event.listen(db.sync_engine, "before_cursor_execute", send)
+    try:
+        yield sent
+    finally:
+        event.remove(db.sync_engine, "before_cursor_execute", send)
+
+
+async def test_a_large_fleet_takes_no_more_statements_than_a_small_one(store: Store) -> None:
+    fleet = [endpoint(f"e{number}") for number in range(200)]
+    edits: tuple[list[Endpoint], ...] = (
+        fleet,
+        [replace(each, timeout_s=5.0) for each in fleet],
+        [replace(each, url=f"{each.url}/new") for each in fleet],
+        [replace(each, enabled=False) for each in fleet],
+        [],
+    )
+    for edited in edits:
+        with counted_statements(store.db) as sent:
+            changes = await store.watch(*edited)
+        assert len(changes.added + changes.changed + changes.removed) == len(fleet)
+        assert len(sent) <= 10
+    (gone,) = await store.sql("select count(*) from endpoint where removed_at is not null")
+    assert gone == (200,)
+
+
+async def test_a_fleet_that_stays_as_it_is_is_neither_written_nor_locked(store: Store) -> None:
+    fleet = [endpoint(f"e{number}") for number in range(3)]
+    await store.watch(*fleet)
+    marks = "select name, ctid::text, xmin::text, xmax::text from endpoint where name <> 'e0' order by name"
+    written = await store.sql(marks)
+    await store.watch(endpoint("e0", timeout_s=5.0), *fleet[1:])
+    assert await store.sql("select timeout_s from endpoint where name = 'e0'") == [(5.0,)]
+    assert written == await store.sql(marks)
+
+
+async def test_each_changed_endpoint_gets_what_its_own_change_asks_for(store: Store) -> None:
+    fleet = [endpoint(name) for name in ("kept", "moved", "paced", "patient")]
+    await store.watch(*fleet)
+    await store.sql("update endpoint set next_due = now() - interval '1 day'")
+    edited = (
+        fleet[0],
+        replace(fleet[1], url="https://elsewhere.example/mcp"),
+        replace(fleet[2], interval_s=30.0),
+        replace(fleet[3], timeout_s=5.0),
+    )
+    assert await store.watch(*edited) == endpoints.Changes(changed=("moved", "paced", "patient"))
+    assert await store.sql("select name, edition, next_due > now() from endpoint order by name") == [
+        ("kept", 0, False),
+        ("moved", 1, True),
+        ("paced", 0, True),
+        ("patient", 0, False),
+    ]
