@@ -1,0 +1,181 @@
+"""`mcp-prober discover`: the MCP servers of an AWS account, with what their live configuration shows."""
+
+import argparse
+import json
+import os
+import re
+from collections.abc import Iterator, Sequence
+
+from checks.proofs import counted
+from checks.text import clean
+from prober import values
+from prober.cli.credentials import checked
+from prober.cli.errors import CommandError, ExitCode
+from prober.cli.findings import JSON_VERSION, as_json, exit_code, in_words, lines_of
+from prober.cli.starter_file import scalar
+from prober.endpoints.aws_asking import CannotDiscover, RegionClients, smallest_policy
+from prober.endpoints.aws_discovery import MOST_FUNCTIONS, NOT_SEEN, Discovery, Server, Wanted, discover
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--region",
+        metavar="REGION",
+        action="append",
+        default=[],
+        help="where to look (repeatable; default: AWS_REGION)",
+    )
+    parser.add_argument(
+        "--tag", metavar="KEY[=VALUE]", action="append", default=[], help="only functions with this tag (repeatable)"
+    )
+    parser.add_argument(
+        "--name", metavar="PATTERN", action="append", default=[], help="only functions so named, such as 'orders-*'"
+    )
+    parser.add_argument(
+        "--all", action="store_true", help="also functions of which nothing says that they are MCP servers"
+    )
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--config", action="store_true", help="print endpoints for a configuration file")
+    form.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--strict", action="store_true", help="exit with 5 where there are warnings and no errors")
+    parser.epilog = (
+        "Only reads, through the AWS credentials of this process. Exit codes: 0 nothing wrong, 1 errors were found, "
+        "3 something could not be looked at, 5 warnings under --strict."
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    wanted = Wanted(names=tuple(options.name), tags=_tags(options.tag), everything=options.all)
+    try:
+        found = [discover(RegionClients(region), region, wanted) for region in _regions(options.region)]
+    except CannotDiscover as error:
+        raise CommandError(str(error), code=ExitCode.UNOBSERVED) from None
+    if options.json:
+        print(json.dumps(_document(found), indent=2))
+    else:
+        print(_configuration(found) if options.config else _text(found))
+    code = exit_code((each for one in found for each in one.findings), strict=options.strict)
+    return ExitCode.UNOBSERVED if code != ExitCode.NOT_UP and any(each.unseen for each in found) else code
+
+
+def _regions(given: Sequence[str]) -> list[str]:
+    usual = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
+    regions = list(dict.fromkeys(given)) or ([usual] if usual else [])
+    if not regions:
+        raise CommandError("no Region is named", "add --region, such as --region eu-central-1, or set AWS_REGION")
+    return [str(checked("--region", values.aws_name, each)) for each in regions]
+
+
+def _tags(given: Sequence[str]) -> dict[str, str | None]:
+    tags: dict[str, str | None] = {}
+    for each in given:
+        key, equals, value = each.partition("=")
+        if not key or len(key) > 128 or len(value) > 256:
+            raise CommandError("--tag wants KEY or KEY=VALUE", "such as --tag mcp:probe=true")
+        tags[key] = value if equals else None
+    return tags
+
+
+def _text(found: Sequence[Discovery]) -> str:
+    servers = [each for one in found for each in one.servers]
+    lines = [*_table(servers)] if servers else ["No MCP server was found; --all shows every function with an address."]
+    findings = [each for one in found for each in one.findings]
+    for one in found:
+        for each in one.findings:
+            lines += ["", *lines_of(each, one.region)]
+    lines += ["", *_unseen(found), "What discovery cannot see:", *(f"  {each}" for each in NOT_SEEN)]
+    addresses = "1 address" if len(servers) == 1 else f"{len(servers)} addresses"
+    return "\n".join([*lines, "", f"{addresses}: {in_words(findings) if findings else 'nothing found'}"])
+
+
+def _table(servers: Sequence[Server]) -> Iterator[str]:
+    head = ("FUNCTION", "REGION", "DOOR", "ACCESS", "URL")
+    rows = [
+        (
+            clean(each.function, 64),
+            each.region,
+            each.door,
+            "signed" if each.signed else "open",
+            each.url + (" (path guessed)" if each.guessed else ""),
+        )
+        for each in servers
+    ]
+    widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head) - 1)]
+    for row in (head, *rows):
+        yield "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
+
+
+def _unseen(found: Sequence[Discovery]) -> Iterator[str]:
+    for one in found:
+        if one.skipped:
+            left = counted(one.skipped, "function")
+            yield f"{one.region}: {left} beyond the first {MOST_FUNCTIONS} not looked at: use --name or --tag"
+        for each in one.unseen:
+            yield f"{one.region}: not seen: {each.call} {each.why}"
+        missing = [each.action for each in one.unseen if each.action is not None]
+        if missing:
+            yield "The smallest policy that lets it be seen:"
+            yield from (f"  {line}" for line in smallest_policy(missing, one.region).splitlines())
+        if one.unseen or one.skipped:
+            yield ""
+
+
+def _configuration(found: Sequence[Discovery]) -> str:
+    """Endpoints for a configuration file; what was not seen stands in comments."""
+    servers = [each for one in found for each in one.servers]
+    behind_cloudfront = {(each.region, each.function) for each in servers if each.door == "CloudFront"}
+    kept = [
+        each for each in servers if each.door == "CloudFront" or (each.region, each.function) not in behind_cloudfront
+    ]
+    comments = [f"# {line}".rstrip() for line in _unseen(found)]
+    if not kept:
+        return "\n".join([*comments, "# No MCP server was found.", "endpoints: []"])
+    names: set[str] = set()
+    lines = [*comments, "endpoints:"]
+    for each in kept:
+        lines += [
+            f"  - name: {scalar(_name(each, names))}",
+            f"    url: {scalar(each.url)}" + ("  # the path is a guess" if each.guessed else ""),
+            *(["    auth: {sigv4: true}"] if each.signed else []),
+            "    labels:",
+            f"      function: {scalar(clean(each.function, 100))}",
+            f"      region: {scalar(each.region)}",
+        ]
+    return "\n".join(lines)
+
+
+def _name(server: Server, taken: set[str]) -> str:
+    """A name that no other endpoint has."""
+    wished = re.sub(r"[^A-Za-z0-9._-]+", "-", server.function).strip("-._")[:80] or "endpoint"
+    name, number = wished, 1
+    while name in taken:
+        number += 1
+        name = f"{wished}-{number}"
+    taken.add(name)
+    return name
+
+
+def _document(found: Sequence[Discovery]) -> dict[str, object]:
+    return {
+        "version": JSON_VERSION,
+        "regions": [
+            {
+                "region": one.region,
+                "servers": [
+                    {
+                        "function": clean(each.function, 200),
+                        "door": each.door,
+                        "url": each.url,
+                        "path_guessed": each.guessed,
+                        "signed": each.signed,
+                    }
+                    for each in one.servers
+                ],
+                "findings": [as_json(each) for each in one.findings],
+                "unseen": [{"call": each.call, "why": each.why, "action": each.action} for each in one.unseen],
+                "skipped": one.skipped,
+            }
+            for one in found
+        ],
+        "cannot_see": list(NOT_SEEN),
+    }
