@@ -11,6 +11,7 @@ from checks.templates.rules.adapter import (
     adapter_mode_unknown,
     adapter_port,
     adapter_readiness,
+    adapter_variable_ignored,
     exec_wrapper_missing,
     handler_not_a_program,
 )
@@ -57,6 +58,7 @@ RULES: Final[tuple[Rule, ...]] = (
     adapter_layer_missing,
     adapter_layer_architecture,
     adapter_layer_old,
+    adapter_variable_ignored,
     adapter_layer_nowhere,
     exec_wrapper_missing,
     handler_not_a_program,

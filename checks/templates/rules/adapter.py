@@ -38,6 +38,11 @@ _PORT_OPTION: Final = re.compile(r"--(?:http-)?port[= ](\d{2,5})(?!\d)|--bind[= 
 _REFUSALS: Final = frozenset({401, 404, 405, 406})
 """Statuses by which MCP servers say something that clients understand."""
 _ENV: Final = "Environment.Variables"
+_STATUS_VARIABLE: Final = "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS"
+_REMOVED_VARIABLE: Final = "AWS_LWA_READINESS_CHECK_MIN_UNHEALTHY_STATUS"
+"""The adapter's changelog: 1.0.0 put the first into the place of the second."""
+_LAST_OF_0_9: Final = 25
+"""The layer's version of 0.9.1."""
 
 
 def _layer_fix(function: Function) -> Fix:
@@ -94,14 +99,29 @@ def adapter_layer_architecture(deployment: Deployment) -> Iterator[Fault]:
             yield Fault(subject=function.subject, at=f"Layers[{layer.index}]", evidence=said, fix=_layer_fix(function))
 
 
-@rule("adapter-layer-old", diagnosis="invoke-mode-mismatch", severity=Severity.WARNING)
+@rule("adapter-layer-old", diagnosis="invoke-mode-mismatch", severity=Severity.NOTE)
 def adapter_layer_old(deployment: Deployment) -> Iterator[Fault]:
-    """A streaming function has an older adapter, which may never end an answer without a body."""
+    """A streaming function has an adapter from before 1.0.0; some of these never end an answer without a body."""
     for function, layer in _layers(deployment):
         old = layer.version.isdecimal() and int(layer.version) < CURRENT_VERSION and layer.account == PUBLISHER
         if old and streams(function):
             said = f"version {layer.version} of {layer.name}; 1.0.0 is version {CURRENT_VERSION}"
             yield Fault(subject=function.subject, at=f"Layers[{layer.index}]", evidence=said, fix=_layer_fix(function))
+
+
+@rule("adapter-variable-ignored", diagnosis="function-timeout", severity=Severity.WARNING)
+def adapter_variable_ignored(deployment: Deployment) -> Iterator[Fault]:
+    """The adapter's version does not know a setting for its readiness check, and takes its default instead."""
+    for function, layer in _layers(deployment):
+        if not layer.version.isdecimal() or layer.account != PUBLISHER:
+            continue
+        is_old = int(layer.version) <= _LAST_OF_0_9
+        name = _STATUS_VARIABLE if is_old else _REMOVED_VARIABLE
+        if name in (function.environment or {}):
+            known = "versions from 1.0.0 on" if is_old else "versions before 1.0.0"
+            said = f"{name} is for {known}; version {layer.version} of the layer ignores it"
+            fix = _layer_fix(function) if is_old else variable(_STATUS_VARIABLE, "100-499")
+            yield Fault(subject=function.subject, at=f"{_ENV}.{name}", evidence=said, fix=fix)
 
 
 @rule("adapter-layer-nowhere", diagnosis=None, severity=Severity.ERROR)
@@ -217,7 +237,7 @@ def adapter_mode_unknown(deployment: Deployment) -> Iterator[Fault]:
 @rule("adapter-readiness", diagnosis="function-timeout", severity=Severity.ERROR)
 def adapter_readiness(deployment: Deployment) -> Iterator[Fault]:
     """What the adapter takes for a sign of readiness never comes from an MCP server."""
-    name, path_name = "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS", "AWS_LWA_READINESS_CHECK_PATH"
+    name, path_name = _STATUS_VARIABLE, "AWS_LWA_READINESS_CHECK_PATH"
     for function in adapted(deployment):
         said = variable_of(function, name)
         if said is None or not is_told(said):

@@ -6,7 +6,7 @@ Sources: Lambda API reference, CreateFunction (defaults); Lambda Developer Guide
 from collections.abc import Iterator
 from typing import Final
 
-from checks.templates.adapter_layer import has_adapter, is_os_only, is_zip
+from checks.templates.adapter_layer import is_os_only, is_zip
 from checks.templates.model import DEFAULT_TIMEOUT_S, Deployment
 from checks.templates.unit import Fault, Fix, Severity, everywhere, rule
 
@@ -34,9 +34,7 @@ def timeout_default(deployment: Deployment) -> Iterator[Fault]:
 def memory_small(deployment: Deployment) -> Iterator[Fault]:
     """The function has so little memory, and with it CPU, that it takes many seconds to start."""
     for function in deployment.mcp_functions:
-        heavy = (is_zip(function) and function.runtime is not None and not is_os_only(function)) or has_adapter(
-            function
-        )
+        heavy = is_zip(function) and function.runtime is not None and not is_os_only(function)
         if heavy and function.memory_mb is not None and function.memory_mb < _LEAST_MB:
             said = f"MemorySize is {function.memory_mb:g} MB (128 MB where nothing is said)"
             fix = _property("MemorySize", 512, "memorySize: 512", "--memory-size")
