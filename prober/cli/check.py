@@ -18,6 +18,7 @@ from prober.cli.credentials import checked
 from prober.cli.errors import CommandError, ExitCode
 from prober.cli.files import refuse_unwritable, write
 from prober.cli.outcome import exit_of
+from prober.cli.progress import progress
 from prober.cli.reports import add_report_arguments, deliver, outputs_from
 from prober.cli.selection import add_selection_arguments, selection_from
 
@@ -58,6 +59,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     _add_demand_arguments(parser)
     add_report_arguments(parser)
+    parser.add_argument(
+        "--bundle",
+        metavar="FILE",
+        type=Path,
+        help="write a ZIP file with all evidence for a bug report, without secrets",
+    )
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     costs = {profile.value: _requests(profile) for profile in Profile}
     parser.epilog = EPILOG.format(timeout_s=DEFAULT_FULL_TIMEOUT_S, to_find=TO_FIND, **costs)
@@ -90,14 +97,20 @@ def _add_demand_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     if options.profile == Profile.QUICK and (options.sentinel or options.streaming is not None):
         raise CommandError("--profile quick calls no tools", "leave out --sentinel and --streaming, or take standard")
-    if options.save_baseline is not None:
-        refuse_unwritable("--save-baseline", options.save_baseline)
+    for option, path in (("--save-baseline", options.save_baseline), ("--bundle", options.bundle)):
+        if path is not None:
+            refuse_unwritable(option, path)
     demands, outputs = _demands(options), outputs_from(options, os.environ)
     selection = selection_from(options)
     from prober.app.once import examine  # here, because the import of the engine is most of the start-up time
 
-    found = interruptible(examine(selection.endpoints, demands, settings=selection.settings))
+    with progress(selection.endpoints) as tell:
+        found = interruptible(examine(selection.endpoints, demands, settings=selection.settings, tell=tell))
     deliver(found, outputs)
+    if options.bundle is not None:
+        from prober.cli.bundle import bundle
+
+        write(options.bundle, bundle(found))
     if options.save_baseline is not None:
         _save_baseline(options.save_baseline, found)
     return exit_of(found)

@@ -13,6 +13,7 @@ from prober.cli.problems import Level, Problem, problems_of
 _COMMANDS: Final = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTE: "notice"}
 _ORDER: Final = tuple(Level)
 _SHOWN: Final = 10
+_DETAILS: Final = 5
 SUMMARY_LIMIT: Final = 1_000_000
 """Bytes of a step's summary that GitHub takes, 1 MiB, with some room."""
 
@@ -29,7 +30,8 @@ def render(run: Run) -> str:
 def _annotation(problem: Problem) -> str:
     fix = f"\nFix: {problem.fix}" if problem.fix else ""
     title = _property(f"{problem.endpoint}: {problem.id}")
-    return f"::{_COMMANDS[problem.level]} title={title}::{_data(problem.summary + fix)}"
+    text = "\n- ".join([problem.summary, *problem.detail[:_DETAILS]])
+    return f"::{_COMMANDS[problem.level]} title={title}::{_data(text + fix)}"
 
 
 def _data(text: str) -> str:

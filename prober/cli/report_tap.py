@@ -30,7 +30,7 @@ def _points(run: Run, examined: Examined) -> Iterator[tuple[bool, str, list[str]
         more = [] if directive else _block({"outcome": result.outcome.value, "summary": clean(result.summary, 1000)})
         yield is_ok, f"{name}: {_escaped(result.check)}{directive}", more
     problems = [
-        {"level": each.level.value, "id": each.id, "summary": each.summary, "fix": each.fix}
+        {"level": each.level.value, "id": each.id, "summary": each.summary, "detail": each.detail, "fix": each.fix}
         for each in problems_of(run, examined)
     ]
     block = _block({"conclusion": examined.conclusion.value, "problems": problems})

@@ -1,0 +1,104 @@
+"""What is said without asking any server: explanations of diagnoses, and completion for shells."""
+
+import shutil
+import subprocess
+
+import pytest
+
+from checks.catalog import DETECTORS
+from prober.cli import main
+from prober.cli.completion import SHELLS, script, words_of
+from prober.cli.dispatch import COMMANDS
+from prober.cli.explanations import EXPLANATIONS
+
+IDS = [each.id for each in DETECTORS]
+
+
+def test_every_diagnosis_is_explained_and_nothing_else() -> None:
+    assert sorted(EXPLANATIONS) == sorted(IDS)
+    for explanation in EXPLANATIONS.values():
+        assert explanation.seen.endswith((".", "?"))
+        assert explanation.fix.endswith(".")
+        assert all(link.startswith("https://") for link in explanation.links)
+
+
+@pytest.mark.parametrize("diagnosis", IDS)
+def test_an_explanation_says_what_how_and_fix(diagnosis: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", diagnosis]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"{diagnosis}: ")
+    assert all(f"\n{heading}:\n  " in said for heading in ("what", "how it is seen", "fix"))
+
+
+def test_without_an_id_all_are_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain"]) == 0
+    said = capsys.readouterr().out
+    assert [line.split()[0] for line in said.splitlines() if line[:1] != " "] == IDS
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("session-lst", "session-lost"),
+        ("timeout", "response-timeout"),
+        ("tools", "tools-empty"),
+        ("TLS", "tls-invalid"),
+    ],
+)
+def test_an_unknown_id_brings_those_near_it(written: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", written]) == 2
+    assert meant in capsys.readouterr().err
+
+
+def test_an_id_like_no_other_brings_the_way_to_all(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "\x1b[2Jqqq"]) == 2
+    said = capsys.readouterr().err
+    assert "mcp-prober explain" in said
+    assert "\x1b" not in said
+
+
+def completed(*words: str) -> set[str]:
+    """What bash offers for the last word."""
+    line = " ".join(f"'{word}'" for word in words)
+    asked = f'{script("bash")}\nCOMP_WORDS=({line}); COMP_CWORD={len(words) - 1}; _mcp_prober; echo "${{COMPREPLY[@]}}"'
+    done = subprocess.run(["bash", "-euc", asked], capture_output=True, text=True, check=True, timeout=20)
+    assert done.stderr == ""
+    return set(done.stdout.split())
+
+
+@pytest.mark.parametrize(
+    ("words", "offered"),
+    [
+        (("mcp-prober", "che"), {"check"}),
+        (("mcp-prober", "check", "--prof"), {"--profile"}),
+        (("mcp-prober", "check", "--profile", ""), {"quick", "standard", "full"}),
+        (("mcp-prober", "check", "--profile", "q"), {"quick"}),
+        (("mcp-prober", "baseline", "sh"), {"show"}),
+        (("mcp-prober", "baseline", "show", "--fo"), {"--format"}),
+        (("mcp-prober", "completion", ""), {"--help", *SHELLS}),
+        (("mcp-prober", "nothing", "--x"), set()),
+    ],
+)
+def test_bash_offers_what_the_parser_takes(words: tuple[str, ...], offered: set[str]) -> None:
+    assert completed(*words) == offered
+
+
+def test_bash_offers_all_commands() -> None:
+    assert completed("mcp-prober", "") == {*COMMANDS, "--help", "--version"}
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_every_shell_is_told_of_every_command_and_option(shell: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", shell]) == 0
+    said = capsys.readouterr().out
+    for name in COMMANDS:
+        assert name in said
+        for word in words_of(name).words:
+            assert word.removeprefix("--") in said
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_the_shell_itself_can_read_its_script(shell: str) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    subprocess.run([shell, "-n"], input=script(shell), text=True, check=True, timeout=20)
