@@ -149,6 +149,14 @@ class IncidentState:
     changes: tuple[datetime, ...] = ()
     """The openings and closings of the last hour."""
 
+    @property
+    def is_recovering(self) -> bool:
+        """Whether the newest verdict was good, and more are needed to end the incident. One that is flaky or flaps is
+        known by its good verdicts, too."""
+        incident = self.incident
+        is_known_by_rows = incident is not None and not incident.flaky and incident.flapping_since is None
+        return is_known_by_rows and self.streak is not None and not self.streak.bad
+
     def to_json(self) -> dict[str, Any]:
         """A JSON value that PostgreSQL accepts and `from_json` reads back to an equal state."""
         plain: dict[str, Any] = storable(_STATE.dump_python(self, mode="json"))

@@ -48,6 +48,8 @@ class _Known:
     options: Mapping[str, Any]
     before: IncidentState
     state: IncidentState
+    seen_at: datetime | None = None
+    """The slot of the newest report."""
 
 
 async def record(
@@ -68,6 +70,7 @@ async def record(
             fail_after=endpoint.options.get("fail_after"), recover_after=endpoint.options.get("recover_after")
         )
         endpoint.state, transitions = step(endpoint.state, each.seen, rules, now)
+        endpoint.seen_at = each.seen.at
         changes += [(each.endpoint_id, transition) for transition in transitions]
     await _save_states(connection, known)
     await _save_incidents(connection, [(identity, each.incident) for identity, each in changes])
@@ -84,7 +87,14 @@ async def attend(db: AsyncEngine, policy: AlertPolicy, now: datetime, *, limit: 
     """
     incident, endpoint, state = tables.incident, tables.endpoint, tables.endpoint_state
     due = (
-        select(incident, endpoint.c.name, endpoint.c.labels, endpoint.c.options, state.c.incident.label("state"))
+        select(
+            incident,
+            endpoint.c.name,
+            endpoint.c.labels,
+            endpoint.c.options,
+            state.c.incident.label("state"),
+            state.c.slot.label("seen_at"),
+        )
         .join(endpoint, endpoint.c.id == incident.c.endpoint_id)
         .outerjoin(state, state.c.endpoint_id == endpoint.c.id)
         .where(incident.c.reconsider_at <= now)
@@ -204,6 +214,8 @@ def _subject(endpoint: UUID, known: _Known, incident: Incident, transition: UUID
         name=known.name,
         labels=known.labels,
         depends_on=tuple(known.options.get("depends_on") or ()),
+        seen_at=known.seen_at,
+        is_recovering=known.state.is_recovering,
         transition=transition,
     )
 
@@ -218,6 +230,8 @@ def _subject_of(row: RowMapping) -> Subject:
         name=row["name"],
         labels=row["labels"],
         depends_on=tuple(row["options"].get("depends_on") or ()),
+        seen_at=row["seen_at"],
+        is_recovering=is_open and state.is_recovering,
         watched=is_open,
     )
 

@@ -296,6 +296,22 @@ async def not_well(connection: AsyncConnection, names: Collection[str], now: dat
     return frozenset(found)
 
 
+async def well_since(connection: AsyncConnection, names: Collection[str]) -> Mapping[str, datetime]:
+    """When the last incident ended of those of these endpoints that are watched and had one. Flaky ones explain
+    nothing."""
+    if not names:
+        return {}
+    endpoint, incident = tables.endpoint, tables.incident
+    found = await connection.execute(
+        select(endpoint.c.name, func.max(incident.c.ended_at).label("ended_at"))
+        .join(incident, incident.c.endpoint_id == endpoint.c.id)
+        .where(endpoint.c.name.in_(names), endpoint.c.removed_at.is_(None), endpoint.c.enabled)
+        .where(incident.c.ended_at.is_not(None), incident.c.cause.is_distinct_from(FLAKY))
+        .group_by(endpoint.c.name)
+    )
+    return {row.name: row.ended_at for row in found}
+
+
 def _row(row: RowMapping, policy: AlertPolicy) -> _Row:
     usual = policy.rules.severity_of(Verdict(row["verdict"]), row["cause"])
     return _Row(

@@ -20,6 +20,7 @@ from prober.storage.outages import Joining
 from prober.storage.outbox import put
 
 OUTAGE: Final = "told as one outage"
+RECOVERING: Final = "its newest probe found nothing wrong"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,6 +32,10 @@ class Subject:
     name: str
     labels: Mapping[str, str]
     depends_on: tuple[str, ...] = ()
+    seen_at: datetime | None = None
+    """The slot of its newest report."""
+    is_recovering: bool = False
+    """Whether the newest verdict was good, and too few were to end the incident."""
     transition: UUID | None = None
     """What has just happened to it."""
     watched: bool = True
@@ -49,6 +54,18 @@ class _Known:
     considered: Considered | None = field(default=None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Explained:
+    """What those have to do with it that incidents depend on."""
+
+    ill: Collection[str]
+    well_since: Mapping[str, datetime]
+
+    def is_unseen_since(self, name: str, seen_at: datetime | None) -> bool:
+        """Whether the newest report is from before this one was well again."""
+        return seen_at is not None and name in self.well_since and seen_at < self.well_since[name]
+
+
 async def tell(connection: AsyncConnection, subjects: Sequence[Subject], policy: AlertPolicy, now: datetime) -> None:
     """Write a notice for everybody who is to hear of these incidents, which must be saved already, and remember it.
 
@@ -58,10 +75,13 @@ async def tell(connection: AsyncConnection, subjects: Sequence[Subject], policy:
         return
     known = await _known(connection, {each.incident.id for each in subjects})
     joining = Joining(policy=policy, quiet=await quiet(connection, policy.windows, now))
-    ill = await outages.not_well(connection, {name for each in subjects for name in each.depends_on}, now)
+    parents = {name for each in subjects for name in each.depends_on}
+    explained = _Explained(
+        ill=await outages.not_well(connection, parents, now), well_since=await outages.well_since(connection, parents)
+    )
     for subject in subjects:
         about = known[subject.incident.id]
-        about.considered = considered = await _considered(connection, subject, about, joining, ill)
+        about.considered = considered = await _considered(connection, subject, about, joining, explained)
         about.telling = considered.telling
         for each in considered.tells:
             notice = incident_notice(each, subject.incident, subject.name, subject.labels, now, watched=subject.watched)
@@ -80,10 +100,10 @@ async def _considered(
     subject: Subject,
     about: _Known,
     joining: Joining,
-    ill: Collection[str],
+    explained: _Explained,
 ) -> Considered:
     thing = _thing(subject)
-    mutes = tuple(_mutes(subject, about, joining.quiet, ill))
+    mutes = tuple(_mutes(subject, about, joining.quiet, explained))
     is_first = about.telling == Telling() and not thing.ended
     if is_first and not mutes and not about.outage_lasts:
         incident = subject.incident
@@ -109,13 +129,17 @@ def _thing(subject: Subject) -> Thing:
     )
 
 
-def _mutes(subject: Subject, about: _Known, silence: Quiet, ill: Collection[str]) -> Iterator[Mute]:
+def _mutes(subject: Subject, about: _Known, silence: Quiet, explained: _Explained) -> Iterator[Mute]:
     if about.snoozed_until is not None and about.snoozed_until > silence.now:
         yield Mute("snoozed", about.snoozed_until)
     yield from silence.of(subject.name, subject.labels)
+    if subject.is_recovering:
+        yield Mute(RECOVERING)
     for name in subject.depends_on:
-        if name in ill:
+        if name in explained.ill:
             yield Mute(f"it depends on {name}, which is not well or was not until just now")
+        elif explained.is_unseen_since(name, subject.seen_at):
+            yield Mute(f"it depends on {name}, and was not probed since that is well again")
 
 
 async def _known(connection: AsyncConnection, ids: Collection[UUID]) -> dict[UUID, _Known]:

@@ -53,10 +53,10 @@ class Desk:
         async with self.db.begin() as connection:
             for name in names:
                 await self.store.sql(
-                    "insert into endpoint_state (endpoint_id, verdict, since, cause, cause_summary, bad_since)"
-                    " values (:id, :verdict, :at, :cause, '', :bad) on conflict (endpoint_id) do update set"
-                    " verdict = :verdict, cause = :cause, bad_since = case when cast(:bad as timestamptz) is null"
-                    " then null else coalesce(endpoint_state.bad_since, :bad) end",
+                    "insert into endpoint_state (endpoint_id, verdict, slot, since, cause, cause_summary, bad_since)"
+                    " values (:id, :verdict, :at, :at, :cause, '', :bad) on conflict (endpoint_id) do update set"
+                    " verdict = :verdict, slot = :at, cause = :cause,"
+                    " bad_since = case when cast(:bad as timestamptz) is null then null else coalesce(endpoint_state.bad_since, :bad) end",
                     id=endpoint_id(name),
                     verdict=verdict.value,
                     at=self.now,
@@ -282,6 +282,7 @@ async def test_nobody_is_told_of_what_a_parent_explains_until_the_parent_is_well
     await desk.see(UP, "gateway")
     await desk.passes(4)
     assert await desk.told() == [("chat", "closed", "gateway")]
+    await desk.see(DOWN, "shop")
     await desk.passes(1)
     assert await desk.told() == [("chat", "opened", "shop")]
 

@@ -6,6 +6,8 @@ from datetime import timedelta
 import pytest
 
 from prober.incidents.notice import Route
+from prober.incidents.rules import Rules
+from prober.settings.model import EndpointOptions
 from prober.storage import endpoints, incidents
 from tests.integration.storage.builders import Store, endpoint
 from tests.integration.storage.test_telling import CHAT, DOWN, UP, Desk, mute
@@ -65,3 +67,57 @@ async def test_a_channel_whose_own_endpoints_are_muted_hears_of_no_outage(desk: 
     await desk.see(DOWN, "mine", *FLEET)
     await desk.passes(1)
     assert await desk.told() == [("chat", "outage-opened", "all endpoints")]
+
+
+async def test_what_recovers_already_when_the_mute_ends_is_told_to_nobody(desk: Desk) -> None:
+    desk.policy = replace(desk.policy, rules=Rules(fail_after=1, recover_after=3, flaky=None))
+    await desk.watch("shop")
+    await mute(desk, "shop", minutes=10)
+    await desk.see(DOWN, "shop")
+    await desk.passes(9)
+    for _ in range(3):
+        await desk.see(UP, "shop")
+        await desk.passes(1)
+    assert await desk.told() == []
+    assert (await desk.incident("shop")).ended_at is not None
+
+
+async def test_what_fails_again_instead_is_told(desk: Desk) -> None:
+    desk.policy = replace(desk.policy, rules=Rules(fail_after=1, recover_after=3, flaky=None))
+    await desk.watch("shop")
+    await mute(desk, "shop", minutes=10)
+    await desk.see(DOWN, "shop")
+    await desk.see(UP, "shop")
+    await desk.passes(11)
+    assert (await desk.incident("shop")).muted == "its newest probe found nothing wrong"
+    await desk.see(DOWN, "shop")
+    await desk.passes(1)
+    assert await desk.told() == [("chat", "opened", "shop")]
+
+
+async def test_nobody_is_reminded_of_what_recovers(desk: Desk) -> None:
+    desk.policy = replace(
+        desk.policy,
+        rules=Rules(fail_after=1, recover_after=3, flaky=None),
+        routes=(replace(CHAT, remind_every_s=600.0), Route(channel="boss", after_s=600.0)),
+    )
+    await desk.watch("shop")
+    await desk.see(DOWN, "shop")
+    await desk.see(UP, "shop")
+    await desk.passes(11)
+    assert await desk.told() == [("chat", "opened", "shop")]
+    await desk.see(UP, "shop")
+    await desk.see(UP, "shop")
+    assert await desk.told() == [("chat", "closed", "shop")]
+
+
+async def test_a_child_is_not_told_by_what_was_seen_of_it_before_its_parent_was_well(desk: Desk) -> None:
+    await desk.watch("gateway", "shop", shop=EndpointOptions(depends_on=("gateway",)))
+    await desk.see(DOWN, "gateway", "shop")
+    await desk.passes(10)
+    await desk.see(UP, "gateway")
+    await desk.passes(50)
+    assert [each for each in await desk.told() if "shop" in each] == []
+    await desk.see(DOWN, "shop")
+    await desk.passes(1)
+    assert await desk.told() == [("chat", "opened", "shop")]
