@@ -21,6 +21,8 @@ from checks.templates.values import flag, is_told, number, partly, table, text, 
 
 _MCP: Final = re.compile(r"(?:^|[^A-Za-z])[Mm]cp|[a-z]Mcp|MCP")
 """How a name says that it is about the Model Context Protocol."""
+_HELPER: Final = re.compile(r"authori[sz]er", re.IGNORECASE)
+"""How functions are called that stand beside a server."""
 _WORDS: Final = ("FunctionName", "Handler", "Description", "CodeUri", "ImageUri")
 
 
@@ -32,11 +34,10 @@ def deployment_of(stack: Stack, *, chosen: Sequence[str] = ()) -> Deployment:
         for each in stack.of_kind(SAM_FUNCTION, LAMBDA_FUNCTION)
     )
     doors, untold = gateways(stack)
-    named = frozenset(chosen) if chosen else frozenset(each.subject.id for each in functions if speaks_of_mcp(each))
     return Deployment(
         dialect=stack.dialect,
         functions=functions,
-        servers=named or only_one_reachable(functions, doors),
+        servers=frozenset(chosen) if chosen else _servers(functions, doors),
         gateways=tuple(doors),
         behaviours=tuple(behaviours(stack)),
         untold=tuple(untold),
@@ -50,11 +51,16 @@ def speaks_of_mcp(function: Function, *others: str) -> bool:
     return any(_MCP.search(each) for each in said)
 
 
-def only_one_reachable(functions: Sequence[Function], doors: Sequence[Gateway]) -> frozenset[str]:
-    """Where no name tells: the one function that can be reached by HTTP."""
+def _servers(functions: Sequence[Function], doors: Sequence[Gateway]) -> frozenset[str]:
+    """The functions that are taken for MCP servers: by what they say, else the only one that HTTP reaches."""
     behind = {each.function for each in doors}
-    reachable = [each.subject.id for each in functions if each.urls or each.subject.id in behind]
-    return frozenset(reachable if len(reachable) == 1 else ())
+    reachable = frozenset(each.subject.id for each in functions if each.urls or each.subject.id in behind)
+    named = frozenset(
+        each.subject.id for each in functions if speaks_of_mcp(each) and not _HELPER.search(each.subject.id)
+    )
+    if named:
+        return named & reachable or named
+    return reachable if len(reachable) == 1 else frozenset()
 
 
 def cors_of(value: Any) -> Cors | None:

@@ -57,11 +57,50 @@ def _of_sam(stack: Stack, untold: list[str]) -> Iterator[Gateway]:
     for (kind, api), found in routes.items():
         for function_id in dict.fromkeys(function for function, _ in found):
             yield _sam_gateway(stack, kind, api, function_id, [route for name, route in found if name == function_id])
-    untold += [
-        f"the routes of {each.id}, which stand in a definition of their own"
-        for each in stack.of_kind(*_SAM_APIS)
-        if "DefinitionBody" in each.properties or "DefinitionUri" in each.properties
-    ]
+    for each in stack.of_kind(*_SAM_APIS):
+        if "DefinitionBody" in each.properties or "DefinitionUri" in each.properties:
+            yield from _defined(stack, each, "DefinitionBody", _SAM_APIS[each.kind], untold)
+
+
+def _defined(stack: Stack, api: Resource, name: str, kind: DoorKind, untold: list[str]) -> Iterator[Gateway]:
+    """The gateways that an API with an OpenAPI definition is, where the definition stands in the template."""
+    paths = table(api.properties.get(name)).get("paths")
+    if not isinstance(paths, dict):
+        untold.append(f"the routes of {api.id}, which stand in a definition of their own")
+        return
+    by_function: dict[str, list[Route]] = {}
+    for path, methods in paths.items():
+        for verb, method in table(methods).items():
+            integration = table(table(method).get("x-amazon-apigateway-integration"))
+            function = stack.function_of(integration.get("uri"))
+            if function is not None:
+                base = f"{name}.paths.{path}.{verb}."
+                by_function.setdefault(function, []).append(_defined_route(api, base, path, verb, kind, integration))
+    for function, routes in by_function.items():
+        yield Gateway(
+            subject=api.subject,
+            kind=kind,
+            function=function,
+            routes=tuple(routes),
+            all_told=kind is DoorKind.REST_API and api.kind not in _SAM_APIS,
+            stage=text(api.properties.get("StageName")),
+            binary=texts(api.properties.get("BinaryMediaTypes")),
+        )
+
+
+def _defined_route(
+    api: Resource, base: str, path: str, verb: str, kind: DoorKind, integration: Mapping[str, Any]
+) -> Route:
+    default = REST_API_LIMIT_S if kind is DoorKind.REST_API else HTTP_API_LIMIT_S
+    limit = number(integration.get("timeoutInMillis"), default * 1000)
+    return Route(
+        subject=api.subject,
+        base=base,
+        method="ANY" if verb == "x-amazon-apigateway-any-method" else verb.upper(),
+        path=path,
+        timeout_s=None if limit is None else limit / 1000,
+        streams=_streams(integration.get("responseTransferMode")) if kind is DoorKind.REST_API else False,
+    )
 
 
 def _sam_route(function: Resource, name: str, kind: str, said: Mapping[str, Any]) -> Route:
@@ -143,7 +182,7 @@ def _streams(mode: Any) -> bool | None:
 def _rest_apis(stack: Stack, untold: list[str]) -> Iterator[Gateway]:
     for api in stack.of_kind("AWS::ApiGateway::RestApi"):
         if "Body" in api.properties or "BodyS3Location" in api.properties:
-            untold.append(f"the routes of {api.id}, which stand in a definition of their own")
+            yield from _defined(stack, api, "Body", DoorKind.REST_API, untold)
             continue
         methods = [
             each
@@ -199,7 +238,7 @@ def _resource_path(stack: Stack, value: Any) -> str | None:
 def _http_apis(stack: Stack, untold: list[str]) -> Iterator[Gateway]:
     for api in stack.of_kind("AWS::ApiGatewayV2::Api"):
         if "Body" in api.properties or "BodyS3Location" in api.properties:
-            untold.append(f"the routes of {api.id}, which stand in a definition of their own")
+            yield from _defined(stack, api, "Body", DoorKind.HTTP_API, untold)
             continue
         by_function: dict[str, list[Route]] = {}
         if (function := stack.function_of(api.properties.get("Target"))) is not None:

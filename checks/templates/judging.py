@@ -108,7 +108,7 @@ def _untold_of(deployment: Deployment, function: Function) -> Iterable[str]:
     if any(url.auth_type is None for url in function.urls):
         yield "the authorization type of its Function URL"
     reachable = function.urls or deployment.gateways_of(function)
-    if not reachable:
+    if not reachable and not deployment.untold:
         yield "how clients reach it: nothing here leads to it by HTTP"
 
 
