@@ -1,0 +1,161 @@
+"""What becomes of answers that are late, refused or unusual, with clients that only pretend."""
+
+import json
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
+
+from checks.templates.model import Grant
+from prober.endpoints.aws_asking import Asker, CannotDiscover
+from prober.endpoints.aws_discovery import Wanted, discover
+from prober.endpoints.aws_reading import grants_of, name_in, url_of
+
+REGION = "eu-central-1"
+FUNCTION = {"FunctionName": "mcp", "FunctionArn": "arn:aws:lambda:eu-central-1:1:function:mcp", "Runtime": "python3.12"}
+
+Answers = Mapping[tuple[str, str], list[dict[str, Any]] | Exception]
+
+
+class Pages:
+    def __init__(self, found: list[dict[str, Any]]) -> None:
+        self._found = found
+
+    def paginate(self, **asked: Any) -> "Pages":
+        return self
+
+    def search(self, key: str) -> list[dict[str, Any]]:
+        return self._found
+
+
+class Pretended:
+    """Clients that answer from a table, and with nothing to all else."""
+
+    def __init__(self, answers: Answers) -> None:
+        self._answers = answers
+        self._service = ""
+
+    def client(self, service: str) -> Any:
+        made = Pretended(self._answers)
+        made._service = service
+        return made
+
+    def get_paginator(self, operation: str) -> Pages:
+        answer = self._answers.get((self._service, operation), [])
+        if isinstance(answer, Exception):
+            raise answer
+        return Pages(answer)
+
+    def __getattr__(self, operation: str) -> Any:
+        def ask(**_: Any) -> dict[str, Any]:
+            answer = self._answers.get((self._service, operation), [{}])
+            if isinstance(answer, Exception):
+                raise answer
+            return answer[0]
+
+        return ask
+
+
+def refusal(code: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": "secret detail"}}, "ListFunctions")
+
+
+@pytest.mark.parametrize(
+    ("error", "why", "action"),
+    [
+        (refusal("AccessDeniedException"), "may not be asked", "lambda:ListFunctions"),
+        (refusal("ThrottlingException"), "throttled", None),
+        (refusal("ServiceException"), "AWS says ServiceException", None),
+        (EndpointConnectionError(endpoint_url="https://x"), "not to be reached", None),
+    ],
+)
+def test_a_call_that_fails_is_told_and_nothing_else_is_lost(error: Exception, why: str, action: str | None) -> None:
+    found = discover(Pretended({("lambda", "list_functions"): error}), REGION, Wanted())
+    (unseen,) = found.unseen
+    assert unseen.call == "lambda:ListFunctions"
+    assert why in unseen.why
+    assert unseen.action == action
+    assert "secret detail" not in unseen.why
+
+
+@pytest.mark.parametrize("error", [refusal("ExpiredToken"), NoCredentialsError()])
+def test_without_credentials_nothing_is_asked_further(error: Exception) -> None:
+    with pytest.raises(CannotDiscover):
+        Asker(Pretended({("lambda", "list_functions"): error})).all_of("lambda", "list_functions", "x", "y")
+
+
+def test_web_functions_are_found_where_the_region_has_them_and_not_missed_where_it_has_not() -> None:
+    answers: Answers = {
+        ("lambda-web", "list_web_functions"): [{"functionName": "orders-mcp"}, {"functionName": "shop"}],
+        ("lambda-web", "list_web_function_endpoints"): [
+            {"domainName": "x.lambda-web.eu-central-1.on.aws", "authType": "IamAuth"}
+        ],
+    }
+    (server,) = discover(Pretended(answers), REGION, Wanted()).servers
+    assert (server.url, server.signed) == ("https://x.lambda-web.eu-central-1.on.aws/mcp", True)
+    away: Answers = {("lambda-web", "list_web_functions"): EndpointConnectionError(endpoint_url="https://x")}
+    assert discover(Pretended(away), REGION, Wanted()).unseen == ()
+
+
+def url(made: str) -> dict[str, Any]:
+    return {
+        "FunctionArn": FUNCTION["FunctionArn"],
+        "FunctionUrl": "https://u.lambda-url.eu-central-1.on.aws/",
+        "AuthType": "NONE",
+        "CreationTime": made,
+    }
+
+
+@pytest.mark.parametrize(("made", "findings"), [("2024-01-01T00:00:00Z", 0), ("2026-01-01T00:00:00.000Z", 1)])
+def test_an_older_function_url_needs_one_permission_and_a_newer_one_both(made: str, findings: int) -> None:
+    policy = {"Statement": [{"Effect": "Allow", "Principal": "*", "Action": "lambda:InvokeFunctionUrl"}]}
+    answers: Answers = {
+        ("lambda", "list_functions"): [{**FUNCTION, "Timeout": 20, "MemorySize": 512}],
+        ("lambda", "list_function_url_configs"): [url(made)],
+        ("lambda", "get_policy"): [{"Policy": json.dumps(policy)}],
+    }
+    found = discover(Pretended(answers), REGION, Wanted())
+    assert [each.rule for each in found.findings] == ["url-permission-missing"] * findings
+    assert [each.url for each in found.servers] == ["https://u.lambda-url.eu-central-1.on.aws/mcp"]
+
+
+def test_a_url_without_a_time_of_its_making_is_taken_for_an_old_one() -> None:
+    assert not url_of({**url("nonsense")}).needs_both
+    assert url_of({**url(datetime(2026, 1, 1, tzinfo=UTC).isoformat())}).needs_both
+
+
+@pytest.mark.parametrize(
+    "policy", ["", "[]", '{"Statement": [{"Effect": "Deny"}]}', '{"Statement": ["x"]}', "[" * 100_000]
+)
+def test_a_policy_that_is_not_understood_is_not_judged(policy: str) -> None:
+    assert grants_of("f", policy) is None
+
+
+def test_principals_and_actions_of_a_policy_are_read_in_every_form() -> None:
+    policy = {
+        "Statement": [
+            {"Sid": "a", "Effect": "Allow", "Principal": {"AWS": "*"}, "Action": ["lambda:InvokeFunction", "lambda:*"]},
+            {
+                "Effect": "Allow",
+                "Principal": {"Service": "cloudfront.amazonaws.com"},
+                "Action": "lambda:InvokeFunction",
+            },
+        ]
+    }
+    grants: tuple[Grant, ...] = grants_of("f", json.dumps(policy)) or ()
+    assert [(each.principal, each.action) for each in grants] == [
+        ("*", "lambda:InvokeFunction"),
+        ("*", None),
+        ("cloudfront.amazonaws.com", "lambda:InvokeFunction"),
+    ]
+
+
+def test_a_function_is_known_by_its_arn_with_and_without_an_alias() -> None:
+    functions = {FUNCTION["FunctionArn"]: "mcp"}
+    base = "arn:aws:apigateway:eu-central-1:lambda:path/2015-03-31/functions/"
+    assert name_in(f"{base}{FUNCTION['FunctionArn']}:live/invocations", functions) == "mcp"
+    assert name_in(FUNCTION["FunctionArn"], functions) == "mcp"
+    assert name_in("https://example.com/functions/", functions) is None
+    assert name_in("", functions) is None
