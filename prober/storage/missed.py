@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from typing import Any, Final
+from typing import Any, Final, Self
 from uuid import UUID
 
 from sqlalchemy import RowMapping, text
@@ -33,21 +33,17 @@ SUMMARIES: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Missed:
-    """A run of slots without a report, all as far apart."""
+class SlotRun:
+    """Slots one after the other, all as far apart."""
 
     first_slot: datetime
     last_slot: datetime
     count: int
-    reason: MissedReason
 
-    @staticmethod
-    def one(slot: datetime, reason: MissedReason) -> "Missed":
-        """A run of a single slot."""
-        return Missed(first_slot=slot, last_slot=slot, count=1, reason=reason)
-
-    def without(self, first: datetime, last: datetime) -> tuple["Missed", ...]:
-        """What is left once its slots from `first` to `last`, or those nearest to them, have reports after all."""
+    def without(self, first: datetime, last: datetime) -> tuple[Self, ...]:
+        """What is left without its slots from `first` to `last`, or those nearest to them."""
+        if last < self.first_slot or first > self.last_slot:
+            return (self,)
         if self.count == 1:
             return ()
         step = (self.last_slot - self.first_slot) / (self.count - 1)
@@ -55,6 +51,18 @@ class Missed:
         before = replace(self, last_slot=self.first_slot + step * (low - 1), count=low)
         after = replace(self, first_slot=self.first_slot + step * (high + 1), count=self.count - high - 1)
         return tuple(part for part in (before, after) if part.count)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Missed(SlotRun):
+    """A run of slots without a report."""
+
+    reason: MissedReason
+
+    @staticmethod
+    def one(slot: datetime, reason: MissedReason) -> "Missed":
+        """A run of a single slot."""
+        return Missed(first_slot=slot, last_slot=slot, count=1, reason=reason)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,10 @@ that was meanwhile recorded as missed takes its place. Slots before it that nobo
 """
 
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
@@ -18,10 +18,11 @@ from sqlalchemy import Dialect, RowMapping, Table, TextClause, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from checks.encode import as_json
 from checks.model import Verdict
 from prober.storage import accepted_tools
 from prober.storage.marks import MARKS_KEPT, mark_of
-from prober.storage.missed import Missed, MissedReason, MissedRun, Probed, save_missed, take_out
+from prober.storage.missed import Missed, MissedReason, MissedRun, Probed, SlotRun, save_missed, take_out
 from prober.storage.records import LOG_STREAMS_KEPT, SPARK_KEPT, WARM_WAITS_KEPT, ReportRecord
 from prober.storage.reports import CHANNEL, COLD_STARTS_KEPT
 from prober.storage.rollups import outdate
@@ -56,8 +57,35 @@ async def save(connection: AsyncConnection, records: Sequence[ReportRecord]) -> 
     """
     saved: list[Saved] = []
     for batch in one_of_each(records):
-        saved += await _save(connection, batch)
+        left = await _without_known(connection, batch)
+        saved += [Saved(record=each, fate=Fate.KNOWN) for each, parts in zip(batch, left, strict=True) if not parts]
+        for group in one_of_each(part for parts in left for part in parts):
+            saved += await _save(connection, group)
     return tuple(saved)
+
+
+async def _without_known(
+    connection: AsyncConnection, records: Sequence[ReportRecord]
+) -> Sequence[Sequence[ReportRecord]]:
+    """Each of the records in parts, without the slots of runs that were saved before, alone or in another run."""
+    runs = [each for each in records if each.coalesced]
+    if not runs:
+        return [(each,) for each in records]
+    found = (await connection.execute(_KNOWN, {"probed": json.dumps(as_json([_probed(each) for each in runs]))})).all()
+    known = defaultdict(list)
+    for row in found:
+        known[row.endpoint_id].append((row.slot, row.last_slot))
+    return [_left(each, known[each.endpoint_id] if each.coalesced else ()) for each in records]
+
+
+def _left(record: ReportRecord, known: Iterable[tuple[datetime, datetime]]) -> Sequence[ReportRecord]:
+    whole: tuple[SlotRun, ...] = (
+        SlotRun(first_slot=record.slot, last_slot=record.newest_slot, count=1 + record.coalesced),
+    )
+    parts = whole
+    for first, last in known:
+        parts = tuple(rest for part in parts for rest in part.without(first, last))
+    return (record,) if parts == whole else [record.limited_to(part) for part in parts]
 
 
 def one_of_each(records: Iterable[ReportRecord]) -> Iterator[tuple[ReportRecord, ...]]:
@@ -286,6 +314,18 @@ _LOCK: Final = text(
     where endpoint.id = any(cast(:ids as uuid[]))
     order by endpoint.id
     for update of endpoint
+    """
+)
+# No run stands for slots of two hours: see `prober.storage.spool_room`.
+_KNOWN: Final = text(
+    """
+    select asked.endpoint_id, report.slot, coalesce(report.last_slot, report.slot) as last_slot
+    from jsonb_to_recordset(cast(:probed as jsonb)) as asked (
+        endpoint_id uuid, location text, first_slot timestamptz, last_slot timestamptz)
+    join report on report.endpoint_id = asked.endpoint_id and report.location = asked.location and report.missed = 0
+        and report.slot <= asked.last_slot and coalesce(report.last_slot, report.slot) >= asked.first_slot
+        and report.slot > asked.first_slot - interval '1 hour'
+    order by report.slot
     """
 )
 _INSERT: Final = text(

@@ -25,6 +25,7 @@ from checks.tool_memory import ToolMemory
 from prober.incidents.lifecycle import Seen
 from prober.storage.identity import report_id
 from prober.storage.marks import mark_of
+from prober.storage.missed import SlotRun
 from prober.storage.reports import COLD_STARTS_KEPT, detail_of, is_cold, is_routine, row_of, shape_of
 from prober.storage.schedule import Claim
 
@@ -94,6 +95,13 @@ class ReportRecord:
             return self
         step = self.next_slot - self.slot
         return replace(self, last_slot=last_slot, coalesced=count - 1, next_slot=last_slot + step)
+
+    def limited_to(self, run: SlotRun) -> "ReportRecord":
+        """The record of a part of its slots."""
+        step = self.next_slot - self.newest_slot
+        last_slot = run.last_slot if run.count > 1 else None
+        following = run.last_slot + step
+        return replace(self, slot=run.first_slot, last_slot=last_slot, coalesced=run.count - 1, next_slot=following)
 
     def to_bytes(self, *, slim: bool = False) -> bytes:
         """What `from_bytes` reads; `slim` without the evidence."""

@@ -107,6 +107,31 @@ async def test_a_run_of_which_only_the_number_is_known_stands_in_one_row(watched
     assert await watched.sql("select next_due from endpoint") == [(last + MINUTE,)]
 
 
+async def test_a_run_of_which_the_first_slots_were_saved_before_a_crash_adds_the_others(watched: Store) -> None:
+    claim = await watched.claim_one()
+    first, second, *_ = alone = records(claim, UP, UP, UP, UP, UP)
+    await watched.save_all(first, second)
+    run = first.standing_for(alone[-1].slot, 5)
+    assert await watched.save_all(run) == [Fate.SAVED]
+    expected = [(claim.slot, 0), (claim.slot + MINUTE, 0), (claim.slot + 2 * MINUTE, 2)]
+    assert await rows(watched, "slot, coalesced") == expected
+    assert await watched.save_all(run) == [Fate.KNOWN]
+    assert await rows(watched, "slot, coalesced") == expected
+    assert await watched.sql("select marks, slot from endpoint_state") == [("uuuuu", alone[-1].slot)]
+
+
+async def test_a_run_leaves_out_a_slot_that_another_worker_probed_meanwhile(watched: Store) -> None:
+    claim = await watched.claim_one()
+    first, _, third, _, last = records(claim, UP, UP, DOWN, UP, UP)
+    await watched.save_all(third)
+    assert await watched.save_all(first.standing_for(last.slot, 5)) == [Fate.LATE, Fate.SAVED]
+    assert await rows(watched, "slot, verdict, coalesced") == [
+        (claim.slot, "up", 1),
+        (third.slot, "down", 0),
+        (claim.slot + 3 * MINUTE, "up", 1),
+    ]
+
+
 async def test_a_record_on_a_server_that_was_replaced_is_dropped(watched: Store) -> None:
     claim = await watched.claim_one()
     await watched.watch(endpoint(url="https://another.example/mcp"))
