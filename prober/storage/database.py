@@ -2,17 +2,20 @@
 
 from collections.abc import AsyncGenerator, AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager, contextmanager
+from functools import partial
 from typing import Any, Final
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 from psycopg.sql import SQL, Identifier
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 from sqlalchemy.engine import Engine, make_url
 from sqlalchemy.engine.url import URL
 from sqlalchemy.exc import ArgumentError, DBAPIError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import NullPool
+
+from prober.storage.patience import ANSWER_WITHIN_S, BoundedConnection, waiting_up_to
 
 _DRIVER: Final = "postgresql+psycopg"
 _ACCEPTED: Final = frozenset({"postgres", "postgresql", _DRIVER})
@@ -30,6 +33,9 @@ _NETWORK: Final[Mapping[str, str | int]] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15_000,
 }
+
+_MARGIN_S: Final = 3.0
+"""By how much the client is more patient than the server."""
 
 
 class DatabaseUnavailable(Exception):
@@ -56,10 +62,12 @@ def shown(url: str) -> str:
     return f"{place}{f':{parsed.port}' if parsed.port else ''}/{parsed.database or ''}"
 
 
-def open_engine(url: str, *, pool_size: int = 5) -> AsyncEngine:
+def open_engine(url: str, *, pool_size: int = 5, answer_within_s: float = ANSWER_WITHIN_S) -> AsyncEngine:
     """A pool of at most `pool_size` connections, none of which ever waits long: 3 s to connect, 2 s for a lock,
-    5 s for a statement. Nothing connects before the first use. Close it with `await engine.dispose()`."""
+    5 s for a statement, `answer_within_s` for a network that brings no answer. Nothing connects before the first use.
+    Close it with `await engine.dispose()`."""
     parsed = _parsed(url)
+    connect = partial(_connect, answer_within_s=answer_within_s)
     return create_async_engine(
         parsed,
         pool_size=pool_size,
@@ -67,8 +75,27 @@ def open_engine(url: str, *, pool_size: int = 5) -> AsyncEngine:
         pool_timeout=10,
         pool_pre_ping=True,
         hide_parameters=True,  # the text of an error must not quote what a server sent us
-        connect_args=_connect_args(parsed, _WAITING),
+        connect_args={**_connect_args(parsed, _WAITING), "async_creator_fn": connect},
     )
+
+
+async def _connect(*positional: Any, answer_within_s: float, **named: Any) -> BoundedConnection:
+    connection = await BoundedConnection.connect(*positional, **named)
+    connection.answer_within_s = answer_within_s
+    return connection
+
+
+@asynccontextmanager
+async def unhurried(db: AsyncEngine, longest_s: float) -> AsyncIterator[AsyncConnection]:
+    """A transaction of which a statement may take up to `longest_s` seconds."""
+    async with db.begin() as connection:
+        with waiting_up_to(longest_s + _MARGIN_S):
+            await connection.execute(text("select set_config('statement_timeout', :ms, true)"), {"ms": _ms(longest_s)})
+            yield connection
+
+
+def _ms(seconds: float) -> str:
+    return f"{seconds * 1000:.0f}ms"
 
 
 def open_patient_engine(url: str) -> Engine:

@@ -20,6 +20,8 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from prober.storage.database import unhurried
+
 DAYS_AHEAD: Final = 14
 """So long may nobody keep house before rows fall into the DEFAULT partitions, where they are safe as well."""
 
@@ -33,7 +35,7 @@ STRAYS_AT_ONCE: Final = 60
 
 ROWS_AT_ONCE: Final = 1000
 _LOCK: Final = 0x6D637002
-_LONGEST: Final = "60s"
+_LONGEST_S: Final = 60
 """No statement here takes long but the look into a DEFAULT partition that has filled up."""
 
 T = TypeVar("T")
@@ -117,12 +119,8 @@ async def patiently(db: AsyncEngine, work: Callable[[AsyncConnection], Awaitable
     """
     for remaining in reversed(range(TRIES)):
         try:
-            async with db.begin() as connection:
-                await _run(
-                    connection,
-                    f"set local lock_timeout = {LOCK_WAIT_MS}",
-                    f"set local statement_timeout = '{_LONGEST}'",
-                )
+            async with unhurried(db, _LONGEST_S) as connection:
+                await _run(connection, f"set local lock_timeout = {LOCK_WAIT_MS}")
                 await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
                 return await work(connection)
         except DBAPIError as failure:

@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from prober.storage.database import unhurried
 from prober.storage.sketches import BUCKET_SQL, RANK_SQL, VALUE_SQL
 
 SETTLED_AFTER_S: Final = 120.0
@@ -28,7 +29,7 @@ ENDPOINTS_AT_ONCE: Final = 500
 
 _SETTLED: Final = timedelta(hours=1, seconds=SETTLED_AFTER_S)
 _LOCK: Final = 0x6D637003
-_LONGEST: Final = "120s"
+_LONGEST_S: Final = 120
 """An hour of ten thousand endpoints takes a second or two; a machine may have other things to do."""
 
 _MEMORY: Final = "64MB"
@@ -103,9 +104,8 @@ async def _stats(connection: AsyncConnection, *, endpoints: Sequence[UUID]) -> N
 
 async def _alone(db: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[None]]) -> None:
     """Do `work` in a transaction of its own, after any other worker's that rolls up as well."""
-    async with db.begin() as connection:
-        await connection.execute(text(f"set local statement_timeout = '{_LONGEST}'"))
-        await connection.execute(text(f"set local lock_timeout = '{_LONGEST}'"))
+    async with unhurried(db, _LONGEST_S) as connection:
+        await connection.execute(text(f"set local lock_timeout = '{_LONGEST_S}s'"))
         await connection.execute(text(f"set local work_mem = '{_MEMORY}'"))
         await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
         await work(connection)
