@@ -120,11 +120,13 @@ class Monitor:
         async with AsyncExitStack() as ending:
             for executor in (self._executor, self._secrets_executor, self._logs_executor):
                 ending.callback(executor.shutdown, wait=False, cancel_futures=True)
-            await self._write_configured(self._settings)
             await self._housekeeping.begin()
             self._warn_of_missing_secrets(self._settings)
-            await self._measuring.start()
             await self._probing.start()
+            # Late, because the first slots of new endpoints count from here: whatever came between them and the first
+            # tick would let those that begin meanwhile begin all at once.
+            await self._write_configured(self._settings)
+            await self._measuring.start()
             self._delivery.start()
             ending.push_async_callback(lambda: self._delivery.stop())
             self._self_watch.start()
@@ -148,7 +150,7 @@ class Monitor:
         await self._probing.tick()
 
     def _jobs(self) -> Iterator[Job]:
-        yield Job(TICK_S, "claiming due probes", self._tick, TICK_JITTER_S)
+        yield Job(TICK_S, "claiming due probes", self._tick, TICK_JITTER_S, begins_at_once=True)
         yield Job(LOOKS_EVERY_S, "making and dropping partitions", self._housekeeping.keep)
         yield Job(LOOKS_EVERY_S, "rolling up figures", self._housekeeping.roll_up)
         yield Job(attending.EVERY_S, "attending to incidents", self._attending.attend)

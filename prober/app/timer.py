@@ -24,11 +24,13 @@ class Job:
     work: Callable[[], Awaitable[Any]]
     jitter_s: float | None = None
     """Every run comes up to this much later, by chance."""
+    begins_at_once: bool = False
+    """Whether the first run comes without a pause."""
 
     @property
     def trigger(self) -> "_Pause":
         """From now on."""
-        return _Pause(self.every_s, self.jitter_s or 0.0)
+        return _Pause(self)
 
 
 class _Pause(BaseTrigger):  # type: ignore[misc]  # the library has no types
@@ -38,13 +40,14 @@ class _Pause(BaseTrigger):  # type: ignore[misc]  # the library has no types
     tens of millions of runs that nobody missed, and hold up the event loop for minutes.
     """
 
-    def __init__(self, pause_s: float, jitter_s: float) -> None:
-        self._pause_s = pause_s
-        self._jitter_s = jitter_s
+    def __init__(self, job: Job) -> None:
+        self._job = job
 
     def get_next_fire_time(self, previous: datetime | None, now: datetime) -> datetime:
-        del previous
-        return now + timedelta(seconds=self._pause_s + random.uniform(0.0, self._jitter_s))  # noqa: S311 - no secret
+        if previous is None and self._job.begins_at_once:
+            return now
+        chance_s = random.uniform(0.0, self._job.jitter_s or 0.0)  # noqa: S311 - no secret
+        return now + timedelta(seconds=self._job.every_s + chance_s)
 
 
 class Timer:
@@ -63,7 +66,7 @@ class Timer:
         )
 
     def start(self) -> None:
-        """Begin; the first run of each job comes after its pause."""
+        """Begin; the first run of a job comes after its pause, unless it says otherwise."""
         self._scheduler.start()
 
     def pause(self) -> None:

@@ -91,3 +91,17 @@ async def test_a_year_forward_is_one_run_and_not_millions(clock: type[Jumping]) 
     timer.stop()
     assert 1 <= runs <= 6
     assert took < 5, "the event loop is free"
+
+
+async def test_a_job_that_begins_at_once_waits_for_nothing() -> None:
+    done = asyncio.Event()
+
+    async def work() -> None:
+        done.set()
+
+    timer = Timer()
+    timer.add(Job(60.0, "working", work, begins_at_once=True))
+    timer.start()
+    async with asyncio.timeout(5):
+        await done.wait()
+    timer.stop()
