@@ -57,7 +57,10 @@ async def expire(db: AsyncEngine, kept: Retention) -> Expired:
 # Notices go before the transitions, and those before the incidents, that they belong to: then no cascade is a long one.
 _DELETED: Final = {
     "attempt": "at < :before",
-    "notice": "coalesce(sent_at, failed_at) < :before",
+    # By a notice that was handed to another channel it is known who else hears of the end.
+    "notice": "coalesce(sent_at, failed_at) < :before and (handed_to is null"
+    " or not exists (select from incident where incident.id = thread and ended_at is null)"
+    " and not exists (select from outage where outage.id = thread and ended_at is null))",
     "transition": "at < :before"
     " and exists (select from incident where incident.id = incident_id and ended_at < :before)"
     " and not exists (select from notice where transition_id = transition.id)",

@@ -1,5 +1,6 @@
 """Decides in a transaction who is told of incidents, from all that people and the rest of the fleet have to say."""
 
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -18,6 +19,8 @@ from prober.storage import outages, tables
 from prober.storage.mutes import Quiet, quiet
 from prober.storage.outages import Joining
 from prober.storage.outbox import put
+
+log = logging.getLogger(__name__)
 
 OUTAGE: Final = "told as one outage"
 RECOVERING: Final = "its newest probe found nothing wrong"
@@ -164,10 +167,19 @@ def _known_of(row: RowMapping) -> _Known:
     return _Known(
         acknowledged=row["acknowledged_at"] is not None,
         snoozed_until=row["snoozed_until"],
-        telling=Telling.from_json(row["telling"]),
+        telling=_telling_of(row["telling"]),
         outage=row["outage_id"],
         outage_lasts=row["outage_id"] is not None and row["outage_ended_at"] is None,
     )
+
+
+def _telling_of(stored: Any) -> Telling:
+    """What is stored, or that nobody was told anything for what this release cannot read: rather twice than never."""
+    try:
+        return Telling.from_json(stored)
+    except ValueError:
+        log.error("who was told of an incident cannot be read, and it is told anew")  # noqa: TRY400 - says no more
+        return Telling()
 
 
 async def _save(connection: AsyncConnection, known: Mapping[UUID, _Known]) -> None:

@@ -130,3 +130,16 @@ async def test_many_rows_go_in_batches(past: Past, monkeypatch: pytest.MonkeyPat
         " now() - interval '200 days', now() - interval '200 days' from generate_series(1, 20)"
     )
     assert (await expire(past.db, KEPT)).rows == 20
+
+
+@pytest.mark.parametrize(("is_open", "left"), [(True, 1), (False, 0)])
+async def test_who_hears_of_the_end_instead_of_another_channel_is_known_until_then(
+    past: Past, is_open: bool, left: int
+) -> None:
+    shop = await past.watch()
+    await told(past, shop, {"at": past.now - timedelta(days=60), "shop": shop})
+    if is_open:
+        await past.sql("update incident set ended_at = null")
+    await past.sql("update notice set thread = incident.id, handed_to = 'pager' from incident")
+    await expire(past.db, KEPT)
+    assert await past.sql("select count(*) from notice") == [(left,)]

@@ -56,7 +56,8 @@ class Desk:
                     "insert into endpoint_state (endpoint_id, verdict, slot, since, cause, cause_summary, bad_since)"
                     " values (:id, :verdict, :at, :at, :cause, '', :bad) on conflict (endpoint_id) do update set"
                     " verdict = :verdict, slot = :at, cause = :cause,"
-                    " bad_since = case when cast(:bad as timestamptz) is null then null else coalesce(endpoint_state.bad_since, :bad) end",
+                    " bad_since = case when cast(:bad as timestamptz) is null then null"
+                    " else coalesce(endpoint_state.bad_since, :bad) end",
                     id=endpoint_id(name),
                     verdict=verdict.value,
                     at=self.now,

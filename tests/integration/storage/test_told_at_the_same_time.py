@@ -9,6 +9,7 @@ from prober.incidents.notice import Route
 from prober.incidents.rules import Rules
 from prober.settings.model import EndpointOptions
 from prober.storage import endpoints, incidents
+from prober.storage.identity import endpoint_id
 from tests.integration.storage.builders import Store, endpoint
 from tests.integration.storage.test_telling import CHAT, DOWN, UP, Desk, mute
 
@@ -121,3 +122,15 @@ async def test_a_child_is_not_told_by_what_was_seen_of_it_before_its_parent_was_
     await desk.see(DOWN, "shop")
     await desk.passes(1)
     assert await desk.told() == [("chat", "opened", "shop")]
+
+
+async def test_what_is_stored_of_one_incident_and_cannot_be_read_keeps_no_other_from_being_told(desk: Desk) -> None:
+    desk.policy = replace(desk.policy, routes=(Route(channel="boss", after_s=900.0),))
+    await desk.watch("find", "shop")
+    await desk.see(DOWN, "find", "shop")
+    odd = """update incident set telling = '{"told": 7}' where endpoint_id = :id"""
+    await desk.store.sql(odd, id=endpoint_id("find"))
+    await desk.passes(16)
+    assert await desk.told() == [("boss", "escalated", "shop")]
+    await desk.passes(16)
+    assert await desk.told() == [("boss", "escalated", "find")]
