@@ -50,7 +50,7 @@ def _of_sam(stack: Stack, untold: list[str]) -> Iterator[Gateway]:
     routes: dict[tuple[str, str], list[tuple[str, Route]]] = {}
     for function in stack.of_kind(SAM_FUNCTION):
         for name, event in table(function.properties.get("Events")).items():
-            kind, said = table(event).get("Type"), table(table(event).get("Properties"))
+            kind, said = text(table(event).get("Type")), table(table(event).get("Properties"))
             if kind in _SAM_KINDS:
                 api = (*referred(said.get(_NAMED_API[kind])), IMPLICIT[kind])[0]
                 routes.setdefault((kind, api), []).append((function.id, _sam_route(function, name, kind, said)))

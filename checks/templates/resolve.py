@@ -288,7 +288,8 @@ def _values(template: Mapping[str, Any], name: str, literals: Sequence[str]) -> 
     """What is tried for a parameter: its default first, the literals, and something else where that may be."""
     parameter = table(table(template.get("Parameters")).get(name))
     default = _default_of(parameter, name) if parameter else f"${{{name}}}"
-    allowed = [told for each in parameter.get("AllowedValues") or () if (told := text(each)) is not None]
+    listed = parameter.get("AllowedValues")
+    allowed = [told for each in listed if (told := text(each)) is not None] if isinstance(listed, list) else []
     if allowed and len(allowed) <= _MOST_VALUES:
         return tuple(dict.fromkeys([default, *allowed] if default in allowed else allowed))
     return tuple(dict.fromkeys([default, *literals, *((f"${{{name}}}",) if is_told(default) else ())]))

@@ -34,7 +34,7 @@ def _behaviours(deployment: Deployment) -> Iterator[tuple[Function, Behaviour]]:
             yield function, each
 
 
-@rule("cloudfront-methods", diagnosis="blocked-by-waf", severity=Severity.ERROR)
+@rule("cloudfront-methods", diagnosis="route-missing", severity=Severity.ERROR)
 def cloudfront_methods(deployment: Deployment) -> Iterator[Fault]:
     """CloudFront lets no POST through to the server, which is how MCP asks."""
     for _, each in _behaviours(deployment):

@@ -4,8 +4,6 @@ import json
 from pathlib import Path
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from checks.templates.judging import judge_template
 from prober.endpoints.template_file import MAX_BYTES, UnreadableTemplate, parse_template, read_template
@@ -122,45 +120,3 @@ def test_many_conditions_are_not_all_combined() -> None:
     )
     told = judge_template(parse_template(text.encode(), "t"))
     assert any("conditions" in each for each in told.untold)
-
-
-_KEYS = st.sampled_from(
-    ["Ref", "Fn::If", "Fn::Sub", "Fn::Join", "Fn::Select", "Fn::Split", "Fn::GetAtt", "Fn::FindInMap", "Fn::Equals",
-     "Condition", "Type", "Properties", "Variables", "Handler", "Layers", "Environment", "Events", "FunctionUrlConfig",
-     "Cors", "Timeout", "Origins", "DefaultCacheBehavior", "DistributionConfig", "Targets", "Uri", "Integration"]
-)  # fmt: skip
-_LEAVES = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats(allow_nan=False, allow_infinity=False)
-    | st.sampled_from(["A", "mcp", "${A.Arn}", "${", "*", ""])
-)
-_VALUES = st.recursive(
-    _LEAVES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner, max_size=3), max_leaves=12
-)
-_KINDS = st.sampled_from(
-    ["AWS::Serverless::Function", "AWS::Lambda::Function", "AWS::Lambda::Url", "AWS::Lambda::Permission",
-     "AWS::Lambda::Alias", "AWS::Serverless::Api", "AWS::Serverless::HttpApi", "AWS::ApiGateway::RestApi",
-     "AWS::ApiGateway::Method", "AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Route", "AWS::CloudFront::Distribution",
-     "AWS::ElasticLoadBalancingV2::TargetGroup", "AWS::ElasticLoadBalancingV2::LoadBalancer"]
-)  # fmt: skip
-_PROPERTIES = (
-    "Handler", "Layers", "Environment", "Events", "FunctionUrlConfig", "Timeout", "TargetFunctionArn", "FunctionName",
-    "DistributionConfig", "Integration", "RestApiId", "ApiId", "RouteKey", "Target", "Targets", "TargetType", "Cors",
-    "LoadBalancerAttributes", "ImageConfig", "Architectures", "PackageType", "BinaryMediaTypes", "CorsConfiguration",
-)  # fmt: skip
-_RESOURCES = st.dictionaries(
-    st.sampled_from(["A", "B", "Mcp"]),
-    st.fixed_dictionaries(
-        {"Type": _KINDS},
-        optional={"Condition": _LEAVES, "Properties": st.dictionaries(st.sampled_from(_PROPERTIES), _VALUES)},
-    ),
-)
-
-
-@settings(max_examples=60, deadline=None)
-@given(_RESOURCES, st.dictionaries(st.sampled_from(["Globals", "Parameters", "Conditions", "Mappings"]), _VALUES))
-def test_no_template_whatever_breaks_the_rules(resources: object, others: dict[str, object]) -> None:
-    text = json.dumps({**others, "Resources": resources})
-    judge_template(parse_template(text.encode(), "t"), client_timeout_s=1.0, region="eu-central-1")
