@@ -181,7 +181,7 @@ class _Examination:
                 left_s = self._left_s()
                 if left_s is not None and left_s < (LEAST_S if attempts else 0.0):
                     break
-                self._tell(endpoint, self._activity(len(attempts), streak))
+                self._tell(endpoint, "asking again" if attempts else "asking")
                 at_ms = (self._prober.clock.monotonic() - self._began) * 1000
                 report = await self._probe(endpoint, report, left_s, with_burst=is_last and self._demands.cold > 0)
             judged = judge(endpoint, report, self._demands, with_burst=is_last and self._demands.cold > 0)
@@ -189,6 +189,8 @@ class _Examination:
             streak = streak + 1 if judged.conclusion in PASSING else 0
             if streak >= self._demands.passes or not self._goes_on(report, judged, streak):
                 break
+            passed = f"passed {streak} of {self._demands.passes}"
+            self._tell(endpoint, passed if streak else f"not ready after {len(attempts)}")
             await self._pause(IN_A_ROW_S if streak else AGAIN_AFTER_S)
         final = concluded(attempts, judged, self._demands)
         self._tell(endpoint, final.conclusion.value)
@@ -225,11 +227,6 @@ class _Examination:
         if self._demands.wait_s is None:
             return None
         return self._began + self._demands.wait_s - self._prober.clock.monotonic()
-
-    def _activity(self, attempts: int, streak: int) -> str:
-        if self._demands.passes > 1 and streak:
-            return f"passed {streak} of {self._demands.passes}"
-        return "asking" if attempts == 0 else f"not ready after {attempts}, asking again"
 
 
 def _attempt(report: ProbeReport, conclusion: Conclusion, at_ms: float) -> Attempt:

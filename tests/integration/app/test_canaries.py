@@ -9,6 +9,7 @@ import os
 import re
 import subprocess
 import sys
+import zipfile
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from checks.unit import CheckContext, check
 from prober.app import channels, logs
 from prober.app.monitor import Following, Monitor
 from prober.cli import report_json, report_text
+from prober.cli.reports import FORMS
 from prober.clock import SystemClock
 from prober.endpoints.config_file import ConfigFileWatcher
 from prober.net.client import Net
@@ -430,16 +432,18 @@ async def test_reports_curl_lines_and_tracebacks_of_full_probes_hold_no_secret(
     assert found + leaks("log", caplog.text) == []
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
-@pytest.mark.parametrize("mode", ["refuses", "tools", "stream"])
-async def test_the_command_prints_no_secret_although_every_logger_speaks(stage: Stage, mode: str, form: str) -> None:
+@pytest.mark.parametrize(("mode", "code"), [("refuses", 4), ("tools", 0), ("stream", 1)])
+async def test_the_command_shows_no_secret_in_any_form_although_every_logger_speaks(
+    stage: Stage, mode: str, code: int, tmp_path: Path
+) -> None:
     script = (
         "import logging, sys; logging.basicConfig(level=logging.DEBUG); from prober.cli import main; sys.exit(main())"
     )
     words = [
-        "check", f"{stage.servers[mode].url}?api_key={QUERY_KEY}", "--format", form, "--sigv4", f"lambda/{REGION}",
+        "check", f"{stage.servers[mode].url}?api_key={QUERY_KEY}", "--sigv4", f"lambda/{REGION}",
         "--bearer", stage.references["key-of-secret"], "--token-header", "X-App-Token",
-        "--header", f"X-Api-Key={stage.references['api-key']}",
+        "--header", f"X-Api-Key={stage.references['api-key']}", "--bundle", f"{tmp_path}/bundle",
+        *(word for form in FORMS for word in ("--report", f"{form}={tmp_path}/{form}")),
     ]  # fmt: skip
     done = await asyncio.to_thread(
         subprocess.run,
@@ -450,6 +454,13 @@ async def test_the_command_prints_no_secret_although_every_logger_speaks(stage: 
         env={**os.environ, "PROBER_DEBUG": "1", "PYTHONASYNCIODEBUG": "1"},
         check=False,
     )
-    assert done.returncode == (0 if mode == "tools" else 1), done.stderr
+    assert done.returncode == code, done.stderr
     assert stage.servers[mode].requests, "the server was asked"
-    assert leaks("stdout", done.stdout) + leaks("stderr", done.stderr) == []
+    found = leaks("stdout", done.stdout) + leaks("stderr", done.stderr)
+    with zipfile.ZipFile(tmp_path / "bundle") as bundle:
+        written = {f"bundle {name}": bundle.read(name).decode() for name in bundle.namelist()}
+    written |= {form: (tmp_path / form).read_text() for form in FORMS}
+    assert len(written) == len(FORMS) + 5
+    for name, content in written.items():
+        found += leaks(name, content)
+    assert found == []
