@@ -20,6 +20,7 @@ from prober.storage import schedule
 from prober.storage.identity import report_id
 from prober.storage.schedule import LATE_BY_S, Claim, Round
 from prober.storage.spool import Spool
+from prober.storage.spool_files import left_beside
 from prober.vitals import Vitals
 
 log = logging.getLogger(__name__)
@@ -57,6 +58,7 @@ class Probing:
     def __init__(self, shared: Surroundings, spool: Path, *, quota_bytes: int) -> None:
         """`spool` is the directory where reports wait; other workers on the same database may share it."""
         self._shared = shared
+        self._directory = spool
         self._presence = Presence(spool / "workers", shared.worker)
         self._spool = Spool(spool, quota_bytes=quota_bytes, vitals=shared.vitals, clock=shared.clock)
         self._recorder = Recorder(
@@ -90,6 +92,7 @@ class Probing:
     async def start(self) -> None:
         """Take in what earlier workers left: reports in the spool, and leases. Raises what the database raises."""
         await self._spool.open()
+        await asyncio.to_thread(_warn_of_others, self._directory)
         self._recorder.start()
         dead = await asyncio.to_thread(self._presence.enter)
         if dead:
@@ -136,3 +139,19 @@ class Probing:
         if claim.endpoint.function is not None:
             identity = report_id(claim.endpoint_id, claim.slot, report.location)
             self._recorder.after_commit(identity, lambda: self._shared.committed(claim, report))
+
+
+def _warn_of_others(spool: Path) -> None:
+    try:
+        others = left_beside(spool)
+    except OSError as failure:
+        log.warning("reports for another database are not looked for: %s", failure.strerror or failure)
+        return
+    for each in others:
+        log.warning(
+            "reports wait in %s, and nobody saves them: they are for a database of another address. A prober that is "
+            "started with that address saves them. If it is this database, which has another address now, stop the "
+            "prober and move the numbered directories from there to %s, each under a number that is free",
+            each,
+            spool,
+        )

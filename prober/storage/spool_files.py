@@ -75,6 +75,19 @@ def claim(directory: Path) -> list[WorkerDirectory]:
     return claimed
 
 
+def left_beside(directory: Path) -> list[Path]:
+    """Other spools beside this one in which reports wait that no worker holds: no worker here ever saves them."""
+    siblings = sorted(directory.parent.iterdir()) if directory.parent.is_dir() else []
+    return [each for each in siblings if each != directory and any(map(_is_left, each.glob("*/*.spool")))]
+
+
+def _is_left(segment: Path) -> bool:
+    held = list(_lock(segment.parent))
+    for each in held:
+        each.leave(remove=False)
+    return bool(held)
+
+
 def room_in(directory: Path) -> int:
     """Bytes that the file system of this directory has left for us."""
     told = os.statvfs(directory)

@@ -16,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from prober.storage.spool_files import left_beside
 from prober.storage.spool_format import HEADER, HEADER_MAGIC, NUMBER, VERSION
 from prober.vitals import Vitals
 from tests.integration.storage.spool_child import entry, everything, names, recovered, segments, spool_in
@@ -127,6 +128,25 @@ async def test_two_workers_never_share_a_directory_and_the_dead_are_inherited_fr
         await heir.close()
         await ours.close()
     assert names(tmp_path) == []
+
+
+async def test_reports_that_wait_beside_it_for_another_database_are_found(tmp_path: Path) -> None:
+    ours, former, shared, empty = (tmp_path / name for name in ("ours", "former", "shared", "empty"))
+    with child("hold", former) as dead, child("hold", shared) as living:
+        for each in (dead, living):
+            assert each.stdout is not None
+            assert each.stdout.readline() == "open\n"
+        dead.kill()
+        dead.wait()
+        spool = spool_in(ours)
+        await spool.open()
+        await spool.append(entry(1))
+        (empty / "1").mkdir(parents=True)
+        (tmp_path / "a file").touch()
+        assert left_beside(ours) == [former]
+        assert names(former) == ["1"], "they stay where they are"
+        await spool.close()
+    assert left_beside(tmp_path / "nowhere" / "ours") == []
 
 
 async def test_a_killed_worker_loses_nothing_that_append_had_returned_for(tmp_path: Path) -> None:
