@@ -173,7 +173,6 @@ def _grants(stack: Stack) -> tuple[dict[str, list[Grant]], bool]:
             subject=each.subject,
             action=text(said.get("Action")),
             principal=partly(said.get("Principal")),
-            via_url=flag(said.get("InvokedViaFunctionUrl")),
         )
         found.setdefault(function, []).append(grant)
     return found, stray

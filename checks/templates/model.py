@@ -5,11 +5,9 @@ is only known once it is deployed. Defaults of AWS are filled in by whoever make
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
-
-from checks.model import nothing
 
 DEFAULT_TIMEOUT_S: Final = 3.0
 DEFAULT_MEMORY_MB: Final = 128
@@ -91,8 +89,6 @@ class Grant:
     subject: Subject
     action: str | None
     principal: str | None
-    via_url: bool | None = None
-    """Condition lambda:InvokedViaFunctionUrl."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,6 +134,8 @@ class Route:
     timeout_s: float | None = None
     """The gateway's limit on this route; None where it cannot be told."""
     streams: bool | None = False
+    signed: bool = False
+    """Requests have to be signed with AWS credentials."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -200,7 +198,6 @@ class Deployment:
     """How long clients wait, where somebody said it."""
     untold: tuple[str, ...] = ()
     """What cannot be told, in sentences."""
-    facts: Mapping[str, str] = field(default_factory=nothing)
 
     @property
     def mcp_functions(self) -> Sequence[Function]:

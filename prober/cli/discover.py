@@ -95,7 +95,7 @@ def _table(servers: Sequence[Server]) -> Iterator[str]:
             clean(each.function, 64),
             each.region,
             each.door,
-            "signed" if each.signed else "open",
+            _access(each),
             each.url + (" (path guessed)" if each.guessed else ""),
         )
         for each in servers
@@ -103,6 +103,13 @@ def _table(servers: Sequence[Server]) -> Iterator[str]:
     widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head) - 1)]
     for row in (head, *rows):
         yield "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]])
+
+
+def _access(server: Server) -> str:
+    """Who may ask, as far as it was seen: authorizers are not looked at."""
+    if server.signed:
+        return "AWS signature"
+    return "public" if server.door == "Function URL" else "not told"
 
 
 def _unseen(found: Sequence[Discovery]) -> Iterator[str]:

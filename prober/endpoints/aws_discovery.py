@@ -187,8 +187,11 @@ def _rest_apis(asker: Asker, functions: Mapping[str, str], region: str) -> Itera
         if not list(rest_gateways(api, resources, functions, None)):
             continue
         stages = (asker.one("apigateway", "get_stages", action, restApiId=api["id"]) or {}).get("item") or ()
+        kinds = (api.get("endpointConfiguration") or {}).get("types") or ()
+        is_public = not api.get("disableExecuteApiEndpoint") and "PRIVATE" not in kinds
         for stage in stages:
-            base = f"https://{api['id']}.execute-api.{region}.{_suffix(region)}/{stage['stageName']}"
+            host = f"{api['id']}.execute-api.{region}.{_suffix(region)}"
+            base = f"https://{host}/{stage['stageName']}" if is_public else ""
             yield from (
                 replace(each, address=base) for each in rest_gateways(api, resources, functions, stage["stageName"])
             )
@@ -205,7 +208,8 @@ def _http_apis(asker: Asker, functions: Mapping[str, str]) -> Iterator[Gateway]:
             continue
         for stage in asker.all_of("apigatewayv2", "get_stages", "Items[]", action, ApiId=api["ApiId"]):
             name = str(stage.get("StageName"))
-            base = str(api.get("ApiEndpoint")) + ("" if name == "$default" else f"/{name}")
+            base = f"{api.get('ApiEndpoint')}{'' if name == '$default' else f'/{name}'}"
+            base = "" if api.get("DisableExecuteApiEndpoint") else base
             yield from (
                 replace(each, address=base) for each in http_gateways(api, routes, integrations, functions, name)
             )
@@ -333,11 +337,12 @@ def _servers(deployment: Deployment, function: Function, region: str) -> Iterato
         signed = url.auth_type == "AWS_IAM"
         yield _server(name, url.address, "", "Function URL", region, signed=signed)
     for gateway in deployment.gateways_of(function):
-        paths = dict.fromkeys(each.path for each in gateway.routes if each.method in ("ANY", "POST"))
+        paths = {each.path or "": each.signed for each in gateway.routes if each.method in ("ANY", "POST")}
         exact = [each for each in paths if each and "{" not in each and not each.startswith("$")]
-        meant = [each for each in exact if _MCP_PATH.search(each)] or exact or ([""] if paths else [])
+        meant = [each for each in exact if _MCP_PATH.search(each)] or exact or list(paths)[:1]
         for path in meant if gateway.address else ():
-            yield _server(name, gateway.address, path.strip("/"), gateway.kind.value, region)
+            told = path.strip("/") if path in exact else ""
+            yield _server(name, gateway.address, told, gateway.kind.value, region, signed=paths[path])
 
 
 def _server(name: str, base: str, path: str, door: str, region: str, *, signed: bool = False) -> Server:

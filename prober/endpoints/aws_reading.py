@@ -130,6 +130,7 @@ def rest_gateways(
                     path=resource.get("path"),
                     timeout_s=REST_API_LIMIT_S if limit is None else limit / 1000,
                     streams=integration.get("responseTransferMode") == "STREAM",
+                    signed=method.get("authorizationType") == "AWS_IAM",
                 )
                 routes.setdefault(name, []).append(route)
     for name, found in routes.items():
@@ -164,6 +165,7 @@ def http_gateways(
                 method=method,
                 path=path,
                 timeout_s=HTTP_API_LIMIT_S if limit is None else limit / 1000,
+                signed=each.get("AuthorizationType") == "AWS_IAM",
             )
             found.setdefault(name, []).append(route)
     for name, own in found.items():

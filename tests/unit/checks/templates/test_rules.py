@@ -24,6 +24,7 @@ RUST = "sam_rust_rest_api.yaml"
 URL = "cloudformation_function_url.yaml"
 REST = "cloudformation_rest_streaming.yaml"
 HTTP = "cloudformation_http_api.yaml"
+CDK_APIS = "cdk_apis.json"
 OPEN_API = "cloudformation_open_api.yaml"
 BALANCER = "cloudformation_balancer.yaml"
 EDGE = "cloudformation_cloudfront_oac.yaml"
@@ -66,6 +67,9 @@ BROKEN: list[tuple[str, str, Edits]] = [
     ("rest-api-streams", REST, (("AWS_LWA_INVOKE_MODE: response_stream", "AWS_LWA_INVOKE_MODE: buffered"),)),
     ("route-for-post-missing", HTTP, (("ANY /mcp", "GET /mcp"),)),
     ("route-for-post-missing", RUST, (("Method: any", "Method: get"),)),
+    ("route-for-post-missing", CDK_APIS, (('"HttpMethod": "ANY"', '"HttpMethod": "GET"'),)),
+    ("cors-session-hidden", CDK_APIS, (('"ExposeHeaders": ["Mcp-Session-Id"]', '"MaxAge": 5'),)),
+    ("timeout-order", CDK_APIS, (('"Timeout": 29', '"Timeout": 900'),)),
     ("route-for-post-missing", OPEN_API, (("x-amazon-apigateway-any-method", "get"),)),
     ("timeout-order", OPEN_API, (("Timeout: 28", "Timeout: 60"),)),
     ("route-methods-missing", HTTP, (("ANY /mcp", "POST /mcp"),)),
