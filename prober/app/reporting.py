@@ -142,7 +142,8 @@ class Reporting:
             told = [each.row for each in self._straight if each.trouble == trouble.id]
             await workers.impaired(connection, trouble, self._notices(trouble, kind, now), told=told)
         for trouble in await workers.orphaned(connection):
-            notice = _worded(trouble, NoticeKind.RESTORED, now)
+            identity = _notice_id(trouble, NoticeKind.RESTORED)
+            notice = impairment_notice(identity, trouble, NoticeKind.RESTORED, now, is_gone=True)
             heard = await workers.told_of(connection, trouble.id)
             await workers.impaired(connection, trouble, [(channel, notice) for channel in sorted(heard)])
         return due

@@ -1,6 +1,7 @@
 """What a person is told, in the words that every channel uses."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from urllib.parse import quote
@@ -87,21 +88,24 @@ def outage_notice(tell: Tell, outage: Outage, at: datetime, *, still: Sequence[s
     )
 
 
-def impairment_notice(identity: UUID, trouble: Trouble, kind: NoticeKind, at: datetime) -> Notice:
-    """What to tell about a prober that cannot observe, or that can again."""
+def impairment_notice(
+    identity: UUID, trouble: Trouble, kind: NoticeKind, at: datetime, *, is_gone: bool = False
+) -> Notice:
+    """What to tell about a prober that cannot do all of its work, or that can again. `is_gone` is true where nobody has
+    seen the prober for so long that another one ends its trouble."""
     worker, ended = clean(trouble.worker, 100), trouble.ended_at or at
-    is_over = kind is NoticeKind.RESTORED
+    is_over, words = kind is NoticeKind.RESTORED, _words_of(trouble.reason)
     span = f"from {moment_in_words(trouble.since)} to {moment_in_words(ended)}"
     lasted = duration_in_words(ended - trouble.since)
-    over = (
-        f"It could not {span}: {clean(trouble.detail, 300)}",
-        "Nothing is known about the endpoints in that time: their verdicts are unknown, and count for no uptime.",
-    )
-    begun = (
-        clean(trouble.detail, 300),
-        "Nothing is known about the endpoints meanwhile: their verdicts are unknown, and nobody is told about them.",
-        _since(trouble.since, at),
-    )
+    detail = clean(trouble.detail, 300)
+    title = f"The prober {worker} is impaired"
+    lines = [detail, words.meanwhile, _since(trouble.since, at)]
+    if is_gone:
+        title = f"The prober {worker} is gone: nobody has seen it since it was impaired"
+        lines = [detail, f"That was at {moment_in_words(trouble.since)}. Others watch its endpoints if they run."]
+    elif is_over:
+        title = f"The prober {worker} {words.again} after {lasted}"
+        lines = [f"It was impaired {span}: {detail}", words.afterwards]
     return Notice(
         id=identity,
         kind=kind,
@@ -110,15 +114,57 @@ def impairment_notice(identity: UUID, trouble: Trouble, kind: NoticeKind, at: da
         endpoint=worker,
         severity=Severity.WARNING,
         diagnosis=trouble.reason,
-        title=f"The prober {worker} can observe again after {lasted}"
-        if is_over
-        else f"The prober {worker} is impaired",
-        lines=over if is_over else begun,
+        title=title,
+        lines=tuple(lines),
         fix="" if is_over else _IMPAIRED_FIX,
         since=trouble.since,
         at=at,
         path="/",
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Words:
+    """What a trouble of the prober means for the endpoints."""
+
+    meanwhile: str
+    again: str
+    afterwards: str
+
+
+_BLIND: Final = _Words(
+    "Nothing is known about the endpoints meanwhile: their verdicts are unknown, and nobody is told about them.",
+    "can observe again",
+    "Nothing is known about the endpoints in that time: their verdicts are unknown, and count for no uptime.",
+)
+_HELD_UP: Final = _Words(
+    "Probing goes on, and reports wait on the prober's disk. Nobody is told about endpoints until they are saved.",
+    "can save again",
+    "What was found meanwhile is saved from now on, and whoever is to be told of it is told then.",
+)
+_SHORT_OF_ROOM: Final = _Words(
+    "Probing goes on. Reports that merely repeat what is known are counted or dropped first, changes last.",
+    "has room again",
+    "What was dropped meanwhile is counted in the prober's own metrics.",
+)
+_PARTLY: Final = _Words(
+    "Probing goes on. What this alone may have caused is unknown, and nobody is told about it.",
+    "observes everything again",
+    "Probes that it may have spoilt are unknown, and count for no uptime.",
+)
+_WORDS: Final[Mapping[str, _Words]] = {
+    "no-connectivity": _BLIND,
+    "database": _HELD_UP,
+    "database-away": _HELD_UP,
+    "migrations": _HELD_UP,
+    "spool-full": _SHORT_OF_ROOM,
+    "spool-disk": _SHORT_OF_ROOM,
+}
+
+
+def _words_of(reason: str) -> _Words:
+    """Other reasons than these concern some endpoints, or some of their probes."""
+    return _WORDS.get(reason, _PARTLY)
 
 
 def duration_in_words(length: timedelta) -> str:

@@ -210,6 +210,10 @@ async def test_a_trouble_whose_worker_is_gone_is_ended_by_another(worker: Worker
         await connection.execute(text("update worker set seen_at = now() - interval '11 minutes'"))
     await asyncio.gather(Worker(worker.db, "w2").reporting.look(), Worker(worker.db, "w3").reporting.look())
     assert [each["kind"] for each in await rows(worker.db, NOTICES)] == ["impaired", "restored"]
+    assert (
+        "is gone"
+        in (await rows(worker.db, "select payload ->> 'title' as title from notice order by number"))[1]["title"]
+    )
     assert await rows(worker.db, "select 1 from impairment where ended_at is null") == []
 
 

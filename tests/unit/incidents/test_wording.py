@@ -181,6 +181,22 @@ def test_the_prober_says_what_it_cannot_do_and_that_nothing_is_known_meanwhile()
     assert restored.is_end
 
 
+@pytest.mark.parametrize("reason", ["database", "database-away", "migrations", "spool-full", "clock", "secret"])
+def test_a_trouble_that_ends_no_probing_does_not_say_that_nothing_is_known(reason: str) -> None:
+    trouble = Trouble(id=UUID(int=3), worker="one", reason=reason, detail="It is away.", since=NOON)
+    begun = impairment_notice(UUID(int=4), trouble, NoticeKind.IMPAIRED, NOON)
+    over = impairment_notice(UUID(int=4), replace(trouble, ended_at=NOON), NoticeKind.RESTORED, NOON)
+    assert begun.lines[1].startswith("Probing goes on")
+    assert not any("Nothing is known" in line for line in (*begun.lines, *over.lines))
+
+
+def test_a_prober_that_is_gone_is_not_said_to_work_again() -> None:
+    trouble = Trouble(id=UUID(int=3), worker="one", reason="secret", detail="No secret.", since=NOON, ended_at=NOON)
+    notice = impairment_notice(UUID(int=4), trouble, NoticeKind.RESTORED, NOON, is_gone=True)
+    assert notice.title == "The prober one is gone: nobody has seen it since it was impaired"
+    assert notice.is_end
+
+
 @pytest.mark.parametrize(
     ("length", "words"),
     [
