@@ -101,7 +101,8 @@ class Cycle:
         return tell(judged.report, judged.evidence, findings, CHECKS, DETECTORS), judged.evidence
 
     async def _repeated(self, told: Told, claim: Claim, began: float) -> ProbeReport | None:
-        """What the probe finds when it is repeated; None where it is not, or there is no time before the next slot.
+        """What the probe finds when it is repeated; None where it is not, there is no time before the next slot, or it
+        could not observe, which neither confirms nor refutes anything.
 
         It is a standard one. What only a full probe can see is asked for again at the next slot anyway.
         """
@@ -113,7 +114,7 @@ class Cycle:
         if pause_s + claim.endpoint.deadline_s(Profile.STANDARD) > room_s or not await self.rest(pause_s):
             return None
         again, _ = await self._probe(replace(claim, profile=Profile.STANDARD), told.findings)
-        return again.report
+        return None if again.report.verdict is Verdict.UNKNOWN else again.report
 
     def _seen(self, first: ProbeReport, again: ProbeReport | None, claim: Claim) -> Seen:
         identity = report_id(claim.endpoint_id, claim.slot, first.location)

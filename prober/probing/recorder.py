@@ -252,6 +252,7 @@ class Recorder:
 
 def _write_aside(path: Path, payload: bytes) -> None:
     if len(list(path.parent.glob("refused-*"))) < ASIDE:
+        path.touch(mode=0o600)
         path.write_bytes(payload)
 
 

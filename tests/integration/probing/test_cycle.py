@@ -1,6 +1,7 @@
 """From a claimed slot to state, incident and outbox: everything of a report is written, once, or waits in the spool."""
 
 import asyncio
+import stat
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +12,11 @@ import pytest
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.model import Endpoint
+from checks.model import Endpoint, Evidence, ProbeReport, Verdict
+from checks.observing import Reviewed
 from prober.incidents.notice import Route
 from prober.incidents.rules import Rules
+from prober.probing.cycle import trust
 from prober.settings import EndpointOptions
 from prober.storage.spool_format import Entry
 from tests.integration.probing.line import Line, line
@@ -194,7 +197,8 @@ async def test_a_record_that_the_database_refuses_is_set_aside_and_holds_up_no_o
     await stage.line.saved()
     assert await stage.count("report") == 2
     assert stage.line.vitals.counters["reports_refused", ""] == 1
-    assert len(list(stage.line.directory.glob("refused-*"))) == 1
+    (aside,) = stage.line.directory.glob("refused-*")
+    assert stat.S_IMODE(aside.stat().st_mode) == 0o600
     assert "a report cannot be saved and is set aside" in caplog.text
 
 
@@ -233,6 +237,23 @@ async def test_a_bad_probe_that_is_bad_again_is_told(stage: Stage) -> None:
     stage.line.alerts = replace(stage.line.alerts, rules=Rules(fail_after=1, recover_after=1))
     await stage.probe(is_well=False)
     assert await stage.store.sql("select verdict, confirmed from report") == [("down", "down")]
+    assert await stage.count("incident") == 1
+
+
+async def test_a_repetition_that_could_not_observe_leaves_the_word_to_the_first_attempt(stage: Stage) -> None:
+    stage.line.policy = replace(stage.line.policy, confirm_after_s=1.0)
+    stage.line.alerts = replace(stage.line.alerts, rules=Rules(fail_after=1, recover_after=1))
+    judged: list[ProbeReport] = []
+
+    async def sees_once(report: ProbeReport, evidence: Evidence) -> Reviewed:
+        judged.append(report)
+        seen = report if len(judged) == 1 else replace(report, verdict=Verdict.UNKNOWN, diagnoses=())
+        return await trust(seen, evidence)
+
+    stage.line.cycle = replace(stage.line.cycle, observe=sees_once)
+    await stage.probe(is_well=False)
+    assert len(judged) == 2
+    assert await stage.store.sql("select verdict, confirmed from report") == [("down", None)]
     assert await stage.count("incident") == 1
 
 
