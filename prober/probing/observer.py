@@ -86,7 +86,7 @@ class Vantage:
 
     async def judge(self, report: ProbeReport, evidence: Evidence) -> Reviewed:
         """The report in the light of how we did, to be called once the probe has ended. Takes two seconds at most,
-        which only a failed probe costs. Never raises for what the network does."""
+        which a failed probe costs, and the first that works. Never raises for what the network does."""
         ended = self._clock.monotonic()
         began = ended - report.duration_ms / 1000
         observer = self._dated(self._lateness(report, evidence, began), report, evidence)
