@@ -14,7 +14,7 @@ from prober.cli.errors import CommandError, ExitCode
 from prober.cli.findings import JSON_VERSION, as_json, exit_code, in_words, lines_of
 from prober.cli.starter_file import scalar
 from prober.endpoints.aws_asking import CannotDiscover, RegionClients, smallest_policy
-from prober.endpoints.aws_discovery import MOST_FUNCTIONS, NOT_SEEN, Discovery, Server, Wanted, discover
+from prober.endpoints.aws_discovery import ACTIONS, MOST_FUNCTIONS, NOT_SEEN, Discovery, Server, Wanted, discover
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     form = parser.add_mutually_exclusive_group()
     form.add_argument("--config", action="store_true", help="print endpoints for a configuration file")
     form.add_argument("--json", action="store_true", help="print JSON")
+    form.add_argument(
+        "--policy", action="store_true", help="print the IAM policy that discovery needs, and ask nothing"
+    )
     parser.add_argument("--strict", action="store_true", help="exit with 5 where there are warnings and no errors")
     parser.epilog = (
         "Only reads, through the AWS credentials of this process. Exit codes: 0 nothing wrong, 1 errors were found, "
@@ -46,14 +49,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     wanted = Wanted(names=tuple(options.name), tags=_tags(options.tag), everything=options.all)
+    regions = _regions(options.region)
+    if options.policy:
+        print(smallest_policy(ACTIONS, regions[0] if len(regions) == 1 else "*"))
+        return ExitCode.UP
     try:
-        found = [discover(RegionClients(region), region, wanted) for region in _regions(options.region)]
+        found = [discover(RegionClients(region), region, wanted) for region in regions]
     except CannotDiscover as error:
         raise CommandError(str(error), code=ExitCode.UNOBSERVED) from None
     if options.json:
         print(json.dumps(_document(found), indent=2))
     else:
-        print(_configuration(found) if options.config else _text(found))
+        print(configuration_text(found) if options.config else plain_text(found))
     code = exit_code((each for one in found for each in one.findings), strict=options.strict)
     return ExitCode.UNOBSERVED if code != ExitCode.NOT_UP and any(each.unseen for each in found) else code
 
@@ -76,7 +83,8 @@ def _tags(given: Sequence[str]) -> dict[str, str | None]:
     return tags
 
 
-def _text(found: Sequence[Discovery]) -> str:
+def plain_text(found: Sequence[Discovery]) -> str:
+    """A table of servers, the findings about them, and what was not or cannot be seen."""
     servers = [each for one in found for each in one.servers]
     lines = [*_table(servers)] if servers else ["No MCP server was found; --all shows every function with an address."]
     findings = [each for one in found for each in one.findings]
@@ -127,7 +135,7 @@ def _unseen(found: Sequence[Discovery]) -> Iterator[str]:
             yield ""
 
 
-def _configuration(found: Sequence[Discovery]) -> str:
+def configuration_text(found: Sequence[Discovery]) -> str:
     """Endpoints for a configuration file; what was not seen stands in comments."""
     servers = [each for one in found for each in one.servers]
     behind_cloudfront = {(each.region, each.function) for each in servers if each.door == "CloudFront"}

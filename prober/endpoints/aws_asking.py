@@ -156,6 +156,8 @@ def smallest_policy(actions: Iterable[str], region: str) -> str:
     if others:
         statements.append({"Effect": "Allow", "Action": others, "Resource": "*"})
     if gateway:
-        paths = [f"arn:aws:apigateway:{region}::{each}" for each in ("/restapis", "/restapis/*", "/apis", "/apis/*")]
+        partition = {"cn": "aws-cn", "us-gov": "aws-us-gov"}.get(region.rsplit("-", 2)[0], "aws")
+        start = f"arn:{partition}:apigateway:{region}::"
+        paths = [f"{start}{each}" for each in ("/restapis", "/restapis/*", "/apis", "/apis/*")]
         statements.append({"Effect": "Allow", "Action": gateway, "Resource": paths})
     return json.dumps({"Version": "2012-10-17", "Statement": statements}, indent=2)

@@ -40,6 +40,24 @@ MOST_FUNCTIONS: Final = 500
 GUESSED_PATH: Final = "mcp"
 """Where servers answer whose path no configuration shows."""
 
+ACTIONS: Final = (
+    "apigateway:GET",
+    "cloudfront:ListDistributions",
+    "elasticloadbalancing:DescribeListeners",
+    "elasticloadbalancing:DescribeLoadBalancers",
+    "elasticloadbalancing:DescribeRules",
+    "elasticloadbalancing:DescribeTargetGroups",
+    "elasticloadbalancing:DescribeTargetHealth",
+    "lambda:GetFunctionConcurrency",
+    "lambda:GetPolicy",
+    "lambda:ListFunctionUrlConfigs",
+    "lambda:ListFunctions",
+    "lambda:ListWebFunctionEndpoints",
+    "lambda:ListWebFunctions",
+    "tag:GetResources",
+)
+"""All that discovery ever asks for."""
+
 NOT_SEEN: Final = (
     "paths behind a Function URL or a catch-all route: /mcp is a guess",
     "custom domain names of API Gateway, private APIs, and what an image or a layer of your own holds",

@@ -1,16 +1,19 @@
 """What becomes of answers that are late, refused or unusual, with clients that only pretend."""
 
 import json
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 
 from checks.templates.model import Grant
-from prober.endpoints.aws_asking import Asker, CannotDiscover
-from prober.endpoints.aws_discovery import Wanted, discover
+from prober.endpoints import aws_discovery
+from prober.endpoints.aws_asking import Asker, CannotDiscover, smallest_policy
+from prober.endpoints.aws_discovery import ACTIONS, Wanted, discover
 from prober.endpoints.aws_reading import grants_of, name_in, url_of
 
 REGION = "eu-central-1"
@@ -60,6 +63,18 @@ class Pretended:
 
 def refusal(code: str) -> ClientError:
     return ClientError({"Error": {"Code": code, "Message": "secret detail"}}, "ListFunctions")
+
+
+def test_the_policy_names_every_action_that_is_asked_for() -> None:
+    source = Path(aws_discovery.__file__).read_text()
+    written = re.findall(r'"((?:apigateway|cloudfront|elasticloadbalancing|lambda|tag):[A-Z][A-Za-z]+)"', source)
+    assert {each for each in written if written.count(each) > 1} == set(ACTIONS) == set(written)
+    for region, start in {
+        "eu-north-1": "arn:aws:",
+        "cn-north-1": "arn:aws-cn:",
+        "us-gov-west-1": "arn:aws-us-gov:",
+    }.items():
+        assert json.loads(smallest_policy(ACTIONS, region))["Statement"][1]["Resource"][0].startswith(start)
 
 
 @pytest.mark.parametrize(

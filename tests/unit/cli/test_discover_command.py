@@ -1,0 +1,54 @@
+"""What `discover` says before it asks anything, and how it prints what was found."""
+
+import json
+
+import pytest
+import yaml
+
+from prober.cli import discover, main
+from prober.endpoints.aws_asking import Unseen
+from prober.endpoints.aws_discovery import Discovery, Server
+
+
+def server(function: str, door: str = "Function URL", **named: object) -> Server:
+    given = {"url": f"https://{function}.example/mcp", "guessed": True, "region": "eu-central-1", **named}
+    return Server(function=function, door=door, **given)  # type: ignore[arg-type]
+
+
+def discovery(*servers: Server, unseen: tuple[Unseen, ...] = ()) -> Discovery:
+    return Discovery(region="eu-central-1", servers=servers, findings=(), unseen=unseen)
+
+
+def test_the_policy_is_printed_without_a_question(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["discover", "--region", "eu-central-1", "--policy"]) == 0
+    policy = json.loads(capsys.readouterr().out)
+    assert "lambda:ListFunctions" in policy["Statement"][0]["Action"]
+    assert all(each["Effect"] == "Allow" for each in policy["Statement"])
+
+
+@pytest.mark.parametrize("words", [["--tag", "=x"], ["--region", "nowhere!"]])
+def test_what_cannot_be_meant_is_refused(words: list[str]) -> None:
+    assert main(["discover", "--region", "eu-central-1", *words]) == 2
+
+
+def test_a_configuration_names_each_endpoint_once_and_prefers_what_clients_use() -> None:
+    text = discover.configuration_text(
+        [discovery(server("a"), server("a"), server("b", "CloudFront"), server("b", signed=True), server("c: ${x}"))]
+    )
+    endpoints = yaml.safe_load(text)["endpoints"]
+    assert [each["name"] for each in endpoints] == ["a", "a-2", "b", "c-x"]
+    assert all("auth" not in each for each in endpoints)
+    assert endpoints[0]["labels"] == {"function": "a", "region": "eu-central-1"}
+
+
+def test_a_signed_endpoint_is_configured_to_sign() -> None:
+    (endpoint,) = yaml.safe_load(discover.configuration_text([discovery(server("a", signed=True))]))["endpoints"]
+    assert endpoint["auth"] == {"sigv4": True}
+
+
+def test_what_was_not_seen_stands_in_comments_of_the_configuration_and_in_the_text() -> None:
+    one = discovery(unseen=(Unseen("lambda:GetPolicy", "may not be asked (AccessDenied)", "lambda:GetPolicy"),))
+    assert yaml.safe_load(discover.configuration_text([one])) == {"endpoints": []}
+    said = discover.plain_text([one])
+    assert "not seen: lambda:GetPolicy may not be asked" in said
+    assert '"lambda:GetPolicy"' in said
