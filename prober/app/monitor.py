@@ -17,6 +17,7 @@ from prober.app.confirming import Confirming
 from prober.app.delivering import Delivery
 from prober.app.housekeeping import LOOKS_EVERY_S, Housekeeping
 from prober.app.measuring import CENSUS_EVERY_S, Measuring
+from prober.app.memory import settle
 from prober.app.probing import Probing, Surroundings
 from prober.app.self_watch import SelfWatch
 from prober.app.timer import Job, Timer
@@ -122,6 +123,7 @@ class Monitor:
                 ending.callback(executor.shutdown, wait=False, cancel_futures=True)
             await self._housekeeping.begin()
             self._warn_of_missing_secrets(self._settings)
+            settle()
             await self._probing.start()
             # Late, because the first slots of new endpoints count from here: whatever came between them and the first
             # tick would let those that begin meanwhile begin all at once.

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Final
 
 from prometheus_client import CollectorRegistry, generate_latest
@@ -46,9 +47,9 @@ class Exposition(Collector):
         return ()
 
     def collect(self) -> Iterator[Metric]:
-        """Every metric with its samples; those without any are left out."""
+        """Every metric with its samples, made one after the other; those without any are left out."""
         newest = self._board.newest(self._clock.now())
-        for metric in (*_of_endpoints(newest), *self._of_fleet(newest), *self._of_prober()):
+        for metric in chain(_of_endpoints(newest), self._of_fleet(newest), self._of_prober()):
             if metric.samples:
                 yield metric
 

@@ -1,5 +1,6 @@
 """What Prometheus reads, and when a series ends."""
 
+import gc
 import threading
 from dataclasses import replace
 from datetime import timedelta
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 from checks.model import ProbeReport, Verdict
 from prober.metrics.board import Board
@@ -168,3 +170,13 @@ def test_it_can_be_read_while_it_is_written(scraped: Scraped) -> None:
     stop.set()
     reader.join()
     assert failures == []
+
+
+def test_the_samples_of_a_large_fleet_do_not_live_all_at_once() -> None:
+    scraped, fleet = Scraped(), 200
+    for number in range(fleet):
+        scraped.add(replace(report(), endpoint=f"e{number}"))
+    most = 0
+    for _ in scraped.exposition.collect():
+        most = max(most, sum(isinstance(each, Sample) for each in gc.get_objects()))
+    assert fleet <= most <= 6 * fleet
