@@ -86,6 +86,7 @@ def has_script(function: Function) -> bool:
 
 
 def is_zip(function: Function) -> bool:
+    """Whether it has layers and a managed start, and is no image."""
     return function.package is Package.ZIP
 
 

@@ -201,13 +201,17 @@ class Deployment:
 
     @property
     def mcp_functions(self) -> Sequence[Function]:
+        """The functions that are taken for MCP servers."""
         return [each for each in self.functions if each.subject.id in self.servers]
 
     def function(self, wanted: str) -> Function | None:
+        """The function of this id."""
         return next((each for each in self.functions if each.subject.id == wanted), None)
 
     def gateways_of(self, function: Function) -> Sequence[Gateway]:
+        """The gateways before a function."""
         return [each for each in self.gateways if each.function == function.subject.id]
 
     def behaviours_of(self, function: Function) -> Sequence[Behaviour]:
+        """What CloudFront does before a function."""
         return [each for each in self.behaviours if each.function == function.subject.id]

@@ -25,6 +25,7 @@ class Fix:
     cli: str
 
     def in_words_of(self, dialect: Dialect) -> str:
+        """The fix for somebody who writes in this dialect."""
         said = {
             Dialect.SAM: self.sam,
             Dialect.CLOUDFORMATION: self.cloudformation,
