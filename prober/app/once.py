@@ -85,8 +85,11 @@ class Prober:
         return await probe(assignment, net=self._net, clock=self.clock, credentials=self._credentials)
 
     async def doubted(self, endpoint: Endpoint, report: ProbeReport) -> ProbeReport:
-        """The report of a probe that has just ended, with doubts about our own network and machine where it is bad."""
-        if report.verdict in (Verdict.UP, Verdict.UNKNOWN):
+        """The report of a probe that has just ended, with doubts about our own network and machine where it is bad.
+
+        A good one speaks for our network, where others are asked as well.
+        """
+        if report.verdict is Verdict.UNKNOWN or (report.verdict is Verdict.UP and self._vantage is None):
             return report
         evidence = Evidence(endpoint=endpoint, opening=report.opening, results=report.results)
         return (await (await self.observer()).judge(report, evidence)).report
@@ -144,7 +147,7 @@ async def examine(
     """
     prober = Prober(settings)
     started_at, began = prober.clock.now(), prober.clock.monotonic()
-    if settings is not None or len(endpoints) > 1:
+    if len(endpoints) > 1:
         await prober.observer()  # now, because later it would hold up the others
     examination = _Examination(prober, demands, began, tell, sleep)
     prober.measure()

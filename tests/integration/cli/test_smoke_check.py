@@ -219,6 +219,23 @@ def test_endpoints_of_a_configuration_are_asked_by_its_rules_and_the_worst_decid
     assert (refused.returncode, endpoint_of(refused.stdout)["conclusion"]) == (3, "unobserved")
 
 
+@pytest.mark.parametrize(("canary_answers", "code"), [(True, 1), (False, 3)])
+def test_a_network_of_our_own_that_is_down_is_no_failure_of_the_endpoint(
+    command: Command, tmp_path: Path, canary_answers: bool, code: int
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as canary, socket.socket() as held, socket.socket() as silent:
+        held.bind(("127.0.0.1", 0))  # bound and not listening: refuses
+        silent.bind(("127.0.0.1", 0))
+        place = (canary if canary_answers else silent).getsockname()[1]
+        (tmp_path / "prober.yaml").write_text(
+            f"endpoints: [{{name: gone, url: 'http://127.0.0.1:{held.getsockname()[1]}/mcp'}}]\n"
+            "network: {allow_cidrs: [127.0.0.1/32]}\n"
+            f"observer: {{canaries: ['127.0.0.1:{place}']}}\n"
+        )
+        ended = command("check", "--config", "prober.yaml", "--all", "--profile", "quick")
+    assert ended.returncode == code, ended.stdout
+
+
 def test_a_bundle_holds_what_a_bug_report_needs(command: Command, lab: dict[str, str], tmp_path: Path) -> None:
     file = tmp_path / "bundle.zip"
     ended = command(
