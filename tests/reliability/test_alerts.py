@@ -1,6 +1,7 @@
 """Every alert arrives, once, and nobody hears of what is not so: lines 10 to 13, 15 to 18 and 27 of the scorecard."""
 
 import signal
+import socket
 import statistics
 import time
 from collections.abc import Callable
@@ -10,7 +11,7 @@ from typing import Any, Final
 import pytest
 
 from tests.reliability.audit import audit, percentile
-from tests.reliability.cluster import Database, Worker, Workers, document, free_port, until
+from tests.reliability.cluster import Database, Worker, Workers, document, until
 from tests.reliability.conftest import Score, Size
 from tests.reliability.fleet import ALTERNATE, ERROR, OK, SECOND_TRY, Fleet
 from tests.reliability.sink import Arrival, Expected, Inbox, unmet
@@ -205,12 +206,14 @@ def test_failures_together_with_the_canaries_page_nobody(
     database: Database, servers: Fleet, workers: Workers, inbox: Inbox, size: Size, score: Score, probing: Probing
 ) -> None:
     count, interval_s = size((25, 1), (100, 5))
-    canary = f"127.0.0.1:{free_port()}"  # nobody listens there
+    listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+    canary = f"127.0.0.1:{listener.getsockname()[1]}"
     worker = begin(
         workers, database, servers, [inbox], count, observer={"canaries": [canary]},
         incidents={"fail_after": 2, "recover_after": 1}, defaults={"interval": f"{interval_s}s"},
     )  # fmt: skip
     until(lambda: probing(count), 40, "every endpoint probed")
+    listener.close()
     servers.process.send_signal(signal.SIGSTOP)
     time.sleep(size(8, 50))
     servers.process.send_signal(signal.SIGCONT)

@@ -80,6 +80,7 @@ def test_a_full_disk_while_the_database_is_away_costs_no_change(
         name: [row.verdict for row in sorted(during, key=lambda each: each.slot) if row.endpoint == name]
         for name in failing
     }
+    print({name: _turns(verdicts) for name, verdicts in changes.items()})
     kept = sum(_turns(verdicts) == ["up", "down", "up"] for verdicts in changes.values())
     counted = sum(row.coalesced for row in during)
     assert failed < well
