@@ -12,8 +12,9 @@ from prober.settings.problems import ConfigError, Problem
 Path = tuple[str | int, ...]
 """The way from the top of the document to a value, as pydantic gives it too."""
 
-MAX_BYTES: Final = 1024 * 1024
-MAX_VALUES: Final = 100_000
+MAX_BYTES: Final = 4 * 1024 * 1024
+"""Ten thousand endpoints with labels and a sentinel each take half of it."""
+MAX_VALUES: Final = 500_000
 """Aliases repeat what they stand for; without a limit a small file could stand for billions of values."""
 MAX_DEPTH: Final = 50
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from prober.settings.document import MAX_BYTES, Document, read
+from prober.settings.document import MAX_BYTES, MAX_VALUES, Document, read
 from prober.settings.problems import ConfigError
 
 
@@ -123,3 +123,15 @@ def test_an_overlaid_value_is_placed_where_it_comes_from() -> None:
     found.put(("s", "k"), "v", "environment variable V")
     assert found.data["s"] == {"k": "v"}
     assert found.place(("s", "k")) == "environment variable V"
+
+
+def test_a_fleet_of_ten_thousand_endpoints_fits_into_one_file() -> None:
+    """Only its size and its count of values: reading all of it takes seconds."""
+    entry = (
+        "  - name: endpoint-12345\n    url: https://endpoint-12345.example.com/mcp\n"
+        "    labels: {team: checkout, stage: production}\n"
+        "    sentinels:\n      - {tool: get_order, arguments: {id: 7}, expect: {text: shipped}}\n"
+    )
+    values = 13
+    assert len(entry) * 10_000 < MAX_BYTES
+    assert values * 10_000 < MAX_VALUES
