@@ -142,8 +142,10 @@ class Keeper:
         found: list[Stored] = []
         with self._lock:
             for pile in self._piles:
+                if pile.records is None and pile.waiting:
+                    return tuple(found), None if found else pile
                 if pile.records is None:
-                    return tuple(found), None if found or not pile.waiting else pile
+                    continue  # nothing of it could be read, and the disk does not let it go
                 found.extend(itertools.islice(pile.records.values(), limit - len(found)))
                 pile.touched = pile.touched or bool(pile.records)
                 if len(found) >= limit:

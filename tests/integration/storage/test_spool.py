@@ -1,6 +1,7 @@
 """The spool on a real disk: what is in it comes out again, in order, whatever becomes of the process."""
 
 import asyncio
+import errno
 import json
 import os
 import signal
@@ -16,7 +17,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from prober.storage.spool_files import left_beside
+from prober.storage.spool_files import Segment, left_beside
 from prober.storage.spool_format import HEADER, HEADER_MAGIC, NUMBER, VERSION
 from prober.vitals import Vitals
 from tests.integration.storage.spool_child import entry, everything, names, recovered, segments, spool_in
@@ -227,6 +228,28 @@ async def test_damage_that_happens_while_it_waits_is_counted_and_stops_nobody(tm
     assert found == sorted(set(found))
     assert 1 <= lost <= 3
     assert vitals.counters == {("spool_damaged", ""): lost}
+    await spool.close()
+
+
+async def test_a_file_without_a_whole_record_that_cannot_be_deleted_holds_up_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with child("hold", tmp_path) as dead:
+        assert dead.stdout is not None
+        assert dead.stdout.readline() == "open\n"
+        dead.kill()
+        dead.wait()
+    (torn,) = segments(tmp_path)
+    torn.write_bytes(torn.read_bytes()[:100])
+
+    def refuse(segment: Segment) -> None:
+        raise OSError(errno.EROFS, f"{segment.path} stays")
+
+    monkeypatch.setattr(Segment, "remove", refuse)
+    spool = spool_in(tmp_path)
+    await spool.open()
+    await spool.append(entry(2))
+    assert await everything(spool) == [(2, 1)]
     await spool.close()
 
 
