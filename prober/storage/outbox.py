@@ -301,7 +301,8 @@ _OPEN_CHANNEL: Final = text(
     """
 )
 # Subqueries, where joins would say the same: the outbox is mostly empty, and by the statistics of an empty table the
-# planner would join a sudden backlog row by row.
+# planner would join a sudden backlog row by row. For the same reason the needless are found by their ids: otherwise it
+# would look for them among all that waits on the channel.
 _TAKE: Final = text(
     """
     with head as materialized (
@@ -323,19 +324,19 @@ _TAKE: Final = text(
         order by waiting.next_attempt_at, waiting.number
         limit 1
     ),
-    newest as materialized (
+    thread as materialized (
         select notice.id, notice.number, notice.lease_until is not null as is_lost
         from notice
         where notice.channel = :channel and notice.sent_at is null and notice.failed_at is null
           and notice.thread = (select thread from head)
         order by notice.number desc
-        limit 1
     ),
+    newest as materialized (select id, is_lost from thread order by number desc limit 1),
     needless as (
         update notice
         set failed_at = now(), superseded_by = (select id from newest), lease_owner = null, lease_until = null
-        where notice.channel = :channel and notice.sent_at is null and notice.failed_at is null
-          and notice.thread = (select thread from head) and notice.number < (select number from newest)
+        where notice.id = any (array(select id from thread where id <> (select id from newest)))
+          and coalesce(notice.sent_at, notice.failed_at) is null
     )
     update notice
     set lease_owner = :worker, lease_until = now() + make_interval(secs => :lease), attempts = attempts + 1
