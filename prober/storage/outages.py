@@ -27,6 +27,7 @@ EXPLAINS_AFTERWARDS: Final = timedelta(minutes=5)
 """For so long after its recovery an endpoint explains the trouble of those that depend on it: they recover a few probes
 later."""
 _MOST_AFFECTED: Final = 10_000
+_ROWS_AT_ONCE: Final = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -234,9 +235,12 @@ async def _affected(
     now: datetime,
 ) -> list[_Row]:
     """The endpoints of a group that are not well since then, without those whose trouble another's explains."""
-    rows = await connection.execute(_not_well(shared, since))
-    # An endpoint may have had several incidents; the newest comes last.
-    newest = {row["name"]: _row(row, policy) for row in rows.mappings()}
+    # A part at a time: ten thousand rows at once would hold up the event loop for longer than probes may be late.
+    rows = await connection.stream(_not_well(shared, since), execution_options={"yield_per": _ROWS_AT_ONCE})
+    newest: dict[str, _Row] = {}
+    async for part in rows.mappings().partitions():
+        # An endpoint may have had several incidents; the newest comes last.
+        newest.update((row["name"], _row(row, policy)) for row in part)
     found = [row for row in newest.values() if outages.group_of(row.labels, policy.alerting) == group]
     ill = await not_well(connection, {name for row in found for name in row.depends_on}, now)
     return [row for row in found if not ill & set(row.depends_on)]
