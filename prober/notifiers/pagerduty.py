@@ -12,7 +12,7 @@ from typing import Any, ClassVar, Final, Self
 from pydantic import Field
 
 from checks.text import clean
-from prober.incidents.notice import Notice
+from prober.incidents.notice import Notice, NoticeKind
 from prober.notifiers.contract import ChannelSettings, NotifyError, Reference, Tools, refusal, secret_behind, to_mend
 from prober.notifiers.forms import LINK_WORDS, bounded, heading, versioned
 from prober.notifiers.posting import encoded, post
@@ -22,6 +22,9 @@ _SERVER: Final = {
     "us": "https://events.pagerduty.com/v2/enqueue",
     "eu": "https://events.eu.pagerduty.com/v2/enqueue",
 }
+
+_ENDLESS: Final = ": resolve it by hand, a test has no end"
+"""An alert that nobody resolves stays open, and the next test would be another one."""
 
 
 class Region(StrEnum):
@@ -89,7 +92,7 @@ def event(notice: Notice, routing_key: str, public_url: str | None) -> dict[str,
         **known,
         "event_action": "trigger",
         "payload": {
-            "summary": notice.title,
+            "summary": f"{notice.title}{_ENDLESS}" if notice.kind is NoticeKind.TEST else notice.title,
             "source": notice.endpoint,
             "severity": notice.severity.value,
             "timestamp": notice.at.isoformat(),

@@ -54,6 +54,11 @@ def test_severities_have_the_same_names(make_notice: Callable[..., Notice], seve
     assert "links" not in found
 
 
+def test_a_test_says_that_nothing_else_will_resolve_it(make_notice: Callable[..., Notice]) -> None:
+    sent = event(make_notice(kind=NoticeKind.TEST, title="Test of the channel pager"), KEY, None)
+    assert sent["payload"]["summary"] == "Test of the channel pager: resolve it by hand, a test has no end"
+
+
 def test_each_region_has_its_own_address() -> None:
     assert PagerDutySettings(routing_key="env:KEY").url == "https://events.pagerduty.com/v2/enqueue"
     assert PagerDutySettings(routing_key="env:KEY", region="eu").url == "https://events.eu.pagerduty.com/v2/enqueue"
