@@ -24,7 +24,7 @@ from dataclasses import dataclass
 from typing import Final, TypeVar
 
 import psycopg
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -41,8 +41,9 @@ log = logging.getLogger(__name__)
 PROMPT_S: Final = 60.0
 """The delivery works as long as nothing waits for longer."""
 
-_AWAY: Final = (OperationalError, InterfaceError, NoFreeConnection, OSError)
-"""How a database fails that will be back."""
+_AWAY: Final = (OperationalError, InterfaceError, InternalError, NoFreeConnection, OSError)
+"""How a database fails that will be back. A standby that is read-only until it takes over says so by an internal error
+(PostgreSQL, appendix A: 25006)."""
 _LONGEST_PAUSE_S: Final = 3.0
 """Between two looks for a database that is away."""
 _DOUBLINGS: Final = 16

@@ -6,7 +6,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import event
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from prober.clock import SystemClock
@@ -332,7 +332,10 @@ async def test_two_workers_share_the_work_without_a_duplicate(a: Stages) -> None
     assert a.stages["a"].titles == [f"{name} opened" for name in names], "and in order"
 
 
-async def test_what_was_sent_is_marked_even_when_the_database_was_away_just_then(a: Stages) -> None:
+@pytest.mark.parametrize("failure", [OperationalError, InternalError], ids=["away", "a standby, which is read-only"])
+async def test_what_was_sent_is_marked_even_when_the_database_was_away_just_then(
+    a: Stages, failure: type[DBAPIError]
+) -> None:
     await tell(a.db, OPENED, to="a")
     failures = 2
 
@@ -340,7 +343,7 @@ async def test_what_was_sent_is_marked_even_when_the_database_was_away_just_then
         nonlocal failures
         if failures and statement.startswith("INSERT INTO attempt"):
             failures -= 1
-            raise OperationalError(statement, {}, Exception("the server closed the connection"))
+            raise failure(statement, {}, Exception("the server closed the connection"))
 
     event.listen(a.db.sync_engine, "before_cursor_execute", away)
     try:
