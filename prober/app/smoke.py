@@ -12,8 +12,9 @@ from typing import Final
 
 from checks.full_profile import unobserved
 from checks.inventory import Inventory
-from checks.model import CheckResult, Endpoint, Evidence, OnRequest, Outcome, ProbeReport, Profile, Verdict
+from checks.model import CheckResult, Endpoint, Evidence, Failure, OnRequest, Outcome, ProbeReport, Profile, Verdict
 from checks.proofs import counted, listed, milliseconds
+from checks.protocol.sentinel_call import Called
 from checks.text import clean
 from checks.tool_lists import listings
 from prober.app.baseline_file import BaselineFile, Saved, compared
@@ -271,8 +272,13 @@ def _unanswered(
     for result in report.results:
         if result.outcome is Outcome.ERROR:
             yield f"{result.check}: {result.summary}"
-        elif result.outcome is Outcome.SKIP and (result.check in wanted or _was_cut_short(result)):
+        elif result.outcome is Outcome.SKIP and result.check in wanted:
             yield f"{result.check} was asked for: {result.summary}"
+        elif _was_cut_short(result):
+            yield f"{result.check} was not asked to its end: {result.summary}"
+        for fact in result.facts.get("sentinels", ()) if result.outcome is not Outcome.SKIP else ():
+            if fact["outcome"] == Called.SKIPPED:
+                yield f"the sentinel {clean(fact['tool'], 60)} was asked for: {fact['summary']}"
     for result in asked:
         if result.outcome is Outcome.SKIP:
             yield f"{result.check} was asked for: {result.summary}"
@@ -281,8 +287,15 @@ def _unanswered(
 
 
 def _was_cut_short(result: CheckResult) -> bool:
-    """Whether a check asked and the time ran out, so that its silence is ours."""
-    return any(each.transport_error is not None and unobserved(each) is not None for each in result.exchanges)
+    """Whether the time ran out before all of a check was asked, or nothing came of what it asked."""
+    for exchange in result.exchanges:
+        lost = exchange.transport_error
+        if lost is None or lost.failure is Failure.BLOCKED:  # what is never asked for was no question of this run
+            continue
+        is_out_of_time = lost.failure is Failure.DEADLINE and lost.reason == "exhausted"
+        if is_out_of_time or (result.outcome is Outcome.SKIP and unobserved(exchange) is not None):
+            return True
+    return False
 
 
 def _is_bad(verdict: Verdict, fail_on: FailOn) -> bool:

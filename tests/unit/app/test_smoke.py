@@ -97,8 +97,17 @@ def test_a_check_that_the_deadline_cut_short_is_no_pass() -> None:
         id="x9", method="POST", url=HERE.url, started_at=AT,
         transport_error=TransportError(failure=Failure.DEADLINE, reason="exhausted", detail=""),
     )  # fmt: skip
-    cut = CheckResult(check="eras", outcome=Outcome.SKIP, summary="not judged", exchanges=(late,))
-    assert conclude(report(Verdict.UP, listing(), cut)) is Conclusion.UNOBSERVED
+    for outcome in (Outcome.SKIP, Outcome.PASS):
+        cut = CheckResult(check="eras", outcome=outcome, summary="not judged", exchanges=(late,))
+        assert conclude(report(Verdict.UP, listing(), cut)) is Conclusion.UNOBSERVED
+
+
+def test_one_sentinel_of_two_that_was_not_called_is_no_pass() -> None:
+    facts = [{"tool": "find", "outcome": "ok"}, {"tool": "pay", "outcome": "skipped", "summary": "not called: unsafe"}]
+    called = CheckResult(check="sentinel_call", outcome=Outcome.WARN, summary="", facts={"sentinels": facts})
+    judged = judge(HERE, report(Verdict.UP, listing(), called), Demands(), with_burst=False)
+    assert judged.conclusion is Conclusion.UNOBSERVED
+    assert "the sentinel pay was asked for: not called: unsafe" in judged.why
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from prober.cli.dispatch import COMMANDS, Parser
 
 ROOT = Path(__file__).parent.parent.parent.parent
 HEAVY = {"pydantic", "sqlalchemy", "boto3", "botocore", "fastapi", "starlette", "apscheduler", "yaml", "uvloop",
-         "jinja2", "alembic", "psycopg"}  # fmt: skip
+         "jinja2", "alembic", "psycopg", "rich", "xml"}  # fmt: skip
 
 
 def test_without_a_command_the_help_goes_to_stderr_and_the_code_is_2(capsys: pytest.CaptureFixture[str]) -> None:
