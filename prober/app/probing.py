@@ -25,8 +25,11 @@ from prober.vitals import Vitals
 
 log = logging.getLogger(__name__)
 
-CAPACITY: Final = 50
-"""Probes that one worker runs or holds at once. More would make its own queue look like the servers' latency."""
+CAPACITY: Final = 100
+"""Probes that one worker runs at once. More would make its own queue look like the servers' latency."""
+
+AHEAD: Final = 500
+"""Slots that one worker holds and has not begun: those of some three seconds at the rate that its core can probe."""
 
 PROBES_END_WITHIN_S: Final = 3.0
 """How long running probes may take to end when the worker stops."""
@@ -74,6 +77,7 @@ class Probing:
             run=self._run,
             release=self._release,
             capacity=CAPACITY,
+            ahead=AHEAD,
             unsaved=lambda: self._recorder.unsaved,
             may_claim=lambda: self._recorder.has_caught_up,
             started=lambda lag_s: shared.vitals.set("probe_lag", lag_s),

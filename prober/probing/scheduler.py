@@ -7,6 +7,7 @@ give the slot knows that another one has it.
 
 import asyncio
 import logging
+from collections import deque
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Hashable, Iterable, Sequence
 from datetime import datetime
 from typing import Any, Final, Generic, Protocol, Self, TypeVar
@@ -80,7 +81,10 @@ class Claiming(Protocol[ClaimT_co]):
 
 
 class Scheduler(Generic[ClaimT]):
-    """Claims slots up to a capacity, starts each at its time, and lets running probes end on shutdown."""
+    """Claims slots ahead of time, starts each at its time, and lets running probes end on shutdown.
+
+    While as many probes run as may run at once, a slot that is due waits for a place, and none is claimed.
+    """
 
     def __init__(
         self,
@@ -89,12 +93,15 @@ class Scheduler(Generic[ClaimT]):
         run: Callable[[ClaimT], Coroutine[Any, Any, ClaimT | None]],
         release: Callable[[ClaimT], Awaitable[None]],
         capacity: int,
+        ahead: int,
         unsaved: Callable[[], Collection[Any]] = frozenset,
         may_claim: Callable[[], bool] = lambda: True,
         started: Callable[[float], None] = lambda lag_s: None,
         longest_lag_s: float = LONGEST_LAG_S,
     ) -> None:
-        """`run` returns the slot after the one that it probed, to be probed from memory if it has to be.
+        """At most `capacity` probes run at once, and `ahead` slots are held that have not begun.
+
+        `run` returns the slot after the one that it probed, to be probed from memory if it has to be.
 
         `unsaved` are the endpoints of which reports wait to be saved, and before `may_claim` nothing is claimed.
         `started` hears of each probe how many seconds after its slot it began.
@@ -103,6 +110,7 @@ class Scheduler(Generic[ClaimT]):
         self._run = run
         self._release = release
         self._capacity = capacity
+        self._ahead = ahead
         self._unsaved = unsaved
         self._may_claim = may_claim
         self._started = started
@@ -111,6 +119,7 @@ class Scheduler(Generic[ClaimT]):
         self._slots = SlotClock()
         self._horizon: Horizon[Any] = Horizon()
         self._waiting: dict[asyncio.TimerHandle, ClaimT] = {}
+        self._queue: deque[tuple[ClaimT, float, float]] = deque()
         self._running: dict[asyncio.Task[ClaimT | None], ClaimT] = {}
         self._remembered: dict[Any, asyncio.TimerHandle] = {}
         self._begun: dict[Any, datetime] = {}
@@ -123,11 +132,16 @@ class Scheduler(Generic[ClaimT]):
     @property
     def load(self) -> int:
         """Slots that are claimed and not yet done, without probes that rest."""
-        return len(self._waiting) + len(self._running) - self._resting
+        return len(self._waiting) + len(self._queue) + self._at_once
+
+    @property
+    def _at_once(self) -> int:
+        return len(self._running) - self._resting
 
     async def rest(self, seconds: float) -> bool:
         """Pause a running probe, whose place is free for another one meanwhile. False: the worker stops."""
         self._resting += 1
+        self._begin_next()
         try:
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
@@ -147,8 +161,8 @@ class Scheduler(Generic[ClaimT]):
             return
         async with self._claiming:
             late_s = self._note_tick()
-            free = self._capacity - self.load
-            if free <= 0 or self._stopping.is_set() or not self._may_claim():
+            free = self._ahead - len(self._waiting) - len(self._queue)
+            if free <= 0 or self._at_once >= self._capacity or self._stopping.is_set() or not self._may_claim():
                 return
             loop, busy = asyncio.get_running_loop(), self._busy()
             asked_at = loop.time()
@@ -171,12 +185,13 @@ class Scheduler(Generic[ClaimT]):
         cannot be handed back is free for others once its lease ends.
         """
         self._stopping.set()
-        waiting, self._waiting = self._waiting, {}
-        for timer in (*waiting, *self._remembered.values()):
+        for timer in (*self._waiting, *self._remembered.values()):
             timer.cancel()
+        not_begun = (*self._waiting.values(), *(claim for claim, _, _ in self._queue))
+        self._waiting, self._queue = {}, deque()
         self._remembered.clear()
         await asyncio.gather(
-            self._within(grace_s, self._hand_back(waiting.values())),
+            self._within(grace_s, self._hand_back(not_begun)),
             self._within(grace_s, self._last_tick()),
             self._end_running(grace_s),
         )
@@ -192,7 +207,7 @@ class Scheduler(Generic[ClaimT]):
 
     def _busy(self) -> frozenset[Any]:
         under_way = (claim.key for claims in (self._waiting, self._running) for claim in claims.values())
-        return frozenset(under_way) | frozenset(self._unsaved())
+        return frozenset(under_way) | {claim.key for claim, _, _ in self._queue} | frozenset(self._unsaved())
 
     async def _end_running(self, grace_s: float) -> None:
         if not self._running:
@@ -233,12 +248,19 @@ class Scheduler(Generic[ClaimT]):
 
         def begin() -> None:
             del self._waiting[timer]
-            # A slot that was claimed late has its whole lease from the claim on.
-            is_too_late = asyncio.get_running_loop().time() - max(due, asked_at) > self._longest_lag_s
-            self._start(claim, due, self._too_late(claim) if is_too_late else self._run(claim))
+            self._queue.append((claim, due, asked_at))
+            self._begin_next()
 
         timer = asyncio.get_running_loop().call_at(due, begin)
         self._waiting[timer] = claim
+
+    def _begin_next(self) -> None:
+        """Start what is due, as far as there is a place."""
+        while self._queue and self._at_once < self._capacity:
+            claim, due, asked_at = self._queue.popleft()
+            # A slot that was claimed late has its whole lease from the claim on.
+            is_too_late = asyncio.get_running_loop().time() - max(due, asked_at) > self._longest_lag_s
+            self._start(claim, due, self._too_late(claim) if is_too_late else self._run(claim))
 
     def _start(self, claim: ClaimT, due: float, work: Coroutine[Any, Any, ClaimT | None]) -> None:
         loop = asyncio.get_running_loop()
@@ -255,6 +277,8 @@ class Scheduler(Generic[ClaimT]):
 
     def _done(self, task: asyncio.Task[ClaimT | None]) -> None:
         del self._running[task]
+        if not self._stopping.is_set():
+            self._begin_next()
         if task.cancelled():
             return
         if (failure := task.exception()) is not None:
@@ -303,7 +327,7 @@ class Scheduler(Generic[ClaimT]):
             self._begun.pop(claim.key, None)
             return
         is_late = asyncio.get_running_loop().time() - due > LONGEST_MEMORY_LAG_S
-        if is_late or self.load >= self._capacity:
+        if is_late or self._at_once >= self._capacity:
             self._remember(claim.following())
             return
         self._start(claim, due, self._run(claim))

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from prober.probing.scheduler import CLAIM_AHEAD_S, Scheduler
+from prober.probing.scheduler import CLAIM_AHEAD_S, LONGEST_LAG_S, Scheduler
 
 DATABASE_IS_AHEAD = timedelta(days=400)
 """The clocks have nothing to do with each other."""
@@ -49,6 +49,7 @@ class Stage:
 
     due: list[Slot]
     capacity: int = 10
+    ahead: int = 10
     ran: list[str] = field(default_factory=list)
     released: list[str] = field(default_factory=list)
     asked_for: list[int] = field(default_factory=list)
@@ -59,6 +60,7 @@ class Stage:
 
     def build(self, **changes: Any) -> Scheduler[Slot]:
         parts = {"claim": self._claim, "run": self._run, "release": self._release, "capacity": self.capacity}
+        parts["ahead"] = self.ahead
         return Scheduler(**{**parts, "unsaved": lambda: self.unsaved, **changes})
 
     async def _claim(self, limit: int, *, busy: Collection[Any], late_s: float | None) -> Given:
@@ -93,8 +95,32 @@ async def test_a_slot_that_is_due_starts_and_one_that_is_not_waits() -> None:
     await scheduler.stop(grace_s=1)
 
 
+async def test_more_are_held_ahead_than_run_at_once_and_each_begins_when_there_is_a_place() -> None:
+    stage = Stage([Slot(str(number), 0.0) for number in range(5)], capacity=2, ahead=4)
+    scheduler = stage.build()
+    await scheduler.tick()
+    await settle()
+    await scheduler.tick()
+    assert stage.asked_for == [4]
+    assert (stage.ran, scheduler.load) == (["0", "1"], 4)
+    stage.gate.set()
+    await settle()
+    assert stage.ran == ["0", "1", "2", "3"], "places that become free are taken at once"
+    await scheduler.stop(grace_s=1)
+
+
+async def test_what_waits_for_a_place_is_handed_back_at_the_end() -> None:
+    stage = Stage([Slot(name, 0.0) for name in ("first", "second")], capacity=1)
+    scheduler = stage.build()
+    await scheduler.tick()
+    await settle()
+    stage.gate.set()
+    await scheduler.stop(grace_s=1)
+    assert (stage.ran, stage.released) == (["first"], ["second"])
+
+
 async def test_no_more_is_claimed_than_there_is_room_for() -> None:
-    stage = Stage([Slot(str(number), 0.0) for number in range(5)], capacity=2)
+    stage = Stage([Slot(str(number), 0.0) for number in range(5)], capacity=2, ahead=2)
     scheduler = stage.build()
     await scheduler.tick()
     await settle()
@@ -430,3 +456,14 @@ async def test_before_it_may_nothing_is_claimed() -> None:
     scheduler = stage.build(may_claim=lambda: False)
     await scheduler.tick()
     assert stage.asked_for == []
+
+
+async def test_a_slot_that_found_no_place_in_time_is_handed_back(time: Moved) -> None:
+    stage = Stage([Slot(name, 0.0) for name in ("first", "second")], capacity=1)
+    scheduler = stage.build()
+    await scheduler.tick()
+    await time.to(LONGEST_LAG_S + 1)
+    assert (stage.ran, stage.released) == (["first"], [])
+    stage.gate.set()
+    await settle()
+    assert (stage.ran, stage.released) == (["first"], ["second"])
