@@ -30,6 +30,9 @@ second is free for less than a second, and a tick may miss that."""
 ANSWER_WITHIN_S: Final = 0.1
 """How long after the slot the answer may come, before the probe begins without it."""
 
+SILENT_AFTER_S: Final = 0.25
+"""A question that has waited for so long when it is time to ask once more will not be answered by the slot."""
+
 LONGEST_LAG_S: Final = 3.0
 """A start that is later than this is given up, because the lease could end before the probe does."""
 
@@ -126,6 +129,7 @@ class Scheduler(Generic[ClaimT]):
         self._asking: set[asyncio.Task[None]] = set()
         self._resting = 0
         self._ticked_at: float | None = None
+        self._asked_at: float | None = None
         self._resumed_at = float("-inf")
         self._stopping = asyncio.Event()
 
@@ -165,8 +169,9 @@ class Scheduler(Generic[ClaimT]):
             if free <= 0 or self._at_once >= self._capacity or self._stopping.is_set() or not self._may_claim():
                 return
             loop, busy = asyncio.get_running_loop(), self._busy()
-            asked_at = loop.time()
+            asked_at = self._asked_at = loop.time()
             answer = await self._claim(free, busy=busy, late_s=late_s)
+            self._asked_at = None
             self._slots.observe(answer.now, asked_at, loop.time())
             self._ticked_at = loop.time()
             if self._stopping.is_set():
@@ -313,7 +318,14 @@ class Scheduler(Generic[ClaimT]):
             task = loop.create_task(self._tick_quietly())
             self._asking.add(task)
             task.add_done_callback(self._asking.discard)
-        self._remembered[claim.key] = loop.call_at(due + ANSWER_WITHIN_S, self._begin_from_memory, claim, due)
+        patience_s = 0.0 if self._is_silent else ANSWER_WITHIN_S
+        self._remembered[claim.key] = loop.call_at(due + patience_s, self._begin_from_memory, claim, due)
+
+    @property
+    def _is_silent(self) -> bool:
+        """Whether the database has let the last question fail, or has not answered it for longer than it usually takes:
+        waiting for it would only make the start late."""
+        return self._asked_at is not None and asyncio.get_running_loop().time() - self._asked_at > SILENT_AFTER_S
 
     async def _tick_quietly(self) -> None:
         try:

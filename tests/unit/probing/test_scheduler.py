@@ -347,6 +347,19 @@ async def test_without_an_answer_the_next_slots_are_probed_on_time_from_memory(t
     assert stage.released == []
 
 
+async def test_a_database_that_let_the_last_question_fail_is_not_waited_for_at_the_slot(time: Moved) -> None:
+    stage = Stage([Slot("shop", 0.5)])
+    scheduler = stage.build(claim=broken(stage))
+    await probed(stage, scheduler)
+    await time.to(30)
+    with pytest.raises(OSError, match="away"):
+        await scheduler.tick()
+    await time.to(30.45)
+    assert stage.ran == ["shop"]
+    await time.to(0.06)
+    assert stage.ran == ["shop"] * 2
+
+
 async def test_a_slot_that_the_answer_gave_to_nobody_here_belongs_to_another_worker(time: Moved) -> None:
     stage = Stage([Slot("shop", 0.5)])
     scheduler = stage.build()
