@@ -34,7 +34,7 @@ bench: $(STAMPS)/dev ## figures of cost; prints, never fails on a slow machine
 	$(BIN)/python tests/bench/run.py $(ARGS)
 
 reliability: $(STAMPS)/dev ## faults injected into real processes; ARGS="--size full" takes an hour
-	$(BIN)/python -m pytest tests/reliability $(ARGS)
+	$(BIN)/python -m pytest -n 2 tests/reliability $(ARGS)
 
 fuzz: $(STAMPS)/fuzz ## coverage-guided fuzzing of what reads hostile bytes
 	$(BIN)/python tests/fuzz/fuzz.py $(ARGS)
