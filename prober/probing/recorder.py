@@ -50,6 +50,11 @@ ASIDE: Final = 100
 DATABASE: Final = "database"
 """The trouble of a database that takes no reports."""
 
+HELD_S: Final = 2.0
+HELD_AT_MOST_S: Final = 45.0
+SAVED_PER_S: Final = 500
+"""What a replay saves at least: by that the time is reckoned in which newer reports follow."""
+
 _OF_CONTENT: Final = ("22", "23", "54")
 """Classes of SQLSTATE (PostgreSQL, appendix A) by which it refuses what is to be saved: data exceptions, violated
 constraints, and what is too long or too deep. What else it says may pass."""
@@ -201,13 +206,29 @@ class Recorder:
     async def _transact(self, records: Sequence[ReportRecord]) -> tuple[Sequence[Saved], Sequence[Change]]:
         async with self._db.begin() as connection:
             saved = await recording.save(connection, records)
+            backlog = self._spool.status.records - len(records)
             news = [
-                Observed(endpoint_id=each.record.endpoint_id, seen=each.record.seen)
+                Observed(
+                    endpoint_id=each.record.endpoint_id,
+                    seen=each.record.seen,
+                    held_s=self._held_s(each.record, backlog),
+                )
                 for each in saved
                 if each.fate is Fate.SAVED
             ]
             changes = await incidents.record(connection, news, self._policy(), self._clock.now()) if news else ()
         return saved, changes
+
+    def _held_s(self, record: ReportRecord, backlog: int) -> float:
+        """For how long nobody is told what this one opens: reports that wait may end it, and one message says both.
+
+        `backlog` is how many records wait beside those that are being saved.
+        """
+        newest = self._unsaved.get(record.endpoint_id)
+        is_followed = newest is not None and newest > record.newest_slot
+        if backlog <= 0 or (self._has_caught_up and not is_followed):
+            return 0.0
+        return min(HELD_S + backlog / SAVED_PER_S, HELD_AT_MOST_S)
 
     async def _conclude(self, stored: Sequence[Stored], saved: Sequence[Saved], changes: Sequence[Change]) -> None:
         """After the commit."""

@@ -29,6 +29,8 @@ class Observed:
 
     endpoint_id: UUID
     seen: Seen
+    held_s: float = 0.0
+    """Seconds for which all but an end is kept back, because newer reports of the endpoint are about to be saved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,8 @@ class _Known:
     state: IncidentState
     seen_at: datetime | None = None
     """The slot of the newest report."""
+    held_s: float = 0.0
+    """As the newest report has it."""
 
 
 async def record(
@@ -70,7 +74,7 @@ async def record(
             fail_after=endpoint.options.get("fail_after"), recover_after=endpoint.options.get("recover_after")
         )
         endpoint.state, transitions = step(endpoint.state, each.seen, rules, now)
-        endpoint.seen_at = each.seen.at
+        endpoint.seen_at, endpoint.held_s = each.seen.at, each.held_s
         changes += [(each.endpoint_id, transition) for transition in transitions]
     await _save_states(connection, known)
     await _save_incidents(connection, [(identity, each.incident) for identity, each in changes])
@@ -216,6 +220,7 @@ def _subject(endpoint: UUID, known: _Known, incident: Incident, transition: UUID
         depends_on=tuple(known.options.get("depends_on") or ()),
         seen_at=known.seen_at,
         is_recovering=known.state.is_recovering,
+        held_s=known.held_s,
         transition=transition,
     )
 

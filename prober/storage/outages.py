@@ -26,6 +26,8 @@ from prober.storage.outbox import put
 EXPLAINS_AFTERWARDS: Final = timedelta(minutes=5)
 """For so long after its recovery an endpoint explains the trouble of those that depend on it: they recover a few probes
 later."""
+LOOKED_AT_WITHIN_S: Final = LOOK_EVERY.total_seconds() + 2.0
+"""An outage whose endpoints are all well again is known to be over after so many seconds."""
 _MOST_AFFECTED: Final = 10_000
 _ROWS_AT_ONCE: Final = 500
 
@@ -54,11 +56,18 @@ class Joining:
     """Outages that were found, by group."""
 
     async def join(
-        self, connection: AsyncConnection, incident: UUID, since: datetime, labels: Mapping[str, str]
+        self,
+        connection: AsyncConnection,
+        incident: UUID,
+        since: datetime,
+        labels: Mapping[str, str],
+        *,
+        held_s: float = 0.0,
     ) -> UUID | None:
         """The outage that an incident is part of which is about to be told; it begins with it, where enough fail.
 
-        What is muted by itself, or explained by what it depends on, makes no outage.
+        What is muted by itself, or explained by what it depends on, makes no outage. Where the incident's notices are
+        held, the outage's are, until it was looked at after that.
         """
         group = outages.group_of(labels, self.policy.alerting)
         if group not in self.lasting and (found := await _lasting(connection, group)) is not None:
@@ -67,15 +76,18 @@ class Joining:
         if outage is not None and since <= outage.joins_until:
             return outage.id if since >= outage.since - TOGETHER else None
         shared = outages.labels_of(labels, self.policy.alerting)
+        held_s = held_s + LOOKED_AT_WITHIN_S if held_s else 0.0
         rows = await _affected(connection, group, shared, since - TOGETHER, self.policy, self.quiet.now)
         counted = [row for row in rows if row.affected.outage is None and not row.is_muted(self.quiet)]
         fresh = outages.together((row.affected for row in counted), since)
         if outage is not None:
-            return await self._extend(connection, outage, counted, fresh)
+            return await self._extend(connection, outage, counted, fresh, held_s)
         begun = outages.begun(incident, group, shared, fresh, self.policy.alerting, self.quiet.now)
-        return None if begun is None else await self._begin(connection, begun, counted)
+        return None if begun is None else await self._begin(connection, begun, counted, held_s)
 
-    async def _begin(self, connection: AsyncConnection, begun: Outage, rows: Sequence[_Row]) -> UUID | None:
+    async def _begin(
+        self, connection: AsyncConnection, begun: Outage, rows: Sequence[_Row], held_s: float
+    ) -> UUID | None:
         table = tables.outage
         is_first = await connection.scalar(
             insert(table)
@@ -87,11 +99,16 @@ class Joining:
             found = await _lasting(connection, begun.group)
             return None if found is None else found.id
         routes = _concerned(self.policy.routes, rows)
-        await _tell(connection, begun, Telling(), Circumstances(), routes, self.quiet.now)
+        await _tell(connection, begun, Telling(), Circumstances(), routes, self.quiet.now, held_s=held_s)
         return begun.id
 
     async def _extend(
-        self, connection: AsyncConnection, outage: Outage, rows: Sequence[_Row], fresh: Sequence[Affected]
+        self,
+        connection: AsyncConnection,
+        outage: Outage,
+        rows: Sequence[_Row],
+        fresh: Sequence[Affected],
+        held_s: float,
     ) -> UUID | None:
         """The outage that lasts, if again enough fail together to be one."""
         if len(fresh) < self.policy.alerting.mass_after:
@@ -108,7 +125,7 @@ class Joining:
         await connection.execute(update(table).where(table.c.id == outage.id).values(**_values(after)))
         telling, circumstances = Telling.from_json(row["telling"]), await _circumstances(connection, outage)
         routes = _concerned(self.policy.routes, [*_loud(everybody, self.quiet), *rows])
-        await _tell(connection, after, telling, circumstances, routes, self.quiet.now)
+        await _tell(connection, after, telling, circumstances, routes, self.quiet.now, held_s=held_s)
         self.lasting[outage.group] = after
         return outage.id
 
@@ -208,10 +225,12 @@ async def _tell(
     now: datetime,
     *,
     still: Sequence[str] = (),
+    held_s: float = 0.0,
 ) -> None:
     considered = consider(telling, outage.thing, circumstances, routes, now)
     for tell in considered.tells:
-        await put(connection, outage_notice(tell, outage, now, still=still), channel=tell.channel)
+        notice = outage_notice(tell, outage, now, still=still)
+        await put(connection, notice, channel=tell.channel, held_s=held_s)
     await connection.execute(
         update(tables.outage)
         .where(tables.outage.c.id == outage.id)

@@ -76,9 +76,11 @@ async def put(
     channel: str,
     endpoint: UUID | None = None,
     transition: UUID | None = None,
+    held_s: float = 0.0,
 ) -> UUID:
     """Write one notice for one channel, in the caller's transaction. Writing it again changes nothing.
 
+    Unless it is an end, it is not sent for `held_s` seconds: whatever follows in its thread meanwhile takes its place.
     The id of its row is returned; it follows from the notice and the channel.
     """
     row = uuid5(notice.id, channel)
@@ -91,6 +93,7 @@ async def put(
             thread=notice.thread,
             channel=channel,
             payload=notice.to_json(),
+            next_attempt_at=func.now() + _seconds(0.0 if notice.is_end else held_s),
         )
         .on_conflict_do_nothing()
     )

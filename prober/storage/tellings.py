@@ -43,6 +43,8 @@ class Subject:
     """What has just happened to it."""
     watched: bool = True
     """False where it ends because nobody looks at the endpoint any more."""
+    held_s: float = 0.0
+    """Seconds for which all but an end is kept back, because newer reports of the endpoint are about to be saved."""
 
 
 @dataclass(slots=True)
@@ -94,6 +96,7 @@ async def tell(connection: AsyncConnection, subjects: Sequence[Subject], policy:
                 channel=each.channel,
                 endpoint=subject.endpoint_id,
                 transition=subject.transition,
+                held_s=subject.held_s,
             )
     await _save(connection, known)
 
@@ -110,7 +113,7 @@ async def _considered(
     is_first = about.telling == Telling() and not thing.ended
     if is_first and not mutes and not about.outage_lasts:
         incident = subject.incident
-        outage = await joining.join(connection, incident.id, incident.since, subject.labels)
+        outage = await joining.join(connection, incident.id, incident.since, subject.labels, held_s=subject.held_s)
         if outage is not None:
             about.outage, about.outage_lasts = outage, True
     circumstances = Circumstances(acknowledged=about.acknowledged, mutes=mutes)

@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.model import Verdict
 from prober.incidents.lifecycle import Seen
 from prober.incidents.notice import Route
+from prober.incidents.outages import LOOK_EVERY
 from prober.incidents.policy import AlertPolicy
 from prober.incidents.rules import Alerting, Rules, Severity
 from prober.incidents.windows import MaintenanceWindow
@@ -46,10 +47,13 @@ class Desk:
         named = [endpoint(name, labels=dict(labels or {})) for name in names]
         await endpoints.sync(self.db, named, options=options)
 
-    async def see(self, verdict: Verdict, *names: str, cause: str = "not-mcp") -> None:
+    async def see(self, verdict: Verdict, *names: str, cause: str = "not-mcp", held_s: float = 0.0) -> None:
         """What a worker does with a batch of reports, as far as incidents are concerned."""
         self.probes += 1
-        seen = [Observed(endpoint_id=endpoint_id(name), seen=self.seen(name, verdict, cause)) for name in names]
+        seen = [
+            Observed(endpoint_id=endpoint_id(name), seen=self.seen(name, verdict, cause), held_s=held_s)
+            for name in names
+        ]
         async with self.db.begin() as connection:
             for name in names:
                 await self.store.sql(
@@ -490,3 +494,18 @@ async def test_open_incidents_come_first_and_stand_in_the_fleet(desk: Desk) -> N
     first, second = await queries.incidents(desk.db)
     assert (first.endpoint_name, second.endpoint_name) == ("a", "b")
     assert [row.incident for row in await queries.fleet(desk.db)] == [first, None]
+
+
+async def test_an_outage_that_newer_reports_may_end_is_held_until_it_was_looked_at_after_them(desk: Desk) -> None:
+    names = [f"shop-{number}" for number in range(Alerting().mass_after)]
+    await desk.watch(*names)
+    await desk.see(DOWN, *names, held_s=3.0)
+    await desk.see(UP, *names)
+    await desk.passes(LOOK_EVERY / timedelta(minutes=1))
+    rows = await desk.store.sql(
+        "select payload ->> 'kind', extract(epoch from next_attempt_at - created_at) from notice order by number"
+    )
+    (opened, held_s), (closed, end_held_s) = rows
+    assert (opened, closed) == ("outage-opened", "outage-closed")
+    assert held_s > 3.0 + LOOK_EVERY.total_seconds()
+    assert end_held_s == 0
