@@ -29,6 +29,9 @@ FLAP_WITHIN: Final = timedelta(hours=1)
 CALM: Final = timedelta(minutes=30)
 """An endpoint that stays up, or down, for so long flaps no more."""
 
+GAP_INTERVALS: Final = 5
+"""Verdicts that are further apart than so many intervals make no row: nobody knows what was between them."""
+
 _NAMESPACE: Final = UUID("6f6a3a52-9f0e-5b8e-9d0b-2d1f4f7d8c11")
 """Ids are derived from the report that caused them, so that a step computed twice names the same things."""
 
@@ -61,6 +64,10 @@ class Seen:
     evidence: tuple[str, ...] = ()
     report_id: UUID
     at: datetime
+    until: datetime | None = None
+    """The last slot of a run that it stands for; None where it is about one slot."""
+    interval_s: float | None = None
+    """How often the endpoint is probed; None where nobody says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +116,14 @@ class Streak:
     cause_id: str | None = None
     same_cause: int = 1
     """Verdicts in a row at its end that bear `cause_id`."""
+    until: datetime | None = None
+    """Of the newest."""
+
+    def is_broken_off(self, seen: Seen) -> bool:
+        """Whether too much time has passed since then for `seen` to continue the row."""
+        if self.until is None or seen.interval_s is None:
+            return False
+        return (seen.at - self.until).total_seconds() > GAP_INTERVALS * seen.interval_s
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -206,10 +221,13 @@ def step(state: IncidentState, seen: Seen, rules: Rules, now: datetime) -> tuple
     """The state after one more probe, and what is to be told.
 
     `down` and `degraded` are bad. `unknown` means that we could not observe: it changes nothing, neither a count of
-    bad nor of good verdicts. Nor does a report that was the last one already.
+    bad nor of good verdicts. Nor does a report that was the last one already. After a gap all rows begin anew, and an
+    open incident stays open.
     """
     if seen.verdict is Verdict.UNKNOWN or (state.streak and state.streak.last_report == seen.report_id):
         return state, ()
+    if state.streak and state.streak.is_broken_off(seen):
+        state = replace(state, streak=None) if state.incident else IncidentState(changes=state.changes)
     first = seen.verdict if seen.first in (None, Verdict.UNKNOWN) else seen.first
     grown = replace(
         state,
@@ -246,6 +264,7 @@ def _grown(streak: Streak | None, seen: Seen) -> Streak:
             since=seen.at,
             first_report=seen.report_id,
             last_report=seen.report_id,
+            until=seen.until or seen.at,
             down=int(is_down),
             cause_id=seen.cause_id if bad else None,
         )
@@ -253,6 +272,7 @@ def _grown(streak: Streak | None, seen: Seen) -> Streak:
     return replace(
         streak,
         last_report=seen.report_id,
+        until=seen.until or seen.at,
         length=streak.length + 1,
         down=streak.down + 1 if is_down else 0,
         cause_id=cause_id,

@@ -118,7 +118,8 @@ class Cycle:
 
     def _seen(self, first: ProbeReport, again: ProbeReport | None, claim: Claim) -> Seen:
         identity = report_id(claim.endpoint_id, claim.slot, first.location)
-        return replace(seen_of(again or first, identity), first=first.verdict)
+        seen = seen_of(again or first, identity)
+        return replace(seen, first=first.verdict, interval_s=claim.endpoint.interval_s)
 
     def _note(self, report: ProbeReport) -> None:
         self.vitals.add("probes", label=report.verdict.value)

@@ -94,14 +94,27 @@ class ReportRecord:
         if count <= 1:
             return self
         step = self.next_slot - self.slot
-        return replace(self, last_slot=last_slot, coalesced=count - 1, next_slot=last_slot + step)
+        return replace(
+            self,
+            seen=replace(self.seen, until=last_slot),
+            last_slot=last_slot,
+            coalesced=count - 1,
+            next_slot=last_slot + step,
+        )
 
     def limited_to(self, run: SlotRun) -> "ReportRecord":
         """The record of a part of its slots."""
         step = self.next_slot - self.newest_slot
         last_slot = run.last_slot if run.count > 1 else None
         following = run.last_slot + step
-        return replace(self, slot=run.first_slot, last_slot=last_slot, coalesced=run.count - 1, next_slot=following)
+        return replace(
+            self,
+            seen=replace(self.seen, until=run.last_slot),
+            slot=run.first_slot,
+            last_slot=last_slot,
+            coalesced=run.count - 1,
+            next_slot=following,
+        )
 
     def to_bytes(self, *, slim: bool = False) -> bytes:
         """What `from_bytes` reads; `slim` without the evidence."""

@@ -11,7 +11,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from checks.model import Verdict
-from prober.incidents.lifecycle import CALM, FLAKY, IncidentState, Seen, Transition, TransitionKind, step
+from prober.incidents.lifecycle import CALM, FLAKY, GAP_INTERVALS, IncidentState, Seen, Transition, TransitionKind, step
 from prober.incidents.rules import Rules, Window
 
 START = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -24,6 +24,7 @@ class Word:
     first: Verdict
     cause: str | None
     at: datetime = START
+    interval_s: float | None = None
 
     @property
     def bad(self) -> bool:
@@ -37,7 +38,10 @@ WORDS = (U, G, D, CRASH, HARD, Word(DEGRADED, DOWN, "not-mcp"), Word(DOWN, DOWN,
 
 
 def timed(words: Sequence[Word], minutes: float) -> list[Word]:
-    return [replace(word, at=START + number * timedelta(minutes=minutes)) for number, word in enumerate(words)]
+    return [
+        replace(word, at=START + number * timedelta(minutes=minutes), interval_s=60 * minutes)
+        for number, word in enumerate(words)
+    ]
 
 
 def run(words: Sequence[Word], rules: Rules) -> tuple[IncidentState, list[tuple[int, Transition]]]:
@@ -51,6 +55,7 @@ def run(words: Sequence[Word], rules: Rules) -> tuple[IncidentState, list[tuple[
             fix="",
             report_id=UUID(int=number + 1),
             at=word.at,
+            interval_s=word.interval_s,
         )
         state, transitions = step(IncidentState.from_json(state.to_json()), seen, rules, word.at)
         assert step(state, seen, rules, word.at) == (state, ()), "the same report counts once"
@@ -76,14 +81,17 @@ def reference(words: Sequence[Word], rules: Rules) -> list[tuple[int, str]]:  # 
     told: list[tuple[int, str]] = []
     changes: list[datetime] = []
     now: Open | None = None
-    fresh = 0
+    fresh = begun = 0
     for number, word in enumerate(words):
         if word.verdict is UNKNOWN:
             continue
+        if known and word.interval_s and (word.at - known[-1].at).total_seconds() > GAP_INTERVALS * word.interval_s:
+            begun = len(known)
+            fresh = fresh if now else begun
         known.append(word)
 
-        def row(like: Callable[[Word], bool]) -> int:
-            return len(list(takewhile(like, reversed(known))))
+        def row(like: Callable[[Word], bool], begun: int = begun) -> int:
+            return len(list(takewhile(like, reversed(known[begun:]))))
 
         bad, good = row(lambda each: each.bad), row(lambda each: not each.bad)
         down = row(lambda each: each.verdict is DOWN)
@@ -239,3 +247,39 @@ def test_bad_verdicts_of_a_window_open_an_incident_whatever_lies_between() -> No
 def test_the_repetition_of_a_bad_probe_decides_about_telling() -> None:
     assert kinds(timed([HARD] * 4 + [U] * 20, 1), Rules()) == []
     assert [kind for _, kind in kinds(timed([D] * 3, 1), Rules())] == ["opened"]
+
+
+def test_verdicts_from_before_a_gap_confirm_nothing_after_it() -> None:
+    unseen = [Word(UNKNOWN, UNKNOWN, None)] * 300
+    words = timed([D, D, *unseen, D, D, D], 1)
+    told = run(words, Rules())[1]
+    assert [(number, each.kind.value) for number, each in told] == [(len(words) - 1, "opened")]
+    assert told[0][1].incident.since == words[-3].at
+    assert kinds(timed([D, *unseen, D, *unseen, D], 1), Rules(window=Window(2, 5), flaky=Window(2, 20))) == []
+
+
+def test_an_incident_stays_open_over_a_gap_and_its_recovery_begins_anew() -> None:
+    unseen = [Word(UNKNOWN, UNKNOWN, None)] * 300
+    words = timed([D, D, D, U, *unseen, U, U], 1)
+    told = run(words, Rules())[1]
+    assert [(number, each.kind.value) for number, each in told] == [(2, "opened"), (len(words) - 1, "closed")]
+    assert told[-1][1].incident.ended_at == words[-2].at
+
+
+def test_a_run_of_which_only_the_number_is_known_is_no_gap() -> None:
+    ids = (UUID(int=number) for number in range(10))
+    state = IncidentState()
+    for minute, until in ((0, None), (1, 40), (41, None)):
+        seen = Seen(
+            verdict=DOWN,
+            cause_id=None,
+            cause_summary="",
+            fix="",
+            report_id=next(ids),
+            at=START + timedelta(minutes=minute),
+            until=None if until is None else START + timedelta(minutes=until),
+            interval_s=60,
+        )
+        state, _ = step(state, seen, Rules(), seen.at)
+    assert state.incident is not None
+    assert state.incident.since == START
