@@ -90,6 +90,19 @@ async def test_a_row_of_bad_reports_is_known_by_its_first_slot(stage: Stage) -> 
     assert since == newest
 
 
+async def test_bad_reports_from_hours_ago_confirm_nothing(stage: Stage) -> None:
+    for _ in range(2):
+        await stage.probe(is_well=False)
+    await stage.store.sql(
+        "update endpoint_state set incident = jsonb_set(incident, '{streak,until}', to_jsonb(now() - interval '3 h'))"
+    )
+    await stage.probe(is_well=False)
+    assert await stage.count("transition") == 0
+    await stage.probe(is_well=False)
+    await stage.probe(is_well=False)
+    assert await stage.count("transition") == 1
+
+
 async def test_report_state_transition_and_notices_are_one_transaction(stage: Stage) -> None:
     for _ in range(3):
         await stage.probe(is_well=False)

@@ -101,6 +101,7 @@ async def test_a_run_of_which_only_the_number_is_known_stands_in_one_row(watched
     claim = await watched.claim_one()
     last = claim.slot + 4 * MINUTE
     run = record_on(claim).standing_for(last, 5)
+    assert run.seen.until == last, "or what follows would come after a gap"
     assert await watched.save_all(run) == [Fate.SAVED]
     assert await rows(watched, "slot, coalesced, last_slot") == [(claim.slot, 4, last)]
     assert await watched.sql("select marks, slot from endpoint_state") == [("uuuuu", last)]
