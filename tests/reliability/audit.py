@@ -10,7 +10,8 @@ from tests.reliability.cluster import Database, Worker
 from tests.reliability.fleet import Fleet, Seen
 
 _ROWS = """
-    select endpoint.name, report.id, extract(epoch from slot)::float8, missed, coalesced, verdict,
+    select endpoint.name, report.id, extract(epoch from slot)::float8,
+           extract(epoch from coalesce(last_slot, slot))::float8, missed, coalesced, verdict,
            coalesce(unknown_reason, ''), endpoint.interval_s, coalesce(lag_ms, 0)
     from report join endpoint on endpoint.id = report.endpoint_id
 """
@@ -23,6 +24,7 @@ class Row:
     endpoint: str
     id: object
     slot: float
+    last_slot: float
     missed: int
     coalesced: int
     verdict: str
@@ -89,8 +91,8 @@ def audit(database: Database, seen: Sequence[Seen], *, since: float = 0.0, excus
     found = Audit(rows=rows, probes=len(seen))
     slots = {row.id: row.slot for row in rows if row.missed == 0}
     newest = max((each.at for each in seen), default=0.0)
-    covered = _Covered(rows)
-    for each in seen:
+    covered = _Covered(rows, seen)
+    for each in sorted(seen, key=lambda each: each.at):
         slot = slots.get(each.report)
         if slot is not None:
             if each.at >= since:
@@ -104,17 +106,28 @@ def audit(database: Database, seen: Sequence[Seen], *, since: float = 0.0, excus
 
 
 class _Covered:
-    """Slots that are counted in another row because the spool was full."""
+    """Slots that are counted in another row because the spool was full.
 
-    def __init__(self, rows: Sequence[Row]) -> None:
-        self._runs = [row for row in rows if row.coalesced]
+    A row covers no more probes than it counts. It may reach further than its count: slots that were missed meanwhile
+    are not in it.
+    """
+
+    def __init__(self, rows: Sequence[Row], seen: Sequence[Seen]) -> None:
+        known = {each.report for each in seen}
+        self._runs: dict[str, list[Row]] = {}
+        self._left: dict[object, int] = {}
+        for row in sorted(rows, key=lambda each: each.slot):
+            if row.coalesced:
+                self._runs.setdefault(row.endpoint, []).append(row)
+                self._left[row.id] = row.slots - (row.id in known)
 
     def by_count(self, each: Seen) -> bool:
-        return any(
-            row.endpoint == each.server
-            and row.slot - 0.1 <= each.at <= row.slot + (row.coalesced + 1) * row.interval_s + 1.0
-            for row in self._runs
-        )
+        """Whether a row stands for this probe as well. Probes are to be asked for in their order, each once."""
+        for row in self._runs.get(each.server, ()):
+            if self._left[row.id] and row.slot - 0.1 <= each.at <= row.last_slot + row.interval_s + 1.0:
+                self._left[row.id] -= 1
+                return True
+        return False
 
 
 def _by_endpoint(rows: Sequence[Row]) -> dict[str, list[Row]]:
