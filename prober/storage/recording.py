@@ -302,6 +302,7 @@ def _newest(name: str, kept: int) -> str:
 def _evidence_into(table: Table) -> TextClause:
     return text(
         f"insert into {table.name} (report_id, slot, detail) values (:report_id, :slot, cast(:detail as jsonb))"  # noqa: S608 - one of ours
+        " on conflict do nothing"  # a report whose day is being moved out of DEFAULT counts as new
     )
 
 
