@@ -4,9 +4,9 @@ import argparse
 import asyncio
 import json
 import os
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -15,14 +15,14 @@ from checks.encode import as_json
 from checks.text import clean
 from prober.app import channels as app
 from prober.cli.config import unusable
-from prober.cli.database import add_database_arguments, database_url, named_failures
+from prober.cli.database import add_database_arguments, in_database, migrated_url
 from prober.cli.errors import CommandError, ExitCode
 from prober.cli.person import at_the_prompt
 from prober.clock import Clock, SystemClock
 from prober.incidents.notice import Notice
 from prober.incidents.rehearsal import rehearsal_notice
 from prober.settings import ConfigError, Settings, load
-from prober.storage import channels, database, migrations, outbox
+from prober.storage import channels, outbox
 from prober.storage.channels import ChannelRow, Fate, NoSuchChannel
 
 SCHEMA_VERSION: Final = 1
@@ -32,8 +32,6 @@ PATIENCE_S: Final = 20.0
 LOOKS_EVERY_S: Final = 0.1
 
 _HEADINGS: Final = ("STATE", "CHANNEL", "KIND", "WAITING", "FALLBACK", "LAST NOTICE")
-
-_Found = TypeVar("_Found")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,8 +52,7 @@ def run(options: argparse.Namespace) -> int:
         return _test(options)
     if options.name is not None:
         raise CommandError(f"list takes no name, and was given {clean(options.name, 60)}")
-    url = _prepared(options)
-    rows = _in_database(url, channels.overview)
+    rows = in_database(migrated_url(options), channels.overview)
     print(document(rows) if options.format == "json" else table(rows))
     return ExitCode.UP
 
@@ -111,8 +108,11 @@ def _test(options: argparse.Namespace) -> int:
     settings = _settings(options)
     if not os.environ.get("DATABASE_URL") and settings is not None and not settings.database_url:
         return _send_from_here(settings, options.name, notice, clock)
-    url = _prepared(options)
-    fate = _in_database(url, lambda db: through_the_outbox(db, options.name, notice, clock))
+    url = migrated_url(options)
+    try:
+        fate = in_database(url, lambda db: through_the_outbox(db, options.name, notice, clock))
+    except NoSuchChannel as missing:
+        raise CommandError(str(missing), "mcp-prober channels lists those that are") from None
     print(said_of(options.name, fate, clock))
     return ExitCode.UP
 
@@ -158,29 +158,6 @@ async def _taken_back(db: AsyncEngine, row: UUID) -> Fate | None:
     """Whoever asked is told that it was not sent: it must not arrive later."""
     before = await channels.fate(db, row)
     return before if await outbox.withdraw(db, row) else await channels.fate(db, row)
-
-
-def _prepared(options: argparse.Namespace) -> str:
-    with named_failures():
-        url = database_url(options)
-        if migrations.current(url) != migrations.head():
-            raise CommandError("the database has not the tables of this version", "make them with: mcp-prober migrate")
-        return url
-
-
-def _in_database(url: str, work: Callable[[AsyncEngine], Awaitable[_Found]]) -> _Found:
-    async def working() -> _Found:
-        db = database.open_engine(url, pool_size=1)
-        try:
-            return await work(db)
-        finally:
-            await db.dispose()
-
-    try:
-        with named_failures(), database.named_failures(url):
-            return asyncio.run(working())
-    except NoSuchChannel as missing:
-        raise CommandError(str(missing), "mcp-prober channels lists those that are") from None
 
 
 def _cells(row: ChannelRow) -> tuple[str, ...]:
