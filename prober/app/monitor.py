@@ -218,6 +218,8 @@ class Monitor:
         self._warn_of_missing_secrets(settings)
         if later:
             log.warning("the edit of %s counts after a restart", ", ".join(later))
+        # Who attended to incidents since the windows were written did so with the former channels and rules.
+        await mutes.look_again(self._db)
 
     def _warn_of_missing_secrets(self, settings: Settings) -> None:
         for sentence in references.missing(settings):

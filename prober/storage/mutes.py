@@ -168,8 +168,13 @@ async def stored_windows(db: AsyncEngine) -> tuple[MaintenanceWindow, ...]:
         return tuple(found)
 
 
-async def _look_again(connection: AsyncConnection) -> None:
+async def look_again(db: AsyncEngine) -> None:
     """Have every open incident considered anew, by whoever attends to them."""
+    async with db.begin() as connection:
+        await _look_again(connection)
+
+
+async def _look_again(connection: AsyncConnection) -> None:
     await connection.execute(
         text(
             "update incident set reconsider_at = now() where id in"
