@@ -161,8 +161,8 @@ class Cell:
 async def probe_all() -> list[Cell]:
     """Every combination, each probed by itself; what is healthy and warm has been asked once before.
 
-    One process plays all servers and asks them, eight at once: what is wrong then is asked once more with the process to
-    itself, because a time limit of a second is not measured by what others take of it.
+    One process plays all servers and asks them, eight at once: what is wrong then is asked once more by itself, because
+    a time limit of a second is not told from a crash where others take a part of it.
     """
     places = [(door, server, state) for door in DOORS for server in SERVERS for state in STATES]
     scenarios = [_scenario(number, *place) for number, place in enumerate(places)]
