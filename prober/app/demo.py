@@ -16,8 +16,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.credentials import names_credential
 from prober.app import dashboard_process
 from prober.app.children import Child
-from prober.app.own_database import own_database
-from prober.app.up import Running, UpOptions, platform_data_dir, up
+from prober.app.own_database import EMBEDDED, own_database, platform_data_dir
+from prober.app.up import Running, UpOptions, up
 from prober.clock import Clock
 from prober.lab import SCENARIOS, Scenario
 from prober.lab.credentials import ENVIRONMENT
@@ -64,7 +64,7 @@ async def demo(
     async with AsyncExitStack() as ending:
         listener = dashboard_process.listen(host, port)
         ending.callback(listener.close)
-        url = await own_database(directory / "postgres", stop, ending)
+        url = await own_database(directory / EMBEDDED, stop, ending)
         if url is None:
             return
         environment = {**own_environment(os.environ), "DATABASE_URL": url}

@@ -1,10 +1,28 @@
 """The PostgreSQL server of a prober that was given none."""
 
 import asyncio
+import os
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Final
+
+import platformdirs
 
 from prober.storage.embedded import EmbeddedPostgres
+
+APPLICATION: Final = "mcp-prober"
+EMBEDDED: Final = "postgres"
+"""Directory of the server's files below the data directory."""
+
+
+def platform_data_dir() -> Path:
+    """Where the platform keeps an application's data, such as `~/.local/share/mcp-prober`.
+
+    For root it is `/var/lib`: the home of root is closed to the user without rights that the database runs as.
+    """
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        return Path("/var/lib") / APPLICATION
+    return Path(platformdirs.user_data_dir(APPLICATION, appauthor=False))
 
 
 async def own_database(data_dir: Path, stop: asyncio.Event, ending: AsyncExitStack) -> str | None:

@@ -101,7 +101,8 @@ class Probing:
         dead = await asyncio.to_thread(self._presence.enter)
         if dead:
             released = await schedule.release_all(self._shared.db, dead)
-            log.info("%d endpoints are taken over from workers that were killed", released)
+            if released:
+                log.info("endpoints taken over from workers that were killed: %d", released)
             self._presence.forget(dead)
 
     async def tick(self) -> None:

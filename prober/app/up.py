@@ -9,15 +9,13 @@ from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final
 from uuid import uuid4
 
-import platformdirs
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from prober.app import channels, dashboard_process
 from prober.app.monitor import Following, Monitor
-from prober.app.own_database import own_database
+from prober.app.own_database import EMBEDDED, own_database, platform_data_dir
 from prober.app.own_places import own_places
 from prober.clock import SystemClock
 from prober.endpoints.config_file import ConfigFileWatcher
@@ -26,8 +24,6 @@ from prober.storage import migrations
 from prober.storage.database import open_engine, shown
 
 log = logging.getLogger(__name__)
-
-APPLICATION: Final = "mcp-prober"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +51,6 @@ class Running:
     """Of the dashboard; None without one."""
 
 
-def platform_data_dir() -> Path:
-    """Where the platform keeps an application's data, such as `~/.local/share/mcp-prober`.
-
-    For root it is `/var/lib`: the home of root is closed to the user without rights that the database runs as.
-    """
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        return Path("/var/lib") / APPLICATION
-    return Path(platformdirs.user_data_dir(APPLICATION, appauthor=False))
-
-
 def worker_name() -> str:
     """A name for this process that no other worker on the database has."""
     return f"{socket.gethostname()[:60]}-{os.getpid()}-{uuid4().hex[:8]}"
@@ -86,7 +72,7 @@ async def up(options: UpOptions, stop: asyncio.Event, started: Callable[[Running
     async with AsyncExitStack() as ending:
         listener = options.listener or _listener(options, settings, ending)
         directory = options.data_dir or settings.data_dir or platform_data_dir()
-        url = settings.database_url or await own_database(directory / "postgres", stop, ending)
+        url = settings.database_url or await own_database(directory / EMBEDDED, stop, ending)
         if url is None:
             return
         await asyncio.to_thread(migrations.upgrade, url)

@@ -15,7 +15,7 @@ from checks.encode import as_json
 from checks.text import clean
 from prober.app import channels as app
 from prober.cli.config import unusable
-from prober.cli.database import add_database_arguments, in_database, migrated_url
+from prober.cli.database import add_database_arguments, in_database, known_url, migrated_url
 from prober.cli.errors import CommandError, ExitCode
 from prober.cli.person import at_the_prompt
 from prober.clock import Clock, SystemClock
@@ -106,7 +106,7 @@ def _test(options: argparse.Namespace) -> int:
     clock = SystemClock()
     notice = rehearsal_notice(options.name, id=uuid4(), at=clock.now(), by=at_the_prompt())
     settings = _settings(options)
-    if not os.environ.get("DATABASE_URL") and settings is not None and not settings.database_url:
+    if settings is not None and known_url(options) is None:
         return _send_from_here(settings, options.name, notice, clock)
     url = migrated_url(options)
     try:

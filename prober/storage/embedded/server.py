@@ -158,6 +158,20 @@ class EmbeddedPostgres:
         return directory
 
 
+def running_url(data_dir: Path) -> str | None:
+    """The address of the server that another process runs over the files in `data_dir`; None where none runs, or where
+    this user may not look."""
+    try:
+        # "The postmaster.pid file" in PostgreSQL's documentation of the database file layout: process id first, the
+        # socket's directory fifth.
+        lines = (data_dir.expanduser().absolute() / "cluster" / "postmaster.pid").read_text().splitlines()
+        os.kill(int(lines[0]), 0)
+        socket_dir = Path(lines[4])
+    except (OSError, ValueError, IndexError):
+        return None
+    return _address(socket_dir, NAME).render_as_string(hide_password=False)
+
+
 @contextmanager
 def _explained(data_dir: Path) -> Iterator[None]:
     try:

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable
 from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 
@@ -55,12 +56,26 @@ def test_the_file_may_name_the_database_by_reference(
     assert command("migrate", "--config", str(path))[0] == 0
 
 
-def test_without_a_database_the_way_out_is_named(monkeypatch: pytest.MonkeyPatch, command: Callable[..., Said]) -> None:
+def test_without_a_database_the_way_out_is_named(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, command: Callable[..., Said]
+) -> None:
     monkeypatch.delenv("DATABASE_URL", raising=False)
     for name in ("migrate", "endpoints"):
-        code, out, err = command(name)
+        code, out, err = command(name, "--data-dir", str(tmp_path))
         assert (code, out) == (2, "")
-        assert err.startswith("mcp-prober: error: no database is named\n  set DATABASE_URL")
+        assert err.startswith(
+            "mcp-prober: error: no database is named, and no `mcp-prober up` runs one here\n  start it"
+        )
+
+
+def test_the_database_that_up_runs_is_found_by_its_files(
+    monkeypatch: pytest.MonkeyPatch, postgres_url: str, command: Callable[..., Said]
+) -> None:
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    (socket_dir,) = parse_qs(urlsplit(postgres_url).query)["host"]
+    code, out, _ = command("migrate", "--data-dir", str(Path(socket_dir).parents[1]))
+    assert code == 0
+    assert out.strip()
 
 
 def test_a_database_that_does_not_answer_is_not_the_users_mistake(
