@@ -126,10 +126,11 @@ def busy(processes: int) -> Iterator[None]:
 def test_a_machine_that_is_too_busy_calls_nobody_down(
     database: Database, servers: Fleet, workers: Workers, inbox: Inbox, size: Size, score: Score, probing: Probing
 ) -> None:
-    """A stopped process is one whose event loop stands still."""
-    count, blocks, busy_s = size((20, 1, 5), (50, 5, 60))
+    """A stopped process is one whose event loop stands still; answers take so long that a probe is under way then."""
+    count, blocks, busy_s = size((20, 2, 6), (50, 5, 60))
     rules = {"fail_after": 2, "recover_after": 1}
     settings = document(servers.endpoints(count), incidents=rules, notifiers=[inbox.notifier()])
+    servers.set("slow:0.1")
     worker = workers.start(settings, database.url, **inbox.env)
     until(lambda: probing(count), 20, "every endpoint probed")
     with busy(8):
