@@ -13,10 +13,14 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from dashboard import api, baselines, channels, incidents, pages, troubles
+from dashboard import troubles
+from dashboard.api import baselines as api_baselines
+from dashboard.api import channels as api_channels
+from dashboard.api import endpoints as api_endpoints
 from dashboard.config import Config, ConfigMissing
 from dashboard.guard import KnownHost, SameOrigin, SecurityHeaders
 from dashboard.live import Hub, ended_by_signals, listen, stream
+from dashboard.pages import channels, endpoint, fleet, incidents, probe
 from dashboard.rendering import STATIC
 from dashboard.services import Services, WithServices
 from prober.clock import Clock, SystemClock
@@ -52,11 +56,8 @@ def build(config: Config, clock: Clock) -> FastAPI:
         title="mcp-prober dashboard", lifespan=running, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
     )
     app.state.services = services
-    app.include_router(api.router)
-    app.include_router(baselines.router)
-    app.include_router(channels.router)
-    app.include_router(incidents.router)
-    app.include_router(pages.router)
+    for routes in (api_endpoints, api_baselines, api_channels, fleet, endpoint, probe, incidents, channels):
+        app.include_router(routes.router)
     app.add_api_route("/live", _live, include_in_schema=False)
     app.add_api_route("/livez", _alive, include_in_schema=False)
     app.add_api_route("/readyz", _ready, include_in_schema=False)

@@ -1,105 +1,21 @@
-"""What a person changes about an endpoint's accepted tools: from its page, and as JSON."""
+"""Accepting an endpoint's tools, from its page and as JSON."""
 
-from datetime import datetime
-from typing import Any, Self
-
-from fastapi import APIRouter
-from pydantic import BaseModel
 from starlette.exceptions import HTTPException
-from starlette.responses import RedirectResponse, Response
 
-from checks.encode import as_json
-from checks.inventory import Inventory
-from dashboard.services import WithServices
-from dashboard.tool_lists import changes_of
-from dashboard.views import endpoint_href
+from dashboard.services import Services
 from prober.storage import accepted_tools
-from prober.storage.accepted_tools import NoSuchEndpoint, NotAccepted, ToolLists
-
-router = APIRouter()
+from prober.storage.accepted_tools import NoSuchEndpoint, NotAccepted
 
 
-class ToolList(BaseModel):
-    """A list of tools. Its texts are the watched server's own: escape them."""
-
-    fingerprint: str
-    tools: list[dict[str, Any]]
-    """Each with `name`, `fingerprint` and `definition`, which is null where it is too large to be kept."""
-
-    @classmethod
-    def of(cls, inventory: Inventory | None) -> Self | None:
-        if inventory is None:
-            return None
-        return cls(fingerprint=inventory.fingerprint, tools=[as_json(each) for each in inventory.tools])
-
-
-class Change(BaseModel):
-    """One difference. `impact` is `breaking`, `additive` or `text`; `certain` is false where no rule tells."""
-
-    tool: str
-    path: str
-    kind: str
-    impact: str
-    certain: bool
-    before: str | None
-    after: str | None
-
-
-class Baseline(BaseModel):
-    """The list that changes are measured by, and the newest one where it is another."""
-
-    accepted: ToolList | None
-    accepted_at: datetime | None
-    accepted_by: str | None
-    candidate: ToolList | None
-    settled: bool
-    """Whether enough probes agree on one list."""
-    changes: list[Change]
-
-    @classmethod
-    def of(cls, lists: ToolLists) -> Self:
-        return cls(
-            accepted=ToolList.of(lists.accepted),
-            accepted_at=lists.accepted_at,
-            accepted_by=lists.accepted_by or None,
-            candidate=ToolList.of(lists.candidate),
-            settled=lists.memory.settled is not None,
-            changes=[Change(**as_json(each)) for each in changes_of(lists).changes],
-        )
-
-
-@router.get("/api/baselines/{name:path}", tags=["read"])
-async def baseline(services: WithServices, name: str) -> Baseline:
-    """The accepted list of tools, and what changed since."""
-    try:
-        return Baseline.of(await accepted_tools.known(services.db, name))
-    except NoSuchEndpoint as missing:
-        raise HTTPException(404, _sentence(missing)) from None
-
-
-@router.post("/api/baselines/{name:path}", tags=["change"])
-async def accept(services: WithServices, name: str, fingerprint: str | None = None) -> Baseline:
-    """Accept the list with that fingerprint, or the newest one."""
-    await _accept(services, name, fingerprint, "the API")
-    return Baseline.of(await accepted_tools.known(services.db, name))
-
-
-@router.post("/baselines/{name:path}", include_in_schema=False)
-async def accept_on_page(services: WithServices, name: str, fingerprint: str) -> Response:
-    """Accept the list that the page showed, and no newer one."""
-    await _accept(services, name, fingerprint, "the dashboard")
-    return RedirectResponse(endpoint_href(name), 303)
-
-
-async def _accept(services: WithServices, name: str, fingerprint: str | None, by: str) -> None:
+async def accept(services: Services, name: str, fingerprint: str | None, by: str) -> None:
     try:
         await accepted_tools.accept(services.db, name, by=by, fingerprint=fingerprint)
     except NoSuchEndpoint as missing:
-        raise HTTPException(404, _sentence(missing)) from None
+        raise HTTPException(404, sentence(missing)) from None
     except NotAccepted as refused:
-        raise HTTPException(409, _sentence(refused)) from None
+        raise HTTPException(409, sentence(refused)) from None
 
 
-def _sentence(problem: NotAccepted) -> str:
+def sentence(problem: NotAccepted) -> str:
     said = str(problem)
     return f"{said[0].upper()}{said[1:]}."

@@ -11,6 +11,9 @@ from starlette.responses import HTMLResponse
 from dashboard.charts import PHASES
 from dashboard.wording import milliseconds
 
+READ: Final = ["GET", "HEAD"]
+"""Methods of a page that is only looked at."""
+
 STATIC: Final = Path(__file__).parent / "static"
 _TEMPLATES: Final = Path(__file__).parent / "templates"
 

@@ -10,7 +10,7 @@ from checks.inventory import inventory_of
 from checks.model import Endpoint, Verdict
 from checks.sentinel_states import SentinelState
 from checks.tool_memory import Deploy, ToolMemory
-from dashboard.silence import SilenceView, silence_view
+from dashboard.views.silence import SilenceView, silence_view
 from prober.incidents.availability import Slots
 from prober.incidents.outages import Outage
 from prober.incidents.rules import Severity

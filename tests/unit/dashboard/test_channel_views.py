@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from dashboard.views import channels_view
+from dashboard.views.channels import channels_view
 from tests.unit.dashboard.rows import NOW, attempt, channel
 
 WELL = {"failing_since": None, "broken_since": None, "resting_until": None, "last_error": None}

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from checks.model import Endpoint
-from dashboard.cold_starts import Outlasted, Percentiles, cold_view
-from dashboard.views import probe_view
+from dashboard.views.cold_starts import Outlasted, Percentiles, cold_view
+from dashboard.views.probe import probe_view
 from tests.unit.dashboard.rows import NOW, first_answers, probe_page, report_row
 
 PATIENT = Endpoint(name="orders", url="https://orders.example/mcp", timeout_s=90.0, interval_s=120.0)

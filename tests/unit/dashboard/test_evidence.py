@@ -6,7 +6,7 @@ import pytest
 
 from checks.encode import as_json
 from checks.model import Outcome, Verdict
-from dashboard.evidence import report_view, safe_link, spans, text_blocks
+from dashboard.views.evidence import report_view, safe_link, spans, text_blocks
 from tests.integration.dashboard.stories import FLEET, report_of
 from tests.unit.dashboard.rows import NOW
 

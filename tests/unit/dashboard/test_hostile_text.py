@@ -7,7 +7,11 @@ from starlette.requests import Request
 
 from checks.text import clean
 from dashboard.rendering import page
-from dashboard.views import channels_view, endpoint_view, fleet_view, incidents_view, probe_view
+from dashboard.views.channels import channels_view
+from dashboard.views.endpoint import endpoint_view
+from dashboard.views.fleet import fleet_view
+from dashboard.views.incidents import incidents_view
+from dashboard.views.probe import probe_view
 from tests.unit.dashboard.rows import (
     NOW,
     Say,

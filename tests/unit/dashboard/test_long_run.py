@@ -5,7 +5,15 @@ from datetime import date, timedelta
 import pytest
 
 from checks.model import Verdict
-from dashboard.long_run import BAR_HEIGHT, DAYS, LongRunView, fleet_percentile, fleet_uptime, long_run_view, per_cent
+from dashboard.views.long_run import (
+    BAR_HEIGHT,
+    DAYS,
+    LongRunView,
+    fleet_percentile,
+    fleet_uptime,
+    long_run_view,
+    per_cent,
+)
 from prober.incidents.availability import Slots
 from prober.storage.series import Day, Stats
 

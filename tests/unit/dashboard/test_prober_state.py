@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from dashboard.prober_state import prober_view
+from dashboard.views.prober_state import prober_view
 from prober.incidents.impairment import Trouble
 from prober.storage.workers import Prober, WorkerRow
 

@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from dashboard.silence import hands_of, outage_view, silence_view
+from dashboard.views.silence import hands_of, outage_view, silence_view
 from prober.incidents.windows import MaintenanceWindow
 from tests.unit.dashboard.rows import NOW, incident, mute, outage
 

@@ -6,8 +6,8 @@ from typing import Any
 
 from checks.inventory import inventory_of
 from checks.tool_memory import Deploy, ToolMemory
-from dashboard.tool_lists import CHANGES_SHOWN, TOOLS_SHOWN, tool_lists_view
-from dashboard.views import endpoint_view
+from dashboard.views.endpoint import endpoint_view
+from dashboard.views.tool_lists import CHANGES_SHOWN, TOOLS_SHOWN, tool_lists_view
 from prober.storage.accepted_tools import FIRST_SEEN, ToolLists
 from tests.unit.dashboard.rows import NOW, endpoint_page, report_row, tool_lists
 

@@ -12,7 +12,11 @@ from checks.model import Outcome, Profile, Verdict
 from checks.protocol.sentinel_call import Called
 from checks.sentinel_states import SentinelState
 from dashboard.rendering import page
-from dashboard.views import endpoint_href, endpoint_view, fleet_view, incidents_view, probe_view
+from dashboard.views.common import endpoint_href
+from dashboard.views.endpoint import endpoint_view
+from dashboard.views.fleet import fleet_view
+from dashboard.views.incidents import incidents_view
+from dashboard.views.probe import probe_view
 from tests.unit.dashboard.rows import NOW, endpoint_page, fleet_row, incident, notice, probe_page, report_row
 
 

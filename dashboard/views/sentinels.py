@@ -1,17 +1,15 @@
 """What an endpoint's page shows of its sentinels: how each stands, and since when."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from checks.proofs import milliseconds
 from checks.protocol.sentinel_call import Called
 from checks.sentinel_states import SentinelState
 from checks.text import clean
-
-if TYPE_CHECKING:
-    from dashboard.views import Moment
+from dashboard.views.common import Moment, moment_of
 
 _WORDS: Final = {
     Called.OK: "works",
@@ -34,27 +32,27 @@ class SentinelView:
     tool: str
     icon: str
     word: str
-    since: "Moment"
-    at: "Moment"
+    since: Moment
+    at: Moment
     """When a probe last came to it."""
     took: str
     """How long the last call took; empty where nothing was called."""
     summary: str
 
 
-def sentinel_views(states: Sequence[SentinelState], moment: "Callable[[datetime], Moment]") -> tuple[SentinelView, ...]:
+def sentinel_views(states: Sequence[SentinelState], now: datetime) -> tuple[SentinelView, ...]:
     """The sentinels in the order of the configuration."""
-    return tuple(_view(each, moment) for each in states)
+    return tuple(_view(each, now) for each in states)
 
 
-def _view(state: SentinelState, moment: "Callable[[datetime], Moment]") -> SentinelView:
+def _view(state: SentinelState, now: datetime) -> SentinelView:
     known = Called(state.outcome) if state.outcome in list(Called) else None
     return SentinelView(
         tool=clean(state.tool, 80),
         icon="unknown" if known is None else _ICONS.get(known, "degraded"),
         word=clean(state.outcome, 40) if known is None else _WORDS[known],
-        since=moment(state.since),
-        at=moment(state.at),
+        since=moment_of(state.since, now),
+        at=moment_of(state.at, now),
         took="" if state.ms is None else milliseconds(state.ms),
         summary=clean(state.summary, 300),
     )

@@ -1,4 +1,4 @@
-"""The same facts as JSON, to read only; what may be changed stands in `dashboard.baselines`.
+"""Endpoints and probes as JSON.
 
 Field names follow the report's vocabulary.
 """
@@ -16,7 +16,7 @@ from checks.likelihood import likelihoods, percentile
 from checks.model import Verdict
 from checks.text import shown_url
 from dashboard.services import WithServices
-from dashboard.views import endpoint_href, probe_href
+from dashboard.views.common import endpoint_href, probe_href
 from prober.incidents.rules import Severity
 from prober.storage import cold_starts as storage
 from prober.storage import queries

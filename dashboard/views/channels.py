@@ -1,17 +1,15 @@
 """How the channels do and what was tried on them, in the words of their page."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import Final
 from urllib.parse import quote
 
 from checks.text import clean
+from dashboard.views.common import Moment, moment_of
 from dashboard.wording import counted, milliseconds, span
 from prober.storage.channels import AttemptRow, ChannelRow, ChannelState
-
-if TYPE_CHECKING:
-    from dashboard.views import Moment
 
 CHANNELS_HREF: Final = "/channels"
 
@@ -22,20 +20,20 @@ class ChannelView:
     kind: str
     state: str
     icon: str
-    since: "Moment | None"
+    since: Moment | None
     """Of the trouble that it is in."""
     fallback: str
-    sent: "Moment | None"
+    sent: Moment | None
     waiting: str
     error: str
-    next_try: "Moment | None"
+    next_try: Moment | None
     test: str
     """Where a test is asked for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptView:
-    at: "Moment"
+    at: Moment
     channel: str
     title: str
     outcome: str
@@ -66,19 +64,14 @@ def _test_href(name: str) -> str:
     return f"{CHANNELS_HREF}/{quote(name, safe='')}/test"
 
 
-def channel_views(
-    channels: Sequence[ChannelRow],
-    attempts: Sequence[AttemptRow],
-    now: datetime,
-    moment: "Callable[[datetime], Moment]",
-) -> ChannelsView:
+def channels_view(channels: Sequence[ChannelRow], attempts: Sequence[AttemptRow], now: datetime) -> ChannelsView:
     """Every channel, and the newest tries."""
     headline = _headline(channels)
     return ChannelsView(
         title=f"{headline} · mcp-prober",
         headline=headline,
-        channels=tuple(_channel(each, now, moment) for each in channels),
-        attempts=tuple(_attempt(each, moment) for each in attempts),
+        channels=tuple(_channel(each, now) for each in channels),
+        attempts=tuple(_attempt(each, now) for each in attempts),
     )
 
 
@@ -96,7 +89,7 @@ def _headline(channels: Sequence[ChannelRow]) -> str:
     return f"{counted(len(channels), 'channel')}: {', '.join(word for word in words if word)}"
 
 
-def _channel(row: ChannelRow, now: datetime, moment: "Callable[[datetime], Moment]") -> ChannelView:
+def _channel(row: ChannelRow, now: datetime) -> ChannelView:
     since = row.broken_since or row.failing_since
     waits = row.resting_until is not None and row.resting_until > now
     return ChannelView(
@@ -104,12 +97,12 @@ def _channel(row: ChannelRow, now: datetime, moment: "Callable[[datetime], Momen
         kind=clean(row.kind),
         state="to mend" if row.state is ChannelState.BROKEN else row.state.value,
         icon=_ICONS[row.state],
-        since=moment(since) if since else None,
+        since=moment_of(since, now) if since else None,
         fallback=clean(row.fallback or ""),
-        sent=moment(row.sent_at) if row.sent_at else None,
+        sent=moment_of(row.sent_at, now) if row.sent_at else None,
         waiting=_waiting(row, now),
         error=clean(row.last_error or "", 300),
-        next_try=moment(row.resting_until) if row.resting_until and waits else None,
+        next_try=moment_of(row.resting_until, now) if row.resting_until and waits else None,
         test=_test_href(row.name),
     )
 
@@ -124,9 +117,9 @@ def _waiting(row: ChannelRow, now: datetime) -> str:
     return "; ".join(parts)
 
 
-def _attempt(row: AttemptRow, moment: "Callable[[datetime], Moment]") -> AttemptView:
+def _attempt(row: AttemptRow, now: datetime) -> AttemptView:
     return AttemptView(
-        at=moment(row.at),
+        at=moment_of(row.at, now),
         channel=clean(row.channel),
         title=clean(row.title),
         outcome=clean(row.outcome),

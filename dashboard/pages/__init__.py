@@ -1,0 +1,1 @@
+"""The pages for people: each route reads, makes a view and renders it."""

@@ -1,0 +1,24 @@
+"""The page of a probe."""
+
+from uuid import UUID
+
+from fastapi import APIRouter
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+
+from dashboard.pages.endpoint import QUESTIONS
+from dashboard.rendering import READ, page
+from dashboard.services import WithServices
+from dashboard.views.probe import probe_view
+from prober.storage import queries
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.api_route("/probes/{report_id}", methods=READ)
+async def probe(request: Request, services: WithServices, report_id: UUID) -> Response:
+    found = await queries.probe_page(services.db, report_id)
+    if found is None:
+        raise HTTPException(404, "There is no such probe, or it is too old and no longer kept.")
+    return page(request, "probe.html", probe=probe_view(found, QUESTIONS, services.clock.now()))

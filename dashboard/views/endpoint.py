@@ -1,0 +1,339 @@
+"""The page of one endpoint: its history and everything that the newest probe found."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from checks.axes import LIKE_CLIENTS
+from checks.costs import kind_of, requests_of
+from checks.model import Endpoint, Profile, Verdict
+from checks.spec import Era, Transport, era_of
+from checks.text import clean, shown_url
+from checks.tool_memory import Deploy
+from dashboard.charts import PHASES, Bar, Column, LatencyChart, bars, latency_chart
+from dashboard.views.cold_starts import ColdView, cold_view
+from dashboard.views.common import (
+    IncidentView,
+    Moment,
+    bars_label,
+    endpoint_href,
+    icon_of,
+    incident_view,
+    is_overdue,
+    labels_of,
+    moment_of,
+    probe_href,
+    start_ms,
+    summary_of,
+    word_of,
+)
+from dashboard.views.evidence import ReportView, report_view, transport_name
+from dashboard.views.long_run import LongRunView, long_run_view
+from dashboard.views.sentinels import SentinelView, sentinel_views
+from dashboard.views.silence import UNMUTED, SilenceView
+from dashboard.views.tool_lists import ToolListsView, tool_lists_view
+from dashboard.wording import absolute, counted, milliseconds, short, span
+from prober.storage.queries import EndpointPage, FleetRow, ReportRow
+
+ENDPOINT_BARS: Final = 60
+ENDPOINT_BARS_AT_FIRST: Final = 30
+"""Fewer and wider ones while there are no more."""
+ENDPOINT_BAR_HEIGHT: Final = 34.0
+LISTED_PROBES: Final = 30
+_LABELS_APART: Final = 60
+"""Per cent of the width that two labels below a chart need on a phone."""
+_WORTH_SAYING: Final = timedelta(seconds=5)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProbeRowView:
+    href: str | None
+    """None for slots without a probe."""
+    at: Moment
+    verdict: Verdict
+    cause: str
+    """Id of the diagnosis that weighs most."""
+    summary: str
+    cold: bool
+    full: bool
+    """Whether it was a probe of the full profile."""
+    took: str
+    wait: str
+    tools: str
+    title: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HistoryView:
+    """The newest probes, oldest first, as bars and as columns of milliseconds below them."""
+
+    bars: tuple[tuple[Bar, str, str], ...]
+    """Each with the address of its probe and a title."""
+    bars_label: str
+    chart: LatencyChart | None
+    chart_label: str
+    columns: tuple[tuple[Column | None, ProbeRowView], ...]
+    phases: tuple[str, ...]
+    any_cold: bool
+    any_cut: bool
+    time_marks: tuple[tuple[float, str, str], ...]
+    """Place in per cent, text anchor and text, below the chart."""
+    deploys: tuple[tuple[float, str], ...]
+    """Place of each deploy in per cent, before the probe that saw it first, and a title."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointView:
+    id: UUID
+    name: str
+    url: str
+    verdict: Verdict
+    icon: str
+    word: str
+    summary: str
+    since: Moment | None
+    last: Moment | None
+    next_due: Moment | None
+    stale: str
+    labels: tuple[tuple[str, str], ...]
+    history: HistoryView
+    long_run: LongRunView | None
+    """None while no hour has been rolled up."""
+    report: ReportView | None
+    report_href: str
+    full: ReportView | None
+    """What the last full probe found: all that it asked beyond the last probe."""
+    full_href: str
+    full_at: Moment | None
+    no_report: str
+    facts: tuple[tuple[str, str], ...]
+    incidents: tuple[IncidentView, ...]
+    cold: ColdView
+    probes: tuple[ProbeRowView, ...]
+    sentinels: tuple[SentinelView, ...]
+    tools: ToolListsView | None
+    """None while no probe has read any."""
+    silence: SilenceView
+    """What mutes this endpoint."""
+
+
+def endpoint_view(
+    page: EndpointPage, questions: Mapping[str, str], now: datetime, silence: SilenceView = UNMUTED
+) -> EndpointView:
+    """One endpoint with its history and everything that the newest probe found."""
+    row, latest, full = page.fleet, page.latest, page.full
+    probes = tuple(_probe_row(each, now) for each in page.reports)
+    report = report_view(latest.detail, questions) if latest and latest.detail else None
+    return EndpointView(
+        id=row.id,
+        name=clean(row.name),
+        url=shown_url(row.url, 500),
+        verdict=row.verdict,
+        icon=icon_of(row),
+        word=word_of(row),
+        summary=summary_of(row),
+        since=moment_of(row.since, now) if row.since else None,
+        last=moment_of(row.slot, now) if row.slot else None,
+        next_due=moment_of(row.next_due, now) if row.enabled and row.next_due - now > _WORTH_SAYING else None,
+        stale=_endpoint_staleness(row, now),
+        labels=labels_of(row.labels),
+        history=_history(
+            list(zip(page.reports, probes, strict=True))[:ENDPOINT_BARS],
+            endpoint_href(row.name),
+            page.tools.memory.deploys,
+        ),
+        long_run=long_run_view(row.stats, page.days, now.astimezone(UTC).date()),
+        report=report,
+        report_href=probe_href(latest.report.id) if latest else "",
+        full=_full(full.detail, questions) if full and full.detail else None,
+        full_href=probe_href(full.report.id) if full else "",
+        full_at=moment_of(full.report.slot, now) if full else None,
+        no_report=_no_report(row),
+        facts=_endpoint_facts(page, report),
+        incidents=tuple(incident_view(each, now) for each in page.incidents),
+        cold=cold_view(page.answers, page.endpoint),
+        probes=probes[:LISTED_PROBES],
+        sentinels=sentinel_views(page.sentinels, now),
+        tools=tool_lists_view(row.name, page.tools),
+        silence=silence,
+    )
+
+
+def _endpoint_staleness(row: FleetRow, now: datetime) -> str:
+    if row.slot is None or not is_overdue(row, now):
+        return ""
+    return f"No probe of this endpoint since {absolute(row.slot)}. What you see is from then."
+
+
+def _no_report(row: FleetRow) -> str:
+    if not row.enabled:
+        return "This endpoint is paused and nothing that was seen of it is kept."
+    return "The first probe has not ended yet." if row.slot is None else "What the last probe saw is no longer kept."
+
+
+def _cold_word(report: ReportRow) -> str:
+    if not report.was_cold:
+        return ""
+    start = start_ms(report)
+    return "cold start" if start is None else f"cold start, by the log: {milliseconds(start)} to start the instance"
+
+
+def _probe_row(report: ReportRow, now: datetime) -> ProbeRowView:
+    summary = clean(report.cause_summary, 300)
+    if report.missed:
+        summary = f"{counted(report.missed, 'slot')} without a probe: {summary}"
+    took = milliseconds(report.duration_ms)
+    is_full = report.profile == Profile.FULL
+    marks = ["full profile" if is_full else "", _cold_word(report)]
+    words = [absolute(report.slot), report.verdict.value, took, *marks, summary]
+    return ProbeRowView(
+        href=None if report.missed else probe_href(report.id),
+        at=moment_of(report.slot, now),
+        verdict=report.verdict,
+        cause=clean(report.cause or ""),
+        summary=summary,
+        cold=report.was_cold,
+        full=is_full,
+        took=took,
+        wait=milliseconds(report.wait_ms),
+        tools="-" if report.tool_count is None else str(report.tool_count),
+        title=" · ".join(word for word in words if word and word != "-"),
+    )
+
+
+def _history(
+    newest_first: Sequence[tuple[ReportRow, ProbeRowView]], without_probe: str, deploys: Sequence[Deploy]
+) -> HistoryView:
+    """`without_probe` is where the bar of slots without a probe leads."""
+    drawn = newest_first[::-1]
+    reports, rows = [report for report, _ in drawn], [row for _, row in drawn]
+    slots = ENDPOINT_BARS if len(drawn) > ENDPOINT_BARS_AT_FIRST else ENDPOINT_BARS_AT_FIRST
+    standing = bars([report.verdict for report in reports], slots, ENDPOINT_BAR_HEIGHT)
+    chart = latency_chart([_phases(report) for report in reports], slots)
+    return HistoryView(
+        bars=tuple((bar, row.href or without_probe, row.title) for bar, row in zip(standing, rows, strict=True)),
+        bars_label=bars_label([report.verdict for report in reports]),
+        chart=chart,
+        chart_label=_chart_label(reports),
+        columns=tuple(zip(chart.columns, rows, strict=True)) if chart else (),
+        phases=_phases_present(chart),
+        any_cold=any(report.was_cold for report in reports),
+        any_cut=any(column.cut for column in chart.columns if column) if chart else False,
+        time_marks=_time_marks([report.slot for report in reports], chart),
+        deploys=tuple(_deploy_marks([report.slot for report in reports], standing, deploys)),
+    )
+
+
+def _deploy_marks(
+    slots: Sequence[datetime], standing: Sequence[Bar], deploys: Sequence[Deploy]
+) -> Iterator[tuple[float, str]]:
+    """A mark at the bar of the probe that saw each deploy first, where that one is still drawn."""
+    for deploy in deploys:
+        bar = next((bar for slot, bar in zip(slots, standing, strict=True) if slot >= deploy.at), None)
+        if bar is not None and deploy.at >= slots[0]:
+            yield bar.x, f"deploy: {clean(deploy.what, 300)}, first seen {absolute(deploy.at)}"
+
+
+def _phases(report: ReportRow) -> dict[str, float] | None:
+    """Milliseconds per phase of the first request, which is the one that meets a cold instance."""
+    if report.wait_ms is None:
+        return None
+    phases = {"dns": report.dns_ms, "connect": report.connect_ms, "tls": report.tls_ms, "wait": report.wait_ms}
+    return {phase: ms for phase, ms in phases.items() if ms}
+
+
+def _phases_present(chart: LatencyChart | None) -> tuple[str, ...]:
+    present = {block.phase for column in chart.columns if column for block in column.blocks} if chart else set()
+    return tuple(phase for phase in PHASES if phase in present)
+
+
+def _chart_label(reports: Sequence[ReportRow]) -> str:
+    waits = sorted(report.wait_ms for report in reports if report.wait_ms is not None)
+    if not waits:
+        return ""
+    middle = milliseconds(waits[len(waits) // 2])
+    cold = counted(sum(report.was_cold for report in reports), "cold start")
+    return f"wait for the first answer: middle value {middle}, longest {milliseconds(waits[-1])}, {cold}"
+
+
+def _time_marks(slots: Sequence[datetime], chart: LatencyChart | None) -> tuple[tuple[float, str, str], ...]:
+    """When the first and the last column of the chart were, below them."""
+    if chart is None:
+        return ()
+    drawn = [(column, slot) for column, slot in zip(chart.columns, slots, strict=True) if column]
+    first, last = drawn[0], drawn[-1]
+    marks = [(first[0].x, "start", short(first[1]))]
+    end = last[0].x + last[0].width
+    if end - first[0].x > _LABELS_APART:
+        marks.append((end, "end", short(last[1])))
+    return tuple(marks)
+
+
+def _endpoint_facts(page: EndpointPage, report: ReportView | None) -> tuple[tuple[str, str], ...]:
+    row, endpoint = page.fleet, page.endpoint
+    facts = {
+        "Server": clean(f"{row.server_name or ''} {row.server_version or ''}".strip()),
+        "Protocol version": clean(row.protocol_version or ""),
+        "Era": clean(row.era or ""),
+        "Transport": transport_name(row.transport or ""),
+        "Session": report.session if report else "",
+        "Answers": report.replies if report else "",
+        "Tools": "" if row.tool_count is None else str(row.tool_count),
+        "Expected tools": clean(", ".join(endpoint.expected_tools), 500),
+        "Sentinels": clean(", ".join(each.tool for each in endpoint.sentinels), 500),
+        "Streaming": {True: "expected", False: "not expected", None: "not said"}[endpoint.streaming],
+        "Probed every": span(endpoint.interval_s),
+        "A probe may take": _limit(endpoint, Profile.STANDARD),
+        "Probed in full every": _full_every(page),
+        "A full probe may take": "" if endpoint.full_every_s is None else _limit(endpoint, Profile.FULL),
+        "Requests": _requests(page, report),
+        "TLS certificate": "" if endpoint.verify_tls else "not checked, by configuration",
+        "Probed from": report.location if report else "",
+        "Last deploy": _last_deploy(page),
+    }
+    return tuple((term, text) for term, text in facts.items() if text)
+
+
+def _last_deploy(page: EndpointPage) -> str:
+    deploys = page.tools.memory.deploys
+    return f"{clean(deploys[-1].what, 300)}, first seen {absolute(deploys[-1].at)}" if deploys else ""
+
+
+def _full_every(page: EndpointPage) -> str:
+    """How often, and when the first one comes: at the endpoint's turn, of which it has one an hour."""
+    if page.endpoint.full_every_s is None:
+        return "never"
+    every = span(page.endpoint.full_every_s)
+    return every if page.full is not None else f"{every}, the first within an hour of the first probe"
+
+
+def _limit(endpoint: Endpoint, profile: Profile) -> str:
+    return milliseconds(endpoint.deadline_s(profile) * 1000)
+
+
+def _requests(page: EndpointPage, report: ReportView | None) -> str:
+    """About how many one probe makes; empty while nobody knows how the server is spoken to."""
+    row, endpoint = page.fleet, page.endpoint
+    try:
+        era, transport = Era(row.era or ""), Transport(row.transport or "")
+    except ValueError:
+        return ""
+    kind = kind_of(
+        era, transport, has_session=report is not None and report.has_session, serves_both=_serves_both(page)
+    )
+    standard, full = (requests_of(profile, kind, endpoint) for profile in (Profile.STANDARD, Profile.FULL))
+    return f"about {standard} a probe" + ("" if endpoint.full_every_s is None else f", about {full} in full")
+
+
+def _serves_both(page: EndpointPage) -> bool:
+    matrix = report_view(page.full.detail, {}).matrix if page.full and page.full.detail else None
+    served = [each.revision for each in matrix.revisions if each.answer == "served"] if matrix else []
+    return {era_of(each) for each in served} >= set(Era)
+
+
+def _full(detail: Mapping[str, Any], questions: Mapping[str, str]) -> ReportView:
+    """The report of a full probe, with the checks that no other probe makes."""
+    report = report_view(detail, questions)
+    return replace(report, checks=tuple(each for each in report.checks if each.id not in LIKE_CLIENTS))
