@@ -14,6 +14,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from dashboard import troubles
+from dashboard.access.gate import anybody, may
+from dashboard.access.middleware import WhoAsks
+from dashboard.access.permissions import Permission
 from dashboard.api import baselines as api_baselines
 from dashboard.api import channels as api_channels
 from dashboard.api import endpoints as api_endpoints
@@ -58,12 +61,13 @@ def build(config: Config, clock: Clock) -> FastAPI:
     app.state.services = services
     for routes in (api_endpoints, api_baselines, api_channels, fleet, endpoint, probe, incidents, channels):
         app.include_router(routes.router)
-    app.add_api_route("/live", _live, include_in_schema=False)
-    app.add_api_route("/livez", _alive, include_in_schema=False)
-    app.add_api_route("/readyz", _ready, include_in_schema=False)
+    app.add_api_route("/live", _live, include_in_schema=False, dependencies=[may(Permission.READ)])
+    app.add_api_route("/livez", _alive, include_in_schema=False, dependencies=[anybody()])
+    app.add_api_route("/readyz", _ready, include_in_schema=False, dependencies=[anybody()])
     app.mount("/static", _KeptForEver(directory=STATIC))
     troubles.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
+    app.add_middleware(WhoAsks)
     app.add_middleware(SameOrigin)
     app.add_middleware(KnownHost, allowed=config.allowed_hosts)
     app.add_middleware(SecurityHeaders)

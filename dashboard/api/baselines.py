@@ -10,6 +10,8 @@ from starlette.exceptions import HTTPException
 from checks.encode import as_json
 from checks.inventory import Inventory
 from dashboard import baselines
+from dashboard.access.gate import may
+from dashboard.access.permissions import Permission
 from dashboard.services import WithServices
 from dashboard.views.tool_lists import changes_of
 from prober.storage import accepted_tools
@@ -67,7 +69,7 @@ class Baseline(BaseModel):
         )
 
 
-@router.get("/api/baselines/{name:path}", tags=["read"])
+@router.get("/api/baselines/{name:path}", tags=["read"], dependencies=[may(Permission.READ)])
 async def baseline(services: WithServices, name: str) -> Baseline:
     """The accepted list of tools, and what changed since."""
     try:
@@ -76,7 +78,7 @@ async def baseline(services: WithServices, name: str) -> Baseline:
         raise HTTPException(404, baselines.sentence(missing)) from None
 
 
-@router.post("/api/baselines/{name:path}", tags=["change"])
+@router.post("/api/baselines/{name:path}", tags=["change"], dependencies=[may(Permission.OPERATE)])
 async def accept(services: WithServices, name: str, fingerprint: str | None = None) -> Baseline:
     """Accept the list with that fingerprint, or the newest one."""
     await baselines.accept(services, name, fingerprint, "the API")

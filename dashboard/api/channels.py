@@ -6,6 +6,8 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
+from dashboard.access.gate import may
+from dashboard.access.permissions import Permission
 from dashboard.rehearsals import rehearse
 from dashboard.services import WithServices
 from prober.storage import channels
@@ -46,13 +48,13 @@ class Asked(BaseModel):
     notice: UUID
 
 
-@router.get("/api/channels", tags=["read"])
+@router.get("/api/channels", tags=["read"], dependencies=[may(Permission.READ)])
 async def listed(services: WithServices) -> ChannelList:
     """Every configured channel, and how it does."""
     return ChannelList(channels=[Channel.model_validate(each) for each in await channels.overview(services.db)])
 
 
-@router.post("/api/channels/{name}/test", tags=["change"])
+@router.post("/api/channels/{name}/test", tags=["change"], dependencies=[may(Permission.OPERATE)])
 async def ask(services: WithServices, name: str) -> Asked:
     """Let a prober send a test notice to the channel."""
     return Asked(notice=await rehearse(services, name, "somebody at the API"))

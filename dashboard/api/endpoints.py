@@ -15,6 +15,8 @@ from starlette.exceptions import HTTPException
 from checks.likelihood import likelihoods, percentile
 from checks.model import Verdict
 from checks.text import shown_url
+from dashboard.access.gate import may
+from dashboard.access.permissions import Permission
 from dashboard.services import WithServices
 from dashboard.views.common import endpoint_href, probe_href
 from prober.incidents.rules import Severity
@@ -258,7 +260,7 @@ class Problem(BaseModel):
     detail: str
 
 
-@router.get("/endpoints")
+@router.get("/endpoints", dependencies=[may(Permission.READ)])
 async def endpoints(services: WithServices) -> EndpointList:
     """Every endpoint that is watched, by name, and how many there are of each verdict."""
     rows = await queries.fleet(services.db)
@@ -266,7 +268,7 @@ async def endpoints(services: WithServices) -> EndpointList:
     return EndpointList(counts=counts, endpoints=[EndpointSummary.of(row) for row in rows])
 
 
-@router.get("/endpoints/{name:path}", responses={404: {"model": Problem}})
+@router.get("/endpoints/{name:path}", responses={404: {"model": Problem}}, dependencies=[may(Permission.READ)])
 async def endpoint(services: WithServices, name: str) -> EndpointDetail:
     """One endpoint with its newest probes and incidents."""
     found = await queries.endpoint_page(services.db, name)
@@ -282,7 +284,7 @@ async def endpoint(services: WithServices, name: str) -> EndpointDetail:
     )
 
 
-@router.get("/probes/{report_id}", responses={404: {"model": Problem}})
+@router.get("/probes/{report_id}", responses={404: {"model": Problem}}, dependencies=[may(Permission.READ)])
 async def probe(services: WithServices, report_id: UUID) -> ProbeDetail:
     """One probe with all that was sent and came back."""
     found = await queries.probe_page(services.db, report_id)

@@ -4,6 +4,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from dashboard.access.gate import may
+from dashboard.access.permissions import Permission
 from dashboard.rehearsals import rehearse
 from dashboard.rendering import READ, page
 from dashboard.services import WithServices
@@ -13,14 +15,14 @@ from prober.storage import channels
 router = APIRouter(include_in_schema=False)
 
 
-@router.api_route(CHANNELS_HREF, methods=READ)
+@router.api_route(CHANNELS_HREF, methods=READ, dependencies=[may(Permission.READ)])
 async def shown(request: Request, services: WithServices) -> Response:
     rows, tried = await channels.overview(services.db), await channels.attempts(services.db)
     view = channels_view(rows, tried, services.clock.now())
     return page(request, "channels.html", section="channels", live="", channels=view)
 
 
-@router.post(f"{CHANNELS_HREF}/{{name}}/test")
+@router.post(f"{CHANNELS_HREF}/{{name}}/test", dependencies=[may(Permission.OPERATE)])
 async def ask_on_page(services: WithServices, name: str) -> Response:
     """Let a prober send a test notice, and show the log in which it will stand."""
     await rehearse(services, name, "somebody at the dashboard")

@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from checks.catalog import CHECKS
+from dashboard.access.gate import may
+from dashboard.access.permissions import Permission
 from dashboard.baselines import accept
 from dashboard.pages.silence import silence_of
 from dashboard.rendering import READ, page
@@ -21,7 +23,7 @@ router = APIRouter(include_in_schema=False)
 QUESTIONS: Final = {check.id: check.question for check in CHECKS}
 
 
-@router.api_route("/endpoints/{name:path}", methods=READ)
+@router.api_route("/endpoints/{name:path}", methods=READ, dependencies=[may(Permission.READ)])
 async def endpoint(request: Request, services: WithServices, name: str) -> Response:
     found = await queries.endpoint_page(services.db, name)
     if found is None:
@@ -31,7 +33,7 @@ async def endpoint(request: Request, services: WithServices, name: str) -> Respo
     return page(request, "endpoint.html", live=str(view.id), endpoint=view)
 
 
-@router.post("/baselines/{name:path}")
+@router.post("/baselines/{name:path}", dependencies=[may(Permission.OPERATE)])
 async def accept_baseline(services: WithServices, name: str, fingerprint: str) -> Response:
     """Accept the list that the page showed, and no newer one."""
     await accept(services, name, fingerprint, "the dashboard")

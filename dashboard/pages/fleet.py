@@ -4,6 +4,8 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import Response
 
+from dashboard.access.gate import may
+from dashboard.access.permissions import Permission
 from dashboard.pages.silence import silence_of
 from dashboard.rendering import READ, page
 from dashboard.services import WithServices
@@ -14,7 +16,7 @@ from prober.storage import queries, workers
 router = APIRouter(include_in_schema=False)
 
 
-@router.api_route("/", methods=READ)
+@router.api_route("/", methods=READ, dependencies=[may(Permission.READ)])
 async def fleet(request: Request, services: WithServices) -> Response:
     rows = await queries.fleet(services.db)
     async with services.db.connect() as connection:

@@ -7,6 +7,8 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from dashboard.access.gate import may
+from dashboard.access.permissions import Permission
 from dashboard.pages.endpoint import QUESTIONS
 from dashboard.rendering import READ, page
 from dashboard.services import WithServices
@@ -16,7 +18,7 @@ from prober.storage import queries
 router = APIRouter(include_in_schema=False)
 
 
-@router.api_route("/probes/{report_id}", methods=READ)
+@router.api_route("/probes/{report_id}", methods=READ, dependencies=[may(Permission.READ)])
 async def probe(request: Request, services: WithServices, report_id: UUID) -> Response:
     found = await queries.probe_page(services.db, report_id)
     if found is None:

@@ -18,6 +18,7 @@ from sqlalchemy import (
     Identity,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     PrimaryKeyConstraint,
     SmallInteger,
@@ -435,3 +436,119 @@ worker = Table(
     Column("vitals", JSONB, nullable=False),
 )
 """The workers that run or have run lately, and how each does."""
+
+person = Table(
+    "person",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False, unique=True),
+    Column("role", Text, nullable=False),
+    Column("source", Text, nullable=False),
+    Column("subject", Text, unique=True),
+    Column("password", Text),
+    Column("password_at", _INSTANT),
+    Column("created_at", _INSTANT, nullable=False, server_default=func.now()),
+    Column("created_by", Text, nullable=False),
+    Column("seen_at", _INSTANT),
+    Column("disabled_at", _INSTANT),
+    CheckConstraint("role in ('viewer', 'operator', 'admin')", name="role"),
+    CheckConstraint("source in ('password', 'oidc', 'proxy')", name="source"),
+    CheckConstraint("(source = 'password') = (password is not null)", name="password"),
+)
+"""Who may log in. `password` is an argon2id hash in PHC form; `subject` is the issuer and subject of an OpenID Connect
+provider. Names are lower case."""
+
+login = Table(
+    "login",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("person_id", Uuid, ForeignKey("person.id", ondelete="CASCADE"), nullable=False),
+    Column("created_at", _INSTANT, nullable=False, server_default=func.now()),
+    Column("seen_at", _INSTANT, nullable=False, server_default=func.now()),
+    Column("expires_at", _INSTANT, nullable=False),
+    Column("address", Text, nullable=False, server_default=text("''")),
+    Column("agent", Text, nullable=False, server_default=text("''")),
+    Index("login_person", "person_id"),
+    Index("login_expires", "expires_at"),
+)
+"""Browsers that are logged in, until `expires_at` or until somebody deletes the row. `digest` is the SHA-256 of what
+the cookie holds."""
+
+api_token = Table(
+    "api_token",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("digest", LargeBinary, nullable=False, unique=True),
+    Column("scopes", ARRAY(Text), nullable=False),
+    Column("created_at", _INSTANT, nullable=False, server_default=func.now()),
+    Column("created_by", Text, nullable=False),
+    Column("expires_at", _INSTANT),
+    Column("used_at", _INSTANT),
+    Column("revoked_at", _INSTANT),
+    Column("revoked_by", Text),
+)
+"""What programs show in place of a login; `digest` is the SHA-256 of it. `used_at` is true to the minute."""
+
+setup_token = Table(
+    "setup_token",
+    METADATA,
+    Column("digest", LargeBinary, primary_key=True),
+    Column("created_at", _INSTANT, nullable=False, server_default=func.now()),
+    Column("expires_at", _INSTANT, nullable=False),
+)
+"""What the first admin shows to set a password, once. There is none while somebody can log in as an admin."""
+
+failed_login = Table(
+    "failed_login",
+    METADATA,
+    Column("key", Text, primary_key=True),
+    Column("failures", Integer, nullable=False),
+    Column("last_at", _INSTANT, nullable=False),
+    Column("locked_until", _INSTANT),
+    Index("failed_login_last", "last_at"),
+)
+"""How often in a row logging in has failed, by name and by address."""
+
+audit = Table(
+    "audit",
+    METADATA,
+    Column("number", BigInteger, Identity(always=True), primary_key=True),
+    Column("at", _INSTANT, nullable=False, server_default=func.now()),
+    Column("author", Text, nullable=False),
+    Column("via", Text, nullable=False),
+    Column("action", Text, nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("detail", JSONB, nullable=False, server_default=text("'{}'")),
+    CheckConstraint("via in ('page', 'api', 'command', 'prober')", name="via"),
+    Index("audit_subject", "subject", "number"),
+)
+"""Who changed what, written in the transaction of the change. `detail` holds no secret."""
+
+probe_request = Table(
+    "probe_request",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("endpoint_id", Uuid, ForeignKey("endpoint.id", ondelete="CASCADE"), nullable=False),
+    Column("profile", Text, nullable=False),
+    Column("asked_at", _INSTANT, nullable=False, server_default=func.now()),
+    Column("asked_by", Text, nullable=False),
+    Column("taken_at", _INSTANT),
+    Column("report_id", Uuid),
+    CheckConstraint("profile in ('standard', 'full')", name="profile"),
+    Index("probe_request_open", "endpoint_id", unique=True, postgresql_where=text("taken_at is null")),
+    Index("probe_request_asked", "asked_at"),
+)
+"""Probes that a person asked for out of turn, and the report that came of each; one at a time waits for an endpoint."""
+
+comment = Table(
+    "comment",
+    METADATA,
+    Column("id", Uuid, primary_key=True),
+    Column("incident_id", Uuid, ForeignKey("incident.id", ondelete="CASCADE"), nullable=False),
+    Column("at", _INSTANT, nullable=False, server_default=func.now()),
+    Column("author", Text, nullable=False),
+    Column("words", Text, nullable=False),
+    Index("comment_incident", "incident_id", "at"),
+)
+"""What people wrote about an incident."""
