@@ -29,9 +29,9 @@ async def expire(db: AsyncEngine, kept: Retention) -> Expired:
     """Drop what is older than `kept` says. Whatever is interrupted, the next call completes. Raises TablesLocked.
 
     Beside the tables that have a length of their own: attempts, notices that are done, the transitions of incidents
-    that have ended, single mutes that are over and workers that are gone stay as long as reports; times in which a
-    prober was impaired as long as figures by the hour, whose gaps they explain; incidents and outages that have ended
-    as long as figures by the day.
+    that have ended, single mutes that are over, probes that were asked for and workers that are gone stay as long as
+    reports; times in which a prober was impaired as long as figures by the hour, whose gaps they explain; incidents and
+    outages that have ended as long as figures by the day.
     """
     ages = (
         (ROUTINE_EVIDENCE, kept.evidence_days),
@@ -68,6 +68,7 @@ _DELETED: Final = {
     "outage": "ended_at < :before",
     "mute": "ends_at < :before",
     "worker": "seen_at < :before",
+    "probe_request": "asked_at < :before",
     "impairment": "ended_at < :before",
     "rollup_due": "hour < :before",
 }
