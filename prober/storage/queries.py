@@ -34,6 +34,8 @@ class FleetRow:
     name: str
     url: str
     labels: Mapping[str, str]
+    source: str
+    """Who named it: `file` or `api`."""
     enabled: bool
     interval_s: float
     pause_s: float
@@ -56,7 +58,7 @@ class FleetRow:
     latency_ms: float | None
     """Of the latest probe as a whole; None when it was down."""
     spark: tuple[float | None, ...]
-    """The latest latencies, oldest first."""
+    """The latest waits for a first answer, from connecting to its first byte, oldest first; None without one."""
     marks: tuple[Verdict, ...]
     """The latest verdicts, oldest first."""
     incident: "IncidentRow | None"
@@ -345,6 +347,7 @@ def _fleet() -> Select[Any]:
             endpoint.c.name,
             endpoint.c.spec,
             endpoint.c.labels,
+            endpoint.c.source,
             endpoint.c.enabled,
             endpoint.c.interval_s,
             endpoint.c.next_due,
@@ -377,7 +380,7 @@ def _fleet_row(row: RowMapping) -> FleetRow:
     }
     incident = {column.name: row[_OPEN + column.name] for column in _INCIDENT_COLUMNS}
     return FleetRow(
-        **{name: row[name] for name in ("id", "name", "labels", "enabled", "interval_s", "next_due")},
+        **{name: row[name] for name in ("id", "name", "labels", "source", "enabled", "interval_s", "next_due")},
         url=row["spec"]["url"],
         pause_s=row["spec"].get("cool_down_s") or 0.0 if row["spec"].get("cold_every_s") else 0.0,
         **state,

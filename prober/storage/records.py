@@ -220,12 +220,13 @@ class Learnt:
 
 def _state_of(found: ProbeReport, learnt: Learnt) -> Mapping[str, Any]:
     opening, is_full = found.opening, found.profile is Profile.FULL
-    latency = found.duration_ms if found.verdict in (Verdict.UP, Verdict.DEGRADED) and not is_full else None
+    is_answered = found.verdict in (Verdict.UP, Verdict.DEGRADED)
     return {
         "server_name": clean(opening.server_name, 200) if opening.server_name else None,
         "server_version": clean(opening.server_version, 100) if opening.server_version else None,
-        "latency_ms": latency,
-        "spark": [] if is_full else [latency],  # a full probe asks several times as much: it compares with no other
+        # A full probe asks several times as much: the whole of it compares with no other.
+        "latency_ms": found.duration_ms if is_answered and not is_full else None,
+        "spark": [first_answer_ms(opening) if is_answered else None],
         "marks": mark_of(found.verdict),
         "warm_wait_ms": learnt.warm_ms,
         "opener": learnt.opener,

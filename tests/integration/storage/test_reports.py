@@ -15,6 +15,10 @@ from prober.storage.reports import CHANNEL, LogEntry
 from tests.integration.storage.builders import NOON, OPENER, Store, diagnosis, endpoint, report_on
 
 
+FIRST_BYTE_MS = 47.0
+"""Of `opened(40)`, its connection included."""
+
+
 def exchange(wait_ms: float = 40.0) -> Exchange:
     timings = Timings(dns_ms=1, connect_ms=2, tls_ms=3, sent_ms=7, first_byte_ms=7 + wait_ms, total_ms=60)
     return Exchange(id="x1", method="POST", url="https://shop.example/mcp", started_at=NOON, timings=timings)
@@ -109,14 +113,14 @@ async def test_a_report_on_a_removed_endpoint_is_dropped(watched: Store) -> None
 
 
 async def test_the_state_follows_the_newest_report_and_remembers_since_when(watched: Store) -> None:
-    await watched.probe()
-    first_down, _ = await watched.probe(verdict=Verdict.DOWN, diagnoses=(diagnosis(),))
+    await watched.probe(opening=opened(40))
+    first_down, _ = await watched.probe(opening=opened(40), verdict=Verdict.DOWN, diagnoses=(diagnosis(),))
     _, newest = await watched.probe(verdict=Verdict.DOWN, diagnoses=(diagnosis("timeout"),))
     row = (await queries.fleet(watched.db))[0]
     assert (row.verdict, row.cause, row.report_id) == (Verdict.DOWN, "timeout", newest.report_id)
     assert row.since == first_down.slot
     assert row.marks == (Verdict.UP, Verdict.DOWN, Verdict.DOWN)
-    assert row.spark == (120, None, None), "a probe that failed has no latency"
+    assert row.spark == (FIRST_BYTE_MS, None, None), "a probe that failed has no latency"
     assert row.latency_ms is None
 
 
@@ -129,11 +133,11 @@ async def test_what_a_failed_probe_did_not_see_is_kept(watched: Store) -> None:
 
 
 async def test_a_full_probe_is_marked_and_its_duration_compares_with_no_other(watched: Store) -> None:
-    await watched.probe(duration_ms=120.0)
-    _, saved = await watched.probe(duration_ms=4000.0, profile=Profile.FULL)
+    await watched.probe(opening=opened(40), duration_ms=120.0)
+    _, saved = await watched.probe(opening=opened(40), duration_ms=4000.0, profile=Profile.FULL)
     assert await watched.sql("select profile from report order by slot") == [("standard",), ("full",)]
     row = (await queries.fleet(watched.db))[0]
-    assert (row.latency_ms, row.spark, row.report_id) == (120, (120,), saved.report_id)
+    assert (row.latency_ms, row.spark, row.report_id) == (120, (FIRST_BYTE_MS,) * 2, saved.report_id)
 
 
 async def test_only_warm_openings_become_history(watched: Store) -> None:

@@ -110,6 +110,7 @@ def fleet_row(say: Say = as_is, **changes: Any) -> FleetRow:
             "name": say("orders"),
             "url": say("https://orders.example/mcp"),
             "labels": {say("team"): say("commerce")},
+            "source": "file",
             "enabled": True,
             "interval_s": 60.0,
             "pause_s": 0.0,
