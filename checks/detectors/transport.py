@@ -59,7 +59,8 @@ _OWN_FIXES: Final[Mapping[str, str]] = {
     "token-endpoint-blocked": "Allow the token endpoint's address, if it is meant, under `network: allow_cidrs:` in "
     "the configuration; beyond such networks it wants https. The authorization server was not asked.",
     NO_CONNECTIVITY: "Look at the network of the machine that the prober runs on. Where it may reach the endpoints and "
-    "nothing else, name places that it does reach under `observer: canaries:` in the configuration.",
+    "nothing else, name places that it does reach under `observer: canaries:` in the configuration, or to `check` with "
+    "--canary.",
     CLOCK: "Set the clock of the machine that the prober runs on, and have it kept by NTP.",
     LAG: "Give the prober more of a processor, or fewer endpoints: something kept its process from running in time. "
     "`observer: lag:` in the configuration is the delay from which it does not believe itself.",

@@ -32,6 +32,8 @@ AT_ONCE: Final = 8
 
 AGAIN_AFTER_S: Final = 2.0
 """Pause after a probe that did not pass, while there is time to wait."""
+AGAIN_AFTER_SHARE: Final = 0.1
+"""The pause is no longer than this share of all the time: who waits for few seconds wants more than one look."""
 IN_A_ROW_S: Final = 1.0
 """Pause between two that must pass in a row: not the same burst of traffic, and not another deploy either."""
 LEAST_S: Final = 1.0
@@ -44,9 +46,16 @@ Sleep = Callable[[float], Awaitable[None]]
 class Prober:
     """Probes endpoints as the scheduler does: the same checks, guard, limits and credentials."""
 
-    def __init__(self, settings: "Settings | None" = None, *, clock: Clock | None = None) -> None:
+    def __init__(
+        self,
+        settings: "Settings | None" = None,
+        *,
+        canaries: tuple[str, ...] | None = None,
+        clock: Clock | None = None,
+    ) -> None:
         """With the rules of a configuration. Without one, loopback and private addresses are allowed and so is every
-        secret, because a person names them; metadata and link-local addresses never are."""
+        secret, because a person names them; metadata and link-local addresses never are. `canaries` stand over those of
+        the configuration; none of them, and every failure is taken for the endpoint's."""
         self.clock = clock or SystemClock()
         executor = DaemonExecutor(THREADS, "secrets")
         if settings is None:
@@ -58,6 +67,7 @@ class Prober:
             self._net = Net(policy, clock=self.clock, limits=settings.limits)
             vault = Vault(executor, allow=settings.secrets)
         self._settings = settings
+        self._canaries = canaries
         self._credentials = Credentials(vault, net=self._net, clock=self.clock, executor=executor)
         self._vitals = Vitals()
         self._lag = LoopLag(self.clock, self._vitals)
@@ -104,6 +114,8 @@ class Prober:
             from prober.settings import ObserverSettings
 
             observer = ObserverSettings() if self._settings is None else self._settings.observer
+            if self._canaries is not None:
+                observer = replace(observer, canaries=self._canaries)
             self._vantage = Vantage(
                 settings=lambda: observer, reach=self._reach, lag=self._lag, clock=self.clock, vitals=self._vitals
             )
@@ -138,6 +150,7 @@ async def examine(
     demands: Demands,
     *,
     settings: "Settings | None" = None,
+    canaries: tuple[str, ...] | None = None,
     tell: Tell = lambda _, __: None,
     sleep: Sleep = asyncio.sleep,
 ) -> Run:
@@ -145,10 +158,10 @@ async def examine(
 
     With `demands.wait_s`, all of it ends by then. Without, each probe ends by the endpoint's own deadline.
     """
-    prober = Prober(settings)
+    prober = Prober(settings, canaries=canaries)
     started_at, began = prober.clock.now(), prober.clock.monotonic()
-    if len(endpoints) > 1:
-        await prober.observer()  # now, because later it would hold up the others
+    if len(endpoints) > 1 or demands.wait_s is not None:
+        await prober.observer()  # now, because later it would hold up the others, or take of the time to wait
     examination = _Examination(prober, demands, began, tell, sleep)
     prober.measure()
     try:
@@ -194,7 +207,7 @@ class _Examination:
                 break
             passed = f"passed {streak} of {self._demands.passes}"
             self._tell(endpoint, passed if streak else f"not ready after {len(attempts)}")
-            await self._pause(IN_A_ROW_S if streak else AGAIN_AFTER_S)
+            await self._pause(IN_A_ROW_S if streak else self._again_after_s())
         final = concluded(attempts, judged, self._demands)
         self._tell(endpoint, final.conclusion.value)
         return Examined(endpoint=endpoint, report=report, attempts=tuple(attempts), judged=final)
@@ -224,6 +237,10 @@ class _Examination:
     async def _pause(self, seconds: float) -> None:
         left_s = self._left_s()
         await self._sleep(seconds if left_s is None else max(min(seconds, left_s), 0.0))
+
+    def _again_after_s(self) -> float:
+        wait_s = self._demands.wait_s
+        return AGAIN_AFTER_S if wait_s is None else min(AGAIN_AFTER_S, AGAIN_AFTER_SHARE * wait_s)
 
     def _left_s(self) -> float | None:
         """What is left of the time for the whole run. None: nothing limits it."""

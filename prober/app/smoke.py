@@ -196,7 +196,7 @@ def _readiness(attempts: Sequence[Attempt], demands: Demands) -> CheckResult:
     if streak >= demands.passes:
         outcome = Outcome.PASS
     else:
-        limit = "" if demands.wait_s is None else f", and {demands.wait_s:g} s are over"
+        limit = "" if demands.wait_s is None else f"; {demands.wait_s:g} s leave no time for another"
         outcome, summary = (Outcome.FAIL if before else Outcome.SKIP), f"{summary}{limit}"
     ms = attempts[-1].at_ms + attempts[-1].ms if attempts else 0.0
     return CheckResult(

@@ -5,7 +5,7 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -41,6 +41,7 @@ and 5.
 LONGEST_WAIT_S: Final = 3600.0
 MOST_PASSES: Final = 100
 MOST_AT_ONCE: Final = 100
+NO_CANARY: Final = "none"
 ENDS_WITHIN_S: Final = 0.7
 """How long what runs may take to end after Ctrl-C."""
 
@@ -92,6 +93,14 @@ def _add_demand_arguments(parser: argparse.ArgumentParser) -> None:
         help="from where on it has failed (default: %(default)s)",
     )
     parser.add_argument("--strict", action="store_true", help="end with 5 where it passed with warnings")
+    parser.add_argument(
+        "--canary",
+        metavar="HOST:PORT",
+        action="append",
+        default=[],
+        help="a place that this machine reaches whenever its network works: where none answers, a lost connection says "
+        "nothing of the endpoint and ends with 3 (repeatable; `none`: each counts as the endpoint's)",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -100,12 +109,14 @@ def run(options: argparse.Namespace) -> int:
     for option, path in (("--save-baseline", options.save_baseline), ("--bundle", options.bundle)):
         if path is not None:
             refuse_unwritable(option, path)
-    demands, outputs = _demands(options), outputs_from(options, os.environ)
+    demands, canaries, outputs = _demands(options), _canaries(options.canary), outputs_from(options, os.environ)
     selection = selection_from(options)
     from prober.app.once import examine  # here, because the import of the engine is most of the start-up time
 
     with progress(selection.endpoints) as tell:
-        found = interruptible(examine(selection.endpoints, demands, settings=selection.settings, tell=tell))
+        found = interruptible(
+            examine(selection.endpoints, demands, settings=selection.settings, canaries=canaries, tell=tell)
+        )
     deliver(found, outputs)
     if options.bundle is not None:
         from prober.cli.bundle import bundle
@@ -166,6 +177,15 @@ def _demands(options: argparse.Namespace) -> Demands:
         fail_on=FailOn(options.fail_on),
         strict=options.strict,
     )
+
+
+def _canaries(given: Sequence[str]) -> tuple[str, ...] | None:
+    """None: those of the configuration, or a few public ones for public endpoints."""
+    if NO_CANARY in given:
+        if len(given) > 1:
+            raise CommandError("--canary none is for no other beside it", "leave out one of the two")
+        return ()
+    return tuple(dict.fromkeys(checked("--canary", values.host_port, each) for each in given)) or None
 
 
 def _count(option: str, written: str, least: int, most: int) -> int:

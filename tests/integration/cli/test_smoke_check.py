@@ -129,7 +129,9 @@ def test_one_deadline_ends_all_of_it(command: Command) -> None:
         ended = command("check", deployed.url, "--wait", "4s", "--profile", "quick", "--format", "json")
     assert time.monotonic() - began < 6.5
     assert ended.returncode == 1
-    assert "4 s are over" in endpoint_of(ended.stdout)["why"][0]
+    found = endpoint_of(ended.stdout)
+    assert "4 s leave no time for another" in found["why"][0]
+    assert len(found["attempts"]) > 2
 
 
 def test_the_deadline_holds_for_servers_that_say_nothing(command: Command) -> None:
@@ -233,7 +235,10 @@ def test_a_network_of_our_own_that_is_down_is_no_failure_of_the_endpoint(
             f"observer: {{canaries: ['127.0.0.1:{place}']}}\n"
         )
         ended = command("check", "--config", "prober.yaml", "--all", "--profile", "quick")
+        address = f"http://127.0.0.1:{held.getsockname()[1]}/mcp"
+        at_the_prompt = command("check", address, "--profile", "quick", "--canary", f"127.0.0.1:{place}")
     assert ended.returncode == code, ended.stdout
+    assert at_the_prompt.returncode == code, at_the_prompt.stdout
 
 
 def test_a_bundle_holds_what_a_bug_report_needs(command: Command, lab: dict[str, str], tmp_path: Path) -> None:

@@ -159,7 +159,7 @@ def test_readiness_shows_the_warming_before_it() -> None:
     )
     assert concluded(attempts(failed, passed), good, demands).conclusion is failed
     assert concluded(attempts(passed), good, demands).conclusion is Conclusion.UNOBSERVED
-    assert concluded(attempts(failed, failed), bad, demands).why[0].endswith("and 30 s are over")
+    assert concluded(attempts(failed, failed), bad, demands).why[0].endswith("; 30 s leave no time for another")
     assert concluded([], None, demands).conclusion is Conclusion.UNOBSERVED
     assert concluded(attempts(passed), good, Demands()) is good
 
