@@ -1,0 +1,32 @@
+"""What lets the first admin in: a secret that counts once, for an hour, and only while there is no admin."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from typing import Final
+
+from sqlalchemy import delete, func, insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from prober.storage import tables
+
+LASTS: Final = timedelta(hours=1)
+
+
+async def offer(connection: AsyncConnection) -> str:
+    """A new secret. Those from before count no more."""
+    await connection.execute(delete(tables.setup_token))
+    secret = secrets.token_urlsafe(32)
+    await connection.execute(insert(tables.setup_token).values(digest=_digest(secret), expires_at=func.now() + LASTS))
+    return secret
+
+
+async def take(connection: AsyncConnection, secret: str, *, now: datetime) -> bool:
+    """Use the secret up; False for one that does not count."""
+    table = tables.setup_token
+    taken = await connection.execute(delete(table).where(table.c.digest == _digest(secret), table.c.expires_at > now))
+    return bool(taken.rowcount)
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()
