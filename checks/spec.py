@@ -1,5 +1,7 @@
 """Facts of the Model Context Protocol: revisions, eras, header names, error codes, links into the specification."""
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
@@ -87,3 +89,29 @@ def section(revision: str, page: str, anchor: str = "") -> str:
     """Link to a page of the specification, for example `section("2025-11-25", "basic/transports")`."""
     fragment = f"#{anchor}" if anchor else ""
     return f"https://modelcontextprotocol.io/specification/{revision}/{page}{fragment}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Chapter:
+    """Where the revisions `since` … `until` say what a check asks for, or the page of another standard."""
+
+    page: str
+    """Of the specification, as in `section`; or a whole address."""
+    anchor: str = ""
+    since: str = "2024-11-05"
+    until: str = NEWEST_STATELESS
+
+    def link(self, revision: str) -> str:
+        """The page in that revision, or in the nearest one that has it."""
+        if self.page.startswith("https://"):
+            return self.page
+        return section(min(max(revision, self.since), self.until), self.page, self.anchor)
+
+
+def chapter_link(chapters: Sequence[Chapter], revision: str | None) -> str | None:
+    """Where to read what a check asks for, in the words of the negotiated revision. None: no page says it."""
+    spoken = revision if revision in REVISIONS else NEWEST_STATELESS
+    assert spoken is not None
+    fitting = (each for each in chapters if each.since <= spoken <= each.until)
+    chosen = next(fitting, chapters[0] if chapters else None)
+    return None if chosen is None else chosen.link(spoken)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from checks.model import CheckResult, Diagnosis, Effect, Endpoint, Evidence, Profile, Proof, nothing
+from checks.spec import Chapter
 from checks.wire import Wire
 
 
@@ -37,6 +38,8 @@ class Check:
     question: str
     profiles: frozenset[Profile]
     run: Callable[[CheckContext], Awaitable[CheckResult]]
+    chapters: tuple[Chapter, ...] = ()
+    """Where the specification says what it asks for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,12 +88,12 @@ class Detector:
 
 
 def check(
-    check_id: str, *, profiles: frozenset[Profile] = frozenset(Profile)
+    check_id: str, *chapters: Chapter, profiles: frozenset[Profile] = frozenset(Profile)
 ) -> Callable[[Callable[[CheckContext], Awaitable[CheckResult]]], Check]:
     """Declare a check. The first line of the docstring is the question that it asks."""
 
     def declare(run: Callable[[CheckContext], Awaitable[CheckResult]]) -> Check:
-        return Check(id=check_id, question=_first_line(run.__doc__), profiles=profiles, run=run)
+        return Check(id=check_id, question=_first_line(run.__doc__), profiles=profiles, run=run, chapters=chapters)
 
     return declare
 

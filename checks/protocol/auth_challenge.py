@@ -13,7 +13,7 @@ from checks.full_profile import harmless_method, published, skipped
 from checks.messages import error_of, result_of
 from checks.model import CheckResult, Exchange, Failure, Finding, Outcome, Profile
 from checks.proofs import answer_line, request_line, shown_json
-from checks.spec import NEWEST_STATELESS, ErrorCode, section
+from checks.spec import NEWEST_STATELESS, Chapter, ErrorCode, section
 from checks.symptoms import Symptom, body_json, symptom_of
 from checks.text import clean, shown_url
 from checks.timing import elapsed_ms
@@ -63,7 +63,7 @@ class _Discovery:
     document: Any = None
 
 
-@check("auth_challenge", profiles=frozenset({Profile.FULL}))
+@check("auth_challenge", Chapter(page="basic/authorization", since="2025-03-26"), profiles=frozenset({Profile.FULL}))
 async def auth_challenge(ctx: CheckContext) -> CheckResult:
     """Does a client without credentials learn where to get some?
 

@@ -8,7 +8,7 @@ from checks.full_profile import opener_of, published, skipped, unobserved, why_n
 from checks.messages import result_of
 from checks.model import CheckResult, Exchange, Finding, Outcome, Profile
 from checks.proofs import answer_line
-from checks.spec import section
+from checks.spec import NEWEST_HANDSHAKE, NEWEST_STATELESS, Chapter, section
 from checks.text import clean
 from checks.timing import elapsed_ms
 from checks.unit import CheckContext, check
@@ -39,7 +39,12 @@ class Kept(StrEnum):
     NOT_OBSERVED = "not-observed"
 
 
-@check("capabilities", profiles=frozenset({Profile.FULL}))
+@check(
+    "capabilities",
+    Chapter(page="basic/lifecycle", anchor="capability-negotiation", until=NEWEST_HANDSHAKE),
+    Chapter(page="server/discover", anchor="response", since=NEWEST_STATELESS),
+    profiles=frozenset({Profile.FULL}),
+)
 async def capabilities(ctx: CheckContext) -> CheckResult:
     """Is every declared capability served, and nothing served that is not declared?
 

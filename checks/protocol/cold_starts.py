@@ -10,6 +10,7 @@ from checks.instances import ALONE_EXCESS_MS, ALONE_RATIO, Age, age_of, waits_wh
 from checks.messages import result_of
 from checks.model import CheckResult, Exchange, Finding, OnRequest, Outcome, Profile
 from checks.proofs import counted, milliseconds
+from checks.spec import Chapter
 from checks.symptoms import Symptom, symptom_of
 from checks.timing import elapsed_ms
 from checks.unit import CheckContext, check
@@ -40,7 +41,11 @@ class _Burst:
         return _first_bytes(each for each in self.answered if each not in self.cold)
 
 
-@check("cold_starts", profiles=frozenset({Profile.FULL}))
+@check(
+    "cold_starts",
+    Chapter(page="https://docs.aws.amazon.com/lambda/latest/dg/lambda-runtime-environment.html"),
+    profiles=frozenset({Profile.FULL}),
+)
 async def cold_starts(ctx: CheckContext) -> CheckResult:
     """Do new instances of the function answer within the time that clients wait?
 

@@ -19,6 +19,7 @@ from checks.spec import (
     NEWEST_STATELESS,
     SESSION_DELETE_SAFE_SINCE,
     VERSION_HEADER_SINCE,
+    Chapter,
     Era,
     is_at_least,
     section,
@@ -78,7 +79,7 @@ class _Seen:
     exchange: Exchange
 
 
-@check("cors", profiles=frozenset({Profile.FULL}))
+@check("cors", Chapter(page="https://fetch.spec.whatwg.org/#http-cors-protocol"), profiles=frozenset({Profile.FULL}))
 async def cors(ctx: CheckContext) -> CheckResult:
     """May a script of a web page speak to this endpoint, from every origin that its owner names?
 

@@ -10,7 +10,7 @@ from checks.full_profile import opener_of, skipped, unobserved, why_not
 from checks.messages import error_of, result_of, revision_of
 from checks.model import CheckResult, Exchange, Finding, Opening, Outcome, Profile
 from checks.proofs import answer_line, shown_json
-from checks.spec import META_VERSION, NEWEST_STATELESS, REVISIONS, Era, Transport, pinned_era, section
+from checks.spec import META_VERSION, NEWEST_STATELESS, REVISIONS, Chapter, Era, Transport, pinned_era, section
 from checks.symptoms import Symptom, symptom_of
 from checks.text import clean
 from checks.timing import elapsed_ms
@@ -52,7 +52,15 @@ class Offer:
         return f"{words}: {self.detail}" if self.detail else words
 
 
-@check("eras", profiles=frozenset({Profile.FULL}))
+@check(
+    "eras",
+    Chapter(
+        page="basic/versioning",
+        anchor="backward-compatibility-with-initialization-based-versions",
+        since=NEWEST_STATELESS,
+    ),
+    profiles=frozenset({Profile.FULL}),
+)
 async def eras(ctx: CheckContext) -> CheckResult:
     """Which clients can connect: those of which eras, and of which revisions?
 

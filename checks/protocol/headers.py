@@ -9,7 +9,16 @@ from checks.full_profile import harmless_method, opener_of, skipped, unobserved,
 from checks.messages import error_of, result_of
 from checks.model import CheckResult, Exchange, Finding, Outcome, Profile
 from checks.proofs import answer_line
-from checks.spec import HEADER_METHOD, META_VERSION, NEWEST_HANDSHAKE, Era, ErrorCode, section
+from checks.spec import (
+    HEADER_METHOD,
+    META_VERSION,
+    NEWEST_HANDSHAKE,
+    NEWEST_STATELESS,
+    Chapter,
+    Era,
+    ErrorCode,
+    section,
+)
 from checks.timing import elapsed_ms
 from checks.unit import CheckContext, check
 from checks.wire import Alteration
@@ -54,7 +63,11 @@ class Met(StrEnum):
     NOT_OBSERVED = "not-observed"
 
 
-@check("headers", profiles=frozenset({Profile.FULL}))
+@check(
+    "headers",
+    Chapter(page="basic/transports/streamable-http", anchor="server-validation", since=NEWEST_STATELESS),
+    profiles=frozenset({Profile.FULL}),
+)
 async def headers(ctx: CheckContext) -> CheckResult:
     """Does the server refuse a request whose headers contradict its body?
 

@@ -8,7 +8,7 @@ from checks.model import CheckResult, Exchange, Finding, Opening, Outcome
 from checks.proofs import answer_line, request_line
 from checks.second_look import after_failed_opening
 from checks.shapes import of_opening, rulebook
-from checks.spec import NEWEST_HANDSHAKE, REVISIONS, Era, section
+from checks.spec import NEWEST_HANDSHAKE, NEWEST_STATELESS, REVISIONS, Chapter, Era, section
 from checks.symptoms import Symptom, symptom_of
 from checks.text import clean
 from checks.timing import elapsed_ms
@@ -17,7 +17,11 @@ from checks.unit import CheckContext, check
 _OPENS: Final = {Era.HANDSHAKE: "initialize", Era.STATELESS: "server/discover"}
 
 
-@check("lifecycle")
+@check(
+    "lifecycle",
+    Chapter(page="basic/lifecycle", anchor="initialization", until=NEWEST_HANDSHAKE),
+    Chapter(page="server/discover", since=NEWEST_STATELESS),
+)
 async def lifecycle(ctx: CheckContext) -> CheckResult:
     """Does the server open a conversation as one of the published revisions says?
 

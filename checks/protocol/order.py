@@ -9,7 +9,7 @@ from checks.messages import all_tools_of, result_of
 from checks.model import CheckResult, Exchange, Finding, Outcome, Profile
 from checks.proofs import answer_line, counted
 from checks.protocol.tools_list import NAME_KEPT, read_pages
-from checks.spec import Era, section
+from checks.spec import NEWEST_HANDSHAKE, NEWEST_STATELESS, Chapter, Era, section
 from checks.text import clean
 from checks.timing import elapsed_ms
 from checks.unit import CheckContext, check
@@ -31,7 +31,12 @@ class Second(StrEnum):
     NOT_OBSERVED = "not-observed"
 
 
-@check("order", profiles=frozenset({Profile.FULL}))
+@check(
+    "order",
+    Chapter(page="server/tools", anchor="capabilities", since=NEWEST_STATELESS),
+    Chapter(page="server/tools", anchor="listing-tools", until=NEWEST_HANDSHAKE),
+    profiles=frozenset({Profile.FULL}),
+)
 async def order(ctx: CheckContext) -> CheckResult:
     """Does the server list its tools in the same order when it is asked again?
 

@@ -13,7 +13,7 @@ from checks.mirrored import annotation_fault
 from checks.model import CheckResult, Exchange, Finding, Opening, Outcome, Profile, Sentinel
 from checks.proofs import answer_line, milliseconds
 from checks.shapes import of_call, rulebook, structure_fault
-from checks.spec import Era
+from checks.spec import Chapter, Era
 from checks.text import clean
 from checks.timing import elapsed_ms
 from checks.unit import CheckContext, check
@@ -48,7 +48,11 @@ class Called(StrEnum):
     """Not called, or not judged, for a reason that is no fault."""
 
 
-@check("sentinel_call", profiles=frozenset({Profile.STANDARD, Profile.FULL}))
+@check(
+    "sentinel_call",
+    Chapter(page="server/tools", anchor="calling-tools"),
+    profiles=frozenset({Profile.STANDARD, Profile.FULL}),
+)
 async def sentinel_call(ctx: CheckContext) -> CheckResult:
     """Do the tools really work: does each sentinel answer as its owner expects?
 

@@ -10,7 +10,7 @@ from checks.messages import result_of
 from checks.model import CheckResult, Exchange, Finding, Outcome, Profile
 from checks.proofs import answer_line, counted
 from checks.sessions import refuses_session, refuses_session_beside_others
-from checks.spec import Era, Transport, section
+from checks.spec import NEWEST_HANDSHAKE, Chapter, Era, Transport, section
 from checks.symptoms import Symptom, symptom_of
 from checks.timing import elapsed_ms
 from checks.unit import CheckContext, check
@@ -50,7 +50,11 @@ class _Crowd:
     """Anything else: no answer, an error page, an error that has nothing to do with the session."""
 
 
-@check("session", profiles=frozenset({Profile.FULL}))
+@check(
+    "session",
+    Chapter(page="basic/transports", anchor="session-management", since="2025-03-26", until=NEWEST_HANDSHAKE),
+    profiles=frozenset({Profile.FULL}),
+)
 async def session(ctx: CheckContext) -> CheckResult:
     """Is the session honoured on every connection, and refused once it has ended?
 

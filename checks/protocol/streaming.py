@@ -5,6 +5,7 @@ from typing import Any, Final
 
 from checks.model import CheckResult, Exchange, Outcome, Profile
 from checks.proofs import counted, milliseconds, request_line
+from checks.spec import NEWEST_HANDSHAKE, NEWEST_STATELESS, Chapter
 from checks.symptoms import Symptom, is_tool_call, symptom_of
 from checks.timing import Pace, cadence_of, came_as_events, held_back, pace_of
 from checks.unit import CheckContext, check
@@ -12,7 +13,15 @@ from checks.unit import CheckContext, check
 _FACTS: Final = ("headers_ms", "first_event_ms", "last_event_ms", "events", "spread_ms", "share", "exchange")
 
 
-@check("streaming", profiles=frozenset({Profile.STANDARD, Profile.FULL}))
+@check(
+    "streaming",
+    Chapter(
+        page="basic/transports", anchor="sending-messages-to-the-server", since="2025-03-26", until=NEWEST_HANDSHAKE
+    ),
+    Chapter(page="basic/transports/streamable-http", anchor="receiving-messages", since=NEWEST_STATELESS),
+    Chapter(page="basic/transports", anchor="http-with-sse", until="2024-11-05"),
+    profiles=frozenset({Profile.STANDARD, Profile.FULL}),
+)
 async def streaming(ctx: CheckContext) -> CheckResult:
     """Do events arrive one by one, as the server writes them, and not in one burst at the end?
 

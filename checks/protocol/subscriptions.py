@@ -7,7 +7,7 @@ from checks.full_profile import opener_of, skipped, unobserved
 from checks.messages import error_of
 from checks.model import CheckResult, Exchange, Failure, Finding, OnRequest, Outcome, Profile
 from checks.proofs import answer_line, milliseconds, shown_json
-from checks.spec import EVENT_STREAM_TYPE, NEWEST_STATELESS, Era, ErrorCode, section
+from checks.spec import EVENT_STREAM_TYPE, NEWEST_STATELESS, Chapter, Era, ErrorCode, section
 from checks.unit import CheckContext, check
 
 SUBSCRIPTION_ID: Final = "io.modelcontextprotocol/subscriptionId"
@@ -21,7 +21,11 @@ _PAGE: Final = "basic/patterns/subscriptions"
 _ACKNOWLEDGMENT: Final = section(NEWEST_STATELESS, _PAGE, "acknowledgment")
 
 
-@check("subscriptions", profiles=frozenset({Profile.FULL}))
+@check(
+    "subscriptions",
+    Chapter(page="basic/patterns/subscriptions", since=NEWEST_STATELESS),
+    profiles=frozenset({Profile.FULL}),
+)
 async def subscriptions(ctx: CheckContext) -> CheckResult:
     """Does the server acknowledge a subscription to the changes that it announces?
 

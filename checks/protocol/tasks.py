@@ -10,7 +10,7 @@ from checks.messages import Tool, all_tools_of, error_of, result_of
 from checks.model import CheckResult, Exchange, Finding, OnRequest, Opening, Outcome, Profile, Sentinel, nothing
 from checks.proofs import answer_line, counted, shown_json
 from checks.protocol.sentinel_call import changed_since, fault_of, may_be_called
-from checks.spec import META_CLIENT_CAPABILITIES, NEWEST_HANDSHAKE, NEWEST_STATELESS, Era, ErrorCode, section
+from checks.spec import META_CLIENT_CAPABILITIES, NEWEST_HANDSHAKE, NEWEST_STATELESS, Chapter, Era, ErrorCode, section
 from checks.text import clean
 from checks.timing import elapsed_ms
 from checks.unit import CheckContext, check
@@ -80,7 +80,12 @@ _EXTENDED: Final = _Dialect(
 )
 
 
-@check("tasks", profiles=frozenset({Profile.FULL}))
+@check(
+    "tasks",
+    Chapter(page="basic/utilities/tasks", since=NEWEST_HANDSHAKE, until=NEWEST_HANDSHAKE),
+    Chapter(page="https://modelcontextprotocol.io/extensions/tasks/overview", since=NEWEST_STATELESS),
+    profiles=frozenset({Profile.FULL}),
+)
 async def tasks(ctx: CheckContext) -> CheckResult:
     """Does a tool that can run as a task come to its end as one, with the result that its owner expects?
 

@@ -11,7 +11,7 @@ from checks.model import CheckResult, Exchange, Finding, Outcome
 from checks.proofs import answer_line, counted
 from checks.second_look import after_failed_listing
 from checks.shapes import of_page, of_pages, of_tools, rulebook, unusable_tools
-from checks.spec import ErrorCode, section
+from checks.spec import Chapter, ErrorCode, section
 from checks.symptoms import Symptom, symptom_of
 from checks.text import clean
 from checks.timing import elapsed_ms
@@ -37,7 +37,7 @@ class Stop(StrEnum):
     ITEMS = "too-many-items"
 
 
-@check("tools_list")
+@check("tools_list", Chapter(page="server/tools", anchor="listing-tools"))
 async def tools_list(ctx: CheckContext) -> CheckResult:
     """Does the server list its tools, all pages of them, and are those that the owner expects among them?
 

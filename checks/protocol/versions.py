@@ -10,7 +10,10 @@ from checks.proofs import answer_line, shown_json
 from checks.spec import (
     HEADER_VERSION,
     META_VERSION,
+    NEWEST_HANDSHAKE,
+    NEWEST_STATELESS,
     VERSION_HEADER_SINCE,
+    Chapter,
     Era,
     ErrorCode,
     Transport,
@@ -25,7 +28,12 @@ from checks.wire import Alteration
 _NAMES_KEPT: Final = 20
 
 
-@check("versions", profiles=frozenset({Profile.FULL}))
+@check(
+    "versions",
+    Chapter(page="basic/lifecycle", anchor="version-negotiation", until=NEWEST_HANDSHAKE),
+    Chapter(page="basic/versioning", anchor="protocol-version-negotiation", since=NEWEST_STATELESS),
+    profiles=frozenset({Profile.FULL}),
+)
 async def versions(ctx: CheckContext) -> CheckResult:
     """Does the server refuse a revision that it cannot know, in the way that its own revision says?
 
