@@ -24,7 +24,7 @@ from prober.metrics.catalog import (
 from prober.metrics.grafana import dashboard
 from prober.metrics.prometheus import HELP
 from prober.settings import Settings
-from tests.readme_tables import table
+from tests.contract.documents.tables import table
 
 FOLDER: Final = Path(__file__).parents[2] / "docs" / "metrics"
 COMMAND: Final = "python -m tests.contract.metrics_documents --write"

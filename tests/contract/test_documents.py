@@ -1,5 +1,6 @@
 """What the documents say about the code is so: commands, configuration, paths, names."""
 
+import json
 import re
 import shlex
 import shutil
@@ -20,7 +21,10 @@ ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
 CONTRIBUTING = (ROOT / ".github" / "CONTRIBUTING.md").read_text()
 CHANGELOG = (ROOT / "CHANGELOG.md").read_text()
-DOCUMENTS = {"README.md": README, ".github/CONTRIBUTING.md": CONTRIBUTING, "CHANGELOG.md": CHANGELOG}
+DOCS = {f"docs/{path.name}": path.read_text() for path in sorted((ROOT / "docs").glob("*.md"))}
+GUIDES = {"README.md": README, **DOCS}
+"""What users read."""
+DOCUMENTS = {**GUIDES, ".github/CONTRIBUTING.md": CONTRIBUTING, "CHANGELOG.md": CHANGELOG}
 PLACEHOLDERS = {"URL": "https://example.com/mcp", "PORT": "8000"}
 
 MACHINE_PATH = re.compile(r"(?<![\w.$}~-])/(?:root|home|work|Users)/\w")
@@ -30,15 +34,19 @@ PACKAGE_HOST = re.compile(
 )
 
 
-def fenced(language: str) -> list[str]:
-    """The README's blocks of one language."""
-    return re.findall(rf"^```{language}\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+def fenced(text: str, language: str) -> list[str]:
+    """The blocks of one language."""
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
 
 
 def command_lines() -> list[str]:
-    """Every command line of ours in a console block, and every one in running text that has arguments."""
-    blocks = [line for block in fenced("console") for line in block.replace("\\\n", " ").splitlines()]
-    inline = [code for code in re.findall(r"`(mcp-prober [^`]+)`", README) if len(code.split()) > 1]
+    """Every command line of ours in a console block of a guide, and every one in running text that has arguments."""
+    return list(dict.fromkeys(line for text in GUIDES.values() for line in command_lines_of(text)))
+
+
+def command_lines_of(text: str) -> list[str]:
+    blocks = [line for block in fenced(text, "console") for line in block.replace("\\\n", " ").splitlines()]
+    inline = [code for code in re.findall(r"`(mcp-prober [^`]+)`", text) if len(code.split()) > 1]
     lines = [re.sub(r"^(\$ )?(\.venv/bin/)?", "", line) for line in blocks]
     return [line for line in [*lines, *inline] if line.startswith("mcp-prober ")]
 
@@ -48,7 +56,7 @@ def make_targets() -> set[str]:
 
 
 @pytest.mark.parametrize("line", command_lines())
-def test_a_command_of_the_readme_is_one_that_we_take(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_command_of_the_guides_is_one_that_we_take(line: str, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in PLACEHOLDERS.items():
         line = re.sub(rf"\b{name}\b", value, line)
     for variable in re.findall(r"env:(\w+)", line):
@@ -59,25 +67,41 @@ def test_a_command_of_the_readme_is_one_that_we_take(line: str, monkeypatch: pyt
             assert endpoint_from(options, address).url.startswith("http")
 
 
-def test_the_readme_shows_commands() -> None:
-    assert len(command_lines()) > 5
+def test_the_guides_show_commands() -> None:
+    assert len(command_lines_of(README)) > 5
+    assert len(command_lines()) > 20
 
 
-def test_the_configuration_in_the_readme_is_fine(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize("name", [name for name, text in GUIDES.items() if fenced(text, "yaml")])
+def test_the_configuration_in_the_guides_is_fine(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole, *parts = fenced("yaml")
     file = tmp_path / "prober.yaml"
-    for example in (whole, *parts):
+    for example in fenced(GUIDES[name], "yaml"):
         for variable in re.findall(r"env:(\w+)", example):
             monkeypatch.setenv(variable, "https://hooks.example.com/a")
         file.write_text(example)
         assert main(["config", "check", str(file)]) == ExitCode.UP, capsys.readouterr().err
         assert load(file, {}).endpoints
-    file.write_text(whole)
-    settings = load(file, {})
-    assert settings.notifiers
-    assert settings.cloudwatch.enabled
+
+
+def test_the_policies_in_the_guides_allow_what_is_asked_of_aws_and_no_more() -> None:
+    (policy,) = (json.loads(each) for each in fenced(DOCS["docs/aws.md"], "json"))
+    allowed = {
+        each["Action"] if isinstance(each["Action"], str) else tuple(each["Action"]) for each in policy["Statement"]
+    }
+    assert allowed == {
+        "sns:Publish",
+        "cloudwatch:PutMetricData",
+        "logs:FilterLogEvents",
+        "secretsmanager:GetSecretValue",
+        "ssm:GetParameter",
+        ("lambda:InvokeFunctionUrl", "lambda:InvokeFunction"),
+        "execute-api:Invoke",
+    }
+    asked = {"publish", "put_metric_data", "filter_log_events", "get_secret_value", "get_parameter"}
+    sources = "".join(path.read_text() for path in (ROOT / "prober").rglob("*.py"))
+    assert all(re.search(rf"\b{operation}\(", sources) for operation in asked)
 
 
 def test_help_lists_every_command_and_the_documents_name_no_other(capsys: pytest.CaptureFixture[str]) -> None:
@@ -103,7 +127,9 @@ def test_a_document_names_only_files_that_exist(name: str) -> None:
     linked = re.findall(r"\]\((?!https?:|#)([^)\s]+)\)", text)
     quoted = re.findall(r"`((?:\.?[\w-]+/)+[\w.-]*|[\w-]+\.(?:md|yml|toml))`", text)
     no_files_of_ours = {"config/prober.yaml", "server/discover", "notifications/cancelled"}
-    missing = [path for path in (*linked, *quoted) if not (ROOT / path).exists() and path not in no_files_of_ours]
+    beside = ROOT / name
+    missing = [path for path in linked if not (beside.parent / path.partition("#")[0]).exists()]
+    missing += [path for path in quoted if not (ROOT / path).exists() and path not in no_files_of_ours]
     assert missing == []
 
 
