@@ -5,13 +5,13 @@ from typing import Any, Self
 
 from fastapi import APIRouter
 from pydantic import BaseModel
-from starlette.exceptions import HTTPException
 
 from checks.encode import as_json
 from checks.inventory import Inventory
-from dashboard import baselines
-from dashboard.access.gate import may
+from dashboard.access.gate import WithActor, may
 from dashboard.access.permissions import Permission
+from dashboard.operations import baselines
+from dashboard.operations.refusals import missing
 from dashboard.services import WithServices
 from dashboard.views.tool_lists import changes_of
 from prober.storage import accepted_tools
@@ -74,12 +74,12 @@ async def baseline(services: WithServices, name: str) -> Baseline:
     """The accepted list of tools, and what changed since."""
     try:
         return Baseline.of(await accepted_tools.known(services.db, name))
-    except NoSuchEndpoint as missing:
-        raise HTTPException(404, baselines.sentence(missing)) from None
+    except NoSuchEndpoint as absent:
+        raise missing(absent) from None
 
 
 @router.post("/api/baselines/{name:path}", tags=["change"], dependencies=[may(Permission.OPERATE)])
-async def accept(services: WithServices, name: str, fingerprint: str | None = None) -> Baseline:
+async def accept(services: WithServices, actor: WithActor, name: str, fingerprint: str | None = None) -> Baseline:
     """Accept the list with that fingerprint, or the newest one."""
-    await baselines.accept(services, name, fingerprint, "the API")
+    await baselines.accept(services, actor.author, name, fingerprint)
     return Baseline.of(await accepted_tools.known(services.db, name))

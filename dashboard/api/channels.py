@@ -6,9 +6,9 @@ from uuid import UUID
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict
 
-from dashboard.access.gate import may
+from dashboard.access.gate import WithActor, may
 from dashboard.access.permissions import Permission
-from dashboard.rehearsals import rehearse
+from dashboard.operations.channels import rehearse
 from dashboard.services import WithServices
 from prober.storage import channels
 from prober.storage.channels import ChannelState
@@ -55,6 +55,6 @@ async def listed(services: WithServices) -> ChannelList:
 
 
 @router.post("/api/channels/{name}/test", tags=["change"], dependencies=[may(Permission.OPERATE)])
-async def ask(services: WithServices, name: str) -> Asked:
+async def ask(services: WithServices, actor: WithActor, name: str) -> Asked:
     """Let a prober send a test notice to the channel."""
-    return Asked(notice=await rehearse(services, name, "somebody at the API"))
+    return Asked(notice=await rehearse(services, actor.author, name))

@@ -4,9 +4,9 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from dashboard.access.gate import may
+from dashboard.access.gate import WithActor, may
 from dashboard.access.permissions import Permission
-from dashboard.rehearsals import rehearse
+from dashboard.operations.channels import rehearse
 from dashboard.rendering import READ, page
 from dashboard.services import WithServices
 from dashboard.views.channels import CHANNELS_HREF, channels_view
@@ -23,7 +23,7 @@ async def shown(request: Request, services: WithServices) -> Response:
 
 
 @router.post(f"{CHANNELS_HREF}/{{name}}/test", dependencies=[may(Permission.OPERATE)])
-async def ask_on_page(services: WithServices, name: str) -> Response:
+async def ask_on_page(services: WithServices, actor: WithActor, name: str) -> Response:
     """Let a prober send a test notice, and show the log in which it will stand."""
-    await rehearse(services, name, "somebody at the dashboard")
+    await rehearse(services, actor.author, name)
     return RedirectResponse(CHANNELS_HREF, 303)

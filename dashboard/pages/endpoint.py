@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from checks.catalog import CHECKS
-from dashboard.access.gate import may
+from dashboard.access.gate import WithActor, may
 from dashboard.access.permissions import Permission
-from dashboard.baselines import accept
+from dashboard.operations.baselines import accept
 from dashboard.pages.silence import silence_of
 from dashboard.rendering import READ, page
 from dashboard.services import WithServices
@@ -34,7 +34,7 @@ async def endpoint(request: Request, services: WithServices, name: str) -> Respo
 
 
 @router.post("/baselines/{name:path}", dependencies=[may(Permission.OPERATE)])
-async def accept_baseline(services: WithServices, name: str, fingerprint: str) -> Response:
+async def accept_baseline(services: WithServices, actor: WithActor, name: str, fingerprint: str) -> Response:
     """Accept the list that the page showed, and no newer one."""
-    await accept(services, name, fingerprint, "the dashboard")
+    await accept(services, actor.author, name, fingerprint)
     return RedirectResponse(endpoint_href(name), 303)

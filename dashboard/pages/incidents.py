@@ -1,17 +1,17 @@
 """The page of incidents, and what a person decides about one there."""
 
 from fastapi import APIRouter
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from dashboard.access.gate import may
+from dashboard.access.gate import WithActor, may
 from dashboard.access.permissions import Permission
+from dashboard.operations import incidents as operations
 from dashboard.pages.silence import silence_of
 from dashboard.rendering import READ, page
 from dashboard.services import WithServices
 from dashboard.views.incidents import incidents_view
-from prober.storage import incidents, outages, queries
+from prober.storage import outages, queries
 
 router = APIRouter(include_in_schema=False)
 
@@ -30,8 +30,7 @@ async def shown(request: Request, services: WithServices) -> Response:
 
 
 @router.post("/acknowledgements/{name:path}", dependencies=[may(Permission.OPERATE)])
-async def acknowledge(services: WithServices, name: str) -> Response:
+async def acknowledge(services: WithServices, actor: WithActor, name: str) -> Response:
     """Note that somebody has the endpoint's open incident in hand."""
-    if not await incidents.acknowledge(services.db, [name], by="somebody at the dashboard"):
-        raise HTTPException(409, "The incident is over: there is nothing to acknowledge any more.")
+    await operations.acknowledge_of(services, actor.author, name)
     return RedirectResponse("/incidents", 303)

@@ -15,8 +15,8 @@ from checks.proofs import counted
 from checks.text import clean
 from prober.cli.database import add_database_arguments, database_url, named_failures
 from prober.cli.errors import CommandError, ExitCode
-from prober.cli.person import at_the_prompt
-from prober.storage import accepted_tools, database, migrations
+from prober.cli.person import author
+from prober.storage import accepted_tools, audit, database, migrations
 from prober.storage.accepted_tools import FIRST_SEEN, NoSuchEndpoint, NotAccepted, ToolLists
 
 SCHEMA_VERSION = 1
@@ -83,8 +83,13 @@ def _show(url: str, options: argparse.Namespace) -> int:
 
 
 def _accept(url: str, options: argparse.Namespace) -> int:
-    def accepting(db: AsyncEngine) -> Awaitable[Inventory]:
-        return accepted_tools.accept(db, options.name, by=at_the_prompt(), fingerprint=options.fingerprint)
+    async def accepting(db: AsyncEngine) -> Inventory:
+        who = author()
+        detail: dict[str, str] = {}
+        async with audit.change(db, who, "baseline.accept", options.name, detail) as connection:
+            chosen = await accepted_tools.accept(connection, options.name, by=who.name, fingerprint=options.fingerprint)
+            detail["fingerprint"] = chosen.fingerprint
+            return chosen
 
     accepted = _in_database(url, accepting)
     print(f"{clean(options.name, 60)}: changes are measured by {_named(accepted)}")

@@ -17,12 +17,12 @@ from prober.app import channels as app
 from prober.cli.config import unusable
 from prober.cli.database import add_database_arguments, in_database, known_url, migrated_url
 from prober.cli.errors import CommandError, ExitCode
-from prober.cli.person import at_the_prompt
+from prober.cli.person import at_the_prompt, author
 from prober.clock import Clock, SystemClock
 from prober.incidents.notice import Notice
 from prober.incidents.rehearsal import rehearsal_notice
 from prober.settings import ConfigError, Settings, load
-from prober.storage import channels, outbox
+from prober.storage import audit, channels, outbox
 from prober.storage.channels import ChannelRow, Fate, NoSuchChannel
 
 SCHEMA_VERSION: Final = 1
@@ -144,7 +144,8 @@ async def through_the_outbox(
     db: AsyncEngine, name: str, notice: Notice, clock: Clock, patience_s: float = PATIENCE_S
 ) -> Fate | None:
     """Let a prober send it: what became of it within `patience_s` seconds. Raises NoSuchChannel."""
-    row = await outbox.put_test(db, notice, channel=name)
+    async with audit.change(db, author(), "channel.test", name, {"notice": str(notice.id)}) as connection:
+        row = await outbox.put_test(connection, notice, channel=name)
     ends = clock.monotonic() + patience_s
     while clock.monotonic() < ends:
         fate = await channels.fate(db, row)

@@ -14,13 +14,15 @@ from checks.text import clean
 from prober.cli.database import add_database_arguments, in_database, migrated_url
 from prober.cli.errors import CommandError, ExitCode
 from prober.cli.muting import moment_in_words, span_of
-from prober.cli.person import at_the_prompt
-from prober.storage import incidents, queries
+from prober.cli.person import author
+from prober.storage import audit, incidents, queries
 from prober.storage.queries import IncidentRow
 
 SCHEMA_VERSION: Final = 1
 
 _LISTED: Final = 100
+_ACTIONS: Final = {"ack": "incident.acknowledge", "snooze": "incident.snooze", "unsnooze": "incident.wake"}
+"""As the audit log calls them."""
 _HEADINGS: Final = ("SEVERITY", "ENDPOINT", "STATE", "DIAGNOSIS", "SINCE", "ENDED", "TOLD")
 
 
@@ -73,9 +75,16 @@ def _decide(options: argparse.Namespace) -> int:
     names, lasts = list(dict.fromkeys(options.names)), _snoozed_for(options)
 
     async def deciding(db: AsyncEngine) -> tuple[str, ...]:
-        if options.action == "ack":
-            return await incidents.acknowledge(db, names, by=options.by or at_the_prompt())
-        return await incidents.snooze(db, names, lasts)
+        who, which = author(options.by), incidents.open_of(names)
+        async with db.begin() as connection:
+            if options.action == "ack":
+                decided = await incidents.acknowledge(connection, which, by=who.name)
+            else:
+                decided = await incidents.snooze(connection, which, lasts)
+            for each in decided:
+                detail = {"incident": str(each.incident), "for": options.lasts}
+                await audit.note(connection, who, _ACTIONS[options.action], each.endpoint, detail)
+        return tuple(each.endpoint for each in decided)
 
     done = in_database(migrated_url(options), deciding)
     said = {

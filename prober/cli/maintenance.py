@@ -12,10 +12,11 @@ from checks.encode import as_json
 from checks.text import clean
 from prober.cli.database import add_database_arguments, in_database, migrated_url
 from prober.cli.errors import CommandError, ExitCode
-from prober.cli.muting import add_mute_arguments, moment_in_words, mute, span_of, whom_in_words
+from prober.cli.muting import add_mute_arguments, moment_in_words, mute, span_of
+from prober.cli.person import author
 from prober.clock import SystemClock
-from prober.incidents.windows import MaintenanceWindow, active_until, next_start
-from prober.storage import mutes
+from prober.incidents.windows import MaintenanceWindow, active_until, next_start, whom_in_words
+from prober.storage import audit, mutes
 from prober.storage.mutes import MAINTENANCE, MuteRow
 
 SCHEMA_VERSION: Final = 1
@@ -103,7 +104,16 @@ def _add(options: argparse.Namespace) -> str:
 def _end(options: argparse.Namespace) -> str:
     if len(options.names) != 1:
         raise CommandError("which one?", "write: mcp-prober maintenance end ID, with an id that the list shows")
-    ended = in_database(migrated_url(options), lambda db: mutes.end(db, options.names[0]))
+
+    async def ending(db: AsyncEngine) -> MuteRow | None:
+        async with db.begin() as connection:
+            row = await mutes.end(connection, options.names[0])
+            if row is not None:
+                whom = whom_in_words(row.endpoints, row.labels)
+                await audit.note(connection, author(options.by), "maintenance.end", whom, {"mute": str(row.id)})
+            return row
+
+    ended = in_database(migrated_url(options), ending)
     if ended is None:
         shown = clean(options.names[0], 40)
         raise CommandError(f"no single time has the id {shown}", "mcp-prober maintenance lists them with their ids")

@@ -7,15 +7,14 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.proofs import listed
-from checks.text import clean
 from prober import values
 from prober.cli.credentials import checked
 from prober.cli.database import in_database
 from prober.cli.errors import CommandError
-from prober.cli.person import at_the_prompt
-from prober.storage import mutes
-from prober.storage.mutes import NobodyMeant
+from prober.cli.person import author
+from prober.incidents.windows import whom_in_words
+from prober.storage import audit, mutes
+from prober.storage.mutes import DEPLOY, NobodyMeant
 
 LONGEST: Final = timedelta(days=30)
 SHORTEST: Final = timedelta(minutes=1)
@@ -45,32 +44,34 @@ def mute(url: str, options: argparse.Namespace, *, kind: str, begins: datetime, 
     if not (options.all or options.names or labels):
         raise CommandError("for which endpoints?", "name them, or write --label KEY=VALUE, or --all")
 
+    who, ends = author(options.by), begins + lasts
+    whom = whom_in_words(options.names, labels)
+    detail = {"from": begins.isoformat(), "until": ends.isoformat(), "reason": options.reason}
+
     async def adding(db: AsyncEngine) -> None:
-        await mutes.add(
-            db,
-            kind=kind,
-            endpoints=options.names,
-            labels=labels,
-            starts_at=begins,
-            ends_at=begins + lasts,
-            reason=options.reason,
-            by=options.by or at_the_prompt(),
-        )
+        action = "deploy.mark" if kind == DEPLOY else "maintenance.add"
+        async with audit.change(db, who, action, whom, detail) as connection:
+            if kind == DEPLOY:
+                await mutes.mark_deploy(
+                    connection, endpoints=options.names, labels=labels, lasts=lasts, reason=options.reason, by=who.name
+                )
+                return
+            await mutes.add(
+                connection,
+                kind=kind,
+                endpoints=options.names,
+                labels=labels,
+                starts_at=begins,
+                ends_at=ends,
+                reason=options.reason,
+                by=who.name,
+            )
 
     try:
         in_database(url, adding)
     except NobodyMeant as nobody:
         raise CommandError(str(nobody), "mcp-prober endpoints lists those that are") from None
-    whom = whom_in_words(options.names, labels)
-    return f"nobody is told of {whom} from {moment_in_words(begins)} until {moment_in_words(begins + lasts)}"
-
-
-def whom_in_words(names: Sequence[str], labels: Mapping[str, str]) -> str:
-    """`shop and search`, `whoever bears team=pay`, `all endpoints`."""
-    parts = [clean(name, 60) for name in names]
-    if labels:
-        parts.append(f"whoever bears {', '.join(f'{clean(key, 60)}={clean(labels[key], 60)}' for key in labels)}")
-    return listed(parts) if parts else "all endpoints"
+    return f"nobody is told of {whom} from {moment_in_words(begins)} until {moment_in_words(ends)}"
 
 
 def moment_in_words(at: datetime) -> str:

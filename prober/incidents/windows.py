@@ -1,11 +1,14 @@
 """Times in which nobody is told."""
 
 from calendar import monthrange
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
+
+from checks.proofs import listed
+from checks.text import clean
 
 _DAY: Final = timedelta(days=1)
 _FARTHEST: Final = timedelta(days=3 * 366)
@@ -37,6 +40,14 @@ def concerns(names: tuple[str, ...], wanted: Mapping[str, str], endpoint: str, l
     if not names and not wanted:
         return True
     return endpoint in names or (bool(wanted) and wanted.items() <= labels.items())
+
+
+def whom_in_words(names: Sequence[str], labels: Mapping[str, str]) -> str:
+    """Whom a mute of these is for: `shop and search`, `whoever bears team=pay`, `all endpoints`."""
+    parts = [clean(name, 60) for name in names]
+    if labels:
+        parts.append(f"whoever bears {', '.join(f'{clean(key, 60)}={clean(labels[key], 60)}' for key in labels)}")
+    return listed(parts) if parts else "all endpoints"
 
 
 def active_until(window: MaintenanceWindow, now: datetime) -> datetime | None:

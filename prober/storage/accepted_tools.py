@@ -90,27 +90,26 @@ async def of_endpoint(connection: AsyncConnection, endpoint: UUID) -> ToolLists:
     return ToolLists() if row is None else _tool_lists_of(row)
 
 
-async def accept(db: AsyncEngine, name: str, *, by: str, fingerprint: str | None = None) -> Inventory:
+async def accept(connection: AsyncConnection, name: str, *, by: str, fingerprint: str | None = None) -> Inventory:
     """Measure changes by the list that the endpoint has now, or by the one with that fingerprint.
 
     Raises NoSuchEndpoint, or NotAccepted where there is no such list.
     """
-    async with db.begin() as connection:
-        # The row of the endpoint is locked, so that nobody forgets the server while its list is accepted.
-        row = await _row(connection, _lists(_watched(name)).with_for_update(of=tables.endpoint), name)
-        lists = _tool_lists_of(row)
-        chosen = lists.chosen(fingerprint)
-        if chosen is None:
-            raise NotAccepted(_why_not(lists, fingerprint))
-        if chosen == lists.accepted:
-            return chosen
-        values = _values(chosen, by)
-        await connection.execute(
-            insert(tables.accepted_tools)
-            .values(endpoint_id=row["id"], **values)
-            .on_conflict_do_update(index_elements=["endpoint_id"], set_={**values, "accepted_at": func.now()})
-        )
+    # The row of the endpoint is locked, so that nobody forgets the server while its list is accepted.
+    row = await _row(connection, _lists(_watched(name)).with_for_update(of=tables.endpoint), name)
+    lists = _tool_lists_of(row)
+    chosen = lists.chosen(fingerprint)
+    if chosen is None:
+        raise NotAccepted(_why_not(lists, fingerprint))
+    if chosen == lists.accepted:
         return chosen
+    values = _values(chosen, by)
+    await connection.execute(
+        insert(tables.accepted_tools)
+        .values(endpoint_id=row["id"], **values)
+        .on_conflict_do_update(index_elements=["endpoint_id"], set_={**values, "accepted_at": func.now()})
+    )
+    return chosen
 
 
 def _tool_lists_of(row: RowMapping) -> ToolLists:

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, func, select, text, update
+from sqlalchemy import ColumnElement, RowMapping, and_, func, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -112,34 +112,62 @@ async def attend(db: AsyncEngine, policy: AlertPolicy, now: datetime, *, limit: 
     return len(rows)
 
 
-async def acknowledge(db: AsyncEngine, names: Sequence[str], *, by: str) -> tuple[str, ...]:
-    """Note that somebody has the open incidents of these endpoints in hand: no more reminders, no escalation.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """An open incident that a person has decided something about."""
 
-    The names of those that were open; one that was acknowledged before stays with whoever did it first.
+    incident: UUID
+    endpoint: str
+    """By its name."""
+
+
+def open_of(names: Sequence[str]) -> ColumnElement[bool]:
+    """The open incidents of these endpoints, for `acknowledge` and `snooze`."""
+    return and_(tables.endpoint.c.name.in_(names), tables.incident.c.ended_at.is_(None))
+
+
+def open_one(incident: UUID) -> ColumnElement[bool]:
+    """This one, while it is open."""
+    return and_(tables.incident.c.id == incident, tables.incident.c.ended_at.is_(None))
+
+
+async def acknowledge(connection: AsyncConnection, which: ColumnElement[bool], *, by: str) -> tuple[Decided, ...]:
+    """Note that somebody has these incidents in hand: no more reminders, no escalation.
+
+    Those that there are, by name; one that was acknowledged before stays with whoever did it first.
     """
     incident = tables.incident
     who = func.coalesce(incident.c.acknowledged_by, storable(clean(by, 100)))
     when = func.coalesce(incident.c.acknowledged_at, func.now())
-    return await _decide(db, names, acknowledged_by=who, acknowledged_at=when)
+    return await _decide(connection, which, acknowledged_by=who, acknowledged_at=when)
 
 
-async def snooze(db: AsyncEngine, names: Sequence[str], lasts: timedelta | None) -> tuple[str, ...]:
-    """Tell nobody of the open incidents of these endpoints for so long; None ends that. The names of those that were
-    open. What was muted is told afterwards, if it is still so."""
-    until = None if lasts is None else func.now() + lasts
-    return await _decide(db, names, snoozed_until=until)
+async def snooze(
+    connection: AsyncConnection, which: ColumnElement[bool], until: datetime | timedelta | None
+) -> tuple[Decided, ...]:
+    """Tell nobody of these incidents until then, or for so long; None ends that. Those that there are, by name.
+
+    What was muted is told afterwards, if it is still so.
+    """
+    ends = func.now() + until if isinstance(until, timedelta) else until
+    return await _decide(connection, which, snoozed_until=ends)
 
 
-async def _decide(db: AsyncEngine, names: Sequence[str], **values: Any) -> tuple[str, ...]:
+async def exists(connection: AsyncConnection, incident: UUID) -> bool:
+    """Whether there is an incident with this id, open or not."""
+    found = await connection.scalar(select(tables.incident.c.id).where(tables.incident.c.id == incident))
+    return found is not None
+
+
+async def _decide(connection: AsyncConnection, which: ColumnElement[bool], **values: Any) -> tuple[Decided, ...]:
     incident, endpoint = tables.incident, tables.endpoint
-    async with db.begin() as connection:
-        found = await connection.scalars(
-            update(incident)
-            .where(incident.c.endpoint_id == endpoint.c.id, endpoint.c.name.in_(names), incident.c.ended_at.is_(None))
-            .values(reconsider_at=func.now(), **values)
-            .returning(endpoint.c.name)
-        )
-        return tuple(sorted(found))
+    found = await connection.execute(
+        update(incident)
+        .where(incident.c.endpoint_id == endpoint.c.id, which)
+        .values(reconsider_at=func.now(), **values)
+        .returning(incident.c.id, endpoint.c.name)
+    )
+    return tuple(Decided(incident=row.id, endpoint=row.name) for row in sorted(found, key=lambda row: row.name))
 
 
 async def _load(connection: AsyncConnection, ids: set[UUID]) -> dict[UUID, _Known]:

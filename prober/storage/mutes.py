@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
@@ -83,7 +83,7 @@ async def coming(db: AsyncEngine, *, limit: int = 100) -> tuple[MuteRow, ...]:
 
 
 async def add(
-    db: AsyncEngine,
+    connection: AsyncConnection,
     *,
     kind: str,
     endpoints: Sequence[str],
@@ -97,45 +97,79 @@ async def add(
 
     Raises NobodyMeant for a name that no endpoint bears.
     """
+    watched = tables.endpoint
+    known = await connection.scalars(
+        select(watched.c.name).where(watched.c.name.in_(endpoints), watched.c.removed_at.is_(None))
+    )
+    missing = sorted(set(endpoints) - set(known))
+    if missing:
+        raise NobodyMeant(f"no endpoint named {clean(missing[0], 100)} is watched")
     identity = uuid4()
-    async with db.begin() as connection:
-        watched = tables.endpoint
-        known = await connection.scalars(
-            select(watched.c.name).where(watched.c.name.in_(endpoints), watched.c.removed_at.is_(None))
+    await connection.execute(
+        insert(tables.mute).values(
+            id=identity,
+            kind=kind,
+            endpoints=list(dict.fromkeys(endpoints)),
+            labels=dict(labels),
+            starts_at=starts_at,
+            ends_at=ends_at,
+            reason=storable(clean(reason, 300)),
+            created_by=storable(clean(by, 100)),
         )
-        missing = sorted(set(endpoints) - set(known))
-        if missing:
-            raise NobodyMeant(f"no endpoint named {clean(missing[0], 100)} is watched")
-        await connection.execute(
-            insert(tables.mute).values(
-                id=identity,
-                kind=kind,
-                endpoints=list(dict.fromkeys(endpoints)),
-                labels=dict(labels),
-                starts_at=starts_at,
-                ends_at=ends_at,
-                reason=storable(clean(reason, 300)),
-                created_by=storable(clean(by, 100)),
-            )
-        )
-        await _look_again(connection)
+    )
+    await _look_again(connection)
     return identity
 
 
-async def end(db: AsyncEngine, identity: str) -> MuteRow | None:
+async def mark_deploy(
+    connection: AsyncConnection,
+    *,
+    endpoints: Sequence[str],
+    labels: Mapping[str, str],
+    lasts: timedelta,
+    by: str,
+    reason: str = "",
+) -> UUID:
+    """Mute whom a deploy is for, from now on. One that was marked for the very same before ends with it: the later word
+    counts, also where it is the shorter one. Raises NobodyMeant."""
+    table = tables.mute
+    now = (await connection.execute(select(func.now()))).scalar_one()
+    await connection.execute(
+        update(table)
+        .where(
+            table.c.kind == DEPLOY,
+            table.c.ends_at > now,
+            table.c.endpoints.contains(list(endpoints)),
+            table.c.endpoints.contained_by(list(endpoints)),
+            table.c.labels == dict(labels),
+        )
+        .values(ends_at=now, starts_at=func.least(table.c.starts_at, now))
+    )
+    return await add(
+        connection,
+        kind=DEPLOY,
+        endpoints=endpoints,
+        labels=labels,
+        starts_at=now,
+        ends_at=now + lasts,
+        reason=reason,
+        by=by,
+    )
+
+
+async def end(connection: AsyncConnection, identity: str) -> MuteRow | None:
     """End the mute whose id begins with this text, now. None where none or more than one does that lasts."""
     table = tables.mute
-    async with db.begin() as connection:
-        wanted = select(table).where(table.c.ends_at > func.now()).with_for_update()
-        rows = [row for row in (await connection.execute(wanted)).mappings() if str(row["id"]).startswith(identity)]
-        if len(rows) != 1:
-            return None
-        await connection.execute(
-            update(table)
-            .where(table.c.id == rows[0]["id"])
-            .values(ends_at=func.now(), starts_at=func.least(table.c.starts_at, func.now()))
-        )
-        await _look_again(connection)
+    wanted = select(table).where(table.c.ends_at > func.now()).with_for_update()
+    rows = [row for row in (await connection.execute(wanted)).mappings() if str(row["id"]).startswith(identity)]
+    if len(rows) != 1:
+        return None
+    await connection.execute(
+        update(table)
+        .where(table.c.id == rows[0]["id"])
+        .values(ends_at=func.now(), starts_at=func.least(table.c.starts_at, func.now()))
+    )
+    await _look_again(connection)
     return _row(rows[0])
 
 

@@ -199,15 +199,14 @@ async def refused(db: AsyncEngine, row: OutboxRow, reason: str, *, took_ms: floa
         return other
 
 
-async def put_test(db: AsyncEngine, notice: Notice, *, channel: str) -> UUID:
+async def put_test(connection: AsyncConnection, notice: Notice, *, channel: str) -> UUID:
     """Write a test for a channel, which is tried at once unless it has asked for patience. Raises NoSuchChannel."""
-    async with db.begin() as connection:
-        await channels.wake(connection, channel)
-        row = await put(connection, notice, channel=channel)
-        before_all_others = func.to_timestamp(0)
-        table = tables.notice
-        await connection.execute(update(table).where(table.c.id == row).values(next_attempt_at=before_all_others))
-        return row
+    await channels.wake(connection, channel)
+    row = await put(connection, notice, channel=channel)
+    before_all_others = func.to_timestamp(0)
+    table = tables.notice
+    await connection.execute(update(table).where(table.c.id == row).values(next_attempt_at=before_all_others))
+    return row
 
 
 async def withdraw(db: AsyncEngine, row: UUID) -> bool:

@@ -41,10 +41,10 @@ async def test_the_button_accepts_the_list_that_the_page_showed(client: httpx.As
 
     assert (answer.status_code, answer.headers["location"]) == (303, "/endpoints/a%2Fshop")
     lists = await accepted_tools.known(drifted.db, "a/shop")
-    assert (lists.accepted, lists.accepted_by) == (NEW, "the dashboard")
+    assert (lists.accepted, lists.accepted_by) == (NEW, "somebody at the dashboard")
     page = (await client.get("/endpoints/a%2Fshop")).text
     assert "Accept this list" not in page
-    assert "accepted by the dashboard" in page
+    assert "accepted by somebody at the dashboard" in page
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ async def test_the_json_shows_and_accepts_the_same(client: httpx.AsyncClient) ->
 
     assert answer.status_code == 200
     after = answer.json()
-    assert (after["accepted"]["fingerprint"], after["accepted_by"]) == (NEW.fingerprint, "the API")
+    assert (after["accepted"]["fingerprint"], after["accepted_by"]) == (NEW.fingerprint, "somebody at the API")
     assert (after["candidate"], after["changes"]) == (None, [])
     deploys = (await client.get("/api/endpoints/a%2Fshop")).json()["deploys"]
     assert [each["what"] for each in deploys] == ["another list of tools"]

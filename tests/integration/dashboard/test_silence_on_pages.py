@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.model import Verdict
 from prober.incidents.windows import MaintenanceWindow
-from prober.storage import incidents, mutes
+from prober.storage import mutes
 from tests.integration.dashboard.conftest import SetClock
 from tests.integration.storage.builders import Store
 from tests.integration.storage.test_telling import Desk
@@ -19,19 +19,20 @@ async def test_viewers_see_maintenance_and_who_has_an_incident_in_hand(
     desk = Desk(Store(db), now=clock.now())
     await desk.watch("shop", "search")
     await desk.see(Verdict.DOWN, "shop")
-    await incidents.acknowledge(db, ["shop"], by="ada")
+    await desk.acknowledge(["shop"], by="ada")
     await mutes.sync_windows(db, [MaintenanceWindow(name="night", zone="UTC", at_minute=0, lasts_s=86_400.0)])
     ends = clock.now() + timedelta(hours=1)
-    await mutes.add(
-        db,
-        kind=mutes.DEPLOY,
-        endpoints=["shop"],
-        labels={},
-        starts_at=clock.now(),
-        ends_at=ends,
-        reason="v2",
-        by="pipeline",
-    )
+    async with db.begin() as connection:
+        await mutes.add(
+            connection,
+            kind=mutes.DEPLOY,
+            endpoints=["shop"],
+            labels={},
+            starts_at=clock.now(),
+            ends_at=ends,
+            reason="v2",
+            by="pipeline",
+        )
     for address in ("/", "/incidents", "/endpoints/shop"):
         page = (await client.get(address)).text
         assert "acknowledged by ada" in page, address

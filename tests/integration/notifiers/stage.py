@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.model import Endpoint, Verdict
 from prober.clock import SystemClock
 from prober.incidents.notice import Notice, NoticeKind
+from prober.incidents.rehearsal import rehearsal_notice
 from prober.incidents.rules import Severity
 from prober.notifiers.contract import ChannelSettings, NotifyError
 from prober.notifiers.delivery import Channel, Pace, Sender
@@ -174,6 +175,13 @@ async def tell(
                     connection, notice(thread, kind, about=about, number=number), channel=channel, endpoint=endpoint
                 )
     return thread
+
+
+async def rehearse(db: AsyncEngine, channel: str) -> UUID:
+    """Ask for a test of the channel: the row of the notice."""
+    async with db.begin() as connection:
+        test = rehearsal_notice(channel, id=uuid4(), at=START, by="somebody")
+        return await outbox.put_test(connection, test, channel=channel)
 
 
 def titles(about: str, kinds: Iterable[NoticeKind]) -> list[str]:

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-from uuid import uuid4
 
 import pytest
 from sqlalchemy import event
@@ -11,14 +10,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from prober.clock import SystemClock
 from prober.incidents.notice import NoticeKind
-from prober.incidents.rehearsal import rehearsal_notice
 from prober.notifiers.contract import NotifyError
 from prober.notifiers.delivery import Channel, Pace, Sender, keep_delivering
 from prober.storage import channels, outbox
 from prober.storage.channels import ChannelSpec, ChannelState
 from prober.storage.database import open_engine
 from prober.vitals import Vitals
-from tests.integration.notifiers.stage import BUSY, GONE, START, UNFIT, Stage, Stages, staged, tell, watch
+from tests.integration.notifiers.stage import BUSY, GONE, UNFIT, Stage, Stages, rehearse, staged, tell, watch
 
 OPENED, WORSENED, CLOSED, REMINDER = NoticeKind.OPENED, NoticeKind.WORSENED, NoticeKind.CLOSED, NoticeKind.REMINDER
 QUICK = Pace(send_timeout=0.2, lease=0.3, poll=0.02)
@@ -145,8 +143,7 @@ async def test_a_channel_that_asks_for_patience_is_tried_once_in_that_time_by_al
         await ab.time_passes(9)
     assert busy.tries == 1
     assert len(healthy.took) == 3
-    with_test = rehearsal_notice("a", id=uuid4(), at=START, by="somebody")
-    await outbox.put_test(ab.db, with_test, channel="a")
+    await rehearse(ab.db, "a")
     assert not await ab.turn("a"), "not even for a test"
     await ab.time_passes(5)
     await ab.work("a")
@@ -218,13 +215,13 @@ async def test_a_test_notice_is_tried_at_once_and_only_once(a: Stages) -> None:
     stage.failures = [GONE, GONE]
     await tell(a.db, OPENED, to="a")
     await a.turn("a")
-    first = await outbox.put_test(a.db, rehearsal_notice("a", id=uuid4(), at=START, by="somebody"), channel="a")
+    first = await rehearse(a.db, "a")
     await a.turn("a")
     fate = await channels.fate(a.db, first)
     assert fate is not None
     assert (fate.attempts, fate.sent_at, fate.last_error) == (1, None, "HTTP 404: no_service")
     assert fate.failed_at is not None
-    second = await outbox.put_test(a.db, rehearsal_notice("a", id=uuid4(), at=START, by="somebody"), channel="a")
+    second = await rehearse(a.db, "a")
     await a.turn("a")
     fate = await channels.fate(a.db, second)
     assert fate is not None
@@ -235,10 +232,7 @@ async def test_a_test_notice_is_tried_at_once_and_only_once(a: Stages) -> None:
 
 
 async def test_a_test_that_nobody_sends_is_taken_back(a: Stages) -> None:
-    early, late = [
-        await outbox.put_test(a.db, rehearsal_notice("a", id=uuid4(), at=START, by="somebody"), channel="a")
-        for _ in range(2)
-    ]
+    early, late = [await rehearse(a.db, "a") for _ in range(2)]
     assert await outbox.withdraw(a.db, early)
     assert not await outbox.withdraw(a.db, early)
     await a.sql("update notice set created_at = now() - interval '11 min'")
@@ -248,7 +242,7 @@ async def test_a_test_that_nobody_sends_is_taken_back(a: Stages) -> None:
     assert fate.failed_at is not None
     assert not await a.turn("a")
     with pytest.raises(channels.NoSuchChannel, match="pigeon"):
-        await outbox.put_test(a.db, rehearsal_notice("pigeon", id=uuid4(), at=START, by="somebody"), channel="pigeon")
+        await rehearse(a.db, "pigeon")
 
 
 async def test_notices_of_a_channel_that_was_taken_out_end_with_a_word(ab: Stages) -> None:

@@ -61,7 +61,8 @@ async def test_a_deploy_that_breaks_clients_degrades_until_its_list_is_accepted(
     lists = await accepted_tools.known(stage.store.db, "shop")
     assert [each.what for each in lists.memory.deploys] == ["another list of tools"]
 
-    await accepted_tools.accept(stage.store.db, "shop", by="a test")
+    async with stage.store.db.begin() as connection:
+        await accepted_tools.accept(connection, "shop", by="a test")
 
     assert await stage.probe(is_new=True) == []
     assert await stage.store.sql("select count(*) from incident where ended_at is null") == [(0,)]

@@ -29,6 +29,11 @@ async def read(store: Store, *lists: Inventory | None, name: str = "shop", versi
         await store.save(report_on(claim), claim, tools=memory)
 
 
+async def accept(store: Store, name: str, *, by: str, fingerprint: str | None = None) -> Inventory:
+    async with store.db.begin() as connection:
+        return await accepted_tools.accept(connection, name, by=by, fingerprint=fingerprint)
+
+
 async def test_the_first_list_that_three_probes_agree_on_is_accepted(watched: Store) -> None:
     await read(watched, OLD, NEW, OLD)
     assert (await accepted_tools.known(watched.db, "shop")).accepted is None
@@ -48,7 +53,7 @@ async def test_a_later_list_waits_for_somebody_to_accept_it(watched: Store) -> N
     lists = await accepted_tools.known(watched.db, "shop")
     assert (lists.accepted, lists.latest, lists.candidate) == (OLD, NEW, NEW)
 
-    assert await accepted_tools.accept(watched.db, "shop", by="dashboard") == NEW
+    assert await accept(watched, "shop", by="dashboard") == NEW
 
     after = await accepted_tools.known(watched.db, "shop")
     assert (after.accepted, after.accepted_by, after.candidate) == (NEW, "dashboard", None)
@@ -73,8 +78,8 @@ async def test_accepting_it_again_changes_nothing(watched: Store) -> None:
     await read(watched, OLD, OLD, OLD)
     before = await accepted_tools.known(watched.db, "shop")
 
-    assert await accepted_tools.accept(watched.db, "shop", by="me") == OLD
-    assert await accepted_tools.accept(watched.db, "shop", by="me", fingerprint=OLD.fingerprint) == OLD
+    assert await accept(watched, "shop", by="me") == OLD
+    assert await accept(watched, "shop", by="me", fingerprint=OLD.fingerprint) == OLD
 
     assert await accepted_tools.known(watched.db, "shop") == before
 
@@ -83,17 +88,17 @@ async def test_a_list_that_was_read_once_can_be_accepted_by_its_fingerprint(watc
     await read(watched, OLD, OLD, OLD, NEW)
 
     assert (await accepted_tools.known(watched.db, "shop")).candidate == NEW
-    assert await accepted_tools.accept(watched.db, "shop", by="me", fingerprint=NEW.fingerprint) == NEW
+    assert await accept(watched, "shop", by="me", fingerprint=NEW.fingerprint) == NEW
 
 
 async def test_a_list_that_nobody_read_cannot_be_accepted(watched: Store) -> None:
     with pytest.raises(NotAccepted, match="no list of its tools has been read yet"):
-        await accepted_tools.accept(watched.db, "shop", by="me")
+        await accept(watched, "shop", by="me")
     await read(watched, OLD, OLD, OLD, NEW)
     with pytest.raises(NotAccepted, match=f"fingerprint 0123456789abcdef; the newest is {NEW.fingerprint}"):
-        await accepted_tools.accept(watched.db, "shop", by="me", fingerprint="0123456789abcdef")
+        await accept(watched, "shop", by="me", fingerprint="0123456789abcdef")
     with pytest.raises(NoSuchEndpoint, match="nowhere"):
-        await accepted_tools.accept(watched.db, "nowhere", by="me")
+        await accept(watched, "nowhere", by="me")
 
 
 async def test_another_server_under_the_same_name_begins_anew(watched: Store) -> None:

@@ -106,6 +106,17 @@ class Desk:
         self.read |= {row[0] for row in fresh}
         return [(row[1], row[2], row[3]) for row in fresh]
 
+    async def acknowledge(self, names: Sequence[str], *, by: str) -> tuple[str, ...]:
+        """Whose incidents that were."""
+        async with self.db.begin() as connection:
+            decided = await incidents.acknowledge(connection, incidents.open_of(names), by=by)
+        return tuple(each.endpoint for each in decided)
+
+    async def snooze(self, names: Sequence[str], lasts: timedelta | None) -> tuple[str, ...]:
+        async with self.db.begin() as connection:
+            decided = await incidents.snooze(connection, incidents.open_of(names), lasts)
+        return tuple(each.endpoint for each in decided)
+
     async def incident(self, name: str) -> Any:
         (row,) = await self.store.sql(
             "select incident.* from incident join endpoint on endpoint.id = endpoint_id"
@@ -122,17 +133,18 @@ async def desk(store: Store) -> Desk:
     return desk
 
 
-def mute(desk: Desk, *names: str, minutes: float = 60, kind: str = mutes.MAINTENANCE, **labels: str) -> Any:
-    return mutes.add(
-        desk.db,
-        kind=kind,
-        endpoints=names,
-        labels=labels,
-        starts_at=desk.now,
-        ends_at=desk.now + timedelta(minutes=minutes),
-        reason="move",
-        by="ada",
-    )
+async def mute(desk: Desk, *names: str, minutes: float = 60, kind: str = mutes.MAINTENANCE, **labels: str) -> UUID:
+    async with desk.db.begin() as connection:
+        return await mutes.add(
+            connection,
+            kind=kind,
+            endpoints=names,
+            labels=labels,
+            starts_at=desk.now,
+            ends_at=desk.now + timedelta(minutes=minutes),
+            reason="move",
+            by="ada",
+        )
 
 
 async def test_an_incident_is_told_when_it_opens_and_when_it_ends_and_a_replay_tells_nothing(desk: Desk) -> None:
@@ -200,12 +212,24 @@ async def test_a_mute_that_is_ended_early_ends_at_once(desk: Desk) -> None:
     identity = await mute(desk)
     await desk.see(DOWN, "shop")
     assert [each.reason for each in await mutes.coming(desk.db)] == ["move"]
-    assert await mutes.end(desk.db, "nothing") is None
-    ended = await mutes.end(desk.db, str(identity)[:8])
-    assert ended is not None
+    async with desk.db.begin() as connection:
+        assert await mutes.end(connection, "nothing") is None
+        assert await mutes.end(connection, str(identity)[:8]) is not None
     assert await mutes.coming(desk.db) == ()
     await desk.passes(0.1)
     assert await desk.told() == [("chat", "opened", "shop")]
+
+
+async def test_the_later_mark_of_a_deploy_counts_also_where_it_is_the_shorter_one(desk: Desk) -> None:
+    await desk.watch("shop", "search")
+    for names, minutes in ((["search", "shop"], 60), (["shop"], 60), (["shop", "search"], 5)):
+        async with desk.db.begin() as connection:
+            lasts = timedelta(minutes=minutes)
+            await mutes.mark_deploy(connection, endpoints=names, labels={}, lasts=lasts, by="ada")
+    coming = await mutes.coming(desk.db)
+    assert [each.endpoints for each in coming] == [("shop", "search"), ("shop",)], "that of shop alone is another"
+    assert all(each.kind == mutes.DEPLOY for each in coming)
+    assert coming[0].ends_at - coming[0].starts_at == timedelta(minutes=5)
 
 
 async def test_a_mute_for_nobody_is_refused(desk: Desk) -> None:
@@ -243,20 +267,20 @@ async def test_whoever_acknowledges_ends_reminders_and_escalation(desk: Desk) ->
         ("chat", "reminder", "shop"),
         ("boss", "escalated", "shop"),
     ]
-    assert await incidents.acknowledge(desk.db, ["shop", "nobody"], by="ada") == ("shop",)
-    await incidents.acknowledge(desk.db, ["shop"], by="bob")
+    assert await desk.acknowledge(["shop", "nobody"], by="ada") == ("shop",)
+    await desk.acknowledge(["shop"], by="bob")
     assert (await desk.incident("shop")).acknowledged_by == "ada"
     await desk.passes(600)
     assert await desk.told() == []
     await desk.see(UP, "shop")
     assert sorted(await desk.told()) == [("boss", "closed", "shop"), ("chat", "closed", "shop")]
-    assert await incidents.acknowledge(desk.db, ["shop"], by="ada") == ()
+    assert await desk.acknowledge(["shop"], by="ada") == ()
 
 
 async def test_what_is_acknowledged_in_time_is_not_escalated(desk: Desk) -> None:
     desk.policy = replace(desk.policy, routes=(Route(channel="boss", after_s=900),))
     await desk.see(DOWN, "shop")
-    await incidents.acknowledge(desk.db, ["shop"], by="ada")
+    await desk.acknowledge(["shop"], by="ada")
     await desk.passes(20)
     await desk.see(UP, "shop")
     assert await desk.told() == []
@@ -265,7 +289,7 @@ async def test_what_is_acknowledged_in_time_is_not_escalated(desk: Desk) -> None
 async def test_a_snooze_mutes_until_its_end(desk: Desk) -> None:
     await desk.see(DOWN, "shop")
     await desk.told()
-    assert await incidents.snooze(desk.db, ["shop"], timedelta(hours=1)) == ("shop",)
+    assert await desk.snooze(["shop"], timedelta(hours=1)) == ("shop",)
     await desk.store.sql("update incident set snoozed_until = :at", at=NOON + timedelta(hours=1))
     desk.policy = replace(desk.policy, routes=(CHAT, Route(channel="late")))
     await desk.passes(30)
@@ -273,7 +297,7 @@ async def test_a_snooze_mutes_until_its_end(desk: Desk) -> None:
     assert (await desk.incident("shop")).muted == "snoozed"
     await desk.passes(30)
     assert await desk.told() == [("late", "opened", "shop")]
-    await incidents.snooze(desk.db, ["shop"], None)
+    await desk.snooze(["shop"], None)
     assert (await desk.incident("shop")).snoozed_until is None
 
 
@@ -410,7 +434,7 @@ async def test_an_outage_that_somebody_acknowledges_is_not_repeated(desk: Desk) 
     await desk.see(DOWN, *names)
     await desk.passes(10)
     assert [kind for _, kind, _ in await desk.told()] == ["outage-opened", "reminder"]
-    await incidents.acknowledge(desk.db, names[:1], by="ada")
+    await desk.acknowledge(names[:1], by="ada")
     await desk.passes(60)
     assert await desk.told() == []
 

@@ -8,7 +8,7 @@ import pytest
 from prober.incidents.notice import Route
 from prober.incidents.rules import Rules
 from prober.settings.model import EndpointOptions
-from prober.storage import endpoints, incidents
+from prober.storage import endpoints
 from prober.storage.identity import endpoint_id
 from tests.integration.storage.builders import Store, endpoint
 from tests.integration.storage.test_telling import CHAT, DOWN, UP, Desk, mute
@@ -28,7 +28,7 @@ async def test_nobody_is_reminded_of_an_outage_whose_endpoints_are_all_muted(des
     await desk.see(DOWN, *FLEET)
     assert await desk.told() == [("chat", "outage-opened", "all endpoints")]
     if how == "snooze":
-        await incidents.snooze(desk.db, FLEET, timedelta(days=10_000))
+        await desk.snooze(FLEET, timedelta(days=10_000))
     else:
         await mute(desk, minutes=60)
     await desk.passes(50)
@@ -53,7 +53,7 @@ async def test_who_joins_an_outage_that_somebody_has_in_hand_escalates_nothing(d
     late = [f"late-{each}" for each in range(6)]
     await desk.watch(*FLEET, *late)
     await desk.see(DOWN, *FLEET)
-    await incidents.acknowledge(desk.db, FLEET, by="ada")
+    await desk.acknowledge(FLEET, by="ada")
     await desk.passes(30)
     assert await desk.told() == [("chat", "outage-opened", "all endpoints")]
     await desk.see(DOWN, *late)
