@@ -6,6 +6,7 @@ Nobody is asked who he is, so it listens on this machine alone unless the config
 import ipaddress
 import json
 import logging
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -63,6 +64,28 @@ _UNREADY: Final = ("database", "migrations", "spool-")
 """Troubles that keep a worker from its work as a whole; what concerns the endpoints' side leaves it ready."""
 
 
+def refuse_taken(host: str, port: int) -> None:
+    """Raises CannotListen for an address that could not be listened on now: whoever starts hears of it before a
+    database was started for him."""
+    listener = socket.socket(AF_INET6 if ":" in host else AF_INET)
+    try:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listener.bind((host, port))
+        listener.listen(1)
+    except (OSError, OverflowError) as error:
+        raise _cannot_listen(host, port, error) from None
+    finally:
+        listener.close()
+
+
+def _cannot_listen(host: str, port: int, error: OSError | OverflowError) -> CannotListen:
+    reason = getattr(error, "strerror", None) or str(error)
+    return CannotListen(
+        f"the status of this worker cannot be served on {host} port {port}: {reason}; set another status.host or "
+        "status.port"
+    )
+
+
 class StatusServer:
     """Serves between `start` and `stop`."""
 
@@ -71,11 +94,7 @@ class StatusServer:
         try:
             self._server = _Server((host, port), status, metrics)
         except (OSError, OverflowError) as error:
-            reason = getattr(error, "strerror", None) or str(error)
-            raise CannotListen(
-                f"the status of this worker cannot be served on {host} port {port}: {reason}; set another "
-                "status.host or status.port"
-            ) from None
+            raise _cannot_listen(host, port, error) from None
         self._thread = threading.Thread(target=self._server.serve_forever, name="status", daemon=True)
 
     @property

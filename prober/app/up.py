@@ -13,7 +13,7 @@ from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from prober.app import channels, dashboard_process
+from prober.app import channels, dashboard_process, status_server
 from prober.app.monitor import Following, Monitor
 from prober.app.own_database import EMBEDDED, own_database, platform_data_dir
 from prober.app.own_places import own_places
@@ -65,10 +65,11 @@ def configured(config: Path, environment: Mapping[str, str]) -> tuple[Settings, 
 async def up(options: UpOptions, stop: asyncio.Event, started: Callable[[Running], None]) -> None:
     """Run until `stop` is set. `started` is called once everything runs.
 
-    Raises ConfigError, EmbeddedError, DatabaseUnavailable, DatabaseTooNew, NotLoopback and PortTaken, each with a
-    message that names the way out.
+    Raises ConfigError, EmbeddedError, DatabaseUnavailable, DatabaseTooNew, NotLoopback, PortTaken and CannotListen,
+    each with a message that names the way out.
     """
     settings, watcher = configured(options.config, options.environment)
+    _refuse_taken(settings)
     async with AsyncExitStack() as ending:
         listener = options.listener or _listener(options, settings, ending)
         directory = options.data_dir or settings.data_dir or platform_data_dir()
@@ -100,11 +101,12 @@ async def up(options: UpOptions, stop: asyncio.Event, started: Callable[[Running
 async def work(config: Path, stop: asyncio.Event, started: Callable[[], None]) -> None:
     """One more worker on the database that `DATABASE_URL` or the file names, with the file's rules and channels.
 
-    Raises ConfigError, NoDatabase, DatabaseUnavailable and DatabaseTooNew.
+    Raises ConfigError, NoDatabase, CannotListen, DatabaseUnavailable and DatabaseTooNew.
     """
     settings, watcher = configured(config, os.environ)
     if settings.database_url is None:
         raise NoDatabase
+    _refuse_taken(settings)
     await asyncio.to_thread(migrations.upgrade, settings.database_url)
     db = open_engine(settings.database_url)
     try:
@@ -140,6 +142,11 @@ def _listener(options: UpOptions, settings: Settings, ending: AsyncExitStack) ->
     listener = dashboard_process.listen(host, port, insecure_no_auth=options.insecure_no_auth)
     ending.callback(listener.close)
     return listener
+
+
+def _refuse_taken(settings: Settings) -> None:
+    if settings.status.port is not None:
+        status_server.refuse_taken(settings.status.host, settings.status.port)
 
 
 def _spool(data_dir: Path | None, database_url: str | None) -> Path:

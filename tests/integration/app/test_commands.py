@@ -74,6 +74,19 @@ def test_a_dashboard_for_everybody_and_a_taken_port_are_refused(start: Start, co
     assert f"cannot listen on 127.0.0.1 port {port}: Address already in use" in said
 
 
+@pytest.mark.parametrize("command", [("up", "--no-dashboard"), ("worker",)])
+def test_a_taken_port_of_the_status_is_said_before_anything_else_is_begun(
+    start: Start, configuration: Configuration, command: tuple[str, ...]
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        config = configuration.write({"shop": "http://127.0.0.1:9/mcp"}, status={"port": port})
+        nowhere = "postgresql://prober@127.0.0.1:9/prober"
+        status, said = ended(start(*command, "--config", str(config), DATABASE_URL=nowhere))
+    assert status == 2
+    assert f"cannot be served on 127.0.0.1 port {port}: Address already in use" in said
+
+
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
     """A directory that any user can enter; pytest's own is closed to the user that root's server runs as."""
