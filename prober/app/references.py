@@ -11,7 +11,7 @@ from prober.settings import Settings
 
 
 def missing(settings: Settings, secret: Callable[[str], str] = resolve) -> Iterator[str]:
-    """A sentence for every reference of an enabled endpoint or a notifier that this machine cannot resolve now."""
+    """A sentence for every reference of an enabled endpoint, a notifier or the watchdog that cannot be resolved here now."""
     for endpoint in settings.endpoints:
         if endpoint.enabled:
             credentials = (endpoint.bearer, endpoint.oauth.client_secret if endpoint.oauth else None)
@@ -20,6 +20,8 @@ def missing(settings: Settings, secret: Callable[[str], str] = resolve) -> Itera
     for spec in settings.notifiers:
         referred = tuple(value for value in spec.options.values() if isinstance(value, str))
         yield from _unresolved(f"notifier {spec.name}", referred, secret)
+    if settings.watchdog.url is not None:
+        yield from _unresolved("watchdog", (settings.watchdog.url,), secret)
 
 
 def _unresolved(who: str, texts: tuple[str, ...], secret: Callable[[str], str]) -> Iterator[str]:

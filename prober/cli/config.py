@@ -3,10 +3,12 @@
 import argparse
 import json
 import os
+import sys
 from pathlib import Path
 
 from checks.proofs import counted
-from prober.cli.errors import CommandError, ExitCode
+from checks.text import clean
+from prober.cli.errors import PROGRAM, CommandError, ExitCode
 from prober.settings import ConfigError, json_schema, load
 
 
@@ -16,12 +18,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     check.add_argument(
         "file", metavar="FILE", type=Path, nargs="?", default=Path("prober.yaml"), help="default: prober.yaml"
     )
+    check.add_argument(
+        "--strict", action="store_true", help="end with 5 where a secret is not to be had here that the file refers to"
+    )
+    check.epilog = (
+        "Secrets in the environment and in files are looked for, and those of AWS are not: a file may be checked where "
+        "they are not to be had."
+    )
     actions.add_parser("schema", help="print the JSON Schema of the file", description="For editors; to stdout.")
 
 
 def run(options: argparse.Namespace) -> int:
     # The kinds of notifiers bring in HTTP; no other command needs both them and the file's schema.
     from prober.app.channels import problems_with
+    from prober.app.references import missing
     from prober.notifiers.catalog import settings_models
 
     if options.action == "schema":
@@ -34,7 +44,10 @@ def run(options: argparse.Namespace) -> int:
     enabled = sum(endpoint.enabled for endpoint in settings.endpoints)
     print(f"{options.file} is fine: {enabled} of {counted(len(settings.endpoints), 'endpoint')} enabled", end="")
     print(f", {counted(len(settings.notifiers), 'notifier')}" if settings.notifiers else ", nobody is notified")
-    return ExitCode.UP
+    unresolved = tuple(missing(settings))
+    for sentence in unresolved:
+        print(f"{PROGRAM}: warning: {clean(sentence, 500)}", file=sys.stderr)
+    return ExitCode.WARNINGS if unresolved and options.strict else ExitCode.UP
 
 
 def unusable(error: ConfigError) -> CommandError:

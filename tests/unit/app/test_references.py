@@ -3,7 +3,7 @@
 from checks.model import Endpoint, OAuth
 from prober.app.references import missing
 from prober.secrets.references import SecretError
-from prober.settings import NotifierSpec, Settings
+from prober.settings import NotifierSpec, Settings, WatchdogSettings
 
 
 def secret(reference: str) -> str:
@@ -26,6 +26,7 @@ def test_every_reference_that_cannot_be_resolved_is_named_with_its_owner() -> No
             Endpoint(name="paused", url="https://c.example/mcp", bearer="env:GONE", enabled=False),
         ),
         notifiers=(NotifierSpec(name="team", kind="slack", options={"webhook": "env:LOST", "limit": 3}),),
+        watchdog=WatchdogSettings(url="env:UNSET"),
     )
 
     assert list(missing(settings, secret)) == [
@@ -33,4 +34,5 @@ def test_every_reference_that_cannot_be_resolved_is_named_with_its_owner() -> No
         "endpoint orders: env:GONE is not set",
         "endpoint client: env:FORGOTTEN is not set",
         "notifier team: env:LOST is not set",
+        "watchdog: env:UNSET is not set",
     ]

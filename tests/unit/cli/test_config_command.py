@@ -30,6 +30,20 @@ def test_a_good_file_says_what_is_in_it(path: Path, capsys: pytest.CaptureFixtur
     assert capsys.readouterr().out == f"{path} is fine: 1 of 2 endpoints enabled, 1 notifier\n"
 
 
+def test_secrets_that_are_not_to_be_had_here_are_warned_of_and_count_where_one_is_strict(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOOK", "https://hooks.example/x")
+    monkeypatch.delenv("KEY", raising=False)
+    assert main(["config", "check", str(path)]) == 0
+    assert capsys.readouterr().err.startswith("mcp-prober: warning: endpoint a: ")
+    assert main(["config", "check", str(path), "--strict"]) == 5
+    capsys.readouterr()
+    monkeypatch.setenv("KEY", "k")
+    assert main(["config", "check", str(path), "--strict"]) == 0
+    assert capsys.readouterr().err == ""
+
+
 def test_a_bad_file_ends_with_2_and_every_problem_on_stderr(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path.write_text("endpoints:\n  - name: a\n    adress: x\nnotifiers:\n  - kind: slakc\n")
     assert main(["config", "check", str(path)]) == 2
