@@ -11,7 +11,7 @@ from prober.settings import Settings
 
 
 def missing(settings: Settings, secret: Callable[[str], str] = resolve) -> Iterator[str]:
-    """A sentence for every reference of an enabled endpoint, a notifier or the watchdog that cannot be resolved here now."""
+    """A sentence for every reference of an enabled endpoint, a notifier or the watchdog that cannot be had here."""
     for endpoint in settings.endpoints:
         if endpoint.enabled:
             credentials = (endpoint.bearer, endpoint.oauth.client_secret if endpoint.oauth else None)
