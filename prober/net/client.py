@@ -30,7 +30,7 @@ USER_AGENT: Final = f"mcp-prober/{VERSION}"
 
 _EXCERPT: Final = 2048
 _WHOLE: Final = 64 * KIB
-"""The largest answer to a form that is taken: a token with its description is a few KiB."""
+"""The largest answer to a form, and the largest document, that is taken: a token with its description is a few KiB."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,7 +46,8 @@ class PostOutcome:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FormOutcome:
-    """What became of a form: a status with the answer's body, which may be secret, or the reason why none came."""
+    """What became of a form, or of asking for a document: a status with the answer's body, which may be secret, or the
+    reason why none came."""
 
     status: int | None = None
     body: bytes = field(default=b"", repr=False)
@@ -153,6 +154,15 @@ class Net:
             return PostOutcome(error=answer)
         response, excerpt = answer
         return PostOutcome(status=response.status_code, body_excerpt=clean_bytes(excerpt))
+
+    async def get_document(self, url: str, *, timeout_s: float, headers: Sequence[tuple[str, str]] = ()) -> FormOutcome:
+        """Ask for a document once and read all of it, within `timeout_s` seconds in all. Never raises for what the
+        network or the server does. Whom it is asked of is trusted for it: over plain HTTP no public address is."""
+        answer = await self._send("GET", url, b"", headers, _whole, timeout_s, confidential=True)
+        if isinstance(answer, TransportError):
+            return FormOutcome(error=answer)
+        response, body = answer
+        return FormOutcome(status=response.status_code, body=body)
 
     async def open_socket(self, host: str, port: int, *, confidential: bool) -> socket.socket:
         """A TCP connection for a protocol other than HTTP, as a socket that blocks, under the same guard and limits.
