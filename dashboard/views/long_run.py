@@ -55,10 +55,10 @@ def long_run_view(stats: Stats | None, days: Sequence[Day], today: date) -> Long
     facts = tuple((term, text) for term, text in _facts(stats) if text)
     if not facts and not days:
         return None
-    whole = _whole(day.slots for day in days)
+    whole = together(day.slots for day in days)
     return LongRunView(
         facts=facts,
-        bars=tuple(_bars(days, today)),
+        bars=tuple(day_bars(days, today)),
         bars_label=f"last {DAYS} days: {per_cent(whole.uptime)} up, {counted(len(days), 'day')} watched",
     )
 
@@ -68,9 +68,16 @@ def fleet_uptime(stats: Stats | None) -> str:
     return f"{per_cent(stats.uptime_24h)} up in 24 h" if stats and stats.uptime_24h is not None else ""
 
 
-def fleet_percentile(stats: Stats | None) -> str:
-    """`p95 120 ms warm`; empty without warm answers."""
-    return f"p95 {milliseconds(stats.warm_p95_ms)} warm" if stats and stats.warm_p95_ms is not None else ""
+def fleet_warm(stats: Stats | None) -> str:
+    """`warm p50 42 ms, p95 120 ms`; empty without warm answers."""
+    if stats is None or stats.warm_p50_ms is None:
+        return ""
+    return f"warm p50 {milliseconds(stats.warm_p50_ms)}, p95 {milliseconds(stats.warm_p95_ms)}"
+
+
+def fleet_cold(stats: Stats | None) -> str:
+    """`cold p95 1.84 s`; empty without cold starts."""
+    return f"cold p95 {milliseconds(stats.cold_p95_ms)}" if stats and stats.cold_p95_ms is not None else ""
 
 
 def per_cent(share: float | None) -> str:
@@ -80,7 +87,7 @@ def per_cent(share: float | None) -> str:
     return f"{math.floor(share * 10_000 + 1e-9) / 100:.2f}".rstrip("0").rstrip(".") + " %"
 
 
-def _whole(parts: Iterable[Slots]) -> Slots:
+def together(parts: Iterable[Slots]) -> Slots:
     """All slots together."""
     up = degraded = down = unknown = 0
     for part in parts:
@@ -102,7 +109,8 @@ def _facts(stats: Stats | None) -> Iterator[tuple[str, str]]:
         yield "Cold starts, 7 d", f"p95 {milliseconds(stats.cold_p95_ms)}"
 
 
-def _bars(days: Sequence[Day], today: date) -> Iterator[DayBar]:
+def day_bars(days: Sequence[Day], today: date) -> Iterator[DayBar]:
+    """A bar for each of the last ninety days, today last."""
     found = {day.day: day.slots for day in days}
     pitch = 100 / DAYS
     for position in range(DAYS):

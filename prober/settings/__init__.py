@@ -5,7 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from prober.settings.loading import Judge, expectation_from, load, no_more, parse, read_file
+from prober.settings.loading import Judge, endpoint_from, expectation_from, load, no_more, parse, read_file
 from prober.settings.model import (
     CloudWatchSettings,
     DashboardSettings,
@@ -40,6 +40,7 @@ __all__ = [
     "SpoolSettings",
     "StatusSettings",
     "WatchdogSettings",
+    "endpoint_from",
     "expectation_from",
     "from_file",
     "json_schema",

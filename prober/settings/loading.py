@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path as FilePath
 from typing import Any, Final
 
@@ -247,6 +248,7 @@ def _options(section: schema.EndpointSection) -> EndpointOptions:
         recover_after=section.recover_after,
         depends_on=tuple(dict.fromkeys(section.depends_on)),
         metrics=section.metrics,
+        public=section.public,
     )
 
 
@@ -330,6 +332,28 @@ def expectation_from(given: Mapping[str, Any]) -> Expectation:
         message, hint = wording(each, schema.ExpectSection)
         problems.append(Problem("", f"{_spelled(path)}: {message}" if path else message, hint))
     raise ConfigError(problems)
+
+
+def endpoint_from(given: Mapping[str, Any]) -> tuple[Endpoint, EndpointOptions]:
+    """An entry of `endpoints`, given alone: by itself it has the defaults of a file that gives none.
+
+    Whether the names in `depends_on` are watched is not looked at. Raises ConfigError; places are paths in the entry.
+    """
+    entry = dict(given)
+    problems: list[Problem] = []
+    try:
+        section: schema.EndpointSection | None = schema.EndpointSection.model_validate(entry)
+    except ValidationError as error:
+        section = None
+        found = error.errors(include_url=False, include_input=False)
+        problems += (Problem(_spelled(_path(each["loc"])), *wording(each, schema.EndpointSection)) for each in found)
+    for broken in rules.broken_rules({"endpoints": [entry]}):
+        at = broken.path[2:]
+        if broken.path[:2] == ("endpoints", 0) and at[:1] != ("depends_on",):
+            problems.append(Problem(_spelled(at), broken.message, broken.hint))
+    if section is None or problems:
+        raise ConfigError(tuple(dict.fromkeys(problems)))
+    return _endpoint(section, schema.DefaultsSection()), replace(_options(section), written=entry)
 
 
 def _expectation(section: schema.ExpectSection) -> Expectation:

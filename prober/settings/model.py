@@ -32,6 +32,11 @@ class EndpointOptions:
     depends_on: tuple[str, ...] = ()
     """Names of the endpoints whose trouble explains its own: nobody is told of it while one of them is not well."""
     metrics: MetricSet | None = None
+    public: str | None = None
+    """Its name on the public status page; None keeps it off that page."""
+    written: Mapping[str, Any] | None = None
+    """The entry as people wrote it who keep the endpoint in the database; None where the file keeps it. Whoever writes
+    there need not be whoever runs the prober: a secret of such an endpoint has to be named by `secrets.allow`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

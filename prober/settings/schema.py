@@ -173,6 +173,7 @@ Pattern = Annotated[str, AfterValidator(_pattern), Field(json_schema_extra=_REFE
 Tool = Annotated[str, AfterValidator(values.tool_name)]
 Revision = Annotated[str, AfterValidator(_revision), Field(json_schema_extra={"enum": [AUTO, *REVISIONS]})]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=4096)]
+PublicName = Annotated[str, StringConstraints(min_length=1, max_length=60, strip_whitespace=True)]
 Count = Annotated[int, Field(ge=1, le=100)]
 TransportChoice = Literal["auto", "streamable-http", "sse"]
 EraChoice = Literal["auto", "stateless", "handshake"]
@@ -309,6 +310,9 @@ class EndpointSection(Section):
     fail_after: Count | None = Field(default=None, description="As in incidents, for this endpoint.")
     recover_after: Count | None = Field(default=None, description="As in incidents, for this endpoint.")
     metrics: MetricSet | None = Field(default=None, description="What of it is published to CloudWatch.")
+    public: PublicName | None = Field(
+        default=None, description="Name under which the public status page shows it; without one it does not."
+    )
     enabled: bool = Field(default=True, description="Whether it is probed.")
 
 

@@ -1,0 +1,66 @@
+"""The public status page over a real database: chosen endpoints alone, and nothing of what was found."""
+
+from xml.etree import ElementTree
+
+import httpx
+import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+TITLE = "<i>Orders</i> & co"
+
+
+@pytest.fixture
+async def chosen(told: AsyncEngine) -> tuple[str, str]:
+    """One endpoint of the fleet that is down is chosen; its name and URL are what nobody may see."""
+    async with told.begin() as connection:
+        row = await connection.execute(
+            text(
+                "update endpoint set options = options || jsonb_build_object('public', cast(:title as text))"
+                " where id = (select endpoint_id from endpoint_state join endpoint on endpoint.id = endpoint_id"
+                " where verdict = 'down' and enabled order by name limit 1) returning name, spec ->> 'url'"
+            ),
+            {"title": TITLE},
+        )
+        name, url = row.one()
+    return name, url
+
+
+async def test_without_a_chosen_endpoint_there_is_no_public_page(told: AsyncEngine, client: httpx.AsyncClient) -> None:
+    for path in ("/status", "/status.json", "/status.rss", "/badges/orders.svg", "/badges/orders.json"):
+        assert (await client.get(path)).status_code == 404
+
+
+async def test_the_page_shows_the_chosen_one_by_its_public_name_alone(
+    chosen: tuple[str, str], client: httpx.AsyncClient
+) -> None:
+    answers = [await client.get(path) for path in ("/status", "/status.json", "/status.rss")]
+
+    assert [each.status_code for each in answers] == [200, 200, 200]
+    assert all(each.headers["cache-control"] == "public, max-age=30" for each in answers)
+    page, facts, feed = (each.text for each in answers)
+    name, url = chosen
+    for answer in (page, facts, feed):
+        assert name not in answer
+        assert url not in answer
+        assert "HTTP 5" not in answer
+    assert "&lt;i&gt;Orders&lt;/i&gt; &amp; co" in page
+    assert "<i>" not in page
+    assert answers[1].json()["services"] == [
+        {"name": TITLE, "state": "down", "since": answers[1].json()["services"][0]["since"], "badge": "i-orders-i-co"}
+    ]
+    titles = [each.text for each in ElementTree.fromstring(feed).iterfind("channel/item/title")]
+    assert f"{TITLE} is down" in titles
+
+
+async def test_a_badge_is_a_picture_and_what_makers_of_badges_read(
+    chosen: tuple[str, str], client: httpx.AsyncClient
+) -> None:
+    picture = await client.get("/badges/i-orders-i-co.svg")
+    facts = await client.get("/badges/i-orders-i-co.json")
+
+    assert chosen
+    assert picture.headers["content-type"] == "image/svg+xml"
+    assert picture.headers["cross-origin-resource-policy"] == "cross-origin"
+    assert ElementTree.fromstring(picture.text).attrib["aria-label"] == f"{TITLE}: down"
+    assert facts.json() == {"schemaVersion": 1, "label": TITLE, "message": "down", "color": "red"}
