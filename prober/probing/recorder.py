@@ -121,7 +121,7 @@ class Recorder:
         """Put a record into the spool: from then on it outlives this process."""
         self._unsaved[record.endpoint_id] = record.slot
         verdict, cause = record.row["verdict"], record.row["cause"]
-        tone = f"{record.row['confirmed'] or ''}:{verdict}:{cause or ''}:{record.edition}"
+        tone = f"{record.row['confirmed'] or ''}:{verdict}:{cause or ''}:{record.edition}:{record.request or ''}"
         await self._spool.append(
             Entry(
                 key=str(record.endpoint_id),

@@ -74,7 +74,7 @@ class ProbeRequest:
 
 
 async def ask(connection: AsyncConnection, name: str, profile: Profile, by: str) -> UUID:
-    """Ask for a probe of the endpoint of that name as soon as may be; returns what `known` is asked by.
+    """Ask for a standard or full probe of the endpoint of that name, soon; returns what `known` is asked by.
 
     Raises NoSuchEndpoint, SwitchedOff or AlreadyAsked.
     """

@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.encode import as_json
 from checks.model import Verdict
-from prober.storage import accepted_tools
+from prober.storage import accepted_tools, probe_requests
 from prober.storage.marks import MARKS_KEPT, mark_of
 from prober.storage.missed import Missed, MissedReason, MissedRun, Probed, SlotRun, save_missed, take_out
 from prober.storage.records import LOG_STREAMS_KEPT, SPARK_KEPT, WARM_WAITS_KEPT, ReportRecord
@@ -112,6 +112,7 @@ async def _save(connection: AsyncConnection, records: Sequence[ReportRecord]) ->
     await _move_on(connection, wanted, found)
     await _renew_states(connection, fresh, found, replaced)
     await outdate(connection, [(each.slot, each.newest_slot) for each in wanted if each.report_id in new])
+    await probe_requests.done(connection, {each.request: each.report_id for each in wanted if each.request is not None})
     await _announce(connection, [each.endpoint_id for each in wanted if each.report_id in new])
     return [Saved(record=each, fate=_fate(each, found, new)) for each in records]
 

@@ -77,6 +77,8 @@ class ReportRecord:
     last_slot: datetime | None = None
     coalesced: int = 0
     """Further slots up to `last_slot`, of which only the same verdict and cause are known."""
+    request: UUID | None = None
+    """Of the person who asked for this probe."""
     evidence: str | None = None
     """The whole report as JSON; None where there was no room for it."""
 
@@ -157,6 +159,7 @@ def record_of(
         row=as_json({**row_of(found), "confirmed": confirmed}),
         state=as_json({**_state_of(found, learnt), "tool_memory": None if tools == claim.history.tools else tools}),
         findings=findings,
+        request=claim.request,
         first_tools=None if claim.history.accepted is not None else tools.inventory(tools.settled),
         evidence=json.dumps(detail_of(found), ensure_ascii=False, separators=(",", ":")),
     )

@@ -11,6 +11,9 @@ hour later. The first probe of an endpoint is never a full one.
 
 Where `cold_every_s` is given, probes pause that often for `cool_down_s`, so that the next one finds no warm instance.
 The pauses of different endpoints lie at different times, and one that is down is not left alone.
+
+A probe that a person asks for is claimed at once, where it ends before the next slot of its endpoint begins, and moves
+no slot. Otherwise that slot answers it.
 """
 
 from collections.abc import Collection, Iterator
@@ -28,7 +31,9 @@ from checks.model import Endpoint, History, Opener, Profile, Verdict
 from checks.sentinel_states import SentinelState
 from checks.standing import FullDue, FullFindings
 from prober.settings.model import EndpointOptions
+from prober.storage import probe_requests
 from prober.storage.missed import Missed, MissedReason, MissedRun, save_missed
+from prober.storage.probe_requests import WAITS_S
 from prober.storage.specs import (
     baseline_of,
     cold_starts_of,
@@ -53,6 +58,9 @@ REPEATED_WITHIN_S: Final = 1.0
 
 LONGEST_TURN_S: Final = 3600.0
 """Turns for a full probe lie this far apart, or a little less, so that `full_every_s` is a multiple of it."""
+
+SAVED_WITHIN_S: Final = 1.0
+"""A probe out of turn is begun if so many seconds are left between its deadline and the next slot."""
 
 _NO_BASELINE: Final = Baseline()
 _NO_OPTIONS: Final = EndpointOptions()
@@ -84,6 +92,10 @@ class Claim:
     """What full probes found before."""
     is_down: bool = False
     """By the latest verdict."""
+    request: UUID | None = None
+    """Of the person who asked for this probe."""
+    out_of_turn: bool = False
+    """The slot is none of the endpoint's grid, but the moment in which the request was taken."""
 
     @property
     def key(self) -> UUID:
@@ -99,6 +111,8 @@ class Claim:
             fence=None,
             missed=(),
             profile=Profile.STANDARD,
+            request=None,
+            out_of_turn=False,
         )
 
 
@@ -139,18 +153,24 @@ async def claim(
     location: str = "local",
     busy: Collection[UUID] = (),
 ) -> Round:
-    """Up to `limit` slots that begin within `ahead_s` seconds, the longest overdue first, without endpoints in `busy`.
+    """Up to `limit` slots that begin within `ahead_s` seconds, the longest overdue first, without endpoints in `busy`;
+    and probes that somebody asked for, as far as `limit` leaves room.
 
     No endpoint is claimed while a lease on it holds. The lease ends `lease_margin_s` seconds after the deadline of a
     probe of the profile that is due, and leaves time to repeat it after `confirm_after_s`. Slots found without a report
     are recorded for `location` in the same transaction, and so are those that are later than `late_s`.
     """
-    limits = {"limit": limit, "ahead": ahead_s, "margin": lease_margin_s, "late": late_s, "turn": LONGEST_TURN_S}
+    limits = {"ahead": ahead_s, "late": late_s, "turn": LONGEST_TURN_S}
     again = None if confirm_after_s is None else confirm_after_s + REPEATED_WITHIN_S
-    asked = {"worker": worker, "again": again, "busy": [*busy], **limits, **_DUE}
+    asked = {"worker": worker, "again": again, "margin": lease_margin_s, "busy": [*busy], **_DUE}
     async with db.begin() as connection:
-        rows = (await connection.execute(_CLAIM, asked)).mappings().all()
+        rows = (await connection.execute(_CLAIM, {"limit": limit, **asked, **limits})).mappings().all()
         claims = tuple(_claim_of(row) for row in rows if row["id"] is not None)
+        left = limit - len(claims)
+        if left > 0:
+            wished = (await connection.execute(_CLAIM_ASKED, {"limit": left, **asked})).mappings().all()
+            claims += tuple(_claim_of(row, out_of_turn=True) for row in wished)
+        await probe_requests.take(connection, [each.request for each in claims if each.request is not None])
         runs = [
             MissedRun(endpoint_id=each.endpoint_id, location=location, missed=missed)
             for each in claims
@@ -168,13 +188,16 @@ async def release(db: AsyncEngine, claim: Claim) -> None:
     if claim.fence is None:
         return
     async with db.begin() as connection:
-        await connection.execute(
+        released = await connection.execute(
             text(
-                "update endpoint set lease_owner = null, lease_until = null, claimed_slot = null, next_due = :slot"
+                "update endpoint set lease_owner = null, lease_until = null, claimed_slot = null,"
+                " next_due = case when :out_of_turn then next_due else :slot end"
                 " where id = :id and fence = :fence and lease_owner is not null"
             ),
-            {"id": claim.endpoint_id, "fence": claim.fence, "slot": claim.slot},
+            {"id": claim.endpoint_id, "fence": claim.fence, "slot": claim.slot, "out_of_turn": claim.out_of_turn},
         )
+        if claim.request is not None and released.rowcount:
+            await probe_requests.give_back(connection, claim.request)
 
 
 async def release_all(db: AsyncEngine, workers: Collection[str]) -> int:
@@ -195,13 +218,31 @@ async def release_all(db: AsyncEngine, workers: Collection[str]) -> int:
 # workers never take the same slot. `turn.is_mine` is whether the endpoint's turn lies nearer to this slot than to
 # another one; a full probe is due at the turn that is nearest to `full_every_s` after the last one was saved.
 # `cold.ends` is the next end of a cooling pause; slots within the pause before it are left out, and are not missed.
-_DUE: Final = {"next_slot": FullDue.NEXT_SLOT.value, "next_turn": FullDue.NEXT_TURN.value, "down": Verdict.DOWN.value}
+# `asked` is the request that this slot answers. Of a request whose worker died, no slot is missed.
+_EARLIER: Final = """
+    case when endpoint.lease_owner is not null and not exists (select from probe_request as asked_before
+        where asked_before.endpoint_id = endpoint.id and asked_before.taken_at = endpoint.claimed_slot)
+        then endpoint.lease_owner end as earlier_owner, endpoint.claimed_slot as earlier_slot"""
+_DEADLINE_S: Final = "case when kind.is_full then endpoint.full_timeout_s else endpoint.timeout_s end"
+_LEASE_S: Final = f"{_DEADLINE_S} + :margin + coalesce(cast(:again as double precision) + endpoint.timeout_s, 0)"
+_IS_ASKED: Final = f"asked.taken_at is null and asked.asked_at > now() - interval '{WAITS_S} seconds'"
+_KNOWN: Final = """
+    endpoint.id, endpoint.spec, endpoint.options, endpoint.edition, endpoint.fence, endpoint.next_due as next_slot,
+    kind.is_full, coalesce(state.verdict = :down, false) as is_down, state.opener, state.warm_wait_ms,
+    state.full_findings, state.baseline, state.cold_starts, state.log_streams, state.answered_at, state.tool_memory,
+    state.sentinels, accepted.fingerprint as accepted_fingerprint, accepted.tools as accepted_tools"""
+_DUE: Final = {
+    "next_slot": FullDue.NEXT_SLOT.value,
+    "next_turn": FullDue.NEXT_TURN.value,
+    "down": Verdict.DOWN.value,
+    "full": Profile.FULL.value,
+}
 _CLAIM: Final = text(
-    """
+    f"""
     with due as (
         select endpoint.id, endpoint.next_due, endpoint.interval_s, endpoint.phase_s, choice.slot,
                endpoint.full_every_s, endpoint.full_every_s / ceil(endpoint.full_every_s / :turn) as turn_s,
-               endpoint.lease_owner as earlier_owner, endpoint.claimed_slot as earlier_slot,
+               {_EARLIER},
                cycle.cold_every_s, cycle.cold_every_s * endpoint.phase_s / endpoint.interval_s as cold_phase_s,
                (endpoint.spec->>'cool_down_s')::double precision as cool_down_s
         from endpoint
@@ -227,9 +268,7 @@ _CLAIM: Final = text(
             then due.phase_s + due.interval_s * ceil((cooling.ends - due.phase_s) / due.interval_s - 1e-6)
             else usual.next end),
         lease_owner = :worker,
-        lease_until = greatest(now(), due.slot) + make_interval(
-            secs => case when kind.is_full then endpoint.full_timeout_s else endpoint.timeout_s end + :margin
-                + coalesce(cast(:again as double precision) + endpoint.timeout_s, 0)),
+        lease_until = greatest(now(), due.slot) + make_interval(secs => {_LEASE_S}),
         claimed_slot = due.slot,
         fence = endpoint.fence + 1
     from due left join endpoint_state as state on state.endpoint_id = due.id
@@ -240,30 +279,51 @@ _CLAIM: Final = text(
     cross join lateral (select cold.ends, coalesce(state.verdict <> :down
         and usual.next > cold.ends - due.cool_down_s and usual.next < cold.ends - 1e-3, false) as is_on) as cooling
     left join accepted_tools as accepted on accepted.endpoint_id = due.id
+    left join probe_request as asked on asked.endpoint_id = due.id and {_IS_ASKED}
     cross join lateral (select extract(epoch from due.slot)::double precision / due.turn_s
         - due.phase_s / due.interval_s as middle, due.interval_s / due.turn_s / 2 as half) as place
     cross join lateral (select floor(place.middle + place.half) > floor(place.middle - place.half) as is_mine) as turn
-    cross join lateral (select coalesce(state.endpoint_id is not null and due.full_every_s is not null and (
+    cross join lateral (select coalesce(asked.profile = :full, false)
+        or coalesce(state.endpoint_id is not null and due.full_every_s is not null and (
         state.full_due = :next_slot or turn.is_mine and (state.full_due = :next_turn or state.full_at is null
             or state.full_at <= due.slot - make_interval(secs => due.full_every_s - due.turn_s / 2))
         ), false) as is_full) as kind
     where endpoint.id = due.id
-    returning endpoint.id, endpoint.spec, endpoint.options, endpoint.edition, endpoint.fence, due.slot,
-              endpoint.next_due as next_slot, due.next_due as first_missed, due.earlier_owner, due.earlier_slot,
+    returning {_KNOWN}, due.slot, due.next_due as first_missed, due.earlier_owner, due.earlier_slot,
+              asked.id as request,
               floor(extract(epoch from due.slot - due.next_due)::double precision / due.interval_s + 1e-6)::integer
-                  as missed,
-              kind.is_full, coalesce(state.verdict = :down, false) as is_down, state.opener, state.warm_wait_ms,
-              state.full_findings,
-              state.baseline, state.cold_starts, state.log_streams, state.answered_at,
-              state.tool_memory, state.sentinels,
-              accepted.fingerprint as accepted_fingerprint, accepted.tools as accepted_tools
+                  as missed
     )
     select clock_timestamp() as asked_at, claimed.* from (values (1)) as always left join claimed on true
-    """
+    """  # noqa: S608 - parts of this module
+)
+_CLAIM_ASKED: Final = text(
+    f"""
+    with wished as (
+        select endpoint.id, asked.id as request, asked.profile = :full as is_full, {_EARLIER}
+        from probe_request as asked join endpoint on endpoint.id = asked.endpoint_id
+        cross join lateral (select asked.profile = :full as is_full) as kind
+        where {_IS_ASKED} and endpoint.enabled and endpoint.removed_at is null
+          and (endpoint.lease_until is null or endpoint.lease_until <= now())
+          and endpoint.next_due > now() + make_interval(secs => {_DEADLINE_S} + {SAVED_WITHIN_S})
+          and not endpoint.id = any(cast(:busy as uuid[]))
+        order by asked.asked_at
+        limit :limit
+        for update of asked, endpoint skip locked
+    )
+    update endpoint
+    set lease_owner = :worker, lease_until = now() + make_interval(secs => {_LEASE_S}), claimed_slot = now(),
+        fence = endpoint.fence + 1
+    from wished left join endpoint_state as state on state.endpoint_id = wished.id
+    left join accepted_tools as accepted on accepted.endpoint_id = wished.id
+    cross join lateral (select wished.is_full) as kind
+    where endpoint.id = wished.id
+    returning {_KNOWN}, now() as slot, wished.earlier_owner, wished.earlier_slot, wished.request, 0 as missed
+    """  # noqa: S608 - parts of this module
 )
 
 
-def _claim_of(row: RowMapping) -> Claim:
+def _claim_of(row: RowMapping, *, out_of_turn: bool = False) -> Claim:
     baseline = baseline_of(row["baseline"])
     return Claim(
         endpoint_id=row["id"],
@@ -289,6 +349,8 @@ def _claim_of(row: RowMapping) -> Claim:
         sentinels=sentinels_of(row["sentinels"]),
         findings=findings_of(row["full_findings"]),
         is_down=row["is_down"],
+        request=row["request"],
+        out_of_turn=out_of_turn,
     )
 
 

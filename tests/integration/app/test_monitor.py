@@ -18,12 +18,14 @@ from moto.server import ThreadedMotoServer
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from checks.model import Profile
 from prober.app import channels
 from prober.app import monitor as monitor_room
 from prober.app.measuring import CannotPublish
 from prober.app.monitor import Following, Monitor
 from prober.clock import SystemClock
 from prober.endpoints.config_file import ConfigFileWatcher
+from prober.storage import probe_requests
 from tests.integration.notifiers.sink import SlackSink, open_sink
 from tests.integration.probing.servers import Switched, serving
 from tests.integration.storage.builders import Store
@@ -287,3 +289,19 @@ async def test_a_worker_outlives_a_database_that_goes_away(
             lambda: Store(stage.db).sql("select 1 from report where missed = 0 and slot > :before", before=before)
         )
     assert caplog.text.count("claiming due probes failed") == 1, "once, not at every tick"
+
+
+async def test_a_probe_that_a_person_asks_for_is_made_at_once_and_moves_no_slot(stage: Stage) -> None:
+    stage.write("asked", defaults={"interval": "60s"})
+    first_due = "select next_due from endpoint where next_due > now() + interval '15 seconds'"
+    async with stage.monitor():
+        ((due,),) = await eventually(lambda: Store(stage.db).sql(first_due))
+        async with stage.db.begin() as connection:
+            request = await probe_requests.ask(connection, "asked", Profile.STANDARD, "ana")
+        report = "select report.verdict from probe_request join report on report.id = report_id where slot = taken_at"
+        assert await eventually(lambda: Store(stage.db).sql(report), 5) == [("up",)]
+        found = await probe_requests.known(stage.db, request)
+        assert found is not None
+        assert found.taken_at is not None
+        assert found.taken_at - found.asked_at < timedelta(seconds=3), "a tick, and room for a small machine"
+        assert await Store(stage.db).sql("select next_due, lease_owner from endpoint") == [(due, None)]
