@@ -102,7 +102,11 @@ ELSEWHERE: Final = (
         (f"{_NOTIFIERS}/test_killed_senders.py::"
          "test_a_kill_at_any_statement_between_the_outbox_and_the_mark_loses_nothing",),
     ),
-    Elsewhere(14, ("tests/unit/notifiers", "tests/unit/metrics")),
+    Elsewhere(
+        14,
+        ("tests/contract/test_notifiers.py", "tests/unit/notifiers", "tests/unit/metrics"),
+        full=(("PROBER_STRINGS", "10000"),),
+    ),
     Elsewhere(24, ("tests/unit/incidents/test_windows.py",)),
     Elsewhere(43, (f"{_STORAGE}/test_upgrade.py", f"{_STORAGE}/test_migrations.py")),
 )  # fmt: skip

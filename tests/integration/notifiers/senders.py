@@ -1,7 +1,7 @@
 """Real senders that are killed and paused while notices flow through them; a process of its own, so that it may fork.
 
     python -m tests.integration.notifiers.senders DATABASE_URL FILE crowd --notices 300 --kills 25
-    python -m tests.integration.notifiers.senders DATABASE_URL FILE crowd --notices 100 --kills 0 --pauses 2
+    python -m tests.integration.notifiers.senders DATABASE_URL FILE crowd --notices 100 --kills 0 --pauses 1
     python -m tests.integration.notifiers.senders DATABASE_URL FILE points
 
 Every message that arrives is one line of JSON in FILE. What was done is told as JSON on standard output.
@@ -37,8 +37,8 @@ from tests.integration.notifiers.stage import notice
 CHANNEL: Final = "sink"
 PATIENT: Final = Pace(send_timeout=10.0, lease=10.0, poll=0.02)
 """A lease that no load of the machine outlasts: what a killed sender held is freed by hand."""
-HASTY: Final = Pace(send_timeout=0.5, lease=1.0, poll=0.02)
-PAUSE_S: Final = 2.5
+HASTY: Final = Pace(send_timeout=1.0, lease=2.0, poll=0.02)
+PAUSE_S: Final = 3.5
 """Longer than the lease and the timeout."""
 PATIENCE_S: Final = 300.0
 NAMESPACE: Final = UUID("3b1d9b1e-4a52-4a5c-9d7e-3f8f5a6c7b80")

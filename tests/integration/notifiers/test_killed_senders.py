@@ -16,8 +16,8 @@ import psycopg
 import pytest
 
 ROOT = Path(__file__).parents[3]
-KILLS = int(os.environ.get("PROBER_KILLS", "25"))
-NOTICES = int(os.environ.get("PROBER_NOTICES", "300"))
+KILLS = int(os.environ.get("PROBER_KILLS", "12"))
+NOTICES = int(os.environ.get("PROBER_NOTICES", "150"))
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,7 @@ def test_killed_senders_lose_nothing_and_send_at_most_one_notice_twice_for_each_
 def test_a_sender_that_is_stopped_beyond_its_lease_sends_at_most_one_notice_twice(
     database_url: str, tmp_path: Path
 ) -> None:
-    ended = run(database_url, tmp_path / "sink", "crowd", "--notices", "80", "--kills", "0", "--pauses", "2")
+    ended = run(database_url, tmp_path / "sink", "crowd", "--notices", "80", "--kills", "0", "--pauses", "1")
     assert ended.lost == set()
     assert ended.duplicates <= ended.done["pauses"]
     assert ended.told_too_late == []
