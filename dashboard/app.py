@@ -14,8 +14,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from dashboard import troubles
+from dashboard.access.asking import WhoAsks
 from dashboard.access.gate import anybody, may
-from dashboard.access.middleware import WhoAsks
 from dashboard.access.permissions import Permission
 from dashboard.api import baselines as api_baselines
 from dashboard.api import channels as api_channels
@@ -59,6 +59,8 @@ def build(config: Config, clock: Clock) -> FastAPI:
         title="mcp-prober dashboard", lifespan=running, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
     )
     app.state.services = services
+    app.state.access = config.access
+    app.state.who = WhoAsks(db=services.db, clock=clock, config=config.access)
     for routes in (api_endpoints, api_baselines, api_channels, fleet, endpoint, probe, incidents, channels):
         app.include_router(routes.router)
     app.add_api_route("/live", _live, include_in_schema=False, dependencies=[may(Permission.READ)])
@@ -67,7 +69,6 @@ def build(config: Config, clock: Clock) -> FastAPI:
     app.mount("/static", _KeptForEver(directory=STATIC))
     troubles.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
-    app.add_middleware(WhoAsks)
     app.add_middleware(SameOrigin)
     app.add_middleware(KnownHost, allowed=config.allowed_hosts)
     app.add_middleware(SecurityHeaders)

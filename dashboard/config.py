@@ -1,17 +1,25 @@
 """What the dashboard takes from its environment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
+
+from dashboard.access.mode import AccessConfig, Mode
+from prober import values
+from prober.storage.logins import Lasts
 
 DATABASE: Final = "DATABASE_URL"
 PUBLIC_URL: Final = "PROBER_DASHBOARD_PUBLIC_URL"
 ALLOWED_HOSTS: Final = "PROBER_DASHBOARD_ALLOWED_HOSTS"
+ACCESS: Final = "PROBER_DASHBOARD_ACCESS"
+LOGIN_IDLE: Final = "PROBER_DASHBOARD_LOGIN_IDLE"
+LOGIN_LASTS: Final = "PROBER_DASHBOARD_LOGIN_LASTS"
 
 
 class ConfigMissing(ValueError):
-    """The environment lacks something; the message says what, and how to give it."""
+    """The environment lacks something, or holds what cannot be used; the message says what, and how to give it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,13 +29,14 @@ class Config:
     database_url: str
     allowed_hosts: frozenset[str] = frozenset()
     """Host names beside localhost, IP addresses and names without a dot."""
+    access: AccessConfig = field(default_factory=AccessConfig)
 
     def __repr__(self) -> str:
         return f"Config(database_url=<hidden>, allowed_hosts={sorted(self.allowed_hosts)})"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str]) -> "Config":
-        """Raises ConfigMissing when there is no database to show."""
+        """Raises ConfigMissing when there is no database to show, or a variable cannot be used."""
         database_url = environment.get(DATABASE, "").strip()
         if not database_url:
             raise ConfigMissing(
@@ -36,4 +45,34 @@ class Config:
             )
         named = {host.strip().lower() for host in environment.get(ALLOWED_HOSTS, "").split(",") if host.strip()}
         public = urlsplit(environment.get(PUBLIC_URL, "").strip()).hostname
-        return cls(database_url=database_url, allowed_hosts=frozenset(named | ({public} if public else set())))
+        return cls(
+            database_url=database_url,
+            allowed_hosts=frozenset(named | ({public} if public else set())),
+            access=_access(environment),
+        )
+
+
+def _access(environment: Mapping[str, str]) -> AccessConfig:
+    wanted = environment.get(ACCESS, "").strip() or Mode.LOGIN.value
+    if wanted not in set(Mode):
+        raise ConfigMissing(f"{ACCESS} is neither login nor open.")
+    lasts = Lasts()
+    return AccessConfig(
+        mode=Mode(wanted),
+        lasts=Lasts(
+            idle=_span(environment, LOGIN_IDLE) or lasts.idle, whole=_span(environment, LOGIN_LASTS) or lasts.whole
+        ),
+        public_url=environment.get(PUBLIC_URL, "").strip() or None,
+    )
+
+
+def _span(environment: Mapping[str, str], name: str) -> timedelta | None:
+    if not (written := environment.get(name, "").strip()):
+        return None
+    try:
+        seconds = values.duration_s(written)
+    except values.Refused as refused:
+        raise ConfigMissing(f"{name}: {refused.message}. {refused.hint}".rstrip()) from None
+    if not 60 <= seconds <= 366 * 86_400:
+        raise ConfigMissing(f"{name} is out of range: from one minute to 366 days.")
+    return timedelta(seconds=seconds)

@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from checks.text import clean
+from dashboard.access.way_in import to_the_login
 from dashboard.guard import SECURITY_HEADERS
 from dashboard.rendering import page
 
@@ -59,6 +60,8 @@ def install(app: FastAPI) -> None:
 
 def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == HTTPStatus.UNAUTHORIZED and not _wants_json(request):
+        return to_the_login(request)
     title = {404: "There is no such page.", 405: "This page can only be read."}.get(
         error.status_code, f"{HTTPStatus(error.status_code).phrase}."
     )

@@ -4,44 +4,77 @@
 async def ask(services: WithServices, actor: WithActor) -> Asked: ...
 """
 
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, Final, cast
 
 from fastapi import Depends
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from dashboard.access import csrf
 from dashboard.access.permissions import Permission
-from prober.storage.audit import Author
+from prober.storage.audit import Author, Via
+from prober.storage.logins import Login
+
+HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
+"""Methods that change nothing (RFC 9110 section 9.2.1)."""
+
+CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="mcp-prober"'}
+"""A refusal with 401 says how to show who one is (RFC 9110 section 11.6.1)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Whoever asks, as the middleware found out, and what he may do."""
+    """Whoever asks, and what he may do."""
 
     author: Author
     permissions: frozenset[Permission]
     is_known: bool = True
     """False for somebody who has not said who he is."""
+    needs_field: bool = True
+    """A browser vouches without being asked, so that its changes need the field of a form of ours."""
+    login: Login | None = None
+    """The browser's login, where it is one."""
+    secret: str | None = None
+    """To what the field of the browser's forms is bound."""
+
+
+Who = Callable[[Request], Awaitable[Actor]]
+"""Finds out who asks; `app.state.who` is one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Lets those pass who have the permission; None is for everybody."""
+    """Lets those pass who have the permission; None is for everybody. A change has to come from a form of ours."""
 
     permission: Permission | None
 
-    def __call__(self, request: Request) -> None:
-        """Raises HTTPException: 401 for somebody unknown, 403 for somebody who may not."""
-        if self.permission is None:
-            return
-        actor = actor_of(request)
-        if self.permission in actor.permissions:
+    async def __call__(self, request: Request) -> None:
+        """Raises HTTPException: 401 for somebody unknown, 403 for somebody who may not, and for a strange form."""
+        if self.permission is not None:
+            self._admit(await actor_of(request), self.permission)
+        if request.method not in HARMLESS:
+            await _from_a_form_of_ours(request)
+
+    def _admit(self, actor: Actor, permission: Permission) -> None:
+        if permission in actor.permissions:
             return
         if not actor.is_known:
-            raise HTTPException(HTTPStatus.UNAUTHORIZED, "Log in first.")
-        raise HTTPException(HTTPStatus.FORBIDDEN, f"This asks for the permission to {self.permission}.")
+            raise HTTPException(HTTPStatus.UNAUTHORIZED, "Log in first.", CHALLENGE)
+        raise HTTPException(HTTPStatus.FORBIDDEN, f"This asks for the permission to {permission}.")
+
+
+async def _from_a_form_of_ours(request: Request) -> None:
+    actor = await actor_of(request)
+    if not actor.needs_field:
+        return
+    given = await csrf.shown(request)
+    if actor.secret is None or not csrf.is_right(given, actor.secret):
+        raise HTTPException(
+            HTTPStatus.FORBIDDEN, "The form is from before the last login or logout: load its page again."
+        )
 
 
 def may(permission: Permission) -> Any:
@@ -54,9 +87,18 @@ def anybody() -> Any:
     return Depends(Gate(None))
 
 
-def actor_of(request: Request) -> Actor:
-    """Who asks."""
-    return cast(Actor, request.state.actor)
+async def actor_of(request: Request) -> Actor:
+    """Who asks. It is found out once for a request."""
+    found: Actor | None = getattr(request.state, "actor", None)
+    if found is None:
+        found = await cast(Who, request.app.state.who)(request)
+        request.state.actor = found
+    return found
 
 
 WithActor = Annotated[Actor, Depends(actor_of)]
+
+
+def via_of(request: Request) -> Via:
+    """By which door a request comes in."""
+    return Via.API if request.scope["path"].startswith("/api/") else Via.PAGE

@@ -14,8 +14,8 @@ _HASHER: Final = PasswordHasher.from_parameters(RFC_9106_LOW_MEMORY)
 """RFC 9106 section 4, the second recommended option: argon2id over 64 MiB, three passes, four lanes."""
 
 NOBODYS: Final = "$argon2id$v=19$m=65536,t=3,p=4$EgXxSpBEedJlg44fMm8Fwg$JxcDJci3tXv7DO/+FVS7vM62qpNkHddmMGOx13LEDR4"
-"""The hash of something that was thrown away, checked for names that nobody has: without it, the time of an answer would
-tell them from others."""
+"""The hash of something that was thrown away, checked for names that nobody has: without it, the time of an answer
+would tell them from others."""
 
 
 class PasswordRefused(ValueError):

@@ -119,7 +119,7 @@ def _serving(database_url: str) -> Iterator[str]:
     process = subprocess.Popen(
         [sys.executable, "-m", "uvicorn", "dashboard.app:create_app", "--factory", "--port", "0"],
         cwd=ROOT,
-        env={**os.environ, "DATABASE_URL": database_url},
+        env={**os.environ, "DATABASE_URL": database_url, "PROBER_DASHBOARD_ACCESS": "open"},
         stderr=subprocess.PIPE,
         text=True,
     )

@@ -99,7 +99,7 @@ def test_the_image_migrates_a_database_and_shows_its_pages(release: Path, databa
     shown = subprocess.check_output(
         [str(release / "bin" / "python"), "-c", page],
         cwd=release.parent,
-        env={**os.environ, "DATABASE_URL": database_url},
+        env={**os.environ, "DATABASE_URL": database_url, "PROBER_DASHBOARD_ACCESS": "open"},
         text=True,
     )
     assert shown.splitlines() == ["/ 200 True", "/incidents 200 True", "/static/style.css 200 True"]

@@ -13,11 +13,13 @@ import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from dashboard.access.mode import AccessConfig, Mode
 from dashboard.app import build
 from dashboard.config import Config
 from tests.integration.dashboard.stories import FLEET, tell
 
 ROOT = Path(__file__).parents[3]
+OPEN = AccessConfig(mode=Mode.OPEN)
 READY = b"Uvicorn running on http://127.0.0.1:"
 
 
@@ -47,9 +49,11 @@ async def told(db: AsyncEngine, clock: SetClock) -> AsyncEngine:
 
 
 @asynccontextmanager
-async def browsing(url: str, clock: SetClock, base_url: str = "http://localhost") -> AsyncIterator[httpx.AsyncClient]:
+async def browsing(
+    url: str, clock: SetClock, base_url: str = "http://localhost", access: AccessConfig = OPEN
+) -> AsyncIterator[httpx.AsyncClient]:
     """A client of the application over the database at `url`, without a socket and without its listener."""
-    app = build(Config(database_url=url), clock)
+    app = build(Config(database_url=url, access=access), clock)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url=base_url) as client:
         yield client
@@ -75,7 +79,7 @@ async def serve() -> AsyncIterator[Serve]:
                 sys.executable,
                 *("-m", "uvicorn", "dashboard.app:create_app", "--factory", "--host", "127.0.0.1", "--port", "0"),
                 cwd=ROOT,
-                env={**os.environ, "DATABASE_URL": database_url},
+                env={**os.environ, "DATABASE_URL": database_url, "PROBER_DASHBOARD_ACCESS": "open"},
                 stderr=asyncio.subprocess.PIPE,
             )
             stack.push_async_callback(_end, process)

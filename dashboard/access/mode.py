@@ -1,0 +1,33 @@
+"""Whether the dashboard asks who somebody is."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from urllib.parse import urlsplit
+
+from starlette.requests import Request
+
+from prober.storage.logins import Lasts
+
+
+class Mode(StrEnum):
+    """Who may come in."""
+
+    LOGIN = "login"
+    """Whoever says who he is."""
+    OPEN = "open"
+    """Everybody, and each may do everything."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AccessConfig:
+    """How people and programs show who they are."""
+
+    mode: Mode = Mode.LOGIN
+    lasts: Lasts = field(default_factory=Lasts)
+    public_url: str | None = None
+
+    def is_https(self, request: Request) -> bool:
+        """Whether the browser came by https, also where that ended in front of us."""
+        public = urlsplit(self.public_url or "")
+        by_public = public.scheme == "https" and public.netloc.lower() == request.headers.get("host", "").lower()
+        return by_public or request.scope["scheme"] == "https"
