@@ -1,8 +1,9 @@
 """The public status page, its feed and its badges: chosen endpoints in words for those who use them."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
 from xml.etree import ElementTree
@@ -97,13 +98,12 @@ def slug_of(title: str) -> str:
 
 def status_page_view(state: PublicState, quiet: Quiet, now: datetime, today: date) -> StatusPageView:
     """The page. `today` is a day of UTC."""
-    rows = tuple(_row(each, quiet, now, today) for each in state.endpoints)
-    worst = _worst(rows)
+    rows = tuple(_told_apart([_row(each, quiet, now, today) for each in state.endpoints]))
     headline = _headline(rows)
     return StatusPageView(
         title=f"{headline} · status",
         headline=headline,
-        verdict=worst,
+        verdict=_worst(rows),
         rows=rows,
         incidents=tuple(_incident(each, now) for each in state.incidents),
         at=moment_of(now, now),
@@ -164,6 +164,14 @@ def _row(endpoint: PublicEndpoint, quiet: Quiet, now: datetime, today: date) -> 
         bars=tuple(day_bars(endpoint.days, today)),
         bars_label=f"last 90 days: {per_cent(slots.uptime)} up, {counted(len(endpoint.days), 'day')} watched",
     )
+
+
+def _told_apart(rows: Sequence[PublicRow]) -> Iterator[PublicRow]:
+    """Names that look alike in an address get a number, in the order of the page."""
+    seen: Counter[str] = Counter()
+    for row in rows:
+        seen[row.slug] += 1
+        yield row if seen[row.slug] == 1 else replace(row, slug=f"{row.slug}-{seen[row.slug]}")
 
 
 def _maintenance(endpoint: PublicEndpoint, quiet: Quiet, now: datetime) -> str:

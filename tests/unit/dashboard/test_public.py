@@ -94,7 +94,8 @@ def test_a_badge_says_the_name_and_the_state() -> None:
 
 
 @pytest.mark.parametrize(
-    ("title", "slug"), [("Orders API", "orders-api"), ("  Ünï/../<x> ", "n-x"), ("‮\x00", "u-202e-u-0"), ("///", "endpoint")]
+    ("title", "slug"),
+    [("Orders API", "orders-api"), ("  Ünï/../<x> ", "n-x"), ("‮\x00", "u-202e-u-0"), ("///", "endpoint")],
 )
 def test_a_public_name_is_safe_in_an_address(title: str, slug: str) -> None:
     assert slug_of(title) == slug
@@ -108,3 +109,9 @@ def test_the_feed_has_the_beginning_and_the_end_of_an_incident_the_newest_first(
     assert titles == ["Orders is operational again", "Orders is down"]
     assert len({each.text for each in root.iterfind("channel/item/guid")}) == 2
     assert root.findtext("channel/item/pubDate") == "Sat, 21 Nov 2026 11:30:00 +0000"
+
+
+def test_names_that_look_alike_have_badges_of_their_own() -> None:
+    page = shown(endpoint("Orders!"), endpoint("Orders?"))
+
+    assert [row.slug for row in page.rows] == ["orders", "orders-2"]
