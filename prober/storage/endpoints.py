@@ -14,14 +14,23 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.encode import as_json
 from checks.model import Endpoint, Profile
+from checks.text import clean
 from prober.settings.model import EndpointOptions
-from prober.storage import standing
+from prober.settings.schema import MAX_ENDPOINTS
+from prober.storage import audit, standing
+from prober.storage.audit import Author, Via
 from prober.storage.identity import endpoint_id, phase_s
 from prober.storage.schedule import FIRST_WITHIN_S
-from prober.storage.specs import endpoint_of, spec_of
+from prober.storage.specs import endpoint_of, options_of, spec_of
 
 _SYNC_LOCK: Final = 0x6D637001
 """Key of the advisory lock under which one process at a time writes endpoints."""
+_CONFIGURATION: Final = Author(name="the configuration file", via=Via.PROBER)
+
+FILE: Final = "file"
+PEOPLE: Final = "api"
+"""Who keeps endpoints: the configuration file, or people by page and API."""
+
 _PIECE: Final = 200
 """Endpoints that one statement compares or writes: so few that neither the limit on statements nor the event loop of
 whoever asks notices it."""
@@ -36,22 +45,113 @@ class Changes:
     removed: tuple[str, ...] = ()
 
 
+class NotWritten(Exception):
+    """An endpoint that cannot be written by people, here or as it now is. The text says why."""
+
+
+class NoSuchEndpoint(NotWritten):
+    """No endpoint of that name is watched."""
+
+
+class NameTaken(NotWritten):
+    """Another endpoint is watched under that name."""
+
+
+class KeptElsewhere(NotWritten):
+    """The configuration file keeps it, and is where it is changed."""
+
+
+class UnknownParent(NotWritten):
+    """It depends on what nobody watches."""
+
+
+class Circle(NotWritten):
+    """It depends on itself, by way of others."""
+
+
+class Outdated(NotWritten):
+    """Somebody has changed it since whoever asks has looked."""
+
+
+class TooMany(NotWritten):
+    """As many endpoints are watched as can be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """An endpoint with who keeps it."""
+
+    endpoint: Endpoint
+    options: EndpointOptions
+    source: str
+    edition: str
+    """Another one after every change, for `If-Match`."""
+
+
+async def kept(db: AsyncEngine, name: str) -> Kept:
+    """The endpoint of that name. Raises NoSuchEndpoint."""
+    async with db.connect() as connection:
+        return await _kept(connection, name)
+
+
+async def add(connection: AsyncConnection, endpoint: Endpoint, options: EndpointOptions) -> None:
+    """Watch another endpoint, which people keep. Raises NameTaken or TooMany, and UnknownParent or Circle."""
+    await _alone(connection)
+    row = (await connection.execute(_SOURCE, {"name": endpoint.name})).first()
+    if row is not None:
+        who = "the configuration file keeps it" if row.source == FILE else "people keep it here"
+        raise NameTaken(f"an endpoint of the name {clean(endpoint.name, 100)} is watched already: {who}")
+    if (await connection.execute(_COUNT)).scalar_one() >= MAX_ENDPOINTS:
+        raise TooMany(f"{MAX_ENDPOINTS} endpoints are watched, and no more can be")
+    await _known(connection, endpoint.name, options.depends_on)
+    await _write(connection, [_row(endpoint, options, PEOPLE)], start_over=True)
+
+
+async def change(
+    connection: AsyncConnection, endpoint: Endpoint, options: EndpointOptions, *, edition: str | None = None
+) -> None:
+    """Write an endpoint that people keep, and nothing where it is so already. With `edition`, only that one is changed.
+
+    Raises NoSuchEndpoint, KeptElsewhere or Outdated, and UnknownParent or Circle.
+    """
+    await _alone(connection)
+    before = await _ours(connection, endpoint.name, edition)
+    await _known(connection, endpoint.name, options.depends_on)
+    if (before.endpoint, before.options) == (endpoint, options):
+        return
+    edit = _Edit(before=before.endpoint, after=endpoint)
+    await _lock(connection, [endpoint.name])
+    await _forget(connection, [edit], ())
+    await _write(connection, [_row(endpoint, options, PEOPLE)], start_over=edit.starts_over)
+
+
+async def remove(connection: AsyncConnection, name: str, *, edition: str | None = None) -> None:
+    """Watch an endpoint no more that people keep: its incident ends, and its reports stay for their time.
+
+    Raises NoSuchEndpoint, KeptElsewhere or Outdated.
+    """
+    await _alone(connection)
+    await _ours(connection, name, edition)
+    await _lock(connection, [name])
+    await _forget(connection, (), [name])
+
+
 async def sync(
     db: AsyncEngine,
     endpoints: Sequence[Endpoint],
     *,
     options: Mapping[str, EndpointOptions] = MappingProxyType({}),
-    source: str = "file",
+    source: str = FILE,
 ) -> Changes:
     """Make the stored endpoints of `source` those that are given; running it again changes nothing.
 
     A name is an identity: an endpoint whose configuration changed keeps its state, unless its URL changed, for then it
     is another server. One that vanished or was disabled is no longer probed and its incident ends; its reports stay. An
-    endpoint that another source had named is taken over. `options` are by name.
+    endpoint that another source had named is taken over, and the audit log says so. `options` are by name.
     """
     wanted = {endpoint.name: endpoint for endpoint in endpoints}
     async with db.begin() as connection:
-        await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _SYNC_LOCK})
+        await _alone(connection)
         news = await _news(connection, wanted, options, source)
         added = sorted(name for name, each in news.items() if each.before is None)
         edits = [
@@ -64,6 +164,9 @@ async def sync(
         fresh = {*added, *(each.after.name for each in edits if each.starts_over)}
         await _write(connection, [each.row for name, each in news.items() if name in fresh], start_over=True)
         await _write(connection, [each.row for name, each in news.items() if name not in fresh], start_over=False)
+        for name in sorted(name for name, each in news.items() if each.source not in (None, source)):
+            detail = {"from": news[name].source, "to": source}
+            await audit.note(connection, _CONFIGURATION, "endpoint.take-over", name, detail)
     return Changes(added=tuple(added), changed=tuple(changed), removed=tuple(removed))
 
 
@@ -101,6 +204,49 @@ class _News:
 
     row: dict[str, Any]
     before: Endpoint | None
+    source: str | None = None
+    """Who keeps it until then."""
+
+
+async def _alone(connection: AsyncConnection) -> None:
+    """Nobody else writes endpoints until the transaction ends."""
+    await connection.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _SYNC_LOCK})
+
+
+async def _kept(connection: AsyncConnection, name: str) -> Kept:
+    row = (await connection.execute(_KEPT, {"name": name})).first()
+    if row is None:
+        raise NoSuchEndpoint(f"no endpoint of the name {clean(name, 60)} is watched")
+    return Kept(endpoint=endpoint_of(row.spec), options=options_of(row.options), source=row.source, edition=row.edition)
+
+
+async def _ours(connection: AsyncConnection, name: str, edition: str | None) -> Kept:
+    """The endpoint, which people keep."""
+    before = await _kept(connection, name)
+    if before.source == FILE:
+        raise KeptElsewhere(
+            f"the configuration file keeps {clean(name, 100)}: change the entry of that name under endpoints there"
+        )
+    if edition is not None and edition != before.edition:
+        raise Outdated(f"somebody has changed {clean(name, 100)} meanwhile: look at it again")
+    return before
+
+
+async def _known(connection: AsyncConnection, name: str, others: Sequence[str]) -> None:
+    """Whether it may depend on these: they are watched, and do not depend on it in turn."""
+    rows = await connection.execute(_DEPENDENCIES)
+    depends = {row.name: tuple(row.depends_on or ()) for row in rows} | {name: tuple(others)}
+    for each in others:
+        if each not in depends:
+            raise UnknownParent(f"it depends on {clean(each, 60)}, and no endpoint of that name is watched")
+    seen, waiting = set[str](), list(others)
+    while waiting:
+        each = waiting.pop()
+        if each == name:
+            raise Circle("depends_on leads in a circle: they would keep each other from being told")
+        if each not in seen:
+            seen.add(each)
+            waiting += depends.get(each, ())
 
 
 async def _news(
@@ -117,8 +263,9 @@ async def _news(
     endpoints = list(wanted.values())
     for at in range(0, len(endpoints), _PIECE):
         rows = {each.name: _row(each, options.get(each.name), source) for each in endpoints[at : at + _PIECE]}
-        for name, spec in await connection.execute(_DIFFERING, {"rows": json.dumps(list(rows.values()))}):
-            news[name] = _News(row=rows[name], before=None if spec is None else endpoint_of(spec))
+        for name, spec, kept_by in await connection.execute(_DIFFERING, {"rows": json.dumps(list(rows.values()))}):
+            before = None if spec is None else endpoint_of(spec)
+            news[name] = _News(row=rows[name], before=before, source=kept_by)
     return news
 
 
@@ -222,10 +369,23 @@ _GIVEN: Final = f"jsonb_to_recordset(cast(:rows as jsonb)) as given ({', '.join(
 
 _DIFFERING: Final = text(
     f"""
-    select given.name, endpoint.spec from {_GIVEN}
+    select given.name, endpoint.spec, endpoint.source from {_GIVEN}
     left join endpoint on endpoint.id = given.id and endpoint.removed_at is null
     where (given.spec, given.options, given.source) is distinct from (endpoint.spec, endpoint.options, endpoint.source)
     """
+)
+
+_SOURCE: Final = text("select source from endpoint where name = :name and removed_at is null")
+_KEPT: Final = text(
+    "select spec, options, source, md5(cast(spec as text) || cast(options as text)) as edition"
+    " from endpoint where name = :name and removed_at is null"
+)
+_COUNT: Final = text("select count(*) from endpoint where removed_at is null")
+_DEPENDENCIES: Final = text(
+    "select name, array(select jsonb_array_elements_text(options -> 'depends_on')) as depends_on from endpoint"
+    " where removed_at is null and jsonb_array_length(coalesce(options -> 'depends_on', '[]')) > 0"
+    " union all select name, null from endpoint"
+    " where removed_at is null and jsonb_array_length(coalesce(options -> 'depends_on', '[]')) = 0"
 )
 
 _REMOVED: Final = text(

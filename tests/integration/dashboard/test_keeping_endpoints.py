@@ -1,0 +1,101 @@
+"""Endpoints that people keep: written like an entry of the file, beside those of the file, and taken over by it."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+from starlette.exceptions import HTTPException
+
+from dashboard.live import Hub
+from dashboard.operations import endpoints as operations
+from dashboard.operations.refusals import Unusable
+from dashboard.services import Services
+from prober.storage import audit, endpoints, queries
+from prober.storage.audit import Author, Via
+from tests.integration.dashboard.conftest import SetClock
+from tests.integration.storage.builders import Store, endpoint
+
+ADA = Author(name="ada", via=Via.API)
+URL = "https://shop.example/mcp"
+
+
+@pytest.fixture
+async def services(db: AsyncEngine, clock: SetClock) -> AsyncIterator[Services]:
+    return Services(db=db, clock=clock, hub=Hub())
+
+
+async def refused(status: int, doing: object) -> str:
+    with pytest.raises(HTTPException) as error:
+        await doing  # type: ignore[misc]
+    assert error.value.status_code == status, error.value.detail
+    return str(error.value.detail)
+
+
+async def test_an_endpoint_is_added_changed_and_removed_and_the_audit_log_tells(services: Services) -> None:
+    await operations.add(services, ADA, {"name": "shop", "url": URL, "labels": {"team": "pay"}, "fail_after": 2})
+    before = await operations.kept(services, "shop")
+    assert (before.source, before.endpoint.url, before.options.fail_after) == ("api", URL, 2)
+    assert before.options.written == {"name": "shop", "url": URL, "labels": {"team": "pay"}, "fail_after": 2}
+    (row,) = await queries.fleet(services.db)
+    assert (row.name, row.labels) == ("shop", {"team": "pay"})
+    await operations.change(services, ADA, "shop", {"url": URL, "interval": "5m"}, before.edition)
+    after = await operations.kept(services, "shop")
+    assert (after.endpoint.interval_s, after.endpoint.labels, after.options.fail_after) == (300.0, {}, None)
+    assert "meanwhile" in await refused(412, operations.change(services, ADA, "shop", {"url": URL}, before.edition))
+    await operations.remove(services, ADA, "shop", after.edition)
+    assert await queries.fleet(services.db) == ()
+    told = [(each.action, each.author, each.subject) for each in await audit.newest(services.db)]
+    assert told == [(f"endpoint.{what}", "ada", "shop") for what in ("remove", "change", "add")]
+
+
+async def test_what_the_file_keeps_is_neither_changed_nor_removed_nor_named_again(services: Services) -> None:
+    await Store(services.db).watch(endpoint("shop", url=URL))
+    for doing in (operations.change(services, ADA, "shop", {"url": URL}), operations.remove(services, ADA, "shop")):
+        assert "The configuration file keeps shop: change the entry of that name" in await refused(409, doing)
+    said = await refused(409, operations.add(services, ADA, {"name": "shop", "url": URL}))
+    assert said == "An endpoint of the name shop is watched already: the configuration file keeps it."
+    assert await refused(404, operations.remove(services, ADA, "nowhere"))
+    assert await audit.newest(services.db) == []
+
+
+async def test_a_name_that_the_file_takes_later_is_taken_over_and_audited(services: Services) -> None:
+    await operations.add(services, ADA, {"name": "shop", "url": URL})
+    await operations.add(services, ADA, {"name": "search", "url": URL})
+    await Store(services.db).watch(endpoint("shop", url=URL))
+    assert (await operations.kept(services, "shop")).source == endpoints.FILE
+    assert (await operations.kept(services, "shop")).options.written is None
+    newest = (await audit.newest(services.db))[0]
+    assert (newest.action, newest.subject, newest.via) == ("endpoint.take-over", "shop", Via.PROBER)
+    await Store(services.db).watch()
+    assert [each.name for each in await queries.fleet(services.db)] == ["search"], "the file removes its own alone"
+
+
+async def test_every_fault_of_an_endpoint_is_told_with_its_place_and_nothing_of_its_values(services: Services) -> None:
+    document = {
+        "name": "a/b",
+        "url": "ftp://s3cret",
+        "intervall": 1,
+        "headers": {"Authorization": "s3cret"},
+        "sentinels": [{"tool": "", "arguments": {"x": float("inf")}}],
+        "timeout": "2m",
+    }
+    with pytest.raises(Unusable) as error:
+        await operations.add(services, ADA, document)
+    places = {each.place for each in error.value.problems}
+    assert places >= {"name", "url", "intervall", "headers.Authorization", "sentinels[0].arguments", "timeout"}
+    assert "s3cret" not in str(error.value.problems)
+
+
+async def test_dependencies_are_watched_and_lead_in_no_circle(services: Services) -> None:
+    await operations.add(services, ADA, {"name": "db", "url": URL})
+    await operations.add(services, ADA, {"name": "shop", "url": URL, "depends_on": ["db"]})
+    looped = operations.change(services, ADA, "db", {"url": URL, "depends_on": ["shop"]})
+    assert "circle" in await refused(422, looped)
+    unknown = operations.add(services, ADA, {"name": "web", "url": URL, "depends_on": ["dbb"]})
+    assert "dbb" in await refused(422, unknown)
+
+
+async def test_a_document_with_odd_text_is_stored_or_refused_but_never_harmful(services: Services) -> None:
+    await operations.add(services, ADA, {"name": "shop", "url": URL, "labels": {"team": "a\x00b\u202e"}})
+    (row,) = await queries.fleet(services.db)
+    assert row.labels["team"].startswith("a\\u0000b")
