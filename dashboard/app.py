@@ -17,13 +17,15 @@ from dashboard import troubles
 from dashboard.access.asking import WhoAsks
 from dashboard.access.gate import anybody, may
 from dashboard.access.permissions import Permission
+from dashboard.access.provider import Provider
+from dashboard.access.proxy import ProxyVouches
 from dashboard.api import baselines as api_baselines
 from dashboard.api import channels as api_channels
 from dashboard.api import endpoints as api_endpoints
 from dashboard.config import Config, ConfigMissing
 from dashboard.guard import KnownHost, SameOrigin, SecurityHeaders
 from dashboard.live import Hub, ended_by_signals, listen, stream
-from dashboard.pages import channels, endpoint, fleet, incidents, probe
+from dashboard.pages import channels, endpoint, fleet, incidents, probe, public, single_sign_on
 from dashboard.rendering import STATIC
 from dashboard.services import Services, WithServices
 from prober.clock import Clock, SystemClock
@@ -60,8 +62,14 @@ def build(config: Config, clock: Clock) -> FastAPI:
     )
     app.state.services = services
     app.state.access = config.access
-    app.state.who = WhoAsks(db=services.db, clock=clock, config=config.access)
-    for routes in (api_endpoints, api_baselines, api_channels, fleet, endpoint, probe, incidents, channels):
+    app.state.provider = None if config.oidc is None else Provider(config.oidc, clock)
+    app.state.proxy = config.proxy
+    vouching = () if config.proxy is None else (ProxyVouches(config.proxy, services.db, clock),)
+    app.state.who = WhoAsks(db=services.db, clock=clock, config=config.access, vouching=vouching)
+    for routes in (
+        *(api_endpoints, api_baselines, api_channels),
+        *(fleet, endpoint, probe, incidents, channels, public, single_sign_on),
+    ):
         app.include_router(routes.router)
     app.add_api_route("/live", _live, include_in_schema=False, dependencies=[may(Permission.READ)])
     app.add_api_route("/livez", _alive, include_in_schema=False, dependencies=[anybody()])

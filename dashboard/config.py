@@ -6,7 +6,10 @@ from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
 
+from dashboard.access.environment import SettingRefused
 from dashboard.access.mode import AccessConfig, Mode
+from dashboard.access.oidc import OidcSettings
+from dashboard.access.proxy import ProxySettings
 from prober import values
 from prober.storage.logins import Lasts
 
@@ -30,6 +33,8 @@ class Config:
     allowed_hosts: frozenset[str] = frozenset()
     """Host names beside localhost, IP addresses and names without a dot."""
     access: AccessConfig = field(default_factory=AccessConfig)
+    oidc: OidcSettings | None = None
+    proxy: ProxySettings | None = None
 
     def __repr__(self) -> str:
         return f"Config(database_url=<hidden>, allowed_hosts={sorted(self.allowed_hosts)})"
@@ -45,10 +50,14 @@ class Config:
             )
         named = {host.strip().lower() for host in environment.get(ALLOWED_HOSTS, "").split(",") if host.strip()}
         public = urlsplit(environment.get(PUBLIC_URL, "").strip()).hostname
+        access = _access(environment)
+        oidc, proxy = _vouching(environment, access)
         return cls(
             database_url=database_url,
             allowed_hosts=frozenset(named | ({public} if public else set())),
-            access=_access(environment),
+            access=access,
+            oidc=oidc,
+            proxy=proxy,
         )
 
 
@@ -64,6 +73,18 @@ def _access(environment: Mapping[str, str]) -> AccessConfig:
         ),
         public_url=environment.get(PUBLIC_URL, "").strip() or None,
     )
+
+
+def _vouching(environment: Mapping[str, str], access: AccessConfig) -> tuple[OidcSettings | None, ProxySettings | None]:
+    """Who vouches for people beside their passwords."""
+    try:
+        oidc = OidcSettings.from_environment(environment, access.public_url)
+        proxy = ProxySettings.from_environment(environment)
+    except SettingRefused as refused:
+        raise ConfigMissing(f"{refused}.") from None
+    if access.mode is Mode.OPEN and (oidc is not None or (proxy is not None and proxy.user_header is not None)):
+        raise ConfigMissing(f"{ACCESS}=open lets everybody in, and somebody vouches for people: remove one of the two.")
+    return oidc, proxy
 
 
 def _span(environment: Mapping[str, str], name: str) -> timedelta | None:

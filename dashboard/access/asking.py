@@ -40,14 +40,14 @@ class WhoAsks:
             return _somebody(request)
         if (secret := _bearer(request)) is not None:
             return await self._program(secret)
-        if (held := cookies.read(request, self.config, cookies.LOGIN)) is not None:
-            login = await logins.known(self.db, held, now=self.clock.now(), lasts=self.config.lasts)
-            if login is not None:
-                return _person(request, login.person, login=login, secret=held)
         visit = cookies.read(request, self.config, cookies.VISIT)
         for vouches in self.vouching:
             if (person := await vouches(request)) is not None:
                 return _person(request, person, secret=visit)
+        if (held := cookies.read(request, self.config, cookies.LOGIN)) is not None:
+            login = await logins.known(self.db, held, now=self.clock.now(), lasts=self.config.lasts)
+            if login is not None:
+                return _person(request, login.person, login=login, secret=held)
         stranger = Author(name="somebody unknown", via=via_of(request))
         return Actor(author=stranger, permissions=frozenset(), is_known=False, secret=visit)
 

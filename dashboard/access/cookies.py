@@ -9,7 +9,8 @@ from dashboard.access.mode import AccessConfig
 
 LOGIN: Final = "mcpp_login"
 VISIT: Final = "mcpp_visit"
-_LONGEST: Final = 200
+_LONGEST: Final = 3800
+"""Browsers keep cookies of 4,096 bytes with their names (RFC 6265 section 6.1)."""
 
 
 def read(request: Request, config: AccessConfig, name: str) -> str | None:

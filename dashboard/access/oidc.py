@@ -31,7 +31,7 @@ _NAMES: Final = (
     "ALLOW_CIDRS",
 )
 _LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
-_LONGEST_COOKIE: Final = 2048
+_LONGEST_COOKIE: Final = 3800
 _BACK_S: Final = 60
 """By how much the clock may be set back meanwhile."""
 
@@ -202,6 +202,24 @@ class Attempt:
 
     def _derived(self, purpose: str) -> str:
         return _encoded(hmac.digest(self.seed.encode(), purpose.encode(), "sha256"))
+
+
+class Spent:
+    """The attempts that have been answered, so that the address of an answer works once. Whoever runs several
+    dashboards has the provider for it, which takes a code once."""
+
+    def __init__(self, room: int = 10_000) -> None:
+        self._room = room
+        self._states: dict[str, None] = {}
+
+    def is_first(self, attempt: Attempt) -> bool:
+        """Whether this is the first answer to the attempt; it is spent from now on."""
+        if attempt.state in self._states:
+            return False
+        if len(self._states) >= self._room:
+            del self._states[next(iter(self._states))]
+        self._states[attempt.state] = None
+        return True
 
 
 def _encoded(data: bytes) -> str:

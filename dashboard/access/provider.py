@@ -16,7 +16,7 @@ from checks.model import Failure
 from checks.text import clean
 from dashboard.access.environment import is_this_machine
 from dashboard.access.id_token import Expected, TokenRefused, UnknownKey, claims_of, groups_in, keys_of
-from dashboard.access.oidc import PREFIX, Attempt, OidcSettings
+from dashboard.access.oidc import PREFIX, Attempt, OidcSettings, Spent
 from prober.clock import Clock
 from prober.net.client import FormOutcome, Net
 from prober.net.guard import GuardPolicy
@@ -124,11 +124,16 @@ class Provider:
         self._metadata = Kept(self._discover, clock.monotonic)
         self._keys = Kept(self._key_set, clock.monotonic)
         self._room = asyncio.Semaphore(AT_ONCE)
+        self._spent = Spent()
 
     @property
     def is_busy(self) -> bool:
         """Whether as many codes are being exchanged as may be at once."""
         return self._room.locked()
+
+    def is_first(self, attempt: Attempt) -> bool:
+        """Whether no browser has come back for this attempt before."""
+        return self._spent.is_first(attempt)
 
     async def address_for(self, attempt: Attempt) -> str:
         """Where the browser goes to log in. Raises ProviderTrouble."""
