@@ -32,6 +32,7 @@ from prober.notifiers.delivery import Channel
 from prober.probing.credentials import Credentials
 from prober.probing.cycle import Policy
 from prober.probing.scheduler import TICK_JITTER_S, TICK_S
+from prober.secrets.allowance import AllowList
 from prober.secrets.vault import Vault
 from prober.settings import Settings
 from prober.storage import endpoints, mutes
@@ -180,6 +181,7 @@ class Monitor:
             location=self._settings.location,
             net=self._net,
             credentials=self._credentials,
+            named=self._named,
             confirm_after_s=self._settings.alerting.confirm_after_s,
         )
 
@@ -247,6 +249,9 @@ class Monitor:
         self._net = Net(policy, clock=self._clock, limits=settings.limits)
         self._vault = Vault(threads, allow=settings.secrets)
         self._credentials = Credentials(self._vault, net=self._net, clock=self._clock, executor=threads)
+        self._named = self._credentials
+        if settings.secrets is None:
+            self._named = Credentials(Vault(threads, allow=AllowList()), net=self._net, clock=self._clock)
 
     def _new_delivery(self, settings: Settings) -> Delivery:
         built = self._channels(settings)

@@ -15,6 +15,8 @@ from prober.incidents.lifecycle import Seen, seen_of
 from prober.net.client import Net
 from prober.probing.credentials import Credentials
 from prober.probing.runner import Assignment, probe
+from prober.secrets.allowance import AllowList
+from prober.secrets.vault import Vault
 from prober.storage.identity import report_id
 from prober.storage.records import ReportRecord, record_of, remembered
 from prober.storage.schedule import Claim
@@ -44,8 +46,17 @@ class Policy:
     net: Net
     credentials: Credentials | None = None
     """None: any secret may be used, and nothing is kept from one probe to the next."""
+    named: Credentials | None = None
+    """For endpoints that people keep, who need not be whoever runs the prober: with secrets that are allowed by name
+    alone. None: with none."""
     confirm_after_s: float | None = None
     """A bad probe is repeated once after so many seconds, which decides about telling alone. None: never."""
+
+    def credentials_of(self, claim: Claim, clock: Clock) -> Credentials | None:
+        """Where the secrets of the endpoint come from."""
+        if claim.options.written is None:
+            return self.credentials
+        return self.named or Credentials(Vault(allow=AllowList()), net=self.net, clock=clock)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,7 +106,7 @@ class Cycle:
             ),
             net=policy.net,
             clock=self.clock,
-            credentials=policy.credentials,
+            credentials=policy.credentials_of(claim, self.clock),
         )
         judged = await self.observe(report, _evidence(report, claim))
         return tell(judged.report, judged.evidence, findings, CHECKS, DETECTORS), judged.evidence

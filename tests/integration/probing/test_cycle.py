@@ -14,10 +14,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.model import Endpoint, Evidence, ProbeReport, Verdict
 from checks.observing import Reviewed
+from prober.clock import SystemClock
 from prober.incidents.notice import Route
 from prober.incidents.rules import Rules
+from prober.probing.credentials import Credentials
 from prober.probing.cycle import trust
-from prober.settings import EndpointOptions
+from prober.secrets.allowance import Allowed, AllowList
+from prober.secrets.vault import Vault
+from prober.settings import EndpointOptions, endpoint_from
+from prober.storage import endpoints
 from prober.storage.spool_format import Entry
 from tests.integration.probing.line import Line, line
 from tests.integration.probing.servers import Switched, serving
@@ -285,3 +290,23 @@ async def test_what_was_learnt_is_remembered_for_the_next_probe(stage: Stage) ->
     known = replace(following, slot=claim.slot, next_slot=claim.next_slot, fence=claim.fence, missed=claim.missed)
     rounded = replace(claim.history, warm_wait_ms=known.history.warm_wait_ms)  # the column has single precision
     assert known == replace(claim, history=rounded), "without the database, the next probe knows as much"
+
+
+async def test_an_endpoint_that_people_keep_has_no_secret_that_is_not_allowed_by_name(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SHOP_TOKEN", "s3cret")
+    written = {"name": "ours", "url": stage.url, "auth": {"bearer": "env:SHOP_TOKEN"}}
+    endpoint, options = endpoint_from(written)
+    async with stage.store.db.begin() as connection:
+        await endpoints.add(connection, endpoint, options)
+    await stage.line.run(await stage.store.claim_one("ours"))
+    (report,) = stage.line.published
+    assert (report.verdict, report.diagnoses[0].id) == (Verdict.UNKNOWN, "observer-impaired")
+    assert "env:SHOP_TOKEN is not among the secrets that may be used here" in report.diagnoses[0].summary
+    clock = SystemClock()
+    vault = Vault(allow=AllowList((Allowed("env:SHOP_TOKEN"),)))
+    named = Credentials(vault, net=stage.line.policy.net, clock=clock)
+    stage.line.policy = replace(stage.line.policy, named=named)
+    await stage.line.run(await stage.store.claim_one("ours"))
+    assert stage.line.published[1].verdict is Verdict.UP
