@@ -1,5 +1,6 @@
 """The page of a probe."""
 
+from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -7,15 +8,18 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from checks.catalog import CHECKS
 from dashboard.access.gate import may
 from dashboard.access.permissions import Permission
 from dashboard.pages.endpoint import QUESTIONS
 from dashboard.rendering import READ, page
 from dashboard.services import WithServices
-from dashboard.views.probe import probe_view
-from prober.storage import queries
+from dashboard.views.probe import behind_of, probe_view
+from prober.storage import queries, specs
 
 router = APIRouter(include_in_schema=False)
+
+CHAPTERS: Final = {check.id: check.chapters for check in CHECKS}
 
 
 @router.api_route("/probes/{report_id}", methods=READ, dependencies=[may(Permission.READ)])
@@ -23,4 +27,6 @@ async def probe(request: Request, services: WithServices, report_id: UUID) -> Re
     found = await queries.probe_page(services.db, report_id)
     if found is None:
         raise HTTPException(404, "There is no such probe, or it is too old and no longer kept.")
-    return page(request, "probe.html", probe=probe_view(found, QUESTIONS, services.clock.now()))
+    behind = behind_of(await specs.watched(services.db, found.endpoint_id))
+    view = probe_view(found, QUESTIONS, services.clock.now(), CHAPTERS, behind)
+    return page(request, "probe.html", probe=view)

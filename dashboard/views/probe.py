@@ -1,16 +1,19 @@
 """The page of one probe, whole."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from uuid import UUID
 
-from checks.model import Verdict
+from checks.model import Endpoint, Verdict
+from checks.spec import Chapter
 from checks.text import clean
 from dashboard.views.common import UNEXPLAINED, WITHOUT_CAUSE, Moment, endpoint_href, moment_of, probe_href, start_ms
-from dashboard.views.evidence import ReportView, report_view
+from dashboard.views.evidence import NO_CHAPTERS, ReportView, report_view
+from dashboard.views.exchanges import NOBODY, Behind
 from dashboard.wording import counted, milliseconds
+from prober import values
 from prober.storage.queries import ProbePage, ReportRow
 
 
@@ -27,11 +30,21 @@ class ProbeView:
     facts: tuple[tuple[str, str], ...]
     earlier: str | None
     later: str | None
+    proofs: Mapping[int, str]
+    """The place on the page of each proof that an exchange shows, by its number."""
+    log_hint: str
+    """What would make the requests link to the function's log; empty where they do, or cannot."""
 
 
-def probe_view(page: ProbePage, questions: Mapping[str, str], now: datetime) -> ProbeView:
+def probe_view(
+    page: ProbePage,
+    questions: Mapping[str, str],
+    now: datetime,
+    chapters: Mapping[str, Sequence[Chapter]] = NO_CHAPTERS,
+    behind: Behind = NOBODY,
+) -> ProbeView:
     """One probe, whole."""
-    report = report_view(page.detail, questions) if page.detail else None
+    report = report_view(page.detail, questions, chapters, behind) if page.detail else None
     missed = page.report.missed
     name = clean(page.endpoint_name)
     return ProbeView(
@@ -50,7 +63,38 @@ def probe_view(page: ProbePage, questions: Mapping[str, str], now: datetime) -> 
         ),
         earlier=probe_href(page.earlier) if page.earlier else None,
         later=probe_href(page.later) if page.later else None,
+        proofs=dict(_proofs(report)) if report else {},
+        log_hint=_log_hint(report, behind),
     )
+
+
+def _proofs(report: ReportView) -> Iterator[tuple[int, str]]:
+    for diagnosis in reversed(report.diagnoses):
+        for proof in diagnosis.evidence:
+            if proof.number:
+                yield proof.number, f"d-{diagnosis.id}-proof-{proof.number}"
+
+
+def behind_of(endpoint: Endpoint | None) -> Behind:
+    """What links and commands need of the endpoint's configuration."""
+    if endpoint is None:
+        return NOBODY
+    insecure = not endpoint.verify_tls
+    if endpoint.function is None:
+        return Behind(insecure=insecure)
+    group, region = values.log_group(endpoint.function, endpoint.url)
+    return Behind(log_group=group, region=region, insecure=insecure)
+
+
+def _log_hint(report: ReportView | None, behind: Behind) -> str:
+    """Why no request leads to its log, where it could."""
+    if report is None or not any(each.request_id for each in report.exchanges):
+        return ""
+    if behind.log_group is None:
+        return "Name the Lambda function in the endpoint's configuration (function), and each request links to its log."
+    if behind.region is None:
+        return "Name the Lambda function by its ARN (function): without a region, no request can link to its log."
+    return ""
 
 
 _WITHOUT_PROBE: Final = "There is nothing to see: nothing was sent. The verdict is unknown, and counts for nobody."

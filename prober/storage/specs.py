@@ -2,8 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from uuid import UUID
 
 from pydantic import TypeAdapter
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.baseline import Baseline
 from checks.encode import as_json
@@ -13,6 +16,7 @@ from checks.sentinel_states import SentinelState
 from checks.standing import FullFindings
 from checks.tool_memory import ToolMemory
 from prober.settings.model import EndpointOptions
+from prober.storage import tables
 
 _ENDPOINT: Final = TypeAdapter(Endpoint)
 _OPTIONS: Final = TypeAdapter(EndpointOptions)
@@ -34,6 +38,16 @@ def spec_of(endpoint: Endpoint) -> dict[str, Any]:
 def endpoint_of(spec: Mapping[str, Any]) -> Endpoint:
     """The endpoint that `spec_of` wrote, without what a newer release added. Raises ValueError for anything else."""
     return _ENDPOINT.validate_python(dict(spec))
+
+
+async def watched(db: AsyncEngine, endpoint: UUID) -> Endpoint | None:
+    """The endpoint as it is configured now, or was when it was last; None where there is none that can be read."""
+    async with db.connect() as connection:
+        spec = await connection.scalar(select(tables.endpoint.c.spec).where(tables.endpoint.c.id == endpoint))
+    try:
+        return None if spec is None else endpoint_of(spec)
+    except ValueError:
+        return None
 
 
 def options_of(value: Mapping[str, Any]) -> EndpointOptions:

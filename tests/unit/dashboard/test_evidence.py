@@ -51,7 +51,7 @@ def test_a_diagnosis_shows_its_fix_as_prose_and_code() -> None:
     assert (diagnosis.id, diagnosis.confidence) == ("adapter-missing", "90 %")
     assert [block.is_code for block in diagnosis.fix] == [False, True, False]
     assert diagnosis.fix[1].spans[0][0].startswith("Handler: run.sh\nEnvironment:\n  Variables:")
-    assert diagnosis.evidence[0][1] == "x1"
+    assert diagnosis.evidence[0].exchange == "x1"
 
 
 @pytest.mark.parametrize(
