@@ -46,6 +46,14 @@ class Bar:
 
 
 @dataclass(frozen=True, slots=True)
+class BarPath:
+    """All bars of one verdict in a row as one path, in units of its own: a tenth of such a row's bytes and elements."""
+
+    verdict: Verdict
+    path: str
+
+
+@dataclass(frozen=True, slots=True)
 class Segment:
     """One phase of one exchange, in milliseconds from the start of that exchange."""
 
@@ -129,6 +137,18 @@ def bars(verdicts: Sequence[Verdict], slots: int, height: float) -> tuple[Bar, .
         )
         for index, verdict in enumerate(shown)
     )
+
+
+def bar_paths(verdicts: Sequence[Verdict], slots: int, height: int) -> tuple[BarPath, ...]:
+    """The bars of `bars` for a drawing that is `slots` times 10 units wide, and stretched to whatever room there is."""
+    shown = verdicts[-slots:]
+    empty = slots - len(shown)
+    steps: dict[Verdict, list[str]] = {}
+    for index, verdict in enumerate(shown):
+        tall = round(height * BAR_HEIGHT[verdict])
+        step = f"M{(empty + index) * 10 + 1} {height}v-{tall}h8v{tall}z"
+        steps.setdefault(verdict, []).append(step)
+    return tuple(BarPath(verdict, "".join(parts)) for verdict, parts in steps.items())
 
 
 def segments(timings: Mapping[str, float | None], failure: str | None = None) -> tuple[Segment, ...]:

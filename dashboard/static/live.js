@@ -10,11 +10,17 @@
 
   const PAUSE_MS = 1000;
   const PERIOD_MS = 30000;
+  const COSTLY = 10;
+  const CHOOSING_MS = 5000;
   let source = null;
   let timer = 0;
   let busy = false;
   let again = false;
   let shown = "";
+  let touched = 0;
+  let pause = PAUSE_MS;
+  let ended = -Infinity;
+  let due = Infinity;
 
   function say(text) {
     if (trouble.textContent !== text) trouble.textContent = text;
@@ -28,39 +34,67 @@
     const fresh = page.querySelector("main");
     if (!fresh) return;
     const open = new Map([...main.querySelectorAll("details[id]")].map((each) => [each.id, each.open]));
-    const focused = document.activeElement && main.contains(document.activeElement) && document.activeElement.id;
+    const active = document.activeElement;
+    const focused = active && main.contains(active) && active.id;
+    const typed = focused && active.type === "search" && [active.value, active.selectionStart, active.selectionEnd];
     const scrolled = [...main.querySelectorAll("[data-scroll]")].map((each) => each.scrollLeft);
     for (const each of fresh.querySelectorAll("details[id]")) {
       if (open.has(each.id)) each.open = open.get(each.id);
     }
     main.replaceChildren(...fresh.childNodes);
     main.querySelectorAll("[data-scroll]").forEach((each, index) => { each.scrollLeft = scrolled[index] || 0; });
-    if (focused) document.getElementById(focused)?.focus({ preventScroll: true });
+    const again = focused && document.getElementById(focused);
+    if (again) {
+      again.focus({ preventScroll: true });
+      if (typed) {
+        again.value = typed[0];
+        again.setSelectionRange(typed[1], typed[2]);
+      }
+    }
     document.title = page.title;
+  }
+
+  // A list to choose from closes when it is replaced under the reader's hand.
+  function isChoosing() {
+    return document.activeElement?.tagName === "SELECT" && performance.now() - touched < CHOOSING_MS;
   }
 
   async function refresh() {
     if (busy) { again = true; return; }
     busy = true;
     again = false;
+    const begun = performance.now();
     const address = new URL(location.href);
     address.searchParams.set("fragment", "1");
     try {
       const answer = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(10000) });
       if (!answer.ok) throw new Error(answer.headers.get("X-Trouble") || `The dashboard answered ${answer.status}.`);
-      swap(await answer.text());
+      const html = await answer.text();
+      if (isChoosing()) again = true;
+      else swap(html);
       say("");
     } catch (problem) {
       const reason = problem.message.startsWith("The ") ? problem.message : "The dashboard does not answer.";
       say(`${reason} What you see is from the last time it did.`);
     }
     busy = false;
-    schedule(again ? PAUSE_MS : PERIOD_MS);
+    // What takes long to make is asked for less often; a fleet of a thousand has news all the time.
+    pause = Math.max(PAUSE_MS, COSTLY * (performance.now() - begun));
+    ended = performance.now();
+    schedule(again ? pause : PERIOD_MS);
   }
 
   function schedule(delay) {
     clearTimeout(timer);
+    due = performance.now() + delay;
     timer = setTimeout(refresh, delay);
+  }
+
+  // News that come one after the other must not put off what the first of them asked for.
+  function hear() {
+    const delay = Math.max(150, ended + pause - performance.now());
+    if (busy) again = true;
+    else if (performance.now() + delay < due) schedule(delay);
   }
 
   function follow() {
@@ -68,10 +102,15 @@
     source.onopen = () => { state.textContent = "live"; state.dataset.state = "on"; };
     source.onerror = () => { state.textContent = "reconnecting"; state.dataset.state = "off"; };
     source.addEventListener("report", (news) => {
-      if (!news.data || !main.dataset.live || news.data === main.dataset.live) schedule(busy ? PAUSE_MS : 150);
+      if (!news.data || !main.dataset.live || news.data === main.dataset.live) hear();
     });
     schedule(PERIOD_MS);
   }
+
+  for (const each of ["pointerdown", "keydown"]) {
+    main.addEventListener(each, () => { touched = performance.now(); }, { passive: true });
+  }
+  main.addEventListener("asked", () => { touched = 0; refresh(); });
 
   // A hidden tab holds no connection: a browser gives one site only six, and nobody looks.
   document.addEventListener("visibilitychange", () => {

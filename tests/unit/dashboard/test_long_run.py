@@ -9,8 +9,9 @@ from dashboard.views.long_run import (
     BAR_HEIGHT,
     DAYS,
     LongRunView,
-    fleet_percentile,
+    fleet_cold,
     fleet_uptime,
+    fleet_warm,
     long_run_view,
     per_cent,
 )
@@ -51,13 +52,14 @@ def test_figures_are_named_with_their_span() -> None:
         ("Warm answers, 24 h", "p50 42 ms, p95 120 ms"),
         ("Cold starts, 7 d", "p95 1.84 s"),
     )
-    assert (fleet_uptime(STATS), fleet_percentile(STATS)) == ("99.98 % up in 24 h", "p95 120 ms warm")
+    assert fleet_uptime(STATS) == "99.98 % up in 24 h"
+    assert (fleet_warm(STATS), fleet_cold(STATS)) == ("warm p50 42 ms, p95 120 ms", "cold p95 1.84 s")
 
 
 def test_what_nobody_knows_is_not_said() -> None:
     assert long_run_view(None, (), TODAY) is None
     assert long_run_view(NOTHING, (), TODAY) is None
-    assert (fleet_uptime(None), fleet_uptime(NOTHING), fleet_percentile(NOTHING)) == ("", "", "")
+    assert (fleet_uptime(None), fleet_uptime(NOTHING), fleet_warm(NOTHING)) == ("", "", "")
 
 
 def test_ninety_days_have_a_place_each_with_today_at_the_right_edge() -> None:

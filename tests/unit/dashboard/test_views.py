@@ -14,10 +14,14 @@ from checks.sentinel_states import SentinelState
 from dashboard.rendering import page
 from dashboard.views.common import endpoint_href
 from dashboard.views.endpoint import endpoint_view
-from dashboard.views.fleet import fleet_view
+from dashboard.views.fleet import FleetRowView, FleetView, fleet_view
 from dashboard.views.incidents import incidents_view
 from dashboard.views.probe import probe_view
 from tests.unit.dashboard.rows import NOW, endpoint_page, fleet_row, incident, notice, probe_page, report_row
+
+
+def shown(view: FleetView) -> list[FleetRowView]:
+    return [row for group in view.groups for row in group.rows]
 
 
 def test_a_probe_that_could_not_see_says_why_and_one_that_could_not_measure_by_how_much() -> None:
@@ -40,7 +44,7 @@ def test_the_worst_stand_first_and_the_paused_last() -> None:
         fleet_row(name="a down", verdict=Verdict.DOWN),
     ]
     view = fleet_view(rows, NOW)
-    assert [row.name for row in view.rows] == ["a down", "b down", "degraded", "not seen", "up", "paused"]
+    assert [row.name for row in shown(view)] == ["a down", "b down", "degraded", "not seen", "up", "paused"]
 
 
 def test_checks_without_a_conversation_share_a_line() -> None:
@@ -87,9 +91,14 @@ def test_the_headline_says_how_the_fleet_is(verdicts: list[Verdict], headline: s
 
 def test_a_paused_endpoint_counts_for_nobody() -> None:
     view = fleet_view([fleet_row(), fleet_row(enabled=False, verdict=Verdict.DOWN)], NOW)
-    assert dict(view.counts) == {Verdict.UP: 1, Verdict.DEGRADED: 0, Verdict.DOWN: 0, Verdict.UNKNOWN: 0}
-    assert view.rows[1].word == "paused"
-    assert view.rows[1].icon == "skip"
+    assert {verdict: count for verdict, count, _ in view.counts} == {
+        Verdict.UP: 1,
+        Verdict.DEGRADED: 0,
+        Verdict.DOWN: 0,
+        Verdict.UNKNOWN: 0,
+    }
+    assert shown(view)[1].word == "paused"
+    assert shown(view)[1].icon == "skip"
 
 
 def test_only_the_worst_and_newest_incidents_stand_above_the_fleet() -> None:
@@ -118,13 +127,13 @@ def test_a_fleet_that_nobody_probes_any_more_is_said_to_be_stale() -> None:
     old = fleet_row(slot=NOW - timedelta(minutes=10))
     stale = fleet_view([old], NOW)
     assert "No probe since 2026-11-20 11:50:00 UTC" in stale.stale
-    assert stale.rows[0].overdue == "no probe for 10 min"
+    assert shown(stale)[0].overdue == "no probe for 10 min"
 
 
 def test_one_late_endpoint_is_not_a_prober_that_stopped() -> None:
     view = fleet_view([fleet_row(slot=NOW - timedelta(minutes=10)), fleet_row(name="current")], NOW)
     assert view.stale == ""
-    assert [bool(row.overdue) for row in view.rows] == [False, True]
+    assert [bool(row.overdue) for row in shown(view)] == [False, True]
 
 
 def test_endpoints_that_wait_for_their_first_probe_or_are_paused_are_not_stale() -> None:
@@ -132,12 +141,12 @@ def test_endpoints_that_wait_for_their_first_probe_or_are_paused_are_not_stale()
     paused = fleet_row(enabled=False, slot=NOW - timedelta(days=3))
     view = fleet_view([waiting, paused], NOW)
     assert view.stale == ""
-    assert view.rows[0].summary == "Waiting for its first probe."
+    assert shown(view)[0].summary == "Waiting for its first probe."
 
 
 def test_an_endpoint_without_a_diagnosis_still_gets_a_sentence() -> None:
     view = fleet_view([fleet_row(verdict=Verdict.DOWN), fleet_row()], NOW)
-    assert [row.summary for row in view.rows] == [
+    assert [row.summary for row in shown(view)] == [
         "No known cause explains it; the exchanges show what came back.",
         "Works as a client expects.",
     ]
