@@ -16,6 +16,7 @@ from checks.text import clean
 from prober.app import channels as app
 from prober.cli.config import unusable
 from prober.cli.database import add_database_arguments, in_database, known_url, migrated_url
+from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError, ExitCode
 from prober.cli.person import at_the_prompt, author
 from prober.clock import Clock, SystemClock
@@ -34,15 +35,21 @@ LOOKS_EVERY_S: Final = 0.1
 _HEADINGS: Final = ("STATE", "CHANNEL", "KIND", "WAITING", "FALLBACK", "LAST NOTICE")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", nargs="?", choices=("list", "test"), default="list", help="default: list")
-    parser.add_argument("name", nargs="?", metavar="NAME", help="of the channel to test")
-    add_database_arguments(parser)
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="form of the list on stdout")
-    parser.epilog = (
-        "`test` lets a prober that runs on the database send a notice. Without a database, it sends one from here, "
-        "with the configuration of --config."
+def add_arguments(parser: Parser) -> None:
+    actions = parser.add_subparsers(metavar="ACTION", dest="action")
+    parser.default_action = "list"
+    shown = actions.add_parser(
+        "list", help="list them with their state (where no action is named)", description="Lists the channels."
     )
+    shown.add_argument("--format", choices=("text", "json"), default="text", help="form of the list on stdout")
+    test = actions.add_parser("test", help="send one a test notice", description="Sends a channel a test notice.")
+    test.add_argument("name", nargs="?", metavar="NAME", help="of the channel")
+    test.epilog = (
+        "A prober that runs on the database sends it. Without a database, it is sent from here, with the configuration "
+        "of --config."
+    )
+    for each in (shown, test):
+        add_database_arguments(each)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -50,8 +57,6 @@ def run(options: argparse.Namespace) -> int:
         if options.name is None:
             raise CommandError("which channel is to be tested?", "write: mcp-prober channels test NAME")
         return _test(options)
-    if options.name is not None:
-        raise CommandError(f"list takes no name, and was given {clean(options.name, 60)}")
     rows = in_database(migrated_url(options), channels.overview)
     print(document(rows) if options.format == "json" else table(rows))
     return ExitCode.UP

@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NoReturn, Protocol, cast
 
 from prober.cli.errors import PROGRAM, CommandError, ExitCode, say_error
@@ -45,7 +45,7 @@ SIGPIPE_EXIT: Final = 141
 class Command(Protocol):
     """What the module of a command offers."""
 
-    def add_arguments(self, parser: argparse.ArgumentParser) -> None: ...
+    def add_arguments(self, parser: "Parser") -> None: ...
 
     def run(self, options: argparse.Namespace) -> int: ...
 
@@ -56,12 +56,16 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *positional: Any, **named: Any) -> None:
         super().__init__(*positional, **{"allow_abbrev": False, **named})
         self._is_mixing = False
+        self.default_action: str | None = None
+        """What is done where none of the parser's actions is named. With one, options may stand before the action."""
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> tuple[Any, list[str]]:
         """As argparse does, which by itself refuses a name behind an option where names before it were enough.
 
         Words behind a `--` are names already, and its way of mixing would lose that.
         """
+        if self.default_action is not None:
+            args = self._with_action(list(args), self.default_action)
         if self._is_mixing or self._subparsers is not None or "--" in (args or ()):
             return super().parse_known_args(args, namespace)
         self._is_mixing = True
@@ -69,6 +73,20 @@ class Parser(argparse.ArgumentParser):
             return self.parse_known_intermixed_args(args, namespace)
         finally:
             self._is_mixing = False
+
+    def actions(self) -> Mapping[str, "Parser"]:
+        """The parser of each action, where a command has some."""
+        each = next((each for each in self._actions if isinstance(each, argparse._SubParsersAction)), None)
+        return {} if each is None else each.choices
+
+    def _with_action(self, args: list[str], default: str) -> list[str]:
+        """The words with the action in front."""
+        ends = args.index("--") if "--" in args else len(args)
+        at = next((at for at, word in enumerate(args[:ends]) if word in self.actions()), None)
+        if at is not None:
+            return [args[at], *args[:at], *args[at + 1 :]]
+        is_option = not args or (args[0].startswith("-") and args[0] not in ("-h", "--help"))
+        return [default, *args] if is_option else args
 
     def error(self, message: str) -> NoReturn:
         say_error(message, f"see: {self.prog} --help")
@@ -134,7 +152,7 @@ def _run(arguments: list[str]) -> int:
         parser.error(f"there is no command {name!r}: {_nearest(name)}")
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
-        asked.refuse(unknown)
+        asked.actions().get(getattr(options, "action", None) or "", asked).refuse(unknown)
     if options.version:
         print(f"{PROGRAM} {_version()}")
         return ExitCode.UP

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.encode import as_json
 from checks.text import clean
 from prober.cli.database import add_database_arguments, in_database, migrated_url
+from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError, ExitCode
 from prober.cli.muting import add_mute_arguments, moment_in_words, mute, span_of
 from prober.cli.person import author
@@ -24,20 +25,27 @@ SCHEMA_VERSION: Final = 1
 _ID_SHOWN: Final = 8
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", nargs="?", choices=("list", "add", "end"), default="list", help="default: list")
-    parser.add_argument(
-        "names", nargs="*", metavar="NAME", help="endpoints that it is for; for `end`, the id that `list` shows"
+def add_arguments(parser: Parser) -> None:
+    actions = parser.add_subparsers(metavar="ACTION", dest="action")
+    parser.default_action = "list"
+    shown = actions.add_parser(
+        "list", help="list them (where no action is named)", description="Lists the times that last or are to come."
     )
-    parser.add_argument("--for", dest="lasts", metavar="TIME", help="how long, such as 2h")
-    parser.add_argument("--from", dest="begins", metavar="MOMENT", help="when it begins, in UTC if no zone is told")
-    add_mute_arguments(parser)
-    add_database_arguments(parser)
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="form of the list on stdout")
-    parser.epilog = (
-        "Times that come again stand under maintenance in the configuration file. What is still broken when a time "
-        "ends is told then."
+    shown.add_argument("--format", choices=("text", "json"), default="text", help="form of the list on stdout")
+    add = actions.add_parser("add", help="add a single one", description="Has nobody told of endpoints for a while.")
+    add.add_argument("names", nargs="*", metavar="NAME", help="endpoints that it is for")
+    add.add_argument("--for", dest="lasts", metavar="TIME", help="how long, such as 2h")
+    add.add_argument("--from", dest="begins", metavar="MOMENT", help="when it begins, in UTC if no zone is told")
+    add_mute_arguments(add)
+    add.epilog = (
+        "Probing goes on. Times that come again stand under maintenance in the configuration file. What is still "
+        "broken when a time ends is told then."
     )
+    end = actions.add_parser("end", help="end a single one now", description="Ends a single time now.")
+    end.add_argument("id", nargs="?", metavar="ID", help="as the list shows it, or its beginning")
+    end.add_argument("--by", metavar="PERSON", help="whose decision it is; by default whoever runs the command")
+    for each in (shown, add, end):
+        add_database_arguments(each)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -80,9 +88,6 @@ def document(single: Sequence[MuteRow], windows: Sequence[MaintenanceWindow], no
 
 
 def _list(options: argparse.Namespace) -> str:
-    if options.names:
-        raise CommandError(f"list takes no name, and was given {clean(options.names[0], 60)}")
-
     async def reading(db: AsyncEngine) -> tuple[tuple[MuteRow, ...], tuple[MaintenanceWindow, ...]]:
         return await mutes.coming(db), await mutes.stored_windows(db)
 
@@ -102,22 +107,31 @@ def _add(options: argparse.Namespace) -> str:
 
 
 def _end(options: argparse.Namespace) -> str:
-    if len(options.names) != 1:
+    if not options.id:
         raise CommandError("which one?", "write: mcp-prober maintenance end ID, with an id that the list shows")
 
-    async def ending(db: AsyncEngine) -> MuteRow | None:
+    async def ending(db: AsyncEngine) -> tuple[MuteRow | None, tuple[MaintenanceWindow, ...]]:
         async with db.begin() as connection:
-            row = await mutes.end(connection, options.names[0])
+            row = await mutes.end(connection, options.id)
             if row is not None:
                 whom = whom_in_words(row.endpoints, row.labels)
                 await audit.note(connection, author(options.by), "maintenance.end", whom, {"mute": str(row.id)})
-            return row
+        return row, () if row is not None else await mutes.stored_windows(db)
 
-    ended = in_database(migrated_url(options), ending)
+    ended, windows = in_database(migrated_url(options), ending)
     if ended is None:
-        shown = clean(options.names[0], 40)
-        raise CommandError(f"no single time has the id {shown}", "mcp-prober maintenance lists them with their ids")
+        raise _not_ended(options.id, windows)
     return f"{whom_in_words(ended.endpoints, ended.labels)}: the {ended.kind} is over"
+
+
+def _not_ended(written: str, windows: Sequence[MaintenanceWindow]) -> CommandError:
+    shown = clean(written, 60)
+    if written in (each.name for each in windows):
+        return CommandError(
+            f"{shown} comes again and again: it stands in the configuration file",
+            "edit it there, under maintenance; a running prober takes it over",
+        )
+    return CommandError(f"no single time has the id {shown}", "mcp-prober maintenance lists them with their ids")
 
 
 def _moment(text: str) -> datetime:

@@ -63,8 +63,13 @@ def test_open_incidents_are_listed_with_who_has_them_in_hand(command: Command, w
     heading, line = out.splitlines()
     assert heading.split() == ["SEVERITY", "ENDPOINT", "STATE", "DIAGNOSIS", "SINCE", "ENDED", "TOLD"]
     assert line.startswith("critical  shop      down   not-mcp")
-    assert line.endswith("acknowledged by ada")
+    assert line.endswith("  chat (waits to be sent), acknowledged by ada")
+    within(lambda desk: desk.store.sql("update notice set failed_at = now()"))
+    assert "  chat (not delivered), " in command("incidents")[1]
+    within(lambda desk: desk.store.sql("update notice set sent_at = now(), failed_at = null"))
+    assert "  chat, acknowledged by ada" in command("incidents")[1]
     (entry,) = json.loads(command("incidents", "--format", "json")[1])["incidents"]
+    assert [each["channel"] for each in entry["told"]] == ["chat"]
     assert (entry["endpoint"], entry["acknowledged_by"], entry["ended_at"]) == ("shop", "ada", None)
 
 
@@ -85,8 +90,9 @@ def test_a_snooze_is_said_with_its_length_and_can_be_taken_back(command: Command
         (("incidents", "ack", "search"), "search has no open incident"),
         (("incidents", "snooze", "shop"), "for how long?"),
         (("incidents", "snooze", "shop", "--for", "1s"), "out of range"),
-        (("incidents", "ack", "shop", "--for", "1h"), "means nothing to ack"),
-        (("incidents", "list", "shop"), "list takes no name"),
+        (("incidents", "ack", "shop", "--for", "1h"), "unrecognized arguments: --for 1h"),
+        (("incidents", "list", "shop"), "unrecognized arguments: shop"),
+        (("incidents", "shop"), "invalid choice: 'shop'"),
         (("maintenance", "add", "shop"), "for how long?"),
         (("maintenance", "add", "--for", "1h"), "for which endpoints?"),
         (("maintenance", "add", "shop", "--all", "--for", "1h"), "--all is for all endpoints"),
@@ -152,3 +158,6 @@ def test_maintenance_is_listed_until_somebody_ends_it(command: Command, within: 
     assert (listing["single"][0]["labels"], listing["recurring"][0]["name"]) == ({"team": "pay"}, "night")
     assert command("maintenance", "end", identity)[1] == "whoever bears team=pay: the maintenance is over\n"
     assert len(command("maintenance")[1].splitlines()) == 1
+    assert (
+        "night comes again and again: it stands in the configuration file" in command("maintenance", "end", "night")[2]
+    )

@@ -12,6 +12,14 @@ from prober.cli import main
 from prober.cli.dispatch import COMMANDS, Parser
 
 ROOT = Path(__file__).parent.parent.parent.parent
+
+
+def parser_of(command: str) -> Parser:
+    parser = Parser(prog=command)
+    importlib.import_module(f"prober.cli.{command.replace('-', '_')}").add_arguments(parser)
+    return parser
+
+
 HEAVY = {"pydantic", "sqlalchemy", "boto3", "botocore", "fastapi", "starlette", "apscheduler", "yaml", "uvloop",
          "jinja2", "alembic", "psycopg", "rich", "xml"}  # fmt: skip
 
@@ -50,26 +58,29 @@ def test_a_mistyped_option_gets_the_one_that_was_meant_and_the_help_of_its_comma
         ("incidents ack --by ada shop search", {"action": "ack", "names": ["shop", "search"], "by": "ada"}),
         ("incidents --by ada ack shop", {"action": "ack", "names": ["shop"], "by": "ada"}),
         ("incidents ack shop --by ada search", {"action": "ack", "names": ["shop", "search"], "by": "ada"}),
-        ("incidents --format json", {"action": "list", "names": [], "format": "json"}),
+        ("incidents --format json", {"action": "list", "format": "json"}),
+        ("incidents", {"action": "list", "format": "text"}),
         ("maintenance add --for 2h orders", {"action": "add", "names": ["orders"], "lasts": "2h"}),
         ("maintenance --for 2h add orders -- --odd", {"action": "add", "names": ["orders", "--odd"], "lasts": "2h"}),
         ("deploy -- --odd", {"names": ["--odd"]}),
         ("deploy orders --for 5m cart", {"names": ["orders", "cart"], "lasts": "5m"}),
-        ("channels test --format json ops", {"action": "test", "name": "ops", "format": "json"}),
+        ("channels --data-dir . test ops", {"action": "test", "name": "ops"}),
+        ("maintenance end 1234abcd --by ada", {"action": "end", "id": "1234abcd", "by": "ada"}),
         ("lab healthy --port 0 shuffled", {"scenarios": ["healthy", "shuffled"], "port": 0}),
         ("baseline show --format json shop", {"action": "show", "name": "shop", "format": "json"}),
     ],
 )
 def test_options_may_stand_before_between_and_behind_the_names(words: str, expected: dict[str, object]) -> None:
     command, *rest = words.split()
-    parser = Parser()
-    importlib.import_module(f"prober.cli.{command}").add_arguments(parser)
-    options, unknown = parser.parse_known_args(rest)
+    options, unknown = parser_of(command).parse_known_args(rest)
     assert unknown == []
     assert expected.items() <= vars(options).items()
 
 
-@pytest.mark.parametrize("words", [*COMMANDS, "config check", "baseline show", "baseline accept", "cloudwatch price"])
+ACTIONS = [f"{name} {action}" for name in COMMANDS for action in parser_of(name).actions()]
+
+
+@pytest.mark.parametrize("words", [*COMMANDS, *ACTIONS])
 def test_every_command_has_help(words: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words.split(), "--help"]) == 0
     assert capsys.readouterr().out.startswith(f"usage: mcp-prober {words} ")
