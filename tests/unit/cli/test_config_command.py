@@ -56,7 +56,8 @@ def test_a_bad_file_ends_with_2_and_every_problem_on_stderr(path: Path, capsys: 
         f"  {path}:3: endpoints[0].adress: is not a known key",
         "    known here: name, url, labels, interval, timeout, transport, era, protocol_version, expected_tools, "
         "sentinels, streaming, headers, auth, on_request, browser_origins, full_every, cold_every, cool_down, "
-        "client_timeout, slow_after, function, verify_tls, depends_on, fail_after, recover_after, metrics, enabled",
+        "client_timeout, slow_after, function, verify_tls, depends_on, fail_after, recover_after, metrics, public, "
+        "enabled",
         f"  {path}:5: notifier slakc: there is no such kind",
         "    did you mean slack?",
     ]
