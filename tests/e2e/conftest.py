@@ -66,6 +66,10 @@ class Visit:
     complaints: list[str] = field(default_factory=list)
 
 
+Open = Callable[..., Visit]
+"""Opens an address in a window with these options."""
+
+
 @pytest.fixture
 def dashboard(browser: Any) -> Iterator[Dashboard]:
     """The example fleet on its own database and its own dashboard process, where there is a browser to look at it."""
@@ -97,7 +101,7 @@ def browser() -> Iterator[Any]:
 
 
 @pytest.fixture
-def visit(browser: Any) -> Iterator[Callable[..., Visit]]:
+def visit(browser: Any) -> Iterator[Open]:
     """Opens an address in a fresh window; what the console says and what the policy blocks is collected."""
     with ExitStack() as stack:
 

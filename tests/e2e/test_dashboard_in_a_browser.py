@@ -1,18 +1,15 @@
 """The dashboard as a person meets it: in light and dark, on a phone, with the keyboard, without scripts."""
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
 
-from tests.e2e.conftest import Dashboard, Visit
+from tests.e2e.conftest import Dashboard, Open
 from tests.integration.dashboard.stories import FLEET
 
 ORDERS = FLEET[0]
 BILLING = FLEET[1]
 PAGES = ("/", "/endpoints/orders", "/endpoints/billing%20adapter", "/incidents")
-
-Open = Callable[..., Visit]
 
 CONTRAST = """() => {
   const rgb = (text) => (text.match(/[\\d.]+/g) || []).map(Number);
