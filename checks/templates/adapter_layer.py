@@ -98,6 +98,21 @@ def has_adapter(function: Function) -> bool:
     return function.package is Package.IMAGE and any(each.startswith("AWS_LWA_") for each in function.environment or ())
 
 
+def is_for_adapter(function: Function) -> bool:
+    """Whether it is written to be served through the adapter, also where a fault keeps the adapter from its work: that
+    one must not hide what comes to light once it is mended."""
+    if has_adapter(function):
+        return True
+    is_started_by_it = variable_of(function, WRAPPER_VARIABLE) == WRAPPER
+    is_set_up = any(each.startswith("AWS_LWA_") for each in function.environment or ())
+    return is_zip(function) and (is_started_by_it or is_set_up or adapter_layer(function) is not None)
+
+
+def mode_of(function: Function) -> str:
+    """The adapter's mode as it is written."""
+    return (function.environment or {}).get(MODE_VARIABLE, "")
+
+
 def streams(function: Function) -> bool | None:
     """Whether the adapter streams; None where it cannot be told. The adapter reads an unknown word as buffered."""
     if function.environment is None:

@@ -34,10 +34,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--all", action="store_true", help="also functions of which nothing says that they are MCP servers"
     )
-    form = parser.add_mutually_exclusive_group()
-    form.add_argument("--config", action="store_true", help="print endpoints for a configuration file")
-    form.add_argument("--json", action="store_true", help="print JSON")
-    form.add_argument(
+    parser.add_argument(
+        "--format",
+        choices=("text", "json", "config"),
+        default="text",
+        help="form of what is found on stdout; config: endpoints for a configuration file",
+    )
+    parser.add_argument(
         "--policy", action="store_true", help="print the IAM policy that discovery needs, and ask nothing"
     )
     parser.add_argument("--strict", action="store_true", help="exit with 5 where there are warnings and no errors")
@@ -57,10 +60,8 @@ def run(options: argparse.Namespace) -> int:
         found = [discover(RegionClients(region), region, wanted) for region in regions]
     except CannotDiscover as error:
         raise CommandError(str(error), code=ExitCode.UNOBSERVED) from None
-    if options.json:
-        print(json.dumps(_document(found), indent=2))
-    else:
-        print(configuration_text(found) if options.config else plain_text(found))
+    forms = {"text": plain_text, "config": configuration_text, "json": _json}
+    print(forms[options.format](found))
     code = exit_code((each for one in found for each in one.findings), strict=options.strict)
     return ExitCode.UNOBSERVED if code != ExitCode.NOT_UP and any(each.unseen for each in found) else code
 
@@ -170,8 +171,8 @@ def _name(server: Server, taken: set[str]) -> str:
     return name
 
 
-def _document(found: Sequence[Discovery]) -> dict[str, object]:
-    return {
+def _json(found: Sequence[Discovery]) -> str:
+    document = {
         "version": JSON_VERSION,
         "regions": [
             {
@@ -194,3 +195,4 @@ def _document(found: Sequence[Discovery]) -> dict[str, object]:
         ],
         "cannot_see": list(NOT_SEEN),
     }
+    return json.dumps(document, indent=2)

@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--region", metavar="REGION", help="where it will be deployed, if layers are to be compared")
     parser.add_argument("--client-timeout", metavar="S", help="how long clients wait, in seconds or such as 1m")
-    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--format", choices=("text", "json"), default="text", help="form of the findings on stdout")
     parser.add_argument("--strict", action="store_true", help="exit with 5 where there are warnings and no errors")
     parser.epilog = (
         "Exit codes: 0 clean, 1 errors, 2 a file that cannot be read, 5 warnings under --strict. Nothing is asked of "
@@ -56,7 +56,7 @@ def run(options: argparse.Namespace) -> int:
         told = judge_template(template, chosen=options.function, region=region, client_timeout_s=timeout_s)
         judged.append((str(path), told))
     findings = [each for _, told in judged for each in told.findings]
-    print(_json(judged) if options.json else _text(judged, findings))
+    print(_json(judged) if options.format == "json" else _text(judged, findings))
     return exit_code(findings, strict=options.strict)
 
 

@@ -9,9 +9,10 @@ from typing import Final
 from checks.templates.adapter_layer import (
     MODE_VARIABLE,
     WRAPPER_VARIABLE,
-    has_adapter,
     has_unknown_layers,
+    is_for_adapter,
     is_zip,
+    mode_of,
     streams,
 )
 from checks.templates.model import Deployment, Function, FunctionUrl
@@ -47,9 +48,8 @@ _BOTH_STREAM: Final = Fix(
 def invoke_mode_url_streams(deployment: Deployment) -> Iterator[Fault]:
     """The Function URL streams and the adapter buffers: clients get the proxy envelope instead of MCP."""
     for function, url in _urls(deployment):
-        if url.invoke_mode == _STREAM and has_adapter(function) and streams(function) is False:
-            is_set = MODE_VARIABLE in (function.environment or {})
-            said = f"{MODE_VARIABLE} is {'not set' if not is_set else (function.environment or {})[MODE_VARIABLE]}"
+        if url.invoke_mode == _STREAM and is_for_adapter(function) and streams(function) is False:
+            said = f"{MODE_VARIABLE} is {mode_of(function) or 'not set'}"
             yield Fault(
                 subject=url.subject,
                 at=f"{url.base}InvokeMode",
@@ -62,11 +62,11 @@ def invoke_mode_url_streams(deployment: Deployment) -> Iterator[Fault]:
 def invoke_mode_adapter_streams(deployment: Deployment) -> Iterator[Fault]:
     """The adapter streams and the Function URL buffers: nothing streams, and the prelude may leak into the body."""
     for function, url in _urls(deployment):
-        if url.invoke_mode == _BUFFER and has_adapter(function) and streams(function):
+        if url.invoke_mode == _BUFFER and is_for_adapter(function) and streams(function):
             yield Fault(
                 subject=function.subject,
                 at=_MODE,
-                evidence=f"{MODE_VARIABLE} is response_stream, InvokeMode of the Function URL is {_BUFFER}",
+                evidence=f"{MODE_VARIABLE} is {mode_of(function)}, InvokeMode of the Function URL is {_BUFFER}",
                 fix=_BOTH_STREAM,
             )
 
@@ -77,7 +77,7 @@ def invoke_mode_runtime(deployment: Deployment) -> Iterator[Fault]:
     for function, url in _urls(deployment):
         if url.invoke_mode != _STREAM or not is_zip(function) or has_unknown_layers(function):
             continue
-        if function.environment is None or WRAPPER_VARIABLE in function.environment or has_adapter(function):
+        if function.environment is None or WRAPPER_VARIABLE in function.environment or is_for_adapter(function):
             continue
         if (function.runtime or "").startswith(_CANNOT_STREAM):
             yield Fault(

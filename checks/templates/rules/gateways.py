@@ -7,7 +7,15 @@ guide of the Lambda Web Adapter, "Response streaming".
 from collections.abc import Iterator
 from typing import Final
 
-from checks.templates.adapter_layer import MODE_VARIABLE, has_adapter, is_zip, streams, variable_of
+from checks.templates.adapter_layer import (
+    MODE_VARIABLE,
+    has_adapter,
+    is_for_adapter,
+    is_zip,
+    mode_of,
+    streams,
+    variable_of,
+)
 from checks.templates.model import Deployment, DoorKind, Function, Gateway, Route
 from checks.templates.unit import Fault, Fix, Severity, everywhere, rule
 
@@ -29,12 +37,12 @@ def _doors(deployment: Deployment) -> Iterator[tuple[Function, Gateway]]:
 def gateway_cannot_stream(deployment: Deployment) -> Iterator[Fault]:
     """The adapter streams behind a gateway that cannot: what it sends is no answer that the gateway understands."""
     for function, gateway in _doors(deployment):
-        if not has_adapter(function) or not streams(function) or gateway.kind is DoorKind.REST_API:
+        if not is_for_adapter(function) or not streams(function) or gateway.kind is DoorKind.REST_API:
             continue
         yield Fault(
             subject=function.subject,
             at=_MODE,
-            evidence=f"{MODE_VARIABLE} is response_stream behind the {gateway.kind.value} {gateway.subject.id}",
+            evidence=f"{MODE_VARIABLE} is {mode_of(function)} behind the {gateway.kind.value} {gateway.subject.id}",
             fix=everywhere(
                 f"leave out {MODE_VARIABLE}; or use a Function URL with InvokeMode RESPONSE_STREAM, or a REST API with "
                 "response transfer mode STREAM"
@@ -56,11 +64,11 @@ _REST_STREAM: Final = Fix(
 def rest_api_buffers(deployment: Deployment) -> Iterator[Fault]:
     """The adapter streams and the REST API's integration buffers: it takes the stream for a broken answer."""
     for function, route in _rest_routes(deployment):
-        if route.streams is False and has_adapter(function) and streams(function):
+        if route.streams is False and is_for_adapter(function) and streams(function):
             yield Fault(
                 subject=route.subject,
                 at=f"{route.base}ResponseTransferMode",
-                evidence=f"{MODE_VARIABLE} is response_stream, the response transfer mode is BUFFERED",
+                evidence=f"{MODE_VARIABLE} is {mode_of(function)}, the response transfer mode is BUFFERED",
                 fix=_REST_STREAM,
             )
 
@@ -69,7 +77,7 @@ def rest_api_buffers(deployment: Deployment) -> Iterator[Fault]:
 def rest_api_streams(deployment: Deployment) -> Iterator[Fault]:
     """The REST API's integration streams and the adapter buffers: the gateway finds no prelude and answers 502."""
     for function, route in _rest_routes(deployment):
-        if route.streams and has_adapter(function) and streams(function) is False:
+        if route.streams and is_for_adapter(function) and streams(function) is False:
             yield Fault(
                 subject=route.subject,
                 at=f"{route.base}ResponseTransferMode",

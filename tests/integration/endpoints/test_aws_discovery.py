@@ -310,7 +310,7 @@ def test_a_process_without_credentials_is_told_what_to_do(monkeypatch: pytest.Mo
 def test_the_command_prints_a_configuration_that_config_check_passes(
     account: dict[str, str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["discover", "--region", REGION, "--name", "behind-*", "--config"]) in (0, 3)
+    assert main(["discover", "--region", REGION, "--name", "behind-*", "--format", "config"]) in (0, 3)
     path = tmp_path / "prober.yaml"
     path.write_text(capsys.readouterr().out)
     assert main(["config", "check", str(path)]) == 0
@@ -324,7 +324,7 @@ def test_the_command_prints_a_table_and_what_it_cannot_see(
     said = capsys.readouterr().out
     assert account["http"] in said
     assert "What discovery cannot see" in said
-    main(["discover", "--region", REGION, "--name", "behind-http", "--json"])
+    main(["discover", "--region", REGION, "--name", "behind-http", "--format", "json"])
     (region,) = json.loads(capsys.readouterr().out)["regions"]
     assert region["servers"][0]["url"] == account["http"]
 

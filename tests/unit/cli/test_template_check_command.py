@@ -42,7 +42,7 @@ def test_errors_end_with_1_and_name_place_evidence_and_fix(tmp_path: Path, capsy
 
 def test_json_holds_every_field_of_a_finding(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = template(tmp_path, 29, "\n      ReservedConcurrentExecutions: 0")
-    assert main(["template-check", path, str(CLEAN), "--json"]) == 1
+    assert main(["template-check", path, str(CLEAN), "--format", "json"]) == 1
     document = json.loads(capsys.readouterr().out)
     first, second = document["templates"]
     (found,) = first["findings"]
@@ -82,5 +82,5 @@ def test_what_a_template_says_cannot_act_on_a_terminal(tmp_path: Path, capsys: p
         "{AWS_LAMBDA_EXEC_WRAPPER: /opt/bootstrap}}}}}"
     )
     main(["template-check", str(path)])
-    main(["template-check", str(path), "--json"])
+    main(["template-check", str(path), "--format", "json"])
     assert "\x1b" not in capsys.readouterr().out

@@ -129,6 +129,33 @@ def test_a_rule_is_triggered_alone(rule: str, name: str, edits: Edits) -> None:
         assert each.fix
 
 
+WRAPPER = "          AWS_LAMBDA_EXEC_WRAPPER: /opt/bootstrap\n"
+
+
+@pytest.mark.parametrize(
+    ("edits", "hiding", "hidden"),
+    [
+        (((WRAPPER, ""), (STREAMS, "")), "exec-wrapper-missing", "invoke-mode-url-streams"),
+        (
+            ((WRAPPER, ""), ("        InvokeMode: RESPONSE_STREAM\n", "")),
+            "exec-wrapper-missing",
+            "invoke-mode-adapter-streams",
+        ),
+    ],
+)
+def test_one_error_hides_no_other(edits: Edits, hiding: str, hidden: str) -> None:
+    assert {each.rule for each in judged(text_of(ZIP, edits)).findings} == {hiding, hidden}
+
+
+def test_a_word_is_shown_as_it_is_written() -> None:
+    edits = (
+        (STREAMS, STREAMS.replace("response_stream", "Response_Stream")),
+        ("        InvokeMode: RESPONSE_STREAM\n", ""),
+    )
+    (found,) = judged(text_of(ZIP, edits)).findings
+    assert found.evidence.startswith("AWS_LWA_INVOKE_MODE is Response_Stream, InvokeMode of the Function URL is ")
+
+
 def test_a_client_that_waits_less_than_the_function_takes_is_told() -> None:
     told = judged(text_of(ZIP), client_timeout_s=30.0)
     assert [each.rule for each in told.findings] == ["timeout-beyond-client"]
