@@ -38,6 +38,8 @@ def run(options: argparse.Namespace) -> int:
             access_log=False,
             log_config=None,
             server_header=False,
+            # Who asks is judged by the address of the socket, in whose place uvicorn would put what a header says.
+            proxy_headers=False,
             # Pages hold an event stream open for good: without a bound the server would wait for them for ever.
             timeout_graceful_shutdown=CLOSE_STREAMS_AFTER_S,
         )

@@ -1,7 +1,10 @@
 """A reverse proxy that says who asks, and everybody else who only claims to."""
 
+import asyncio
 import ipaddress
 import logging
+import os
+import sys
 from collections.abc import AsyncIterator, Callable
 
 import httpx
@@ -113,3 +116,28 @@ async def test_what_may_be_changed_follows_the_role_and_needs_a_form_of_ours(beh
         assert answer.status_code == status
     refused = await viewer.post("/api/channels/nobody/test", headers={csrf.HEADER: csrf.token(secret)})
     assert (refused.status_code, "permission" in refused.text) == (403, True)
+
+
+async def test_the_served_dashboard_judges_by_the_socket_and_not_by_a_header(database_url: str) -> None:
+    """Servers put what X-Forwarded-For says in place of the socket's address where they trust this machine."""
+    settings = {"TRUSTED": PROXY, "USER_HEADER": "Remote-User", "ROLE": "admin"}
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        *("-m", "prober.cli", "serve", "--port", "0"),
+        env={
+            **os.environ,
+            "DATABASE_URL": database_url,
+            **{f"PROBER_DASHBOARD_PROXY_{name}": value for name, value in settings.items()},
+        },
+        stdout=asyncio.subprocess.PIPE,
+    )
+    try:
+        assert process.stdout is not None
+        address = (await process.stdout.readline()).decode().partition("dashboard: ")[2].strip()
+        async with httpx.AsyncClient(base_url=address) as client:
+            for forwarded in (PROXY, f"{PROXY}:5000", f"203.0.113.1, {PROXY}"):
+                headers = {"Remote-User": "admin", "X-Forwarded-For": forwarded}
+                assert (await client.get("/api/endpoints", headers=headers)).status_code == 403
+    finally:
+        process.terminate()
+        await process.communicate()
