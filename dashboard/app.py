@@ -16,16 +16,30 @@ from starlette.types import Scope
 from dashboard import troubles
 from dashboard.access.asking import WhoAsks
 from dashboard.access.gate import anybody, may
+from dashboard.access.logging_in import Passwords
 from dashboard.access.permissions import Permission
 from dashboard.access.provider import Provider
 from dashboard.access.proxy import ProxyVouches
-from dashboard.api import baselines as api_baselines
-from dashboard.api import channels as api_channels
-from dashboard.api import endpoints as api_endpoints
+from dashboard.api import routes as api
 from dashboard.config import Config, ConfigMissing
 from dashboard.guard import KnownHost, SameOrigin, SecurityHeaders
 from dashboard.live import Hub, ended_by_signals, listen, stream
-from dashboard.pages import channels, endpoint, fleet, incidents, probe, public, single_sign_on
+from dashboard.pages import (
+    account,
+    audit,
+    channels,
+    endpoint,
+    fleet,
+    incidents,
+    login,
+    people,
+    probe,
+    public,
+    settings,
+    setup,
+    single_sign_on,
+    tokens,
+)
 from dashboard.rendering import STATIC
 from dashboard.services import Services, WithServices
 from prober.clock import Clock, SystemClock
@@ -57,24 +71,24 @@ def build(config: Config, clock: Clock) -> FastAPI:
         await services.db.dispose()
 
     # The interactive documentation that FastAPI offers loads scripts from a CDN, so it stays off.
-    app = FastAPI(
-        title="mcp-prober dashboard", lifespan=running, docs_url=None, redoc_url=None, openapi_url="/api/openapi.json"
-    )
+    app = FastAPI(title="mcp-prober dashboard", lifespan=running, docs_url=None, redoc_url=None, openapi_url=None)
     app.state.services = services
     app.state.access = config.access
+    app.state.passwords = Passwords()
     app.state.provider = None if config.oidc is None else Provider(config.oidc, clock)
     app.state.proxy = config.proxy
     vouching = () if config.proxy is None else (ProxyVouches(config.proxy, services.db, clock),)
     app.state.who = WhoAsks(db=services.db, clock=clock, config=config.access, vouching=vouching)
     for routes in (
-        *(api_endpoints, api_baselines, api_channels),
-        *(fleet, endpoint, probe, incidents, channels, public, single_sign_on),
+        *(fleet, endpoint, probe, incidents, channels, public),
+        *(single_sign_on, login, setup, account, settings, people, tokens, audit),
     ):
         app.include_router(routes.router)
     app.add_api_route("/live", _live, include_in_schema=False, dependencies=[may(Permission.READ)])
     app.add_api_route("/livez", _alive, include_in_schema=False, dependencies=[anybody()])
     app.add_api_route("/readyz", _ready, include_in_schema=False, dependencies=[anybody()])
     app.mount("/static", _KeptForEver(directory=STATIC))
+    api.install(app)
     troubles.install(app)
     app.add_middleware(GZipMiddleware, minimum_size=1024, compresslevel=5)
     app.add_middleware(SameOrigin)

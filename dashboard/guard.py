@@ -4,9 +4,10 @@ from ipaddress import ip_address
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dashboard.api import problems
 from dashboard.config import ALLOWED_HOSTS
 
 SECURITY_HEADERS: Final = {
@@ -63,12 +64,11 @@ class KnownHost:
         if scope["type"] != "http" or is_known_host(Headers(scope=scope).get("host", ""), self._allowed):
             await self._app(scope, receive, send)
             return
-        refusal = PlainTextResponse(
+        said = (
             "This dashboard does not answer to that host name. Whoever runs it can allow the name in "
-            f"{ALLOWED_HOSTS} (comma separated).\n",
-            status_code=421,
+            f"{ALLOWED_HOSTS} (comma separated)."
         )
-        await refusal(scope, receive, send)
+        await _refusal(scope, 421, said)(scope, receive, send)
 
 
 class SameOrigin:
@@ -85,8 +85,15 @@ class SameOrigin:
         if scope["type"] != "http" or scope["method"] in _HARMLESS or is_same_origin(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
-        refusal = PlainTextResponse("This change was asked for by a page of another site.\n", status_code=403)
-        await refusal(scope, receive, send)
+        said = "This change was asked for by a page of another site."
+        await _refusal(scope, 403, said)(scope, receive, send)
+
+
+def _refusal(scope: Scope, status: int, said: str) -> Response:
+    """For programs in the shape of all errors."""
+    if scope["path"].startswith("/api/"):
+        return problems.answer(status, said)
+    return PlainTextResponse(f"{said}\n", status)
 
 
 def is_same_origin(headers: Headers) -> bool:

@@ -3,19 +3,26 @@
 import logging
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import Any, Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
 from psycopg.errors import UndefinedColumn, UndefinedTable
-from sqlalchemy.exc import DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from checks.text import clean
 from dashboard.access.way_in import to_the_login
+from dashboard.api import problems
+from dashboard.api.problems import Fault
 from dashboard.guard import SECURITY_HEADERS
+from dashboard.operations.refusals import Unusable
 from dashboard.rendering import page
+from prober.settings import Problem
+
+_MOST_FAULTS: Final = 50
 
 log = logging.getLogger(__name__)
 
@@ -27,6 +34,8 @@ class Trouble:
     status: int
     title: str
     lines: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    """What is wrong with what was sent, each with its place."""
 
 
 _UNREACHABLE = Trouble(
@@ -53,6 +62,7 @@ def install(app: FastAPI) -> None:
     """Let the application answer its errors from here."""
     app.add_exception_handler(HTTPException, _refused)
     app.add_exception_handler(RequestValidationError, _malformed)
+    app.add_exception_handler(DataError, _unstorable)
     app.add_exception_handler(SQLAlchemyError, _without_database)
     app.add_exception_handler(OSError, _without_database)
     app.add_exception_handler(Exception, _bug)
@@ -67,16 +77,33 @@ def _refused(request: Request, error: Exception) -> Response:
     )
     # Starlette's own detail for an unknown route is the bare phrase, which the title already says better.
     said = error.detail if error.detail != HTTPStatus(error.status_code).phrase else ""
-    trouble = Trouble(error.status_code, said or title)
+    faults = tuple(Fault(place=each.place, message=each.message, way_out=each.hint) for each in _problems_of(error))
+    trouble = Trouble(error.status_code, said or title, faults=faults)
     return _answer(request, trouble, dict(error.headers or {}))
+
+
+def _problems_of(error: HTTPException) -> tuple[Problem, ...]:
+    return error.problems if isinstance(error, Unusable) else ()
 
 
 def _malformed(request: Request, error: Exception) -> Response:
     if not _wants_json(request):
         return _answer(request, Trouble(404, "There is no such page."))
     assert isinstance(error, RequestValidationError)
-    said = "; ".join(f"{each['loc'][-1]}: {each['msg']}" for each in error.errors())
-    return _answer(request, Trouble(422, "The request cannot be read.", (clean(said),)))
+    faults = tuple(_fault(each) for each in error.errors()[:_MOST_FAULTS])
+    return _answer(request, Trouble(422, "What was sent cannot be used.", faults=faults))
+
+
+def _fault(error: dict[str, Any]) -> Fault:
+    """What pydantic found, without the value, and without the marks of where FastAPI took it from."""
+    place = ".".join(clean(str(part), 60) for part in error["loc"][1:])
+    return Fault(place=place, message=clean(str(error["msg"]), 300))
+
+
+def _unstorable(request: Request, error: Exception) -> Response:
+    """PostgreSQL takes no NUL in a text, and no number beyond its type: what was sent holds one."""
+    said = "What was sent holds a character or a number that cannot be stored or looked for."
+    return _answer(request, Trouble(422 if _wants_json(request) else 404, said))
 
 
 def _without_database(request: Request, error: Exception) -> Response:
@@ -93,8 +120,8 @@ def _bug(request: Request, error: Exception) -> Response:
 
 def _answer(request: Request, trouble: Trouble, headers: dict[str, str] | None = None) -> Response:
     if _wants_json(request):
-        body = {"title": trouble.title, "status": trouble.status, "detail": " ".join(trouble.lines)}
-        return JSONResponse(body, trouble.status, headers, media_type="application/problem+json")
+        detail = " ".join((trouble.title, *trouble.lines))
+        return problems.answer(trouble.status, detail, errors=trouble.faults, headers=headers)
     return page(
         request,
         "error.html",

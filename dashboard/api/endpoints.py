@@ -5,48 +5,27 @@ Field names follow the report's vocabulary.
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Self
+from enum import StrEnum
+from typing import Annotated, Any, Self
 from uuid import UUID
 
-from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict
-from starlette.exceptions import HTTPException
+from fastapi import APIRouter, Query
+from pydantic import BaseModel, ConfigDict, Field
 
 from checks.likelihood import likelihoods, percentile
 from checks.model import Verdict
 from checks.text import shown_url
 from dashboard.access.gate import may
 from dashboard.access.permissions import Permission
+from dashboard.api.incidents import Incident
+from dashboard.operations.refusals import missing
 from dashboard.services import WithServices
 from dashboard.views.common import endpoint_href, probe_href
-from prober.incidents.rules import Severity
 from prober.storage import cold_starts as storage
 from prober.storage import queries
+from prober.storage.endpoints import FILE
 
 router = APIRouter(prefix="/api", tags=["read"])
-
-
-class Incident(BaseModel):
-    """The time in which an endpoint was not well; `ended_at` is null while it lasts."""
-
-    model_config = ConfigDict(from_attributes=True)
-
-    id: UUID
-    verdict: Verdict
-    severity: Severity
-    since: datetime
-    opened_at: datetime
-    ended_at: datetime | None
-    cause: str | None
-    cause_summary: str
-    acknowledged_at: datetime | None
-    acknowledged_by: str | None
-    muted: str | None
-    """Why nobody is told of it just now."""
-    muted_until: datetime | None
-    """Null where nobody knows until when."""
-    outage_id: UUID | None
-    """The outage that it is part of, or was."""
 
 
 class Stats(BaseModel):
@@ -61,6 +40,13 @@ class Stats(BaseModel):
     cold_p95_ms: float | None
 
 
+class Owner(StrEnum):
+    """Who keeps an endpoint: whoever writes the configuration file, or people by API and page."""
+
+    FILE = "file"
+    API = "api"
+
+
 class EndpointSummary(BaseModel):
     """One endpoint as it is now. `last_probe_at` is null until its first probe."""
 
@@ -68,6 +54,7 @@ class EndpointSummary(BaseModel):
     url: str
     """Without user, password and query, which may be secret."""
     labels: dict[str, str]
+    owner: Owner
     enabled: bool
     interval_s: float
     verdict: Verdict
@@ -98,11 +85,12 @@ class EndpointSummary(BaseModel):
             **{name: getattr(row, name) for name in cls.model_fields if name in _SAME_IN_ROW},
             url=shown_url(row.url),
             labels=dict(row.labels),
+            owner=Owner.FILE if row.source == FILE else Owner.API,
             last_probe_at=row.slot,
             last_probe_id=row.report_id,
             last_verdicts=list(row.marks),
             stats=Stats.model_validate(row.stats) if row.stats else None,
-            incident=Incident.model_validate(row.incident) if row.incident else None,
+            incident=Incident.of(row.incident) if row.incident else None,
             page=endpoint_href(row.name),
         )
 
@@ -143,6 +131,27 @@ class ProbeSummary(BaseModel):
 class EndpointList(BaseModel):
     counts: dict[Verdict, int]
     endpoints: list[EndpointSummary]
+
+
+class Wanted(BaseModel):
+    """Which endpoints are asked for: those that meet all of these."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    verdict: Annotated[list[Verdict], Field(max_length=10, description="With one of these verdicts.")] = []
+    label: Annotated[
+        list[Annotated[str, Field(max_length=500, pattern="^[^=]+=")]],
+        Field(max_length=20, description="That bear this label, as `key=value`; all of them."),
+    ] = []
+    search: Annotated[str, Field(max_length=200, description="With this in the name, the address or a label.")] = ""
+
+    def means(self, row: queries.FleetRow) -> bool:
+        """Whether this endpoint is asked for."""
+        if self.verdict and row.verdict not in self.verdict:
+            return False
+        labels = {f"{key}={value}" for key, value in row.labels.items()}
+        said = "\n".join((row.name, shown_url(row.url), *labels)).casefold()
+        return labels.issuperset(self.label) and self.search.casefold() in said
 
 
 class Exceeded(BaseModel):
@@ -252,44 +261,36 @@ class ProbeDetail(BaseModel):
     """Everything that was seen. Null for slots without a probe. Its texts are the watched server's own: escape them."""
 
 
-class Problem(BaseModel):
-    """The one shape of every error, after RFC 9457."""
-
-    title: str
-    status: int
-    detail: str
-
-
 @router.get("/endpoints", dependencies=[may(Permission.READ)])
-async def endpoints(services: WithServices) -> EndpointList:
-    """Every endpoint that is watched, by name, and how many there are of each verdict."""
-    rows = await queries.fleet(services.db)
+async def endpoints(services: WithServices, wanted: Annotated[Wanted, Query()]) -> EndpointList:
+    """The endpoints that are watched, by name, and how many of them have each verdict."""
+    rows = [row for row in await queries.fleet(services.db) if wanted.means(row)]
     counts = {verdict: sum(row.verdict is verdict for row in rows if row.enabled) for verdict in Verdict}
     return EndpointList(counts=counts, endpoints=[EndpointSummary.of(row) for row in rows])
 
 
-@router.get("/endpoints/{name:path}", responses={404: {"model": Problem}}, dependencies=[may(Permission.READ)])
+@router.get("/endpoints/{name:path}", dependencies=[may(Permission.READ)])
 async def endpoint(services: WithServices, name: str) -> EndpointDetail:
     """One endpoint with its newest probes and incidents."""
     found = await queries.endpoint_page(services.db, name)
     if found is None:
-        raise HTTPException(404, "No endpoint of that name is watched.")
+        raise missing("no endpoint of that name is watched")
     return EndpointDetail(
         endpoint=EndpointSummary.of(found.fleet),
         sentinels=[Sentinel.model_validate(each) for each in found.sentinels],
         first_answers=FirstAnswers.seen(found.answers, found.endpoint.timeout_s),
         probes=[ProbeSummary.model_validate(each) for each in found.reports],
-        incidents=[Incident.model_validate(each) for each in found.incidents],
+        incidents=[Incident.of(each) for each in found.incidents],
         deploys=[Deploy.model_validate(each) for each in found.tools.memory.deploys],
     )
 
 
-@router.get("/probes/{report_id}", responses={404: {"model": Problem}}, dependencies=[may(Permission.READ)])
+@router.get("/probes/{report_id}", dependencies=[may(Permission.READ)])
 async def probe(services: WithServices, report_id: UUID) -> ProbeDetail:
     """One probe with all that was sent and came back."""
     found = await queries.probe_page(services.db, report_id)
     if found is None:
-        raise HTTPException(404, "There is no such probe, or it is too old and no longer kept.")
+        raise missing("there is no such probe, or it is too old and no longer kept")
     return ProbeDetail(
         endpoint=found.endpoint_name,
         probe=ProbeSummary.model_validate(found.report),

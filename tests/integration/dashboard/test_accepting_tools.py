@@ -85,7 +85,7 @@ async def test_the_json_shows_and_accepts_the_same(client: httpx.AsyncClient) ->
 async def test_what_cannot_be_accepted_is_said(client: httpx.AsyncClient) -> None:
     gone = await client.post("/api/baselines/a%2Fshop?fingerprint=0123456789abcdef")
     assert gone.status_code == 409
-    assert gone.json()["title"].startswith("No recent probe read a list with the fingerprint 0123456789abcdef")
+    assert gone.json()["detail"].startswith("No recent probe read a list with the fingerprint 0123456789abcdef")
     nowhere = await client.post("/baselines/nowhere?fingerprint=0123456789abcdef", headers=SELF)
     assert nowhere.status_code == 404
     assert "No endpoint of the name nowhere is watched." in nowhere.text

@@ -73,4 +73,4 @@ async def test_a_channel_that_nobody_knows_is_not_found(client: httpx.AsyncClien
     assert "No channel is configured" in (await client.get("/channels")).text
     answer = await client.post("/api/channels/pigeon/test")
     assert answer.status_code == 404
-    assert "pigeon" in answer.json()["title"]
+    assert "pigeon" in answer.json()["detail"]
