@@ -49,6 +49,7 @@ class Running:
     db: AsyncEngine
     address: str | None
     """Of the dashboard; None without one."""
+    settings: Settings
 
 
 def worker_name() -> str:
@@ -94,7 +95,8 @@ async def up(options: UpOptions, stop: asyncio.Event, started: Callable[[Running
             own=own_places(url, listener, settings.status),
         )
         working = asyncio.create_task(monitor.run(stop))
-        started(Running(db=db, address=None if listener is None else dashboard_process.address(listener)))
+        address = None if listener is None else dashboard_process.address(listener)
+        started(Running(db=db, address=address, settings=settings))
         await working
 
 

@@ -45,11 +45,14 @@ def run_until_stopped(
             if stop.is_set():
                 _exit(128 + number)
             stop.set()
+            log.info("stopping: what runs may end, for %g s at most; once more stops it at once", ENDS_WITHIN_S)
             loop.call_later(ENDS_WITHIN_S, _give_up)
 
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.add_signal_handler(number, end, number)
-        return await program(stop)
+        code = await program(stop)
+        log.info("stopped")
+        return code
 
     with named_failures():
         return uvloop.run(main())

@@ -2,11 +2,15 @@
 
 import argparse
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
+from checks.proofs import counted, listed
+from checks.text import clean
 from prober.app.up import Running, UpOptions, up
 from prober.cli.errors import ExitCode
 from prober.cli.running import run_until_stopped
+from prober.settings import Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -37,11 +41,21 @@ def run(options: argparse.Namespace) -> int:
     )
 
     async def program(stop: asyncio.Event) -> ExitCode:
-        await up(wanted, stop, _announce)
+        await up(wanted, stop, lambda running: _announce(running, options.config))
         return ExitCode.UP
 
     return run_until_stopped(program)
 
 
-def _announce(running: Running) -> None:
-    print(f"dashboard: {running.address}" if running.address else "probing", flush=True)
+def _announce(running: Running, config: Path) -> None:
+    print(f"dashboard: {running.address}" if running.address else "no dashboard")
+    print("\n".join(started_in_words(running.settings, config)), flush=True)
+
+
+def started_in_words(settings: Settings, config: Path) -> Iterator[str]:
+    """What runs from now on, and how it is stopped."""
+    enabled = sum(each.enabled for each in settings.endpoints)
+    yield f"probing {counted(enabled, 'endpoint')} of {config}, whose edits count at once"
+    channels = [clean(each.name, 60) for each in settings.notifiers]
+    yield f"incidents are told to {listed(channels)}" if channels else "nobody is told of incidents: no notifiers"
+    yield "each incident is logged here as it opens and ends; Ctrl-C stops all of it"

@@ -382,7 +382,10 @@ class Keeper:
             self._home, *self._adopted = claimed
             self._piles.extendleft(reversed([pile for piles in found for pile in piles]))
         if self._piles:
-            log.info("%d reports of an earlier run wait in the spool", sum(pile.waiting for pile in self._piles))
+            waiting = sum(pile.waiting for pile in self._piles)
+            log.info(
+                "the spool holds %d reports of an earlier run: those that are not in the database yet go there", waiting
+            )
 
     def _opened(self, segment: Segment) -> Pile | None:
         reading = self._read(segment)
