@@ -19,16 +19,19 @@ CALLBACK: Final = "/login/oidc/callback"
 LASTS: Final = timedelta(minutes=10)
 """For how long somebody may be at the provider before the login has to begin anew."""
 
-_NAMES: Final = (
-    "ISSUER",
-    "CLIENT_ID",
-    "CLIENT_SECRET",
-    "GROUPS",
-    "GROUPS_CLAIM",
-    "NAME_CLAIM",
-    "SCOPES",
-    "LABEL",
-    "ALLOW_CIDRS",
+VARIABLES: Final = frozenset(
+    PREFIX + name
+    for name in (
+        "ISSUER",
+        "CLIENT_ID",
+        "CLIENT_SECRET",
+        "GROUPS",
+        "GROUPS_CLAIM",
+        "NAME_CLAIM",
+        "SCOPES",
+        "LABEL",
+        "ALLOW_CIDRS",
+    )
 )
 _LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 _LONGEST_COOKIE: Final = 3800
@@ -77,8 +80,8 @@ class OidcSettings:
         if not given:
             return None
         for name in given:
-            if name.removeprefix(PREFIX) not in _NAMES:
-                known = ", ".join(PREFIX + each for each in _NAMES)
+            if name not in VARIABLES:
+                known = ", ".join(sorted(VARIABLES))
                 raise SettingRefused(
                     f"{clean(name, 100)} is no setting of the login by OpenID Connect; there are {known}"
                 )

@@ -24,7 +24,16 @@ log = logging.getLogger(__name__)
 PREFIX: Final = "PROBER_DASHBOARD_PROXY_"
 LOGGED_EVERY_S: Final = 60.0
 
-_NAMES: Final = ("TRUSTED", "USER_HEADER", "GROUPS_HEADER", "GROUPS", "ROLE")
+VARIABLES: Final = frozenset(
+    PREFIX + name
+    for name in (
+        "TRUSTED",
+        "USER_HEADER",
+        "GROUPS_HEADER",
+        "GROUPS",
+        "ROLE",
+    )
+)
 _HEADER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
 _TAKEN: Final = frozenset({"authorization", "cookie", "host", "origin", "x-csrf-token", "x-forwarded-for"})
 _LONGEST_NAME: Final = 255
@@ -50,8 +59,8 @@ class ProxySettings:
         if not given:
             return None
         for name in given:
-            if name.removeprefix(PREFIX) not in _NAMES:
-                known = ", ".join(PREFIX + each for each in _NAMES)
+            if name not in VARIABLES:
+                known = ", ".join(sorted(VARIABLES))
                 raise SettingRefused(f"{clean(name, 100)} is no setting of the proxy's header; there are {known}")
         trusted = _trusted(given.get(f"{PREFIX}TRUSTED", ""))
         role, groups, groups_header = _allowed(given)
