@@ -48,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _announce(running: Running, config: Path) -> None:
-    print(f"dashboard: {running.address}" if running.address else "no dashboard")
+    print(f"dashboard: {running.address}" if running.address else "probing")
     print("\n".join(started_in_words(running.settings, config)), flush=True)
 
 
