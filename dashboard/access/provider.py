@@ -16,7 +16,8 @@ from checks.model import Failure
 from checks.text import clean
 from dashboard.access.environment import is_this_machine
 from dashboard.access.id_token import Expected, TokenRefused, UnknownKey, claims_of, groups_in, keys_of
-from dashboard.access.oidc import PREFIX, Attempt, OidcSettings, Spent
+from dashboard.access.oidc import CALLBACK, PREFIX, Attempt, OidcSettings, Spent
+from dashboard.access.way_in import LOGIN_HREF
 from prober.clock import Clock
 from prober.net.client import FormOutcome, Net
 from prober.net.guard import GuardPolicy
@@ -70,6 +71,8 @@ class Metadata:
     token: str
     keys: str
     userinfo: str | None
+    end: str | None
+    """Where somebody ends his session at the provider (OpenID Connect RP-Initiated Logout 1.0 section 2.1)."""
     form_secret: bool
     """Whether the client's secret goes into the form, for a provider that does not take it in the header."""
     names_itself: bool
@@ -151,6 +154,18 @@ class Provider:
         joint = "&" if "?" in metadata.authorization else "?"
         return f"{metadata.authorization}{joint}{urlencode(question)}"
 
+    async def address_to_leave(self) -> str | None:
+        """Where the browser logs out of the provider, which sends it back. None where there is no such page.
+
+        Without an ID token as a hint, which we do not keep, the provider asks the person first. Raises ProviderTrouble.
+        """
+        metadata = await self._metadata.value()
+        if metadata.end is None:
+            return None
+        back = self.settings.redirect_uri.removesuffix(CALLBACK) + LOGIN_HREF
+        question = urlencode({"client_id": self.settings.client_id, "post_logout_redirect_uri": back})
+        return f"{metadata.end}{'&' if '?' in metadata.end else '?'}{question}"
+
     async def check_sender(self, issuer: str | None) -> None:
         """Whether a browser was sent back by our provider and not by another one (RFC 9207 section 2.4).
 
@@ -194,6 +209,7 @@ class Provider:
             token=self._endpoint(document, "token_endpoint"),
             keys=self._endpoint(document, "jwks_uri"),
             userinfo=self._endpoint(document, "userinfo_endpoint") if document.get("userinfo_endpoint") else None,
+            end=self._endpoint(document, "end_session_endpoint") if document.get("end_session_endpoint") else None,
             form_secret="client_secret_basic" not in listed and "client_secret_post" in listed,
             names_itself=document.get("authorization_response_iss_parameter_supported") is True,
         )

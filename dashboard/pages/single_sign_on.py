@@ -27,6 +27,7 @@ from prober.storage.vouched import TurnedAway
 log = logging.getLogger(__name__)
 
 BEGIN: Final = f"{LOGIN_HREF}/oidc"
+END: Final = f"{BEGIN}/end"
 COOKIE: Final = "mcpp_oidc"
 
 _LONGEST_CODE: Final = 4096
@@ -43,6 +44,10 @@ _UNREACHABLE: Final = (
 _NO_GROUP: Final = (
     "None of your groups may look at this dashboard.",
     "Whoever runs it says which may; at the provider, somebody can put you into one.",
+)
+_NO_WAY_OUT: Final = (
+    "The provider of logins has no page to log out.",
+    "Close the browser, or log out where you logged in.",
 )
 
 router = APIRouter(include_in_schema=False)
@@ -95,6 +100,18 @@ async def come_back(request: Request, services: WithServices, provider: WithProv
         log.warning("login by OpenID Connect: %s", trouble)
         return _refused(request, HTTPStatus.BAD_GATEWAY, _UNREACHABLE)
     return await _let_in(request, services, arrival, local(attempt.next))
+
+
+@router.get(END, dependencies=[anybody()])
+async def leave(request: Request, provider: WithProvider) -> Response:
+    """Send the browser to log out of the provider, which would otherwise let it in again without a question."""
+    try:
+        address = await provider.address_to_leave()
+    except ProviderTrouble:
+        return _refused(request, HTTPStatus.BAD_GATEWAY, _UNREACHABLE)
+    if address is None:
+        return _refused(request, HTTPStatus.NOT_FOUND, _NO_WAY_OUT)
+    return RedirectResponse(address, HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})
 
 
 async def _let_in(request: Request, services: Services, arrival: Arrival, next_path: str) -> Response:

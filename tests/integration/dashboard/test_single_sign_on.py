@@ -403,9 +403,20 @@ async def test_a_secret_goes_into_the_form_where_the_provider_wants_it_there(
     assert (await browser().log_in()).status_code == 303
 
 
+async def test_who_wants_to_leaves_the_provider_too(browser: Callable[[], Browser], provider: FakeProvider) -> None:
+    provider.document = {"end_session_endpoint": f"{provider.issuer}/end"}
+    left = await browser().client.get("/login/oidc/end")
+    assert left.status_code == 303
+    assert left.headers["location"].startswith(f"{provider.issuer}/end?client_id={CLIENT}&post_logout_redirect_uri=")
+
+
+async def test_a_provider_without_a_page_to_leave_is_said_to_have_none(browser: Callable[[], Browser]) -> None:
+    assert (await browser().client.get("/login/oidc/end")).status_code == 404
+
+
 async def test_without_a_provider_there_is_no_such_page(database_url: str, clock: MovedClock) -> None:
     app = build(Config(database_url=database_url), clock)
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url=HERE) as client:
-        for path in ("/login/oidc", CALLBACK):
+        for path in ("/login/oidc", "/login/oidc/end", CALLBACK):
             assert (await client.get(path)).status_code == 404
     await app.state.services.db.dispose()
