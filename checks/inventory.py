@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from json.encoder import encode_basestring_ascii as _spelled_string
 from typing import Any, Final
 
 from checks.text import storable
@@ -104,7 +105,7 @@ def _schema(value: Any) -> Any:
     """The schema with its sets in order, in every schema within it."""
     if isinstance(value, list):
         return [_schema(each) for each in value]
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return value
     found = {}
     for key, each in value.items():  # a comprehension would cost a frame for each level of a deep schema
@@ -116,10 +117,18 @@ def _keyword(key: str, value: Any) -> Any:
     if key in _DATA:
         return value
     if key in _SETS and isinstance(value, list):
-        return sorted(value, key=spelled)
-    if key in _NAMED_SCHEMAS and isinstance(value, Mapping):
-        return {name: sorted(each, key=spelled) if _is_names(each) else _schema(each) for name, each in value.items()}
+        return sorted(value, key=_spelled_member)
+    if key in _NAMED_SCHEMAS and isinstance(value, dict):
+        return {name: _named(each) for name, each in value.items()}
     return _schema(value)
+
+
+def _named(value: Any) -> Any:
+    return sorted(value, key=_spelled_string) if _is_names(value) else _schema(value)
+
+
+def _spelled_member(value: Any) -> str:
+    return _spelled_string(value) if isinstance(value, str) else spelled(value)
 
 
 def _is_names(value: Any) -> bool:
@@ -128,7 +137,7 @@ def _is_names(value: Any) -> bool:
 
 def _numbers(value: Any) -> Any:
     """The value with whole numbers as integers: `1.0` and `1` are one JSON number."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return {key: _numbers(each) for key, each in value.items()}
     if isinstance(value, list):
         return [_numbers(each) for each in value]

@@ -46,6 +46,8 @@ def shown_url(url: str, limit: int = 2048) -> str:
 def storable(value: Any) -> Any:
     """A JSON value that PostgreSQL accepts: NUL and lone surrogates in strings and keys become visible escapes."""
     if isinstance(value, str):
+        if value.isascii() and "\0" not in value:  # as good as all are, and cheaper to ask for
+            return value
         return _UNSTORABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", value)
     if isinstance(value, dict):
         return {storable(key): storable(item) for key, item in value.items()}

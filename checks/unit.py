@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
 from checks.model import CheckResult, Diagnosis, Effect, Endpoint, Evidence, Profile, Proof, nothing
 from checks.spec import Chapter
@@ -15,6 +15,24 @@ class ListCaps:
 
     pages: int = 50
     items: int = 5000
+    bytes: int = 1024 * 1024
+    """Of all its pages together."""
+
+
+T = TypeVar("T")
+
+
+class Apart(Protocol):
+    """Does work that may take long where it holds up nobody else."""
+
+    async def __call__(self, size: int, work: Callable[[], T]) -> T:
+        """What `work` returns. `size` is how many bytes of answers it looks at: little is done at once."""
+        ...
+
+
+async def at_once(size: int, work: Callable[[], T]) -> T:
+    """Does it here and now, however much it is."""
+    return work()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +43,7 @@ class CheckContext:
     wire: Wire
     results: tuple[CheckResult, ...] = ()
     caps: ListCaps = ListCaps()
+    apart: Apart = at_once
 
     def result(self, check: str) -> CheckResult | None:
         return next((result for result in self.results if result.check == check), None)

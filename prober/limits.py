@@ -51,6 +51,8 @@ class Limits:
     """Pages of one list."""
     items: int = 5000
     """Items of one list, over all its pages."""
+    listed: int = MIB
+    """What all pages of one list weigh together."""
     evidence_body: int = 64 * KIB
     """What an `Exchange` keeps of a body."""
 
@@ -80,6 +82,7 @@ BOUNDS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
         "resumptions": (0, 100),
         "pages": (1, 1000),
         "items": (10, 100_000),
+        "listed": (256 * KIB, 64 * MIB),
         "evidence_body": (1 * KIB, MIB),
     }
 )
@@ -87,7 +90,7 @@ BOUNDS: Final[Mapping[str, tuple[float, float]]] = MappingProxyType(
 memory of one answer stays within some ten times `body`, and JSON nested `json_depth` deep stays below the depth at
 which Python's parser gives up. The least keeps out what every healthy server would fail."""
 
-SIZES: Final = frozenset({"header_bytes", "body", "received", "buffered", "json", "event", "evidence_body"})
+SIZES: Final = frozenset({"header_bytes", "body", "received", "buffered", "json", "event", "listed", "evidence_body"})
 """The limits that count bytes. Those whose name ends in `_s` count seconds, all others count things."""
 
 ABOUT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
@@ -115,6 +118,7 @@ ABOUT: Final[Mapping[str, tuple[str, str]]] = MappingProxyType(
         "resumptions": ("times that a broken-off stream is taken up again", "stream truncated"),
         "pages": ("pages of a list", "too-many-pages"),
         "items": ("items of a list", "too-many-items"),
+        "listed": ("all pages of a list together", "list-too-large"),
         "evidence_body": ("what a report keeps of a body", ""),
     }
 )

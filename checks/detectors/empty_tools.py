@@ -18,7 +18,7 @@ from checks.unit import Cause, ListCaps, detector
 _FAR: Final = ListCaps()
 """As far as a list is read where its owner sets no limit of his own."""
 
-_LONG: Final = "The list is really that long: then raise `pages` and `items` under `limits`."
+_LONG: Final = "The list is really that long: then raise `pages`, `items` and `listed` under `limits`."
 
 
 @detector("tools-empty", effect=Effect.DOWN)
@@ -128,6 +128,7 @@ def _endless_page(listing: CheckResult) -> Exchange | None:
     known = {tool.name for tool in all_tools_of(before)}
     brings_new = any(tool.name not in known for tool in all_tools_of([last]))
     far = listing.facts["pages"] >= _FAR.pages or listing.facts["tool_count"] >= _FAR.items
+    far = far or sum(page.body_size for page in (*before, last)) >= _FAR.bytes
     return last if stopped == "cursor-cycle" or not brings_new or far else None
 
 

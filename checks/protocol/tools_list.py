@@ -1,6 +1,7 @@
 """The tool list, page by page: what clients and models see of the server."""
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from itertools import chain, islice
 from typing import Final
@@ -35,13 +36,14 @@ class Stop(StrEnum):
     """A cursor came back: the list never ends."""
     PAGES = "too-many-pages"
     ITEMS = "too-many-items"
+    BYTES = "list-too-large"
 
 
 @check("tools_list", Chapter(page="server/tools", anchor="listing-tools"))
 async def tools_list(ctx: CheckContext) -> CheckResult:
     """Does the server list its tools, all pages of them, and are those that the owner expects among them?
 
-    The limits of pages and items bound the reading, and a cursor that comes back ends it.
+    The limits of pages, items and bytes bound the reading, and a cursor that comes back ends it.
     Facts: `tools` (the first `NAMES_KEPT` names, each cut at `NAME_KEPT`, for reading; who judges reads the
     exchanges), `tool_count` (of all), `fingerprint` (of the whole list, whatever its order, see `checks.inventory`),
     `pages`, `complete` (every page was read), `stopped` (a value of `Stop`, or None where the reading came to an end or
@@ -55,11 +57,8 @@ async def tools_list(ctx: CheckContext) -> CheckResult:
     last = pages[-1]
     again = await after_failed_listing(ctx, last)
     revision = _rulebook(ctx)
-    broken = broken_schemas((tool.raw for tool in all_tools_of(pages)), revision)
-    unusable = tuple(islice(chain(unusable_tools(pages, revision), broken), _FINDINGS_KEPT))
-    invalid = [finding.text for finding in unusable]
-    findings = (*_of_stop(stopped, pages, revision), *unusable, *_of_shapes(pages, revision))[:_FINDINGS_KEPT]
-    names = list(dict.fromkeys(tool.name for tool in all_tools_of(pages)))
+    judged = await ctx.apart(_bytes_of(pages), lambda: _judged(pages, stopped, revision))
+    names, findings, invalid = judged.names, judged.findings, judged.invalid
     missing = [name for name in ctx.endpoint.expected_tools if name not in names]
     readable = isinstance((result_of(last) or {}).get("tools"), list)
     if not names and not invalid and _is_toolless(ctx, last):
@@ -80,15 +79,42 @@ async def tools_list(ctx: CheckContext) -> CheckResult:
         facts={
             "tools": [name[:NAME_KEPT] for name in names[:NAMES_KEPT]],
             "tool_count": len(names),
-            "fingerprint": inventory_of(tool.raw for tool in all_tools_of(pages)).fingerprint,
+            "fingerprint": judged.fingerprint,
             "pages": len(pages),
             "complete": readable and stopped is None,
             "stopped": None if stopped is None else stopped.value,
-            "invalid": invalid,
+            "invalid": list(invalid),
             "missing": missing,
             "asked_again": [each.id for each in again],
         },
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Judged:
+    """What a list says, once it is read."""
+
+    names: tuple[str, ...]
+    """Each once, in their order."""
+    findings: tuple[Finding, ...]
+    invalid: tuple[str, ...]
+    fingerprint: str
+
+
+def _judged(pages: Sequence[Exchange], stopped: Stop | None, revision: str) -> _Judged:
+    tools = all_tools_of(pages)
+    broken = broken_schemas((tool.raw for tool in tools), revision)
+    unusable = tuple(islice(chain(unusable_tools(pages, revision), broken), _FINDINGS_KEPT))
+    return _Judged(
+        names=tuple(dict.fromkeys(tool.name for tool in tools)),
+        findings=(*_of_stop(stopped, pages, revision), *unusable, *_of_shapes(pages, revision))[:_FINDINGS_KEPT],
+        invalid=tuple(finding.text for finding in unusable),
+        fingerprint=inventory_of(tool.raw for tool in tools).fingerprint,
+    )
+
+
+def _bytes_of(pages: Sequence[Exchange]) -> int:
+    return sum(page.body_size for page in pages)
 
 
 async def read_pages(wire: Wire, caps: ListCaps) -> tuple[list[Exchange], Stop | None]:
@@ -101,6 +127,8 @@ async def read_pages(wire: Wire, caps: ListCaps) -> tuple[list[Exchange], Stop |
             return pages, Stop.CYCLE
         if count >= caps.items:
             return pages, Stop.ITEMS
+        if _bytes_of(pages) >= caps.bytes:
+            return pages, Stop.BYTES
         if len(pages) >= caps.pages:
             return pages, Stop.PAGES
         seen.add(cursor)

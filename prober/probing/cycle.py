@@ -13,6 +13,7 @@ from checks.tool_lists import remembered as tools_after
 from prober.clock import Clock
 from prober.incidents.lifecycle import Seen, seen_of
 from prober.net.client import Net
+from prober.probing.apart import apart, bytes_of
 from prober.probing.credentials import Credentials
 from prober.probing.runner import Assignment, probe
 from prober.secrets.allowance import AllowList
@@ -77,7 +78,7 @@ class Cycle:
         """Probe the claimed endpoint and keep what was found. Returns the next slot, as it is known from here."""
         began = self.clock.monotonic()
         told, evidence = await self._probe(claim, claim.findings)
-        tools = tools_after(evidence, claim.slot)
+        tools = await apart(bytes_of(evidence.results), lambda: tools_after(evidence, claim.slot))
         again = await self._repeated(told, claim, began)
         record = record_of(
             told,

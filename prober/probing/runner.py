@@ -28,6 +28,7 @@ from checks.unit import Check, CheckContext, ListCaps
 from checks.wire import Wire
 from prober.clock import Clock
 from prober.net.client import Net
+from prober.probing.apart import apart, bytes_of
 from prober.probing.credentials import Access, Credentials, Unavailable
 from prober.secrets.vault import Vault
 from prober.storage.identity import report_id
@@ -81,11 +82,12 @@ async def probe(
     else:
         wire = open_wire
         try:
-            caps = ListCaps(pages=net.limits.pages, items=net.limits.items)
+            caps = ListCaps(pages=net.limits.pages, items=net.limits.items, bytes=net.limits.listed)
             results = await run_checks(endpoint, wire, assignment.profile, assignment.checks, caps=caps)
         finally:
             await open_wire.close()
-    return _report(assignment, wire.opening, results, started_at, (clock.monotonic() - began) * 1000)
+    took_ms = (clock.monotonic() - began) * 1000
+    return await apart(bytes_of(results), lambda: _report(assignment, wire.opening, results, started_at, took_ms))
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +154,7 @@ async def run_checks(
             continue
         try:
             result = await check.run(
-                CheckContext(endpoint=endpoint, wire=wire, results=results, caps=caps or ListCaps())
+                CheckContext(endpoint=endpoint, wire=wire, results=results, caps=caps or ListCaps(), apart=apart)
             )
         except Exception as bug:  # a check is our own code: its bug must cost one result, not the probe
             log.exception("check %s failed on endpoint %s: please report this", check.id, endpoint.name)

@@ -146,12 +146,14 @@ def event(data: Any, end: bytes = b"\n") -> Callable[[Request], bytes]:
     return written
 
 
-def paging(following: Callable[[str | None], str], tools: int = 1) -> Script:
+def paging(following: Callable[[str | None], str], tools: int = 1, arguments: int = 0) -> Script:
     """Opens well, and gives out a page for every cursor, each with as many tools and with the cursor that follows."""
+    properties = {f"p{number}": {"type": "string", "enum": ["a", "b", "c"]} for number in range(arguments)}
+    schema = {**TOOL["inputSchema"], "properties": properties}
 
     async def then(request: Request, out: Out) -> None:
         cursor = request.json["params"].get("cursor")
-        page = [{**TOOL, "name": f"tool_{cursor}_{number}"} for number in range(tools)]
+        page = [{**TOOL, "name": f"tool_{cursor}_{number}", "inputSchema": schema} for number in range(tools)]
         await out.json(result(request, {**COMPLETE, "tools": page, "nextCursor": following(cursor)}))
 
     return stateless(then)
@@ -725,6 +727,13 @@ AGAINST_THE_RULES = (
         id="tools without end",
         script=paging(counting, tools=900),
         stopped="too-many-items",
+        diagnosis="tools-invalid",
+        verdict="degraded",
+    ),
+    Case(
+        id="heavy tools without end",
+        script=paging(counting, tools=120, arguments=100),
+        stopped="list-too-large",
         diagnosis="tools-invalid",
         verdict="degraded",
     ),

@@ -1,5 +1,7 @@
 """Reading all pages of a tool list, however the server cuts them, and never for ever."""
 
+from dataclasses import replace
+
 from checks.messages import Tool
 from checks.model import Irregularity, Outcome, Sentinel
 from checks.protocol.tools_list import NAME_KEPT, NAMES_KEPT
@@ -45,6 +47,15 @@ def test_a_huge_list_is_left_at_the_item_cap() -> None:
     assert judged.result("tools_list").facts["pages"] == 1
     assert judged.result("tools_list").facts["stopped"] == "too-many-items"
     assert not judged.result("tools_list").facts["complete"]
+
+
+def test_a_list_is_left_once_its_pages_weigh_too_much() -> None:
+    pages = [replace(tool_page(f"t{number}", cursor=f"c{number}"), body_size=CAPS.bytes // 2) for number in range(2)]
+
+    judged = judge(opened(), *pages)
+
+    assert judged.result("tools_list").facts["stopped"] == "list-too-large"
+    assert judged.ids == ["tools-invalid"]
 
 
 def test_an_endless_list_of_nothing_is_down() -> None:
