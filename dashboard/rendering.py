@@ -48,6 +48,20 @@ class _Reader:
     def may(self, permission: str) -> bool:
         return self.actor is not None and Permission(permission) in self.actor.permissions
 
+    @property
+    def name(self) -> str:
+        """Of a person; empty where nobody has said who he is."""
+        actor = self.actor
+        return actor.author.name if actor is not None and actor.is_known and actor.needs_field else ""
+
+    @property
+    def has_login(self) -> bool:
+        return self.actor is not None and self.actor.login is not None
+
+    @property
+    def is_stranger(self) -> bool:
+        return self.actor is not None and not self.actor.is_known
+
 
 _READER: ContextVar[_Reader] = ContextVar("reader")
 
@@ -73,7 +87,9 @@ def _environment() -> Environment:
         phases=PHASES,
         csrf=lambda: _READER.get().csrf(),
         may=lambda permission: _READER.get().may(permission),
-        person=lambda: _person(_READER.get().actor),
+        person=lambda: _READER.get().name,
+        has_login=lambda: _READER.get().has_login,
+        stranger=lambda: _READER.get().is_stranger,
     )
     environment.filters["ms"] = milliseconds
     return environment
@@ -101,7 +117,7 @@ def page(
 
     `live` makes the page update itself: on every report, or on those of the endpoint with this id. None: it stays.
     Templates know who reads: `may("operate")` says whether that one may, `person()` is the name, and `csrf()` the field
-    that every form must have.
+    that every form which changes something must have.
     """
     actor: Actor | None = getattr(request.state, "actor", None)
     reader = _Reader(actor, None if actor is None else actor.secret)
@@ -117,8 +133,3 @@ def page(
         config: AccessConfig = request.app.state.access
         cookies.put(answer, request, config, cookies.VISIT, reader.secret)
     return answer
-
-
-def _person(actor: Actor | None) -> str:
-    """The name of whoever is logged in; empty where nobody is."""
-    return "" if actor is None or not actor.is_known or not actor.needs_field else actor.author.name

@@ -7,7 +7,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import insert, select
+from sqlalchemy import insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.text import clean, storable
@@ -78,15 +78,29 @@ def _bounded(value: Any) -> Any:
 
 
 async def newest(
-    db: AsyncEngine, *, limit: int = 100, before: int | None = None, subject: str | None = None
+    db: AsyncEngine,
+    *,
+    limit: int = 100,
+    before: int | None = None,
+    subject: str | None = None,
+    author: str | None = None,
+    action: str | None = None,
 ) -> Sequence[AuditRow]:
-    """The newest changes first; `before` is the number of the last one of the page before."""
+    """The newest changes first; `before` is the number of the last one of the page before.
+
+    `action` is one action, or the noun of several: `endpoint` is for `endpoint.add` and `endpoint.change` too.
+    """
     table = tables.audit
     wanted = select(table).order_by(table.c.number.desc()).limit(limit)
     if before is not None:
         wanted = wanted.where(table.c.number < before)
     if subject is not None:
-        wanted = wanted.where(table.c.subject == subject)
+        wanted = wanted.where(table.c.subject == storable(subject))
+    if author is not None:
+        wanted = wanted.where(table.c.author == storable(author))
+    if action is not None:
+        kept = storable(action)
+        wanted = wanted.where(or_(table.c.action == kept, table.c.action.startswith(f"{kept}.", autoescape=True)))
     async with db.connect() as connection:
         rows = (await connection.execute(wanted)).mappings()
         return [AuditRow(**{**row, "via": Via(row["via"])}) for row in rows]

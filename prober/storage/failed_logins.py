@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, select, update
+from sqlalchemy import delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -33,6 +33,21 @@ class Pauses:
         if beyond < 0:
             return None
         return min(self.first * 2 ** min(beyond, 20), self.longest)
+
+
+def by_name(name: str) -> str:
+    """The key of all tries of a name."""
+    return f"name {name}"
+
+
+def by_name_from(name: str, address: str) -> str:
+    """The key of tries of a name from one address."""
+    return f"{by_name(name)} {address}"
+
+
+def by_address(address: str) -> str:
+    """The key of all tries from one address."""
+    return f"address {address}"
 
 
 async def attempt(connection: AsyncConnection, keys: Mapping[str, Pauses], *, now: datetime) -> timedelta | None:
@@ -69,7 +84,8 @@ async def succeeded(connection: AsyncConnection, *, forget: str, take_back: tupl
     )
 
 
-async def forgive(connection: AsyncConnection, prefix: str) -> None:
-    """Hold nothing against any key that begins so."""
-    table = tables.failed_login
-    await connection.execute(delete(table).where(table.c.key.startswith(prefix, autoescape=True)))
+async def forgive(connection: AsyncConnection, name: str) -> None:
+    """Hold nothing against those who tried that name, wherever they are."""
+    key = tables.failed_login.c.key
+    of_some = key.startswith(f"{by_name(name)} ", autoescape=True)
+    await connection.execute(delete(tables.failed_login).where(or_(key == by_name(name), of_some)))

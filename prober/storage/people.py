@@ -13,6 +13,7 @@ from sqlalchemy import delete as delete_from
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from checks.text import storable
 from prober.storage import tables
 
 _NAME: Final = re.compile(r"[a-z0-9][a-z0-9._@+-]{0,99}")
@@ -110,7 +111,7 @@ async def everybody(db: AsyncEngine) -> Sequence[Person]:
 
 async def named(connection: AsyncConnection, name: str) -> Person:
     """The person of that name. Raises NoSuchPerson."""
-    wanted = select(*COLUMNS).where(tables.person.c.name == name.strip().lower())
+    wanted = select(*COLUMNS).where(tables.person.c.name == storable(name.strip().lower()))
     row = (await connection.execute(wanted)).mappings().one_or_none()
     if row is None:
         raise NoSuchPerson("Nobody has that name.")
@@ -237,7 +238,7 @@ async def remove(connection: AsyncConnection, name: str) -> Person:
 async def _changed(connection: AsyncConnection, name: str, **values: Any) -> Person:
     await _alone(connection)
     had = await has_admin(connection)
-    wanted = update(tables.person).where(tables.person.c.name == name.strip().lower()).values(**values)
+    wanted = update(tables.person).where(tables.person.c.name == storable(name.strip().lower())).values(**values)
     row = (await connection.execute(wanted.returning(*COLUMNS))).mappings().one_or_none()
     if row is None:
         raise NoSuchPerson("Nobody has that name.")

@@ -5,7 +5,7 @@ import secrets
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, func, insert
+from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from prober.storage import tables
@@ -19,6 +19,18 @@ async def offer(connection: AsyncConnection) -> str:
     secret = secrets.token_urlsafe(32)
     await connection.execute(insert(tables.setup_token).values(digest=_digest(secret), expires_at=func.now() + LASTS))
     return secret
+
+
+async def counts(connection: AsyncConnection, secret: str, *, now: datetime) -> bool:
+    """Whether the secret lets somebody in, without using it up."""
+    table = tables.setup_token
+    wanted = select(table.c.digest).where(table.c.digest == _digest(secret), table.c.expires_at > now)
+    return bool(await connection.scalar(select(wanted.exists())))
+
+
+async def withdraw(connection: AsyncConnection) -> None:
+    """Let no secret count any more: there is an admin."""
+    await connection.execute(delete(tables.setup_token))
 
 
 async def take(connection: AsyncConnection, secret: str, *, now: datetime) -> bool:

@@ -1,0 +1,90 @@
+"""The page on which people say who they are, and the way out."""
+
+from http import HTTPStatus
+from typing import Annotated, Final
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Form
+from starlette.requests import Request
+from starlette.responses import RedirectResponse, Response
+
+from dashboard.access.entering import begin_login, browser_address, entered, left, passwords_of, with_logins
+from dashboard.access.gate import actor_of, anybody
+from dashboard.access.logging_in import NotLoggedIn, TooManyTries, log_in
+from dashboard.access.way_in import LOGIN_HREF, local
+from dashboard.pages.single_sign_on import BEGIN
+from dashboard.rendering import READ, page
+from dashboard.services import Services, WithServices
+from dashboard.views.login import LoginView
+from prober.storage import audit, logins, people
+from prober.storage.audit import Author, Via
+
+router = APIRouter(include_in_schema=False, dependencies=[Depends(with_logins)])
+
+LOGOUT_HREF: Final = "/logout"
+
+
+@router.api_route(LOGIN_HREF, methods=READ, dependencies=[anybody()])
+async def asked(request: Request, services: WithServices) -> Response:
+    """The form; whoever is logged in is led on."""
+    next_path = local(request.query_params.get("next"))
+    if (await actor_of(request)).is_known:
+        return RedirectResponse(next_path, HTTPStatus.SEE_OTHER)
+    return await _form(request, services, next_path)
+
+
+@router.post(LOGIN_HREF, dependencies=[anybody()])
+async def log_in_here(
+    request: Request,
+    services: WithServices,
+    name: Annotated[str, Form()] = "",
+    password: Annotated[str, Form()] = "",
+    next: Annotated[str, Form()] = "/",  # noqa: A002 - the field's name is what links carry
+) -> Response:
+    """A new login for whoever knows a name and its password."""
+    try:
+        person = await log_in(
+            services.db,
+            services.clock,
+            passwords_of(request),
+            name=name,
+            password=password,
+            address=browser_address(request),
+        )
+    except TooManyTries as wait:
+        status, headers = HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(wait.wait_s)}
+        return await _form(request, services, local(next), name=name, error=str(wait), status=status, headers=headers)
+    except NotLoggedIn as wrong:
+        said = str(wrong)
+        return await _form(request, services, local(next), name=name, error=said, status=HTTPStatus.FORBIDDEN)
+    async with audit.change(services.db, Author(name=person.name, via=Via.PAGE), "login.begin", person.name) as change:
+        secret = await begin_login(request, change, services, person.id)
+    return entered(request, secret, local(next))
+
+
+@router.post(LOGOUT_HREF, dependencies=[anybody()])
+async def log_out(request: Request, services: WithServices) -> Response:
+    """End the login of this browser, if it has one."""
+    actor = await actor_of(request)
+    if actor.login is not None:
+        async with audit.change(services.db, actor.author, "login.end", actor.login.person.name) as change:
+            await logins.end(change, actor.login.person.id, actor.login.digest)
+    return left(request, LOGIN_HREF)
+
+
+async def _form(
+    request: Request,
+    services: Services,
+    next_path: str,
+    *,
+    name: str = "",
+    error: str = "",
+    status: int = HTTPStatus.OK,
+    headers: dict[str, str] | None = None,
+) -> Response:
+    async with services.db.connect() as connection:
+        has_admin = await people.has_admin(connection)
+    elsewhere = f"{BEGIN}?next={quote(next_path)}" if request.app.state.provider is not None else ""
+    view = LoginView(next=next_path, name=name, error=error, elsewhere=elsewhere, has_admin=has_admin)
+    kept_nowhere = {"Cache-Control": "no-store", **(headers or {})}
+    return page(request, "login.html", status=status, headers=kept_nowhere, login=view)

@@ -1,0 +1,82 @@
+"""What the page of the audit log shows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from checks.text import clean
+from dashboard.views.common import Moment, moment_of
+from prober.storage.audit import AuditRow, Via
+
+AUDIT_HREF: Final = "/settings/audit"
+
+_DOORS: Final = {
+    Via.PAGE: "on a page",
+    Via.API: "by API",
+    Via.COMMAND: "at the prompt",
+    Via.PROBER: "the prober itself",
+}
+_VALUE_SHOWN: Final = 200
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditFilter:
+    """Which rows are looked for; empty is any."""
+
+    author: str = ""
+    action: str = ""
+    """Whole, such as `incident.snooze`, or the noun alone."""
+    subject: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeView:
+    at: Moment
+    author: str
+    door: str
+    action: str
+    subject: str
+    detail: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditView:
+    changes: tuple[ChangeView, ...]
+    wanted: AuditFilter
+    older: str
+    """The next page; empty on the last."""
+    newest: str
+    """The first page; empty where this is it."""
+    href: str = AUDIT_HREF
+
+
+def audit_view(
+    rows: Sequence[AuditRow], wanted: AuditFilter, now: datetime, *, more: bool = False, first: bool = True
+) -> AuditView:
+    kept = {"author": wanted.author, "action": wanted.action, "subject": wanted.subject}
+    query = {name: value for name, value in kept.items() if value}
+    return AuditView(
+        changes=tuple(_change(row, now) for row in rows),
+        wanted=wanted,
+        older=f"{AUDIT_HREF}?{urlencode({**query, 'before': rows[-1].number})}" if more else "",
+        newest="" if first else f"{AUDIT_HREF}?{urlencode(query)}",
+    )
+
+
+def _change(row: AuditRow, now: datetime) -> ChangeView:
+    return ChangeView(
+        at=moment_of(row.at, now),
+        author=row.author,
+        door=_DOORS[row.via],
+        action=row.action,
+        subject=row.subject,
+        detail=tuple((clean(key, 60), _shown(value)) for key, value in row.detail.items()),
+    )
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return ", ".join(_shown(each) for each in value[:20])
+    return clean("none" if value is None else str(value), _VALUE_SHOWN)

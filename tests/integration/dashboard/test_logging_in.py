@@ -1,0 +1,223 @@
+"""Logging in and out, the first admin, and what a login is worth."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from dashboard.access.mode import AccessConfig
+from prober.secrets import passwords
+from prober.storage import audit, logins, people, setup_tokens
+from prober.storage.people import Role
+from tests.integration.dashboard.conftest import SetClock, browsing
+
+PASSWORD = "correct horse battery"
+HASH = passwords.hashed(PASSWORD)
+
+
+@asynccontextmanager
+async def browser(
+    url: str, clock: SetClock, base_url: str = "http://localhost", **access: Any
+) -> AsyncIterator[httpx.AsyncClient]:
+    async with browsing(url, clock, base_url, access=AccessConfig(**access)) as client:
+        yield client
+
+
+@pytest.fixture
+async def visitor(database_url: str, clock: SetClock) -> AsyncIterator[httpx.AsyncClient]:
+    """A browser at a dashboard that asks who somebody is."""
+    async with browser(database_url, clock) as client:
+        yield client
+
+
+async def add_person(db: AsyncEngine, name: str = "ada", role: Role = Role.ADMIN) -> None:
+    async with db.begin() as connection:
+        await people.add(connection, name, role, password=HASH, by="a test")
+
+
+def field_of(page: httpx.Response) -> str:
+    found = re.search(r'name="csrf" value="([0-9a-f]+)"', page.text)
+    assert found is not None, page.text
+    return found[1]
+
+
+async def post(client: httpx.AsyncClient, path: str, /, at: str = "", **fields: Any) -> httpx.Response:
+    """Send a form as a browser does, with the field of the page on which it stands."""
+    csrf = field_of(await client.get(at or path))
+    return await client.post(path, data={"csrf": csrf, **fields})
+
+
+async def log_in(
+    client: httpx.AsyncClient, name: str = "ada", password: str = PASSWORD, **fields: str
+) -> httpx.Response:
+    return await post(client, "/login", name=name, password=password, **fields)
+
+
+async def test_pages_lead_to_the_login_and_back(visitor: httpx.AsyncClient, db: AsyncEngine) -> None:
+    await add_person(db)
+    asked = await visitor.get("/incidents?open=1")
+    assert (asked.status_code, asked.headers["location"]) == (303, "/login?next=/incidents%3Fopen%3D1")
+    form = await visitor.get(asked.headers["location"])
+    assert '<input type="hidden" name="next" value="/incidents?open=1">' in form.text
+    entered = await log_in(visitor, next="/incidents?open=1")
+    assert (entered.status_code, entered.headers["location"]) == (303, "/incidents?open=1")
+    page = await visitor.get("/")
+    assert page.status_code == 200
+    assert '<a href="/account">ada</a>' in page.text
+
+
+@pytest.mark.parametrize("next_path", ["//evil.example", "https://evil.example", "/\\evil.example", "/\t/evil.example"])
+async def test_the_login_leads_to_nobody_else(visitor: httpx.AsyncClient, db: AsyncEngine, next_path: str) -> None:
+    await add_person(db)
+    assert (await log_in(visitor, next=next_path)).headers["location"] == "/"
+
+
+async def test_programs_are_told_how_to_show_who_they_are(visitor: httpx.AsyncClient) -> None:
+    refused = await visitor.get("/api/endpoints")
+    assert refused.status_code == 401
+    assert refused.headers["www-authenticate"].startswith("Bearer")
+    assert refused.headers["content-type"] == "application/problem+json"
+    assert (await visitor.get("/?fragment=1")).status_code == 401
+    assert (await visitor.get("/api/endpoints?token=mcpp_x&access_token=mcpp_x")).status_code == 401
+
+
+async def test_what_is_wrong_with_a_login_is_not_said(visitor: httpx.AsyncClient, db: AsyncEngine) -> None:
+    await add_person(db)
+    wrong, unknown = await log_in(visitor, password="wrong horse"), await log_in(visitor, name="eve")
+    assert wrong.status_code == unknown.status_code == 403
+    assert "Name or password is wrong." in wrong.text
+    assert wrong.text.replace("ada", "eve") == unknown.text
+    assert visitor.cookies.get("mcpp_login") is None
+
+
+async def test_guessing_is_slowed_and_the_right_password_waits_too(
+    visitor: httpx.AsyncClient, db: AsyncEngine, clock: SetClock
+) -> None:
+    await add_person(db)
+    for _ in range(5):
+        assert (await log_in(visitor, password="x" * 12)).status_code == 403
+    waiting = await log_in(visitor)
+    assert waiting.status_code == 429
+    assert int(waiting.headers["retry-after"]) == 10
+    clock.moment += timedelta(seconds=11)
+    assert (await log_in(visitor)).status_code == 303
+
+
+async def test_the_cookie_is_for_https_alone_where_people_come_by_it(
+    database_url: str, db: AsyncEngine, clock: SetClock
+) -> None:
+    await add_person(db)
+    public = "https://localhost"
+    async with browser(database_url, clock, public, public_url=public) as client:
+        entered = await log_in(client)
+        (cookie,) = [
+            each for each in entered.headers.get_list("set-cookie") if "mcpp_login" in each and "Max-Age=0" not in each
+        ]
+        assert cookie.startswith("__Host-mcpp_login=")
+        assert {"HttpOnly", "Secure", "Path=/", "SameSite=lax"} <= {part.strip() for part in cookie.split(";")}
+        assert "Domain" not in cookie
+
+
+async def test_a_login_ends_by_rest_by_age_and_by_its_owner(
+    visitor: httpx.AsyncClient, db: AsyncEngine, clock: SetClock
+) -> None:
+    await add_person(db)
+    begun = clock.moment
+    await log_in(visitor)
+    clock.moment = begun + timedelta(hours=11)
+    assert (await visitor.get("/")).status_code == 200
+    clock.moment = begun + timedelta(hours=24)
+    assert (await visitor.get("/")).status_code == 303
+    begun = clock.moment
+    await log_in(visitor)
+    for turn in range(1, 16):
+        clock.moment = begun + timedelta(hours=11 * turn)
+        await visitor.get("/")
+    assert (await visitor.get("/")).status_code == 200
+    clock.moment = begun + timedelta(days=7, minutes=1)
+    assert (await visitor.get("/")).status_code == 303
+    await log_in(visitor)
+    held = visitor.cookies["mcpp_login"]
+    assert (await post(visitor, "/logout", at="/")).headers["location"] == "/login"
+    visitor.cookies.set("mcpp_login", held)
+    assert (await visitor.get("/")).status_code == 303
+
+
+async def test_a_login_is_another_one_each_time(visitor: httpx.AsyncClient, db: AsyncEngine) -> None:
+    await add_person(db)
+    visitor.cookies.set("mcpp_login", "chosen-by-somebody-else")
+    await log_in(visitor)
+    secrets = {each for each in visitor.cookies.jar if each.name == "mcpp_login"}
+    assert "chosen-by-somebody-else" not in {each.value for each in secrets if each.domain}
+
+
+async def test_a_form_without_its_field_changes_nothing(visitor: httpx.AsyncClient, db: AsyncEngine) -> None:
+    await add_person(db)
+    assert (await visitor.post("/login", data={"name": "ada", "password": PASSWORD})).status_code == 403
+    before = field_of(await visitor.get("/login"))
+    await log_in(visitor)
+    for field in ({}, {"csrf": before}, {"csrf": "é"}, {"csrf": ""}):
+        assert (await visitor.post("/logout", data=field)).status_code == 403
+    assert (await visitor.get("/")).status_code == 200
+    field = field_of(await visitor.get("/account"))
+    assert (await visitor.post("/logout", headers={"X-CSRF-Token": field})).status_code == 303
+
+
+async def test_another_password_ends_all_other_logins(
+    visitor: httpx.AsyncClient, database_url: str, db: AsyncEngine, clock: SetClock
+) -> None:
+    await add_person(db)
+    async with browser(database_url, clock) as elsewhere:
+        await log_in(visitor)
+        await log_in(elsewhere)
+        new = {"password": "another good one", "again": "another good one"}
+        wrong = await post(visitor, "/account/password", at="/account", current="not it at all", **new)
+        assert wrong.status_code == 403
+        short = await post(
+            visitor, "/account/password", at="/account", current=PASSWORD, password="short", again="short"
+        )
+        assert "at least 12 characters" in short.text
+        done = await post(visitor, "/account/password", at="/account", current=PASSWORD, **new)
+        assert done.status_code == 303
+        assert (await visitor.get("/")).status_code == 200
+        assert (await elsewhere.get("/")).status_code == 303
+        assert (await log_in(elsewhere)).status_code == 403
+        assert (await log_in(elsewhere, password="another good one")).status_code == 303
+        assert (await post(visitor, "/account/logins/end", at="/account")).status_code == 303
+        assert (await elsewhere.get("/")).status_code == (await visitor.get("/")).status_code == 303
+
+
+async def test_the_first_admin_comes_in_by_a_link_that_counts_once(
+    visitor: httpx.AsyncClient, db: AsyncEngine, clock: SetClock
+) -> None:
+    async with db.begin() as connection:
+        first, token = await setup_tokens.offer(connection), await setup_tokens.offer(connection)
+    chosen = {"name": "Ada", "password": PASSWORD, "again": PASSWORD}
+    assert "Whoever started it finds a link" in (await visitor.get("/login")).text
+    for guess in (first, "x"):
+        assert (await post(visitor, "/setup", token=guess, **chosen)).status_code == 403
+    assert (await post(visitor, "/setup", token=token, **{**chosen, "again": "x"})).status_code == 422
+    clock.moment += timedelta(minutes=61)
+    assert (await post(visitor, "/setup", token=token, **chosen)).status_code == 403
+    clock.moment -= timedelta(minutes=61)
+    assert (await post(visitor, "/setup", token=token, **chosen)).headers["location"] == "/"
+    assert (await visitor.get("/settings/people")).status_code == 200
+    assert (await visitor.get("/setup")).status_code == 404
+    rows = await audit.newest(db, action="person")
+    assert [(row.author, row.action, row.subject) for row in rows] == [("ada", "person.add", "ada")]
+
+
+async def test_secrets_are_stored_as_hashes_alone(visitor: httpx.AsyncClient, db: AsyncEngine, clock: SetClock) -> None:
+    await add_person(db)
+    await log_in(visitor)
+    secret = visitor.cookies["mcpp_login"]
+    (login,) = await logins.of_person(db, (await people.everybody(db))[0], now=clock.now(), lasts=logins.Lasts())
+    assert login.digest == logins.digest_of(secret)
+    page = (await visitor.get("/account")).text
+    assert secret not in page
+    assert "argon2" not in page
