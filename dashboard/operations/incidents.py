@@ -26,17 +26,6 @@ async def acknowledge(services: Services, author: Author, incident_id: UUID) -> 
         await _note(connection, author, "incident.acknowledge", incident_id, done, {})
 
 
-async def acknowledge_of(services: Services, author: Author, name: str) -> None:
-    """The same of the incident that is open of the endpoint of that name. Raises HTTPException: 409."""
-    async with services.db.begin() as connection:
-        done = await incidents.acknowledge(connection, incidents.open_of([name]), by=author.name)
-        for each in done:
-            detail = {"incident": str(each.incident)}
-            await audit.note(connection, author, "incident.acknowledge", each.endpoint, detail)
-    if not done:
-        raise conflict("the incident is over: there is nothing to acknowledge any more")
-
-
 async def snooze(services: Services, author: Author, incident_id: UUID, until: datetime | None) -> None:
     """Tell nobody of it until then; None ends that. Raises HTTPException: 404, 409 or 422."""
     now = services.clock.now()

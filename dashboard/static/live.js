@@ -59,6 +59,11 @@
     return document.activeElement?.tagName === "SELECT" && performance.now() - touched < CHOOSING_MS;
   }
 
+  // What somebody has begun to write would be lost.
+  function isWriting() {
+    return [...main.querySelectorAll("textarea")].some((each) => each.value !== each.defaultValue);
+  }
+
   async function refresh() {
     if (busy) { again = true; return; }
     busy = true;
@@ -70,7 +75,7 @@
       const answer = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(10000) });
       if (!answer.ok) throw new Error(answer.headers.get("X-Trouble") || `The dashboard answered ${answer.status}.`);
       const html = await answer.text();
-      if (isChoosing()) again = true;
+      if (isChoosing() || isWriting()) again = true;
       else swap(html);
       say("");
     } catch (problem) {

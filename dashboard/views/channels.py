@@ -71,7 +71,7 @@ def channels_view(channels: Sequence[ChannelRow], attempts: Sequence[AttemptRow]
         title=f"{headline} · mcp-prober",
         headline=headline,
         channels=tuple(_channel(each, now) for each in channels),
-        attempts=tuple(_attempt(each, now) for each in attempts),
+        attempts=tuple(attempt_view(each, now) for each in attempts),
     )
 
 
@@ -117,7 +117,7 @@ def _waiting(row: ChannelRow, now: datetime) -> str:
     return "; ".join(parts)
 
 
-def _attempt(row: AttemptRow, now: datetime) -> AttemptView:
+def attempt_view(row: AttemptRow, now: datetime) -> AttemptView:
     return AttemptView(
         at=moment_of(row.at, now),
         channel=clean(row.channel),

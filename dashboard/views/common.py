@@ -37,6 +37,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentView:
+    page: str
     endpoint: str
     href: str
     verdict: Verdict
@@ -59,6 +60,10 @@ def endpoint_href(name: str) -> str:
 
 def probe_href(report: UUID) -> str:
     return f"/probes/{report}"
+
+
+def incident_href(incident: UUID) -> str:
+    return f"/incidents/{incident}"
 
 
 WITHOUT_CAUSE: Final = {Verdict.UP: "Works as a client expects.", Verdict.UNKNOWN: "We could not observe it."}
@@ -114,6 +119,7 @@ def start_ms(report: ReportRow) -> float | None:
 
 def incident_view(row: IncidentRow, now: datetime) -> IncidentView:
     return IncidentView(
+        page=incident_href(row.id),
         endpoint=clean(row.endpoint_name),
         href=endpoint_href(row.endpoint_name),
         verdict=row.verdict,
@@ -124,7 +130,7 @@ def incident_view(row: IncidentRow, now: datetime) -> IncidentView:
         ended=moment_of(row.ended_at, now) if row.ended_at else None,
         lasted=span(((row.ended_at or now) - row.since).total_seconds()),
         hands=hands_of(row, now),
-        acknowledge=f"/acknowledgements/{quote(row.endpoint_name, safe='')}"
+        acknowledge=f"{incident_href(row.id)}/acknowledge"
         if row.ended_at is None and row.acknowledged_at is None
         else "",
     )

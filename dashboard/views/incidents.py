@@ -1,23 +1,38 @@
-"""The page of incidents, and of what people were told about them."""
+"""The page of incidents: a stretch of time across the fleet, and what people were told in it."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Final
 
 from checks.model import Verdict
 from checks.text import clean
-from dashboard.views.common import IncidentView, Moment, endpoint_href, incident_view, moment_of
+from dashboard.views.common import IncidentView, Moment, incident_href, incident_view, moment_of
+from dashboard.views.fleet import Option
+from dashboard.views.incident_query import EVERYTHING, IncidentQuery, State, Window, href
 from dashboard.views.silence import UNMUTED, OutageView, SilenceView, outage_view
-from dashboard.wording import counted
+from dashboard.views.timeline import Timeline, timeline
+from dashboard.wording import absolute, counted
 from prober.incidents.outages import Outage
 from prober.incidents.rules import Severity
 from prober.storage.queries import IncidentRow, NoticeRow
+
+_ENDPOINT_KINDS: Final = frozenset(
+    {"opened", "worsened", "cause-changed", "flapping", "reminder", "escalated", "closed"}
+)
+"""Of notices whose thread is an incident (`prober.incidents.notice`)."""
+_LISTED: Final = 200
+_WINDOWS: Final = {
+    Window.DAY: "24 hours", Window.WEEK: "7 days", Window.MONTH: "30 days", Window.QUARTER: "90 days",
+}  # fmt: skip
+_STATES: Final = {State.ALL: "open and over", State.OPEN: "open", State.OVER: "over"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoticeView:
     endpoint: str
     href: str
+    """The page of what it is about: of the incident, where it is one."""
     title: str
     channel: str
     verdict: Verdict | None
@@ -31,10 +46,30 @@ class NoticeView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class IncidentFilter:
+    """The form above the list."""
+
+    windows: tuple[Option, ...]
+    states: tuple[Option, ...]
+    severities: tuple[Option, ...]
+    endpoint: str
+    told: str
+    """What is shown, in words."""
+    clear: str
+    """The address without the filter; empty where there is none."""
+    earlier: str
+    later: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class IncidentsView:
     title: str
     headline: str
+    filter: IncidentFilter
+    timeline: Timeline
     items: tuple[IncidentView, ...]
+    more: str
+    """How many of them are not listed."""
     notices: tuple[NoticeView, ...]
     outages: tuple[OutageView, ...] = ()
     silence: SilenceView = UNMUTED
@@ -44,32 +79,46 @@ def incidents_view(
     incidents: Sequence[IncidentRow],
     notices: Sequence[NoticeRow],
     now: datetime,
+    *,
+    query: IncidentQuery = EVERYTHING,
+    number: int | None = None,
+    still_open: int | None = None,
     outages: Sequence[Outage] = (),
     silence: SilenceView = UNMUTED,
 ) -> IncidentsView:
-    """Incidents of all endpoints, and what people were told about them."""
-    still_open = sum(each.ended_at is None for each in incidents)
-    headline = f"{counted(still_open, 'open incident')}" if still_open else "No open incidents"
+    """Incidents of all endpoints, and what people were told about them.
+
+    `number` is how many there are in the stretch where `incidents` are not all of them, and `still_open` how many are
+    open at all.
+    """
+    opened = sum(each.ended_at is None for each in incidents) if still_open is None else still_open
+    headline = f"{counted(opened, 'open incident')}" if opened else "No open incidents"
+    found = len(incidents) if number is None else number
+    more = found - min(len(incidents), _LISTED)
     return IncidentsView(
         title=f"{headline} · mcp-prober",
         headline=headline,
-        items=tuple(incident_view(each, now) for each in incidents),
-        notices=tuple(_notice(each, now) for each in notices),
+        filter=_filter(query, found, now),
+        timeline=timeline(incidents, query.stretch(now), now),
+        items=tuple(incident_view(each, now) for each in incidents[:_LISTED]),
+        more=f"{more} more are not listed: choose a shorter time or narrow the filter." if more else "",
+        notices=tuple(notice_view(each, now) for each in notices),
         outages=tuple(outage_view(each) for each in outages),
         silence=silence,
     )
 
 
-def _notice(row: NoticeRow, now: datetime) -> NoticeView:
+def notice_view(row: NoticeRow, now: datetime) -> NoticeView:
+    """A notice of the log; from one about an incident a link leads to it."""
     return NoticeView(
         endpoint=clean(row.endpoint_name),
-        href=endpoint_href(row.endpoint_name),
+        href=incident_href(row.thread) if row.kind in _ENDPOINT_KINDS else "",
         title=clean(row.title),
         channel=clean(row.channel),
         verdict=row.verdict,
         severity=row.severity,
         kind=clean(row.kind),
-        state=_state_of(row),
+        state=state_of(row),
         at=moment_of(row.sent_at or row.failed_at or row.created_at, now),
         attempts=counted(row.attempts, "attempt") if row.attempts > 1 else "",
         error=""
@@ -78,7 +127,8 @@ def _notice(row: NoticeRow, now: datetime) -> NoticeView:
     )
 
 
-def _state_of(row: NoticeRow) -> str:
+def state_of(row: NoticeRow) -> str:
+    """What became of a notice, in a few words."""
     if row.sent_at:
         return "sent"
     if row.superseded_by:
@@ -86,6 +136,24 @@ def _state_of(row: NoticeRow) -> str:
     if row.handed_to:
         return "handed over"
     return "given up" if row.failed_at else "waiting"
+
+
+def _filter(query: IncidentQuery, number: int, now: datetime) -> IncidentFilter:
+    stretch = query.stretch(now)
+    until = absolute(stretch.until) if query.until else "now"
+    return IncidentFilter(
+        windows=tuple(Option(each.value, words, each is query.window) for each, words in _WINDOWS.items()),
+        states=tuple(Option(each.value, words, each is query.state) for each, words in _STATES.items()),
+        severities=(
+            Option("", "any", query.severity is None),
+            *(Option(each.value, each.value, each is query.severity) for each in Severity),
+        ),
+        endpoint=query.endpoint,
+        told=f"{counted(number, 'incident')} from {absolute(stretch.since)} to {until}",
+        clear=href(IncidentQuery(window=query.window, until=query.until)) if query.is_narrowed else "",
+        earlier=query.earlier(now),
+        later=query.later(now),
+    )
 
 
 def _taker(row: NoticeRow) -> str:

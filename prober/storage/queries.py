@@ -157,6 +157,8 @@ class NoticeRow:
     """One notice on one channel: waiting, sent (`sent_at`) or ended without it (`failed_at`)."""
 
     id: UUID
+    thread: UUID
+    """The incident, outage or impairment that it belongs to."""
     endpoint_name: str
     """Of what it is about, which need not be an endpoint."""
     channel: str

@@ -57,22 +57,3 @@ async def test_an_outage_is_shown_with_its_names_and_causes(
     page = (await client.get("/incidents")).text
     assert "6 endpoints failed together" in page
     assert "was told as part of an outage" in page
-
-
-async def test_an_incident_is_acknowledged_from_its_page_and_once(
-    client: httpx.AsyncClient, db: AsyncEngine, clock: SetClock
-) -> None:
-    desk = Desk(Store(db), now=clock.now())
-    await desk.watch("shop")
-    await desk.see(Verdict.DOWN, "shop")
-    assert 'action="/acknowledgements/shop"' in (await client.get("/incidents")).text
-    answer = await client.post("/acknowledgements/shop", headers={"Origin": "http://localhost"})
-    assert (answer.status_code, answer.headers["location"]) == (303, "/incidents")
-    page = (await client.get("/incidents")).text
-    assert "acknowledged by somebody at the dashboard" in page
-    assert "/acknowledgements/" not in page
-    elsewhere = await client.post("/acknowledgements/shop", headers={"Origin": "http://evil.example"})
-    assert elsewhere.status_code == 403
-    await desk.see(Verdict.UP, "shop")
-    over = await client.post("/acknowledgements/shop", headers={"Origin": "http://localhost"})
-    assert over.status_code == 409

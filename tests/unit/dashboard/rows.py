@@ -18,6 +18,8 @@ from prober.incidents.windows import MaintenanceWindow
 from prober.storage.accepted_tools import ToolLists
 from prober.storage.channels import AttemptRow, ChannelRow
 from prober.storage.cold_starts import FirstAnswers
+from prober.storage.comments import Comment
+from prober.storage.listings import TransitionRow
 from prober.storage.mutes import MuteRow
 from prober.storage.queries import EndpointPage, FleetRow, IncidentRow, NoticeRow, ProbePage, ReportRow
 from prober.storage.series import Day, Stats
@@ -259,10 +261,39 @@ def endpoint_page(say: Say = as_is, **changes: Any) -> EndpointPage:
     )
 
 
+def transition(say: Say = as_is, **changes: Any) -> TransitionRow:
+    return TransitionRow(
+        **{
+            "id": ID,
+            "kind": "opened",
+            "at": NOW - timedelta(minutes=7),
+            "report_id": ID,
+            "verdict": Verdict.DOWN,
+            "severity": Severity.CRITICAL,
+            "cause": say("adapter-missing"),
+            "cause_summary": say("not MCP"),
+            **changes,
+        }
+    )
+
+
+def comment(say: Say = as_is, **changes: Any) -> Comment:
+    return Comment(
+        **{
+            "id": ID,
+            "at": NOW - timedelta(minutes=3),
+            "author": say("ada"),
+            "words": f"{say('rolled back')}\n{say('to 1.4.1')}",
+            **changes,
+        }
+    )
+
+
 def notice(say: Say = as_is, **changes: Any) -> NoticeRow:
     return NoticeRow(
         **{
             "id": ID,
+            "thread": ID,
             "endpoint_name": say("orders"),
             "channel": say("slack"),
             "title": say("orders is down"),

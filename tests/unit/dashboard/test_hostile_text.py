@@ -10,13 +10,16 @@ from dashboard.rendering import page
 from dashboard.views.channels import channels_view
 from dashboard.views.endpoint import endpoint_view
 from dashboard.views.fleet import fleet_view
+from dashboard.views.incident import IncidentPageView, incident_page
 from dashboard.views.incidents import incidents_view
 from dashboard.views.probe import probe_view
 from tests.unit.dashboard.rows import (
+    ID,
     NOW,
     Say,
     attempt,
     channel,
+    comment,
     endpoint_page,
     fleet_row,
     incident,
@@ -24,6 +27,7 @@ from tests.unit.dashboard.rows import (
     outage,
     probe_page,
     silence,
+    transition,
 )
 
 HOSTILE = (
@@ -61,18 +65,35 @@ class Seen(HTMLParser):
         self.text += data
 
 
+def one_incident(say: Say) -> IncidentPageView:
+    return incident_page(
+        incident(say, outage_id=ID),
+        NOW,
+        transitions=[transition(say)],
+        comments=[comment(say)],
+        notices=[notice(say)],
+        tries={ID: [attempt(say)]},
+        outage=outage(say),
+    )
+
+
 def rendered(say: Say) -> dict[str, Seen]:
     request = Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []})
     questions = {"lifecycle": "?"}
-    pages = {
+    pages: dict[str, dict[str, object]] = {
         "fleet.html": {"fleet": fleet_view([fleet_row(say, incident=incident(say))], NOW, silence=silence(say))},
         "endpoint.html": {"endpoint": endpoint_view(endpoint_page(say), questions, NOW, silence(say))},
         "probe.html": {"probe": probe_view(probe_page(say), questions, NOW)},
         "incidents.html": {
             "incidents": incidents_view(
-                [incident(say), incident(say, acknowledged_at=None)], [notice(say)], NOW, [outage(say)], silence(say)
+                [incident(say), incident(say, acknowledged_at=None)],
+                [notice(say)],
+                NOW,
+                outages=[outage(say)],
+                silence=silence(say),
             )
         },
+        "incident.html": {"incident": one_incident(say)},
         "channels.html": {"channels": channels_view([channel(say)], [attempt(say)], NOW)},
     }
     return {name: Seen(bytes(page(request, name, live=None, **values).body).decode()) for name, values in pages.items()}
