@@ -1,6 +1,7 @@
 """Whatever a watched server or a careless file puts into a text, the pages show it as text."""
 
 from html.parser import HTMLParser
+from typing import Any
 
 import pytest
 from starlette.requests import Request
@@ -80,7 +81,7 @@ def one_incident(say: Say) -> IncidentPageView:
 def rendered(say: Say) -> dict[str, Seen]:
     request = Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []})
     questions = {"lifecycle": "?"}
-    pages: dict[str, dict[str, object]] = {
+    pages: dict[str, dict[str, Any]] = {
         "fleet.html": {"fleet": fleet_view([fleet_row(say, incident=incident(say))], NOW, silence=silence(say))},
         "endpoint.html": {"endpoint": endpoint_view(endpoint_page(say), questions, NOW, silence(say))},
         "probe.html": {"probe": probe_view(probe_page(say), questions, NOW)},
