@@ -3,16 +3,19 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any, Final
+from urllib.parse import quote
 from uuid import UUID
 
 from checks.axes import LIKE_CLIENTS
-from checks.costs import kind_of, requests_of
+from checks.costs import Kind, kind_of, requests_of
 from checks.model import Endpoint, Profile, Verdict
 from checks.spec import Era, Transport, era_of
 from checks.text import clean, shown_url
-from checks.tool_memory import Deploy
 from dashboard.charts import PHASES, Bar, Column, LatencyChart, bars, latency_chart
+from dashboard.views.behaviour import SessionView, StreamingView, session_view, streaming_view
+from dashboard.views.care import AskedView, KeptView, asked_view, kept_view
 from dashboard.views.cold_starts import ColdView, cold_view
 from dashboard.views.common import (
     IncidentView,
@@ -29,8 +32,10 @@ from dashboard.views.common import (
     summary_of,
     word_of,
 )
+from dashboard.views.costs import CostView, cost_view
+from dashboard.views.day import DayView, day_href, day_view
 from dashboard.views.evidence import ReportView, report_view, transport_name
-from dashboard.views.long_run import LongRunView, long_run_view
+from dashboard.views.long_run import DAYS, LongRunView, long_run_view
 from dashboard.views.sentinels import SentinelView, sentinel_views
 from dashboard.views.silence import UNMUTED, SilenceView
 from dashboard.views.tool_lists import ToolListsView, tool_lists_view
@@ -42,6 +47,7 @@ ENDPOINT_BARS_AT_FIRST: Final = 30
 """Fewer and wider ones while there are no more."""
 ENDPOINT_BAR_HEIGHT: Final = 34.0
 LISTED_PROBES: Final = 30
+LISTED_DEPLOYS: Final = 10
 _LABELS_APART: Final = 60
 """Per cent of the width that two labels below a chart need on a phone."""
 _WORTH_SAYING: Final = timedelta(seconds=5)
@@ -84,6 +90,14 @@ class HistoryView:
     """Place of each deploy in per cent, before the probe that saw it first, and a title."""
 
 
+@dataclass(frozen=True, slots=True)
+class DeployView:
+    """One deploy, seen from outside or marked by somebody."""
+
+    at: Moment
+    words: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointView:
     id: UUID
@@ -117,6 +131,21 @@ class EndpointView:
     """None while no probe has read any."""
     silence: SilenceView
     """What mutes this endpoint."""
+    kept: KeptView
+    asked: AskedView | None
+    day: DayView | None
+    """The day that was asked for."""
+    day_probes: tuple[ProbeRowView, ...]
+    """Of the hour of it that was asked for."""
+    streaming: StreamingView | None
+    session: SessionView | None
+    cost: CostView | None
+    """None while nobody knows how the server is spoken to."""
+    deploys: tuple[DeployView, ...]
+    """Newest first."""
+    probe_now: str
+    """Where a probe out of turn is asked for; empty while it is paused."""
+    mark_deploy: str
 
 
 def endpoint_view(
@@ -126,6 +155,8 @@ def endpoint_view(
     row, latest, full = page.fleet, page.latest, page.full
     probes = tuple(_probe_row(each, now) for each in page.reports)
     report = report_view(latest.detail, questions) if latest and latest.detail else None
+    today, deploys = now.astimezone(UTC).date(), _deploys(page)
+    kind, key = _kind(page, report), quote(row.name, safe="")
     return EndpointView(
         id=row.id,
         name=clean(row.name),
@@ -142,9 +173,9 @@ def endpoint_view(
         history=_history(
             list(zip(page.reports, probes, strict=True))[:ENDPOINT_BARS],
             endpoint_href(row.name),
-            page.tools.memory.deploys,
+            deploys,
         ),
-        long_run=long_run_view(row.stats, page.days, now.astimezone(UTC).date()),
+        long_run=long_run_view(row.stats, page.days, today, partial(day_href, row.name), deploys),
         report=report,
         report_href=probe_href(latest.report.id) if latest else "",
         full=_full(full.detail, questions) if full and full.detail else None,
@@ -158,7 +189,26 @@ def endpoint_view(
         sentinels=sentinel_views(page.sentinels, now),
         tools=tool_lists_view(row.name, page.tools),
         silence=silence,
+        kept=kept_view(row),
+        asked=asked_view(page.request, now),
+        day=day_view(row.name, page.opened, today, DAYS) if page.opened else None,
+        day_probes=tuple(_probe_row(each, now) for each in page.opened.reports) if page.opened else (),
+        streaming=streaming_view(latest, page.reports, ENDPOINT_BARS),
+        session=session_view(full, report),
+        cost=cost_view(page.endpoint, kind, page.answers, latest.detail if latest else None) if kind else None,
+        deploys=tuple(DeployView(moment_of(at, now), words) for at, words in deploys[: -LISTED_DEPLOYS - 1 : -1]),
+        probe_now=f"/probe-requests/{key}" if row.enabled else "",
+        mark_deploy=f"/deploys/{key}",
     )
+
+
+def _deploys(page: EndpointPage) -> list[tuple[datetime, str]]:
+    """When each was, and in words; oldest first."""
+    seen = [(each.at, f"{clean(each.what, 300)}, first seen {absolute(each.at)}") for each in page.tools.memory.deploys]
+    for each in page.marked:
+        reason = f" ({clean(each.reason, 100)})" if each.reason else ""
+        seen.append((each.at, f"marked by {clean(each.by, 60)}{reason} {absolute(each.at)}"))
+    return sorted(seen)
 
 
 def _endpoint_staleness(row: FleetRow, now: datetime) -> str:
@@ -204,7 +254,7 @@ def _probe_row(report: ReportRow, now: datetime) -> ProbeRowView:
 
 
 def _history(
-    newest_first: Sequence[tuple[ReportRow, ProbeRowView]], without_probe: str, deploys: Sequence[Deploy]
+    newest_first: Sequence[tuple[ReportRow, ProbeRowView]], without_probe: str, deploys: Sequence[tuple[datetime, str]]
 ) -> HistoryView:
     """`without_probe` is where the bar of slots without a probe leads."""
     drawn = newest_first[::-1]
@@ -227,13 +277,13 @@ def _history(
 
 
 def _deploy_marks(
-    slots: Sequence[datetime], standing: Sequence[Bar], deploys: Sequence[Deploy]
+    slots: Sequence[datetime], standing: Sequence[Bar], deploys: Sequence[tuple[datetime, str]]
 ) -> Iterator[tuple[float, str]]:
-    """A mark at the bar of the probe that saw each deploy first, where that one is still drawn."""
-    for deploy in deploys:
-        bar = next((bar for slot, bar in zip(slots, standing, strict=True) if slot >= deploy.at), None)
-        if bar is not None and deploy.at >= slots[0]:
-            yield bar.x, f"deploy: {clean(deploy.what, 300)}, first seen {absolute(deploy.at)}"
+    """A mark at the bar of the first probe from each deploy on, where the one before it is drawn, too."""
+    for at, words in deploys:
+        bar = next((bar for slot, bar in zip(slots, standing, strict=True) if slot >= at), None)
+        if bar is not None and at >= slots[0]:
+            yield bar.x, f"deploy: {words}"
 
 
 def _phases(report: ReportRow) -> dict[str, float] | None:
@@ -288,7 +338,7 @@ def _endpoint_facts(page: EndpointPage, report: ReportView | None) -> tuple[tupl
         "A probe may take": _limit(endpoint, Profile.STANDARD),
         "Probed in full every": _full_every(page),
         "A full probe may take": "" if endpoint.full_every_s is None else _limit(endpoint, Profile.FULL),
-        "Requests": _requests(page, report),
+        "Requests": _requests(page, _kind(page, report)),
         "TLS certificate": "" if endpoint.verify_tls else "not checked, by configuration",
         "Probed from": report.location if report else "",
         "Last deploy": _last_deploy(page),
@@ -313,18 +363,22 @@ def _limit(endpoint: Endpoint, profile: Profile) -> str:
     return milliseconds(endpoint.deadline_s(profile) * 1000)
 
 
-def _requests(page: EndpointPage, report: ReportView | None) -> str:
-    """About how many one probe makes; empty while nobody knows how the server is spoken to."""
-    row, endpoint = page.fleet, page.endpoint
+def _kind(page: EndpointPage, report: ReportView | None) -> Kind | None:
+    """What decides how many requests a probe makes; None while nobody knows how the server is spoken to."""
     try:
-        era, transport = Era(row.era or ""), Transport(row.transport or "")
+        era, transport = Era(page.fleet.era or ""), Transport(page.fleet.transport or "")
     except ValueError:
+        return None
+    has_session = report is not None and report.has_session
+    return kind_of(era, transport, has_session=has_session, serves_both=_serves_both(page))
+
+
+def _requests(page: EndpointPage, kind: Kind | None) -> str:
+    """About how many one probe makes."""
+    if kind is None:
         return ""
-    kind = kind_of(
-        era, transport, has_session=report is not None and report.has_session, serves_both=_serves_both(page)
-    )
-    standard, full = (requests_of(profile, kind, endpoint) for profile in (Profile.STANDARD, Profile.FULL))
-    return f"about {standard} a probe" + ("" if endpoint.full_every_s is None else f", about {full} in full")
+    standard, full = (requests_of(profile, kind, page.endpoint) for profile in (Profile.STANDARD, Profile.FULL))
+    return f"about {standard} a probe" + ("" if page.endpoint.full_every_s is None else f", about {full} in full")
 
 
 def _serves_both(page: EndpointPage) -> bool:

@@ -1,9 +1,9 @@
 """What the pages say of an endpoint's last days: uptime, percentiles, and a bar for each of ninety days."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from checks.model import Verdict
@@ -36,10 +36,12 @@ class DayBlock:
 
 @dataclass(frozen=True, slots=True)
 class DayBar:
-    """One day; without blocks where nobody watched."""
+    """One day or hour; without blocks where nobody watched."""
 
     blocks: tuple[DayBlock, ...]
     title: str
+    href: str = ""
+    """Where it is shown closer."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,18 +50,39 @@ class LongRunView:
     bars: tuple[DayBar, ...]
     """Oldest first, today at the right edge."""
     bars_label: str
+    deploys: tuple[tuple[float, str], ...]
+    """Place of each in per cent, and a title."""
+    first: str
+    last: str
+    """The days that can be asked for, as an input for dates has them."""
 
 
-def long_run_view(stats: Stats | None, days: Sequence[Day], today: date) -> LongRunView | None:
-    """The section of the endpoint's page; None while there is nothing to say. `today` is a day of UTC."""
+def _nowhere(_: date) -> str:
+    return ""
+
+
+def long_run_view(
+    stats: Stats | None,
+    days: Sequence[Day],
+    today: date,
+    href: Callable[[date], str] = _nowhere,
+    deploys: Sequence[tuple[datetime, str]] = (),
+) -> LongRunView | None:
+    """The section of the endpoint's page; None while there is nothing to say. `today` is a day of UTC.
+
+    `href` gives the address of a day, and `deploys` are moments with a title each.
+    """
     facts = tuple((term, text) for term, text in _facts(stats) if text)
     if not facts and not days:
         return None
     whole = together(day.slots for day in days)
     return LongRunView(
         facts=facts,
-        bars=tuple(day_bars(days, today)),
+        bars=tuple(day_bars(days, today, href)),
         bars_label=f"last {DAYS} days: {per_cent(whole.uptime)} up, {counted(len(days), 'day')} watched",
+        deploys=tuple(_deploys(deploys, today)),
+        first=(today - timedelta(days=DAYS - 1)).isoformat(),
+        last=today.isoformat(),
     )
 
 
@@ -109,19 +132,29 @@ def _facts(stats: Stats | None) -> Iterator[tuple[str, str]]:
         yield "Cold starts, 7 d", f"p95 {milliseconds(stats.cold_p95_ms)}"
 
 
-def day_bars(days: Sequence[Day], today: date) -> Iterator[DayBar]:
-    """A bar for each of the last ninety days, today last."""
+def _deploys(deploys: Sequence[tuple[datetime, str]], today: date) -> Iterator[tuple[float, str]]:
+    """Each at its time of day within the days that are drawn."""
+    begins = datetime.combine(today - timedelta(days=DAYS - 1), time(), UTC)
+    for at, title in deploys:
+        share = (at - begins) / timedelta(days=DAYS)
+        if 0 <= share < 1:
+            yield round(share * 100, 3), title
+
+
+def day_bars(days: Sequence[Day], today: date, href: Callable[[date], str] = _nowhere) -> Iterator[DayBar]:
+    """A bar for each of the last ninety days, today last; `href` gives the address of a day."""
     found = {day.day: day.slots for day in days}
     pitch = 100 / DAYS
     for position in range(DAYS):
         day = today - timedelta(days=DAYS - 1 - position)
         slots = found.get(day, Slots())
         place = (round(position * pitch + pitch * 0.1, 3), round(pitch * 0.8, 3))
-        yield DayBar(blocks=tuple(_blocks(slots, *place)), title=f"{day.isoformat()} UTC: {_told(slots)}")
+        title = f"{day.isoformat()} UTC: {told_of(slots)}"
+        yield DayBar(blocks=tuple(blocks_of(slots, *place)), title=title, href=href(day))
 
 
-def _blocks(slots: Slots, x: float, width: float) -> Iterator[DayBlock]:
-    """The verdicts of a day as parts of one bar, the worst on top; a hollow stump where none was observed."""
+def blocks_of(slots: Slots, x: float, width: float) -> Iterator[DayBlock]:
+    """The verdicts of a day or an hour as one bar, the worst on top; a hollow stump where none was observed."""
     if not slots.observed:
         if slots.unknown:
             height = BAR_HEIGHT * _HOLLOW
@@ -137,9 +170,14 @@ def _blocks(slots: Slots, x: float, width: float) -> Iterator[DayBlock]:
             y += height
 
 
-def _told(slots: Slots) -> str:
+def told_of(slots: Slots) -> str:
+    """`99.79 % up (1430 up and 3 down)`."""
+    if not slots.observed:
+        return counts_of(slots)
+    return f"{per_cent(slots.uptime)} up ({counts_of(slots)})"
+
+
+def counts_of(slots: Slots) -> str:
+    """`1430 up and 3 down`."""
     counts = (("up", slots.up), ("degraded", slots.degraded), ("down", slots.down), ("unknown", slots.unknown))
-    found = [f"{count} {word}" for word, count in counts if count]
-    if not found:
-        return "not watched"
-    return f"{per_cent(slots.uptime)} up ({listed(found)})" if slots.observed else listed(found)
+    return listed([f"{count} {word}" for word, count in counts if count]) or "not watched"

@@ -1,22 +1,25 @@
 """What the dashboard and the commands read: frozen values, each from a few queries; none reads all reports of a day."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, ScalarSelect, Select, Table, and_, func, select
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy import ColumnElement, RowMapping, ScalarSelect, Select, Table, and_, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.model import Endpoint, Verdict
 from checks.sentinel_states import SentinelState
 from prober.incidents.rules import Severity
-from prober.storage import accepted_tools, tables
+from prober.incidents.windows import concerns
+from prober.storage import accepted_tools, probe_requests, tables
 from prober.storage.accepted_tools import ToolLists
 from prober.storage.cold_starts import FirstAnswers, first_answers
 from prober.storage.marks import verdicts_of
-from prober.storage.series import Day, Stats, bars, stats_of
+from prober.storage.mutes import DEPLOY
+from prober.storage.probe_requests import ProbeRequest
+from prober.storage.series import Day, Hour, Stats, bars, hours, stats_of
 from prober.storage.specs import endpoint_of, sentinels_of
 
 ANSWERS_DAYS: Final = 7.0
@@ -179,6 +182,26 @@ class NoticeRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class MarkedDeploy:
+    """A deploy that somebody told us of."""
+
+    at: datetime
+    by: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DayPage:
+    """A day of one endpoint, in UTC, and maybe one of its hours."""
+
+    day: date
+    hours: tuple[Hour, ...]
+    hour: datetime | None
+    reports: tuple[ReportRow, ...]
+    """Of the hour, oldest first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointPage:
     """Everything about one endpoint."""
 
@@ -199,6 +222,12 @@ class EndpointPage:
     """Those that probes came to."""
     days: tuple[Day, ...]
     """The last ninety, oldest first."""
+    marked: tuple[MarkedDeploy, ...]
+    """Deploys of the last ninety days that somebody marked, oldest first."""
+    request: ProbeRequest | None
+    """The latest probe that somebody asked for."""
+    opened: DayPage | None = None
+    """The day that was asked for."""
 
 
 async def fleet(db: AsyncEngine) -> tuple[FleetRow, ...]:
@@ -208,8 +237,13 @@ async def fleet(db: AsyncEngine) -> tuple[FleetRow, ...]:
         return tuple(_fleet_row(row._asdict()) for row in rows)
 
 
-async def endpoint_page(db: AsyncEngine, name: str, *, reports: int = 100) -> EndpointPage | None:
-    """The endpoint with its newest `reports` reports, or None when no endpoint of that name is watched."""
+async def endpoint_page(
+    db: AsyncEngine, name: str, *, reports: int = 100, day: date | None = None, hour: int | None = None
+) -> EndpointPage | None:
+    """The endpoint with its newest `reports` reports, or None when no endpoint of that name is watched.
+
+    With `day`, in UTC, the hours of that day as well, and with `hour` the reports of that one.
+    """
     table = tables.report
     async with db.connect() as connection:
         wanted = _fleet(tables.endpoint.c.spec).where(tables.endpoint.c.name == name)
@@ -232,6 +266,8 @@ async def endpoint_page(db: AsyncEngine, name: str, *, reports: int = 100) -> En
         state = tables.endpoint_state
         days = (await bars(connection, [row["id"]])).get(row["id"], ())
         states = await connection.scalar(select(state.c.sentinels).where(state.c.endpoint_id == row["id"]))
+        marked = await _deploys_marked(connection, name, row["labels"])
+        opened = None if day is None else await _day_page(connection, row["id"], day, hour)
     newest, full = next((report.id for report in made if not report.missed), None), row["full_report_id"]
     latest = None if newest is None else await probe_page(db, newest)
     return EndpointPage(
@@ -245,7 +281,43 @@ async def endpoint_page(db: AsyncEngine, name: str, *, reports: int = 100) -> En
         tools=lists,
         sentinels=sentinels_of(states),
         days=days,
+        marked=marked,
+        request=await probe_requests.newest(db, name),
+        opened=opened,
     )
+
+
+async def _day_page(connection: AsyncConnection, endpoint: UUID, day: date, hour: int | None) -> DayPage:
+    table = tables.report
+    first = None if hour is None else datetime.combine(day, time(hour), UTC)
+    found: Sequence[RowMapping] = ()
+    if first is not None:
+        wanted = select(*_REPORT_COLUMNS).where(
+            table.c.endpoint_id == endpoint, table.c.slot >= first, table.c.slot < first + timedelta(hours=1)
+        )
+        ordered = wanted.order_by(table.c.slot, table.c.location).limit(MOST_ROWS)
+        found = (await connection.execute(ordered)).mappings().all()
+    return DayPage(
+        day=day,
+        hours=await hours(connection, endpoint, day),
+        hour=first,
+        reports=tuple(_report_row(each) for each in found),
+    )
+
+
+async def _deploys_marked(
+    connection: AsyncConnection, name: str, labels: Mapping[str, str]
+) -> tuple[MarkedDeploy, ...]:
+    table = tables.mute
+    wanted = (
+        select(table.c.starts_at, table.c.created_by, table.c.reason, table.c.endpoints, table.c.labels)
+        .where(table.c.kind == DEPLOY, table.c.starts_at > func.now() - timedelta(days=90))
+        .order_by(table.c.starts_at.desc())
+        .limit(MOST_ROWS)
+    )
+    rows = await connection.execute(wanted)
+    meant = [row for row in rows if concerns(tuple(row.endpoints), row.labels, name, labels)]
+    return tuple(MarkedDeploy(at=row.starts_at, by=row.created_by, reason=row.reason) for row in reversed(meant))
 
 
 async def probe_page(db: AsyncEngine, report_id: UUID) -> ProbePage | None:

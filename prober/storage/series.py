@@ -47,6 +47,16 @@ class Day:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hour:
+    """What the slots of an hour came to, with the first answers of those that could be used."""
+
+    hour: datetime
+    slots: Slots
+    warm: Sketch
+    cold: Sketch
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Figures:
     """What the slots of a span came to, with the first answers of those that could be used."""
 
@@ -87,6 +97,20 @@ async def bars(
     """The last days of these endpoints, oldest first. Days without a slot and endpoints without a day are left out."""
     rows = await connection.execute(_BARS, {"endpoints": list(endpoints), "days": days})
     return {endpoint: tuple(map(_day, *columns)) for endpoint, *columns in rows}
+
+
+async def hours(connection: AsyncConnection, endpoint: UUID, day: date) -> tuple[Hour, ...]:
+    """The hours of a day in UTC, oldest first; those without a slot, or no longer kept, are left out."""
+    rows = (await connection.execute(_HOURS, {"endpoint": endpoint, "day": day})).mappings()
+    return tuple(
+        Hour(
+            hour=row["hour"],
+            slots=Slots(**{name: row[name] for name in ("up", "degraded", "down", "unknown")}),
+            warm=Sketch(tuple(row["warm_buckets"]), tuple(row["warm_counts"])),
+            cold=Sketch(tuple(row["cold_buckets"]), tuple(row["cold_counts"])),
+        )
+        for row in rows
+    )
 
 
 async def bars_together(connection: AsyncConnection, *, days: int = 90) -> tuple[Day, ...]:
@@ -144,6 +168,14 @@ _BARS: Final = text(
     where endpoint_id = any(cast(:endpoints as uuid[]))
       and day > (now() at time zone 'utc')::date - cast(:days as integer)
     group by endpoint_id
+    """
+)
+_HOURS: Final = text(
+    """
+    select hour, up, degraded, down, unknown, warm_buckets, warm_counts, cold_buckets, cold_counts from figures_hour
+    where endpoint_id = :endpoint and hour >= cast(:day as timestamp) at time zone 'UTC'
+      and hour < cast(:day as timestamp) at time zone 'UTC' + interval '1 day'
+    order by hour
     """
 )
 _BARS_TOGETHER: Final = text(

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from checks.encode import as_json
 from checks.inventory import inventory_of
-from checks.model import Endpoint, Verdict
+from checks.model import Endpoint, Profile, Verdict
 from checks.sentinel_states import SentinelState
 from checks.tool_memory import Deploy, ToolMemory
 from dashboard.views.silence import SilenceView, silence_view
@@ -21,8 +21,19 @@ from prober.storage.cold_starts import FirstAnswers
 from prober.storage.comments import Comment
 from prober.storage.listings import TransitionRow
 from prober.storage.mutes import MuteRow
-from prober.storage.queries import EndpointPage, FleetRow, IncidentRow, NoticeRow, ProbePage, ReportRow
-from prober.storage.series import Day, Stats
+from prober.storage.probe_requests import ProbeRequest, Stage
+from prober.storage.queries import (
+    DayPage,
+    EndpointPage,
+    FleetRow,
+    IncidentRow,
+    MarkedDeploy,
+    NoticeRow,
+    ProbePage,
+    ReportRow,
+)
+from prober.storage.series import Day, Hour, Stats
+from prober.storage.sketches import Sketch
 from tests.integration.dashboard.stories import FLEET, report_of
 
 NOW = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)
@@ -238,6 +249,32 @@ def tool_lists(say: Say = as_is) -> ToolLists:
     )
 
 
+def probe_request(say: Say = as_is, **changes: Any) -> ProbeRequest:
+    return ProbeRequest(
+        **{
+            "id": ID,
+            "endpoint_id": ID,
+            "endpoint": say("orders"),
+            "profile": Profile.FULL,
+            "asked_at": NOW - timedelta(seconds=3),
+            "asked_by": say("ada"),
+            "taken_at": None,
+            "report_id": None,
+            "stage": Stage.WAITING,
+            **changes,
+        }
+    )
+
+
+def day_page(say: Say = as_is, **changes: Any) -> DayPage:
+    nine = NOW.replace(hour=9, minute=0)
+    slots = Slots(up=57, degraded=2, down=1)
+    figures = Hour(hour=nine, slots=slots, warm=Sketch.of([40.0, 44.0, 90.0]), cold=Sketch.of([1800.0]))
+    return DayPage(
+        **{"day": NOW.date(), "hours": (figures,), "hour": nine, "reports": (report_row(say, slot=nine),), **changes}
+    )
+
+
 def endpoint_page(say: Say = as_is, **changes: Any) -> EndpointPage:
     return EndpointPage(
         **{
@@ -256,6 +293,9 @@ def endpoint_page(say: Say = as_is, **changes: Any) -> EndpointPage:
                 SentinelState(key="l", tool=say("b"), outcome=say("odd"), since=NOW, at=NOW, summary=say("skipped")),
             ),
             "days": (Day(day=NOW.date(), slots=Slots(up=1430, degraded=2, down=3, unknown=4)),),
+            "marked": (MarkedDeploy(at=NOW - timedelta(minutes=1), by=say("ada"), reason=say("1.4.2")),),
+            "request": probe_request(say),
+            "opened": day_page(say),
             **changes,
         }
     )

@@ -84,7 +84,7 @@ def test_a_deploy_stands_at_the_probe_that_saw_it_first() -> None:
         Deploy(at=slots[2], what="version 1 → 2"),
         Deploy(at=NOW - timedelta(days=3), what="version 0 → 1"),
     )
-    page = endpoint_page(reports=tuple(report_row(slot=slot) for slot in slots))
+    page = endpoint_page(reports=tuple(report_row(slot=slot) for slot in slots), marked=())
     told = replace(tool_lists(), memory=ToolMemory(deploys=deploys))
 
     view = endpoint_view(replace(page, tools=told), {}, NOW)
