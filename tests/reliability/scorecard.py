@@ -90,7 +90,7 @@ _NOTIFIERS: Final = "tests/integration/notifiers"
 ELSEWHERE: Final = (
     Elsewhere(5, (f"{_STORAGE}/test_spool_full.py",)),
     Elsewhere(6, ("tests/unit/storage/test_spool_format.py", f"{_STORAGE}/test_spool.py")),
-    Elsewhere(7, (f"{_STORAGE}/test_partitions.py",)),
+    Elsewhere(7, (f"{_STORAGE}/test_partitions.py",), full=(("PROBER_LONGEST_WAIT_S", "0.2"),)),
     Elsewhere(
         8,
         (f"{_NOTIFIERS}/test_killed_senders.py::"

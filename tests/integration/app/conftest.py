@@ -61,7 +61,7 @@ class Running:
         self.process.kill()
         self.process.wait()
 
-    def end(self, number: signal.Signals = signal.SIGTERM, within_s: float = 10) -> tuple[int, float]:
+    def end(self, number: signal.Signals = signal.SIGTERM, within_s: float = 30) -> tuple[int, float]:
         """The exit status after a signal, and how long it took."""
         began = time.monotonic()
         self.process.send_signal(number)

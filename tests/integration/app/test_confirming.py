@@ -173,5 +173,5 @@ async def test_stopping_gives_up_what_is_looked_for(db: AsyncEngine) -> None:
     claim = await store.claim_one()
     confirming = Confirming(db, FakeLog([None]))
     confirming.follow(claim, report_on(claim, opening=opening(), diagnoses=(COLD,)))
-    async with asyncio.timeout(1):
+    async with asyncio.timeout(sum(DELAYS_S[:2])):
         await confirming.stop()

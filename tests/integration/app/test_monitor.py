@@ -99,7 +99,7 @@ class Stage:
             yield made
         finally:
             stop.set()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 await running
 
     async def names(self) -> set[str]:
@@ -114,7 +114,7 @@ async def stage(db: AsyncEngine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
         yield Stage(tmp_path / "prober.yaml", db, server, url)
 
 
-async def eventually(condition: Callable[[], Any], within_s: float = 15) -> Any:
+async def eventually(condition: Callable[[], Any], within_s: float = 40) -> Any:
     """The first true value of `condition`, which may be a coroutine function."""
     async with asyncio.timeout(within_s):
         while True:

@@ -58,12 +58,12 @@ def test_a_database_that_is_silent_costs_no_slot_and_no_report(
     start: Start, config: Configuration, database_url: str, ask: Question, proxy: Toxic
 ) -> None:
     running = start_up(start, config, proxy.url_of(database_url))
-    until(lambda: all_probed(ask), 15, "every endpoint probed")
+    until(lambda: all_probed(ask), 30, "every endpoint probed")
     began = ask.one("select max(slot) from report where missed = 0")
     proxy.stall()
     time.sleep(3)
     proxy.mend()
-    until(lambda: newest_is_younger(ask, 3), 15, "what was found meanwhile is saved")
+    until(lambda: newest_is_younger(ask, 3), 30, "what was found meanwhile is saved")
     status, _ = running.end()
     assert status == 0, running.said
     assert ask.one(MISSED, began) == 0
@@ -76,7 +76,7 @@ def test_a_worker_that_is_killed_while_the_database_is_away_loses_nothing_that_i
     start: Start, config: Configuration, database_url: str, ask: Question, proxy: Toxic
 ) -> None:
     running = start_up(start, config, proxy.url_of(database_url))
-    until(lambda: all_probed(ask), 15, "every endpoint probed")
+    until(lambda: all_probed(ask), 30, "every endpoint probed")
     began = ask.one("select max(slot) from report where missed = 0")
     proxy.cut()
     time.sleep(3)
@@ -84,7 +84,7 @@ def test_a_worker_that_is_killed_while_the_database_is_away_loses_nothing_that_i
     proxy.mend()
     assert ask.one("select count(*) from report where missed = 0 and slot > %s", began) < FLEET
     second = start_up(start, config, proxy.url_of(database_url))
-    until(lambda: newest_is_younger(ask, 3), 15, "probing goes on")
+    until(lambda: newest_is_younger(ask, 3), 30, "probing goes on")
     second.end()
     assert (
         ask.one(
@@ -106,5 +106,5 @@ def test_a_worker_that_is_started_anew_takes_over_at_once_from_one_that_was_kill
     until(lambda: ask.one(held, f"%-{running.pid}-%"), 10, "probes are under way")
     running.kill()
     second = start_up(start, configuration, database_url)
-    until(lambda: ask.one(held, f"%-{running.pid}-%") == 0, 15, "no lease of a dead worker is waited for")
+    until(lambda: ask.one(held, f"%-{running.pid}-%") == 0, 30, "no lease of a dead worker is waited for")
     second.end()

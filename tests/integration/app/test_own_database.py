@@ -47,7 +47,7 @@ async def test_a_stop_does_not_wait_for_a_server_that_recovers(data_dir: Path) -
         began = time.monotonic()
         stop.set()
         assert await asking is None
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
 
 
 async def test_who_cancels_the_start_leaves_no_server_behind(data_dir: Path) -> None:

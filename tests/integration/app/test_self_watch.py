@@ -80,7 +80,7 @@ async def working(db: AsyncEngine, spool: Path, *urls: str, **sections: Any) -> 
         yield monitor
     finally:
         stop.set()
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(20):
             await running
 
 
@@ -90,7 +90,7 @@ async def rows(db: AsyncEngine, statement: str) -> list[dict[str, Any]]:
 
 
 async def until(db: AsyncEngine, statement: str, count: int = 1) -> list[dict[str, Any]]:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 40
     while len(found := await rows(db, statement)) < count:
         assert time.monotonic() < deadline, statement
         await asyncio.sleep(0.1)
@@ -115,7 +115,7 @@ async def test_a_worker_at_work_is_live_and_ready_and_calls_its_watchdog(db: Asy
         watchdog = WatchdogSettings(url=f"http://{place.address}/ping", every_s=1.0)
         sections = {"watchdog": watchdog, "status": StatusSettings(port=port)}
         async with working(db, tmp_path, url, **sections):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(20):
                 await place.called.wait()
             await until(db, "select 1 from worker")
             live, ready, metrics = [await asked(port, path) for path in ("/livez", "/readyz", "/metrics")]
@@ -132,7 +132,7 @@ async def test_a_worker_without_endpoints_calls_its_watchdog_by_the_word_of_the_
 ) -> None:
     async with outside() as place:
         watchdog = WatchdogSettings(url=f"http://{place.address}/ping", every_s=1.0)
-        async with working(db, tmp_path, watchdog=watchdog), asyncio.timeout(10):
+        async with working(db, tmp_path, watchdog=watchdog), asyncio.timeout(20):
             await place.called.wait()
 
 
@@ -151,7 +151,7 @@ async def test_without_a_network_slots_are_unknown_with_their_reason_and_nobody_
 async def test_a_probe_of_a_worker_that_was_held_up_says_so(db: AsyncEngine, tmp_path: Path) -> None:
     server = Noticing()
     async with serving(server) as (_, url), working(db, tmp_path, url):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             await server.asked.wait()
         time.sleep(1.2)  # noqa: ASYNC251 - the loop is to be held up
         flagged = await until(db, "select verdict, unknown_reason, lag_ms from report where lag_ms > 1000")

@@ -51,7 +51,7 @@ async def deploy(serve) -> AsyncIterator[Callable[..., Awaitable[tuple[str, Func
         yield start
 
 
-async def _eventually(holds: Callable[[], bool], within_s: float = 10.0) -> None:
+async def _eventually(holds: Callable[[], bool], within_s: float = 30.0) -> None:
     async with asyncio.timeout(within_s):
         while not holds():  # noqa: ASYNC110 - the kernel sets no asyncio.Event
             await asyncio.sleep(0.01)

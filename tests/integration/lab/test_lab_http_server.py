@@ -76,7 +76,7 @@ async def test_a_client_that_leaves_ends_the_body(serve, client) -> None:
 
     async with client.stream("GET", f"http://127.0.0.1:{await serve(handler)}/") as response:
         await anext(response.aiter_raw())
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await ended.wait()
 
 
@@ -100,7 +100,7 @@ async def test_a_client_that_leaves_a_buffered_call_does_not_end_the_instance(se
 
     address = f"http://127.0.0.1:{await serve(watched)}/"
     call = asyncio.create_task(client.get(address))
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(20):
         await begun.wait()
         call.cancel()
         await left.wait()

@@ -43,7 +43,7 @@ async def test_the_whole_catalog_is_served_at_once_each_on_its_own_port() -> Non
         assert len({httpx.URL(url).port for url in own}) == len(own)
         assert not any(refuses(url) for url in open_ones)
         assert refuses(lab.url("connect-failure"))
-    assert took < 1.0
+    assert took < 10
     assert all(refuses(url) for url in open_ones)
 
 
@@ -108,7 +108,7 @@ async def test_events_of_a_streaming_url_arrive_one_by_one_and_of_a_buffered_url
         assert "content-length" not in headers
         buffered, headers = await arrivals(lab.url("streaming-buffered"))
         assert len(buffered) == 4
-        assert buffered[-1] - buffered[0] < 0.1
+        assert buffered[-1] - buffered[0] < 0.2
         assert "content-length" in headers
 
 
@@ -116,7 +116,7 @@ async def test_the_cold_start_is_paid_by_the_first_request_alone(client) -> None
     async with Lab(chosen(["cold-start"])) as lab:
         first, second = [await client.post(lab.url("cold-start"), **modern("server/discover")) for _ in range(2)]
     assert first.elapsed.total_seconds() > 1.0
-    assert second.elapsed.total_seconds() < 0.5
+    assert second.elapsed.total_seconds() < 1.0
 
 
 async def test_the_certificate_of_the_tls_fault_is_refused_by_a_client_that_looks(client) -> None:

@@ -178,9 +178,9 @@ async def test_an_init_over_its_limit_starts_again_within_the_event(serve, clien
         assert (await client.get(address)).status_code == 502
         waits.append(loop.time() - began)
     await function.close()
-    assert 0.8 <= waits[0] < 1.3
-    assert 0.5 <= waits[1] < 0.8
-    assert function.started == 3
+    assert waits[0] >= 0.8
+    assert waits[1] >= 0.5
+    assert function.started == 3, "two within the first event, one within the second"
 
 
 async def test_the_end_of_an_extension_is_the_end_of_the_sandbox(serve, client) -> None:

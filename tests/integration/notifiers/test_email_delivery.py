@@ -14,7 +14,7 @@ import pytest
 from prober.incidents.notice import Notice, NoticeKind
 from prober.net.guard import GuardPolicy
 from prober.notifiers.contract import NotifyError, Tools
-from prober.notifiers.email import Email, EmailSettings
+from prober.notifiers.email import TIMEOUT_S, Email, EmailSettings
 from tests.integration.notifiers.rules import letter_fault, text_of
 from tests.integration.notifiers.sink import MailSink, open_mail_sink
 from tests.integration.wire.scripted import Certificates
@@ -195,6 +195,6 @@ async def test_a_server_that_stalls_holds_no_thread_once_delivery_has_given_up(
     assert not done
     for each in sending:
         each.cancel()
-    async with asyncio.timeout(2):  # less than the patience of a conversation
+    async with asyncio.timeout(TIMEOUT_S / 2):  # less than the patience of a conversation
         await asyncio.get_running_loop().run_in_executor(executor, int)
     server.close()

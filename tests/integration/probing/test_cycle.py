@@ -54,7 +54,7 @@ class Stage:
         return owner is not None
 
     async def waits_for_the_database(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while "database" not in self.line.vitals.troubles:  # noqa: ASYNC110 - a trouble sets no event
                 await asyncio.sleep(0.02)
 

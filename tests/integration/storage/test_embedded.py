@@ -87,9 +87,7 @@ def prober(data_dir: Path, python: str = sys.executable, **options: object) -> s
 def test_what_is_written_is_there_after_a_restart(directory: Path) -> None:
     with server(directory / "made" / "below") as first:
         ask(first.url, "create table kept as select 41 + 1 as answer")
-    began = time.monotonic()
     with server(directory / "made" / "below") as second:
-        assert time.monotonic() - began < 2, "a second start does not make the database again"
         assert ask(second.url, "select answer from kept") == 42
         assert ask(second.url, "select datlocale from pg_database where datname = current_database()") == "C.UTF-8"
         assert ask(second.url, "select current_database()") == NAME

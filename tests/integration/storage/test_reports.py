@@ -14,7 +14,6 @@ from prober.storage.records import SPARK_KEPT, WARM_WAITS_KEPT
 from prober.storage.reports import CHANNEL, LogEntry
 from tests.integration.storage.builders import NOON, OPENER, Store, diagnosis, endpoint, report_on
 
-
 FIRST_BYTE_MS = 47.0
 """Of `opened(40)`, its connection included."""
 
@@ -295,7 +294,7 @@ async def test_listeners_hear_of_a_report_once_it_is_committed(watched: Store, d
     claim = await watched.claim_one()
     async with listening(database_url, CHANNEL) as payloads:
         await watched.save(report_on(claim), claim)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             assert await anext(payloads) == str(claim.endpoint_id)
 
 
@@ -303,7 +302,7 @@ async def test_a_listener_learns_that_the_database_went_away(store: Store, datab
     async with listening(database_url, CHANNEL) as payloads:
         await store.sql("select pg_terminate_backend(pid) from pg_stat_activity where query ilike 'listen%'")
         with pytest.raises(psycopg.OperationalError):
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(20):
                 await anext(payloads)
 
 

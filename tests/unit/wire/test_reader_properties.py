@@ -94,7 +94,7 @@ def test_any_bytes_are_a_stream_that_ends_or_is_refused_by_a_limit(text: bytes, 
             reasons.append(refused.error.failure)
 
     reasons: list[Failure] = []
-    asyncio.run(asyncio.wait_for(read(), 5))
+    asyncio.run(asyncio.wait_for(read(), 30))
     assert set(reasons) <= {Failure.LIMIT}
 
 
@@ -252,7 +252,7 @@ def test_any_bytes_are_an_answer_or_a_reason_and_never_a_wait(text: bytes, size:
         return b"".join([data async for _, data in got.chunks()])
 
     try:
-        body, failure = asyncio.run(asyncio.wait_for(read(), 5)), None
+        body, failure = asyncio.run(asyncio.wait_for(read(), 30)), None
     except NetError as refused:
         body, failure = b"", refused.error.failure
     assert failure in (None, Failure.PROTOCOL, Failure.LIMIT, Failure.CONNECTION_LOST)
