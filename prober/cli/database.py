@@ -58,16 +58,22 @@ def known_url(options: argparse.Namespace) -> str | None:
     """The same, or None where there is none. Raises CommandError for a configuration that cannot be read."""
     if url := os.environ.get("DATABASE_URL"):
         return url
-    settings = Settings()
-    if options.config is not None:
-        try:
-            settings = load(options.config, os.environ)
-        except ConfigError as error:
-            raise unusable(error) from None
+    settings = settings_of(options)
     if settings.database_url:
         return settings.database_url
     data_dir = options.data_dir or settings.data_dir or platform_data_dir()
     return running_url(data_dir / EMBEDDED)
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """What the configuration says, or the defaults where there is none. Raises CommandError for one that cannot be
+    read."""
+    if options.config is None:
+        return Settings()
+    try:
+        return load(options.config, os.environ)
+    except ConfigError as error:
+        raise unusable(error) from None
 
 
 @contextmanager

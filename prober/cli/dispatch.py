@@ -25,6 +25,7 @@ COMMANDS: Final[dict[str, str]] = {
     "deploy": "mark a deploy: nobody is told of what it breaks for a short while",
     "baseline": "show or accept the list of tools that changes are measured by",
     "channels": "list the channels with their state, or send one a test notice",
+    "access": "who may log in to the dashboard, and the tokens of programs",
     "cloudwatch": "what metrics cost in CloudWatch, and alarms and a dashboard on them",
     "template-check": "find in a SAM, CloudFormation or CDK template what would fail once it is deployed",
     "discover": "list the MCP servers of an AWS account, with what their configuration shows",
@@ -152,7 +153,9 @@ def _run(arguments: list[str]) -> int:
         parser.error(f"there is no command {name!r}: {_nearest(name)}")
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
-        asked.actions().get(getattr(options, "action", None) or "", asked).refuse(unknown)
+        for level in ("action", "token_action"):
+            asked = asked.actions().get(getattr(options, level, ""), asked)
+        asked.refuse(unknown)
     if options.version:
         print(f"{PROGRAM} {_version()}")
         return ExitCode.UP
