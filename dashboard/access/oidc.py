@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from checks.text import clean
 from dashboard.access.environment import Groups, SettingRefused, is_this_machine, networks, web_address
 from prober.secrets.references import SecretError, is_reference, is_remote, resolve
+from prober.storage.people import Role
 
 PREFIX: Final = "PROBER_DASHBOARD_OIDC_"
 CALLBACK: Final = "/login/oidc/callback"
@@ -62,6 +63,11 @@ class OidcSettings:
     def host(self) -> str:
         """The provider's name for people."""
         return urlsplit(self.issuer).hostname or self.issuer
+
+    @property
+    def has_admins(self) -> bool:
+        """Whether somebody may manage access who logs in there."""
+        return Role.ADMIN in self.groups.roles.values()
 
     @property
     def reachable(self) -> tuple[str, ...]:

@@ -11,11 +11,12 @@ from starlette.responses import RedirectResponse, Response
 from dashboard.access.entering import begin_login, browser_address, entered, left, passwords_of, with_logins
 from dashboard.access.gate import actor_of, anybody
 from dashboard.access.logging_in import NotLoggedIn, TooManyTries, log_in
+from dashboard.access.provider import Provider
 from dashboard.access.way_in import LOGIN_HREF, local
-from dashboard.pages.single_sign_on import BEGIN
 from dashboard.rendering import READ, page
 from dashboard.services import Services, WithServices
 from dashboard.views.login import LoginView
+from dashboard.views.single_sign_on import BEGIN, Way
 from prober.storage import audit, logins, people
 from prober.storage.audit import Author, Via
 
@@ -82,9 +83,10 @@ async def _form(
     status: int = HTTPStatus.OK,
     headers: dict[str, str] | None = None,
 ) -> Response:
+    provider: Provider | None = request.app.state.provider
     async with services.db.connect() as connection:
-        has_admin = await people.has_admin(connection)
-    elsewhere = f"{BEGIN}?next={quote(next_path)}" if request.app.state.provider is not None else ""
+        has_admin = await people.has_admin(connection) or (provider is not None and provider.settings.has_admins)
+    elsewhere = None if provider is None else Way(f"{BEGIN}?next={quote(next_path)}", provider.settings.label)
     view = LoginView(next=next_path, name=name, error=error, elsewhere=elsewhere, has_admin=has_admin)
     kept_nowhere = {"Cache-Control": "no-store", **(headers or {})}
     return page(request, "login.html", status=status, headers=kept_nowhere, login=view)

@@ -11,44 +11,25 @@ from starlette.responses import RedirectResponse, Response
 
 from checks.text import clean
 from dashboard.access import cookies
+from dashboard.access.entering import access_of, begin_login, entered
 from dashboard.access.gate import actor_of, anybody
-from dashboard.access.mode import AccessConfig
 from dashboard.access.oidc import CALLBACK, Attempt
 from dashboard.access.provider import Arrival, NotConfirmed, Provider, ProviderTrouble
-from dashboard.access.proxy import address_of
-from dashboard.access.way_in import LOGIN_HREF, local
+from dashboard.access.way_in import local
 from dashboard.rendering import page
 from dashboard.services import Services, WithServices
-from dashboard.troubles import Trouble
-from prober.storage import logins, vouched
+from dashboard.views import single_sign_on as views
+from dashboard.views.single_sign_on import BEGIN, END, RefusedView
+from prober.storage import audit, vouched
+from prober.storage.audit import Author, Via
 from prober.storage.people import Source
 from prober.storage.vouched import TurnedAway
 
 log = logging.getLogger(__name__)
 
-BEGIN: Final = f"{LOGIN_HREF}/oidc"
-END: Final = f"{BEGIN}/end"
 COOKIE: Final = "mcpp_oidc"
 
 _LONGEST_CODE: Final = 4096
-_AGAIN: Final = f"Begin again at {LOGIN_HREF}."
-_STRANGE: Final = (
-    "This login did not begin in this browser.",
-    f"Or it began more than ten minutes ago, or before another one. {_AGAIN}",
-)
-_NOT_CONFIRMED: Final = ("The login was not confirmed.", f"The dashboard's log says why. {_AGAIN}")
-_UNREACHABLE: Final = (
-    "The provider of logins cannot be asked.",
-    "The dashboard's log says why. Whoever has a password here can log in with that meanwhile.",
-)
-_NO_GROUP: Final = (
-    "None of your groups may look at this dashboard.",
-    "Whoever runs it says which may; at the provider, somebody can put you into one.",
-)
-_NO_WAY_OUT: Final = (
-    "The provider of logins has no page to log out.",
-    "Close the browser, or log out where you logged in.",
-)
 
 router = APIRouter(include_in_schema=False)
 
@@ -71,23 +52,23 @@ async def begin(request: Request, services: WithServices, provider: WithProvider
     try:
         address = await provider.address_for(attempt)
     except ProviderTrouble:
-        return _refused(request, HTTPStatus.BAD_GATEWAY, _UNREACHABLE)
+        return await _refused(request, HTTPStatus.BAD_GATEWAY, views.UNREACHABLE)
     answer = RedirectResponse(address, HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})
-    cookies.put(answer, request, _access(request), COOKIE, attempt.cookie)
+    cookies.put(answer, request, access_of(request), COOKIE, attempt.cookie)
     return answer
 
 
 @router.get(CALLBACK, dependencies=[anybody()])
 async def come_back(request: Request, services: WithServices, provider: WithProvider) -> Response:
     """Log the browser in that comes back with a code, if it is the one that was sent, and the provider stands by it."""
-    attempt = Attempt.read(cookies.read(request, _access(request), COOKIE) or "", services.clock.now())
+    attempt = Attempt.read(cookies.read(request, access_of(request), COOKIE) or "", services.clock.now())
     query = request.query_params
     if attempt is None or not attempt.is_answered_by(query.get("state", "")) or not provider.is_first(attempt):
-        return _refused(request, HTTPStatus.BAD_REQUEST, _STRANGE)
+        return await _refused(request, HTTPStatus.BAD_REQUEST, views.STRANGE)
     code = query.get("code", "")
     if not code or len(code) > _LONGEST_CODE:
         log.info("login by OpenID Connect: the provider sent a browser back with %s", clean(query.get("error", ""), 60))
-        return _refused(request, HTTPStatus.FORBIDDEN, _NOT_CONFIRMED)
+        return await _refused(request, HTTPStatus.FORBIDDEN, views.NOT_CONFIRMED)
     if provider.is_busy:
         raise HTTPException(HTTPStatus.SERVICE_UNAVAILABLE, "Too many people log in at once.", {"Retry-After": "5"})
     try:
@@ -95,10 +76,10 @@ async def come_back(request: Request, services: WithServices, provider: WithProv
         arrival = await provider.arrival(attempt, code)
     except NotConfirmed as trouble:
         log.warning("login by OpenID Connect: %s", trouble)
-        return _refused(request, HTTPStatus.FORBIDDEN, _NOT_CONFIRMED)
+        return await _refused(request, HTTPStatus.FORBIDDEN, views.NOT_CONFIRMED)
     except ProviderTrouble as trouble:
         log.warning("login by OpenID Connect: %s", trouble)
-        return _refused(request, HTTPStatus.BAD_GATEWAY, _UNREACHABLE)
+        return await _refused(request, HTTPStatus.BAD_GATEWAY, views.UNREACHABLE)
     return await _let_in(request, services, arrival, local(attempt.next))
 
 
@@ -108,9 +89,9 @@ async def leave(request: Request, provider: WithProvider) -> Response:
     try:
         address = await provider.address_to_leave()
     except ProviderTrouble:
-        return _refused(request, HTTPStatus.BAD_GATEWAY, _UNREACHABLE)
+        return await _refused(request, HTTPStatus.BAD_GATEWAY, views.UNREACHABLE)
     if address is None:
-        return _refused(request, HTTPStatus.NOT_FOUND, _NO_WAY_OUT)
+        return await _refused(request, HTTPStatus.NOT_FOUND, views.NO_WAY_OUT)
     return RedirectResponse(address, HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})
 
 
@@ -119,37 +100,26 @@ async def _let_in(request: Request, services: Services, arrival: Arrival, next_p
     if arrival.role is None:
         async with services.db.begin() as connection:
             await vouched.turn_away(connection, Source.OIDC, arrival.subject)
-        return _refused(request, HTTPStatus.FORBIDDEN, _NO_GROUP)
-    access, before = _access(request), (await actor_of(request)).login
+        return await _refused(request, HTTPStatus.FORBIDDEN, views.NO_GROUP)
     try:
         async with services.db.begin() as connection:
             person = await vouched.welcome(
                 connection, Source.OIDC, arrival.subject, name=arrival.name, role=arrival.role
             )
-            if before is not None:
-                await logins.end(connection, before.person.id, before.digest)
-            secret = await logins.begin(
-                connection,
-                person.id,
-                now=services.clock.now(),
-                lasts=access.lasts,
-                address=address_of(request, request.app.state.proxy),
-                agent=request.headers.get("user-agent", ""),
-            )
+            secret = await begin_login(request, connection, services, person.id)
+            await audit.note(connection, Author(name=person.name, via=Via.PAGE), "login.begin", person.name)
     except TurnedAway as refused:
-        return _refused(request, HTTPStatus.FORBIDDEN, (str(refused),))
-    answer = RedirectResponse(next_path, HTTPStatus.SEE_OTHER, {"Cache-Control": "no-store"})
-    cookies.put(answer, request, access, cookies.LOGIN, secret)
-    cookies.drop(answer, request, access, COOKIE)
+        return await _refused(request, HTTPStatus.FORBIDDEN, views.turned_away(str(refused)))
+    answer = entered(request, secret, next_path)
+    cookies.drop(answer, request, access_of(request), COOKIE)
     return answer
 
 
-def _refused(request: Request, status: HTTPStatus, words: tuple[str, ...]) -> Response:
+async def _refused(request: Request, status: HTTPStatus, refused: RefusedView) -> Response:
     """The page for somebody who is not let in. The cookie has done its duty: a login is tried once."""
-    answer = page(request, "error.html", status=status, error=Trouble(status, words[0], words[1:]))
-    cookies.drop(answer, request, _access(request), COOKIE)
+    await actor_of(request)
+    answer = page(
+        request, "sign_on_refused.html", status=status, headers={"Cache-Control": "no-store"}, refused=refused
+    )
+    cookies.drop(answer, request, access_of(request), COOKIE)
     return answer
-
-
-def _access(request: Request) -> AccessConfig:
-    return cast(AccessConfig, request.app.state.access)

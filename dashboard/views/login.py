@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from dashboard.views.single_sign_on import Way
 from prober.secrets.passwords import SHORTEST, PasswordRefused, accepted
 
 
@@ -11,8 +12,8 @@ class LoginView:
     """Where to go from here, a path of ours."""
     name: str = ""
     error: str = ""
-    elsewhere: str = ""
-    """Where a login by OpenID Connect begins; empty where there is none."""
+    elsewhere: Way | None = None
+    """Where a login by OpenID Connect begins, where there is one."""
     has_admin: bool = True
 
 
