@@ -18,7 +18,7 @@ from prober.app.delivering import Delivery
 from prober.app.housekeeping import LOOKS_EVERY_S, Housekeeping
 from prober.app.measuring import CENSUS_EVERY_S, Measuring
 from prober.app.memory import settle
-from prober.app.probing import Probing, Surroundings
+from prober.app.probing import REALIGNS_EVERY_S, Probing, Surroundings
 from prober.app.self_watch import SelfWatch
 from prober.app.timer import Job, Timer
 from prober.clock import Clock
@@ -154,6 +154,7 @@ class Monitor:
 
     def _jobs(self) -> Iterator[Job]:
         yield Job(TICK_S, "claiming due probes", self._tick, TICK_JITTER_S, begins_at_once=True)
+        yield Job(REALIGNS_EVERY_S, "looking at the timetable", self._probing.realign)
         yield Job(LOOKS_EVERY_S, "making and dropping partitions", self._housekeeping.keep)
         yield Job(LOOKS_EVERY_S, "rolling up figures", self._housekeeping.roll_up)
         yield Job(attending.EVERY_S, "attending to incidents", self._attending.attend)

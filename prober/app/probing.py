@@ -28,6 +28,9 @@ log = logging.getLogger(__name__)
 CAPACITY: Final = 100
 """Probes that one worker runs at once. More would make its own queue look like the servers' latency."""
 
+REALIGNS_EVERY_S: Final = 30.0
+"""How soon it is noticed that the clock of the database was set back."""
+
 AHEAD: Final = 500
 """Slots that one worker holds and has not begun: those of some three seconds at the rate that its core can probe."""
 
@@ -109,6 +112,12 @@ class Probing:
         """Claim what falls due. Raises what the database raises."""
         self._shared.vitals.set("in_flight", self._scheduler.load)
         await self._scheduler.tick()
+
+    async def realign(self) -> None:
+        """Go on after the clock of the database was set back. Raises what the database raises."""
+        realigned = await schedule.realign(self._shared.db)
+        if realigned:
+            log.warning("the clock of the database was set back: %d endpoints have new times", realigned)
 
     async def end_probes(self) -> None:
         """Begin no more probes, and let those that run come to their end."""

@@ -146,8 +146,10 @@ def _ends_lease(record: ReportRecord, row: RowMapping) -> bool:
 
 
 def _is_newest(record: ReportRecord, row: RowMapping) -> bool:
-    """Whether it tells how the endpoint is now. One that is no longer watched has no state to follow."""
-    return bool(row["enabled"] and (row["newest"] is None or row["newest"] < record.newest_slot))
+    """Whether it tells how the endpoint is now. One that is no longer watched has no state to follow; and none is newer
+    that is of a time to come, before the clock of the database was set back."""
+    is_newer = row["newest"] is None or row["newest"] < record.newest_slot or row["is_of_another_clock"]
+    return bool(row["enabled"] and is_newer)
 
 
 def _probed(record: ReportRecord) -> Probed:
@@ -311,7 +313,8 @@ _LOCK: Final = text(
     """
     select endpoint.id, endpoint.edition, endpoint.removed_at, endpoint.enabled, endpoint.lease_owner,
            endpoint.claimed_slot, endpoint.next_due, endpoint.interval_s,
-           state.endpoint_id as has_state, state.slot as newest
+           state.endpoint_id as has_state, state.slot as newest,
+           state.slot > now() + interval '1 minute' as is_of_another_clock
     from endpoint left join endpoint_state as state on state.endpoint_id = endpoint.id
     where endpoint.id = any(cast(:ids as uuid[]))
     order by endpoint.id

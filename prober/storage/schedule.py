@@ -62,6 +62,9 @@ LONGEST_TURN_S: Final = 3600.0
 SAVED_WITHIN_S: Final = 1.0
 """A probe out of turn is begun if so many seconds are left between its deadline and the next slot."""
 
+AHEAD_SPARE_S: Final = 120.0
+"""What lies further ahead than an endpoint's own times explain, by more than that, was written by another clock."""
+
 _NO_BASELINE: Final = Baseline()
 _NO_OPTIONS: Final = EndpointOptions()
 
@@ -213,6 +216,17 @@ async def release_all(db: AsyncEngine, workers: Collection[str]) -> int:
     return int(released.rowcount)
 
 
+async def realign(db: AsyncEngine) -> int:
+    """Let endpoints be probed whose next slot or lease lies further ahead than one can; returns how many there were.
+
+    The clock of the database was set back: without this nothing would be done until it shows the former time again.
+    Their grids move by a millisecond, so that no slot is one that has its report from before.
+    """
+    async with db.begin() as connection:
+        realigned = await connection.execute(_REALIGN, {"spare": AHEAD_SPARE_S})
+    return int(realigned.rowcount)
+
+
 # `grid.begun` is the newest slot of the grid that has begun. It is probed unless it is too late: then the one after it.
 # A first `next_due` may lie off the grid. PostgreSQL checks the conditions again on the row that it locked, so that two
 # workers never take the same slot. `turn.is_mine` is whether the endpoint's turn lies nearer to this slot than to
@@ -320,6 +334,26 @@ _CLAIM_ASKED: Final = text(
     where endpoint.id = wished.id
     returning {_KNOWN}, now() as slot, wished.earlier_owner, wished.earlier_slot, wished.request, 0 as missed
     """  # noqa: S608 - parts of this module
+)
+
+_REALIGN: Final = text(
+    """
+    with far as (
+        select id, case when phase_s + 0.001 < interval_s then phase_s + 0.001 else 0 end as phase_s
+        from endpoint
+        where enabled and removed_at is null and (
+            next_due > now() + make_interval(secs => :spare + 2 * interval_s)
+                and next_due > now() + make_interval(
+                    secs => :spare + 2 * interval_s + coalesce((spec->>'cool_down_s')::double precision, 0))
+            or lease_until > now() + make_interval(secs => :spare + full_timeout_s + 2 * timeout_s))
+        order by id for update
+    )
+    update endpoint
+    set phase_s = far.phase_s, lease_owner = null, lease_until = null, claimed_slot = null, fence = endpoint.fence + 1,
+        next_due = to_timestamp(far.phase_s + endpoint.interval_s * ceil(
+            (extract(epoch from now())::double precision - far.phase_s) / endpoint.interval_s))
+    from far where endpoint.id = far.id
+    """
 )
 
 
