@@ -1,6 +1,6 @@
 """Endpoints that people keep, in the database and not in the configuration file."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -11,6 +11,7 @@ from checks.text import shown_url
 from dashboard.operations.refusals import Unusable, conflict, missing, outdated, unusable
 from dashboard.services import Services
 from prober.settings import ConfigError, EndpointOptions, Problem, endpoint_from
+from prober.settings.document import MAX_DEPTH
 from prober.storage import audit, endpoints
 from prober.storage.audit import Author
 from prober.storage.endpoints import Circle, Kept, NoSuchEndpoint, NotWritten, Outdated, UnknownParent
@@ -56,10 +57,29 @@ async def remove(services: Services, author: Author, name: str, edition: str | N
 
 
 def _read(document: Mapping[str, Any]) -> tuple[Endpoint, EndpointOptions]:
+    if _is_too_deep(document):
+        said = "The endpoint cannot be used as it is written."
+        raise Unusable(said, [Problem("", "is nested too deeply", "write it flatter")])
     try:
         return endpoint_from(document)
     except ConfigError as error:
         raise Unusable("The endpoint cannot be used as it is written.", error.problems) from None
+
+
+def _is_too_deep(document: Any) -> bool:
+    """Whether it is nested deeper than a file may be; what reads it later goes down by recursion."""
+    layer = [document]
+    for _ in range(MAX_DEPTH):
+        layer = [inner for each in layer for inner in _inside(each)]
+        if not layer:
+            return False
+    return True
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    if isinstance(value, Mapping):
+        return value.values()
+    return value if isinstance(value, list) else ()
 
 
 def _said(endpoint: Endpoint, document: Mapping[str, Any]) -> dict[str, str]:
