@@ -90,8 +90,8 @@ def claims_of(token: str, keys: KeySet, expected: Expected, now: datetime) -> Ma
     nonce, subject = claims["nonce"], claims["sub"]
     if not isinstance(nonce, str) or not compare_digest(nonce.encode(), expected.nonce.encode()):
         raise TokenRefused("its nonce is that of another login")
-    if len(subject) > LONGEST_SUBJECT:
-        raise TokenRefused(f"its subject is longer than {LONGEST_SUBJECT} characters")
+    if len(subject) > LONGEST_SUBJECT or not subject.isascii() or not subject.isprintable():
+        raise TokenRefused(f"its subject is not up to {LONGEST_SUBJECT} printable ASCII characters")
     return claims
 
 

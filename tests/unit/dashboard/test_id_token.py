@@ -111,6 +111,7 @@ FORGED: dict[str, tuple[Callable[[], str], str]] = {
     "not yet valid": (lambda: signed(nbf=AT + 31), "nbf"),
     "from the future": (lambda: signed(iat=AT + 31), "iat"),
     "a long subject": (lambda: signed(sub="u" * 256), "subject"),
+    "a subject that no database takes": (lambda: signed(sub="u\0"), "subject"),
     "an empty subject": (lambda: signed(sub=""), "sub"),
     "a subject that is no text": (lambda: signed(sub=7), "sub"),
     "critical extensions": (lambda: _with_header(crit=["exp2"], exp2=1), ""),
