@@ -1,15 +1,19 @@
 """What is said without asking any server: explanations of diagnoses, and completion for shells."""
 
+import os
 import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from checks.catalog import DETECTORS
 from prober.cli import main
-from prober.cli.completion import SHELLS, script, words_of
+from prober.cli.access import SCOPES
+from prober.cli.completion import _KNOWN, SHELLS, _paths, script, words_of
 from prober.cli.dispatch import COMMANDS
 from prober.cli.explanations import EXPLANATIONS
+from prober.lab import SCENARIOS
 
 IDS = [each.id for each in DETECTORS]
 
@@ -76,6 +80,16 @@ def completed(*words: str) -> set[str]:
         (("mcp-prober", "baseline", "sh"), {"show"}),
         (("mcp-prober", "baseline", "show", "--fo"), {"--format"}),
         (("mcp-prober", "completion", ""), {"--help", *SHELLS}),
+        (("mcp-prober", "explain", "cold-start"), {each for each in IDS if each.startswith("cold-start")}),
+        (("mcp-prober", "lab", "dua"), {each.id for each in SCENARIOS if each.id.startswith("dua")}),
+        (("mcp-prober", "check", "--report", "j"), {"json=", "junit="}),
+        (("mcp-prober", "check", "--report", "junit", "=", "no-such-file"), set()),
+        (("mcp-prober", "check", "--profile", "=", "q"), {"quick"}),
+        (("mcp-prober", "check", "--config", "--pro"), set()),
+        (("mcp-prober", "incidents", "ack", "--"), {"--help", "--by", "--config", "--data-dir"}),
+        (("mcp-prober", "incidents", "--f"), {"--format"}),
+        (("mcp-prober", "incidents", "--format", ""), {"text", "json"}),
+        (("mcp-prober", "access", "token", "add", "--scope", ""), set(SCOPES)),
         (("mcp-prober", "nothing", "--x"), set()),
     ],
 )
@@ -93,8 +107,9 @@ def test_every_shell_is_told_of_every_command_and_option(shell: str, capsys: pyt
     said = capsys.readouterr().out
     for name in COMMANDS:
         assert name in said
-        for word in words_of(name).words:
-            assert word.removeprefix("--") in said
+        for _, words in _paths(words_of(name)):
+            for word in words.words:
+                assert word.removeprefix("--") in said
 
 
 @pytest.mark.parametrize("shell", SHELLS)
@@ -102,3 +117,46 @@ def test_the_shell_itself_can_read_its_script(shell: str) -> None:
     if shutil.which(shell) is None:
         pytest.skip(f"{shell} is not installed")
     subprocess.run([shell, "-n"], input=script(shell), text=True, check=True, timeout=20)
+
+
+def test_what_is_known_of_an_argument_is_of_one_that_there_is() -> None:
+    for command, argument in _KNOWN:
+        assert set(_KNOWN[command, argument]()) <= {
+            *words_of(command).words,
+            *words_of(command).values.get(argument, ()),
+        }
+
+
+def test_zsh_offers_what_bash_does(tmp_path: Path) -> None:
+    if shutil.which("zsh") is None:
+        pytest.skip("zsh is not installed")
+    asked = (
+        f"source {tmp_path}/completion; "
+        "COMP_WORDS=(mcp-prober check --profile q); COMP_CWORD=3; "
+        "emulate bash -c _mcp_prober 2>&1; print -r -- $COMPREPLY"
+    )
+    (tmp_path / "completion").write_text(script("zsh"))
+    done = subprocess.run(["zsh", "-fc", asked], capture_output=True, text=True, timeout=20, cwd=tmp_path)
+    assert done.stdout.split() == ["quick", "standard", "full"], done.stderr  # zsh itself leaves out what does not fit
+
+
+@pytest.mark.parametrize(
+    ("line", "offered"),
+    [
+        ("che", {"check"}),
+        ("check --profile ", {"quick", "standard", "full"}),
+        ("incidents ack --b", {"--by"}),
+        ("access token add --scope ", set(SCOPES)),
+        ("explain cold-start-e", {each for each in IDS if each.startswith("cold-start-e")}),
+    ],
+)
+def test_fish_offers_what_the_parser_takes(line: str, offered: set[str], tmp_path: Path) -> None:
+    if shutil.which("fish") is None:
+        pytest.skip("fish is not installed")
+    (tmp_path / "completion").write_text(script("fish"))
+    asked = f"source {tmp_path}/completion; complete -C 'mcp-prober {line}'"
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", asked], capture_output=True, text=True, timeout=20, cwd=tmp_path, check=True,
+        env={**os.environ, "HOME": str(tmp_path)},
+    )  # fmt: skip
+    assert {each.split("\t")[0] for each in done.stdout.splitlines()} == offered
