@@ -162,8 +162,10 @@ def _connect_args(parsed: URL, settings: Mapping[str, str]) -> dict[str, str | i
 
 
 def _unavailable(url: str, error: DBAPIError) -> str:
-    reason = " ".join(str(error.orig).split())
+    # What libpq adds on lines of its own, behind a tab, are questions to the reader.
+    said = [line for line in str(error.orig).splitlines() if line.strip() and not line.startswith("\t")]
+    reason = " ".join(" ".join(said).split())[:300].rstrip(".?")
     return (
-        f"the database {shown(url)} is not available: {reason[:300]}. "
+        f"the database {shown(url)} is not available: {reason}. "
         "Check that it runs, that DATABASE_URL names it, and that the user may connect"
     )

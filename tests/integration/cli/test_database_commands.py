@@ -85,6 +85,7 @@ def test_a_database_that_does_not_answer_is_not_the_users_mistake(
     code, _, err = command("migrate")
     assert code == 3
     assert err.startswith("mcp-prober: error: the database 127.0.0.1:1/prober is not available")
+    assert ": Connection refused. Check that it runs, that DATABASE_URL names it" in err
     assert "hunter2" not in err
 
 
