@@ -457,7 +457,13 @@ PROBER_METRICS: Final[Sequence[ProberMetric]] = (
         vital="reports_outdated",
         kind=Kind.COUNTER,
         unit=Unit.COUNT,
-        help="Reports on a server that has been replaced meanwhile.",
+        help="Reports on a server that was removed or replaced before they were saved, which were dropped.",
+    ),
+    ProberMetric(
+        vital="reports_stumbled",
+        kind=Kind.COUNTER,
+        unit=Unit.COUNT,
+        help="Times that saving reports met a bug of the prober, and went on.",
     ),
     ProberMetric(
         vital="outbox_attempts",

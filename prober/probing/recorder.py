@@ -1,7 +1,7 @@
 """Brings reports from the spool into the database: in their order, many at once, each once.
 
-A database that is away, slow or restarting is waited for. A report whose content it refuses is set aside, so that it
-holds up no other.
+A database that is away, slow or restarting is waited for, and so is one that refuses everything. A report whose content
+it refuses while it takes others is set aside, so that it holds up none of them.
 """
 
 import asyncio
@@ -39,6 +39,9 @@ LOOKED_FOR_S: Final = 1.0
 LAST_LOOK_S: Final = 0.2
 PAUSES_S: Final = (0.25, 0.5, 1.0, 2.0)
 """Waits between attempts while the database does not take a batch; the last one lasts."""
+
+TAKES_OTHERS_S: Final = 600.0
+"""A database that has saved a report within this time is not at fault when it refuses those of one endpoint."""
 
 ENDED_WITHIN_S: Final = 0.5
 FOLLOWED: Final = 1000
@@ -87,6 +90,7 @@ class Recorder:
         self._limit = BATCH
         self._begun_at = float("-inf")
         self._has_caught_up = False
+        self._saved_at = float("-inf")
         self._stopping = False
         self._task: asyncio.Task[None] | None = None
 
@@ -142,19 +146,32 @@ class Recorder:
     async def _keep_saving(self) -> None:
         failures = 0
         while True:
-            self._vitals.happened("writer", self._clock.monotonic())
-            await self._gather()
-            stored = await self._spool.next(self._limit, LAST_LOOK_S if self._stopping else LOOKED_FOR_S)
-            if not stored:
-                self._unsaved.clear()  # except for what is counted in a run and comes later, nothing waits
-                if self._stopping:
-                    return
-            elif await self._take(stored):
+            try:
+                is_taken = await self._save_next()
+            except Exception:  # a bug of ours after a commit must not end recording for good
+                log.exception("saving reports failed, and goes on: please report this")
+                self._vitals.add("reports_stumbled")
+                is_taken = False
+            if is_taken is None:
+                return
+            if is_taken:
                 failures = 0
-                self._note_rest()
             else:
                 await asyncio.sleep(PAUSES_S[min(failures, len(PAUSES_S) - 1)])
                 failures += 1
+
+    async def _save_next(self) -> bool | None:
+        """Save what waits longest, if anything does. False: it is to be tried again; None: that was all."""
+        self._vitals.happened("writer", self._clock.monotonic())
+        await self._gather()
+        stored = await self._spool.next(self._limit, LAST_LOOK_S if self._stopping else LOOKED_FOR_S)
+        if not stored:
+            self._unsaved.clear()  # except for what is counted in a run and comes later, nothing waits
+            return None if self._stopping else True
+        if not await self._take(stored):
+            return False
+        self._note_rest()
+        return True
 
     async def _gather(self) -> None:
         now = self._clock.monotonic()
@@ -169,10 +186,15 @@ class Recorder:
         """Save a batch, or set aside what cannot be saved. False: the database does not take anything now."""
         try:
             readable = [(each, record) for each in stored if (record := await self._read(each)) is not None]
-            await self._save(readable)
+            refused = await self._save(readable)
         except (SQLAlchemyError, OSError) as failure:
             self._note_failure(failure)
             return False
+        if refused and len(refused) == len(readable) and self._is_at_fault(refused):
+            self._note_refusal(refused[0][1])
+            return False
+        for each, why in refused:
+            await self._set_aside(each, _told(why))
         self._vitals.trouble(DATABASE, None)
         self._limit = min(BATCH, self._limit * 2)
         return True
@@ -185,23 +207,27 @@ class Recorder:
             return None
         return record.standing_for(stored.last_slot, stored.count)
 
-    async def _save(self, batch: Sequence[tuple[Stored, ReportRecord]]) -> None:
+    def _is_at_fault(self, refused: Sequence[tuple[Stored, Exception]]) -> bool:
+        """Whether the database is, and not what it refuses, which is all of a batch: by several endpoints in it, or
+        because it has not saved any other report lately."""
+        is_of_one = len({stored.key for stored, _ in refused}) == 1
+        return not is_of_one or self._clock.monotonic() - self._saved_at > TAKES_OTHERS_S
+
+    async def _save(self, batch: Sequence[tuple[Stored, ReportRecord]]) -> Sequence[tuple[Stored, Exception]]:
         """Save all of it, except for records that are refused for what they hold: they are found by halving."""
         if not batch:
-            return
+            return ()
         try:
             saved, changes = await self._transact([record for _, record in batch])
         except Exception as refusal:  # a bug of ours that one record triggers must not hold up the others
             if not _is_of_content(refusal):
                 raise
             if len(batch) == 1:
-                await self._set_aside(batch[0][0], _told(refusal))
-                return
+                return [(batch[0][0], refusal)]
             middle = len(batch) // 2
-            await self._save(batch[:middle])
-            await self._save(batch[middle:])
-        else:
-            await self._conclude([stored for stored, _ in batch], saved, changes)
+            return [*await self._save(batch[:middle]), *await self._save(batch[middle:])]
+        await self._conclude([stored for stored, _ in batch], saved, changes)
+        return ()
 
     async def _transact(self, records: Sequence[ReportRecord]) -> tuple[Sequence[Saved], Sequence[Change]]:
         async with self._db.begin() as connection:
@@ -233,7 +259,8 @@ class Recorder:
     async def _conclude(self, stored: Sequence[Stored], saved: Sequence[Saved], changes: Sequence[Change]) -> None:
         """After the commit."""
         await self._spool.done(stored)
-        self._vitals.happened("commit", self._clock.monotonic())
+        self._saved_at = self._clock.monotonic()
+        self._vitals.happened("commit", self._saved_at)
         for each in changes:
             cause = each.transition.incident.shown.cause_id
             log.info("%s: incident %s (%s)", each.endpoint, each.transition.kind, cause or "no known cause")
@@ -241,7 +268,7 @@ class Recorder:
             self._settle(one.record)
             if one.fate is Fate.OUTDATED:
                 log.warning("%s was removed or replaced while it was probed; this report is dropped", one.record.name)
-                self._vitals.add("reports_outdated")
+                self._vitals.add("reports_outdated", 1 + one.record.coalesced)
         self._saved()
 
     def _settle(self, record: ReportRecord) -> None:
@@ -260,6 +287,14 @@ class Recorder:
         self._vitals.trouble(DATABASE, f"The database takes no reports: {kind}")
         if getattr(getattr(failure, "orig", None), "sqlstate", None) == "57014":  # the statement took too long
             self._limit = max(1, self._limit // 2)
+
+    def _note_refusal(self, refusal: Exception) -> None:
+        """Everything is refused: the database is not as this release wants it. It is told nothing new until it is."""
+        kind = _told(refusal)
+        if DATABASE not in self._vitals.troubles:
+            log.error("reports wait in the spool, because the database refuses every one of them: %s", kind)
+        self._vitals.trouble(DATABASE, f"The database refuses every report: {kind}")
+        self._has_caught_up = True  # it never will, and probing goes on meanwhile
 
     async def _set_aside(self, stored: Stored, why: str) -> None:
         """Let the spool forget a record that cannot be saved, and keep it for whoever mends that."""

@@ -220,6 +220,39 @@ async def test_a_record_that_the_database_refuses_is_set_aside_and_holds_up_no_o
     assert "a report cannot be saved and is set aside" in caplog.text
 
 
+async def test_reports_wait_for_a_database_that_refuses_every_one_of_them(
+    stage: Stage, caplog: pytest.LogCaptureFixture
+) -> None:
+    await stage.store.sql("alter table report add constraint wrong check (verdict = 'nonsense')")
+    await stage.store.watch(*(Endpoint(name=name, url=stage.url) for name in ("a", "b")))
+    records = [record_on(await stage.store.claim_one(name)) for name in ("a", "b")]
+    await asyncio.gather(*(stage.line.recorder.keep(each) for each in records), stage.waits_for_the_database())
+    assert stage.line.spool.status.records == 2
+    assert stage.line.recorder.has_caught_up, "probing goes on"
+    assert "refuses every one of them" in caplog.text
+    await stage.store.sql("alter table report drop constraint wrong")
+    await stage.line.saved()
+    assert await stage.count("report") == 2
+    assert not [*stage.line.directory.glob("refused-*")]
+    assert not stage.line.vitals.troubles
+
+
+async def test_a_bug_after_the_commit_does_not_end_saving(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
+    claim = await stage.store.claim_one()
+    record = record_on(claim)
+
+    def broken() -> None:
+        raise ValueError("a bug")
+
+    stage.line.recorder.after_commit(record.report_id, broken)
+    await stage.line.recorder.keep(record)
+    await stage.line.saved()
+    await stage.probe(is_well=True)
+    assert await stage.count("report") == 2
+    assert stage.line.vitals.counters["reports_stumbled", ""] == 1
+    assert "goes on: please report this" in caplog.text
+
+
 async def test_what_is_no_record_of_this_release_is_set_aside(stage: Stage) -> None:
     claim = await stage.store.claim_one()
     entry = Entry(key="k", slot=claim.slot, tone="t", is_up=True, payload=b'{"version": 99}', slim=b"")
