@@ -41,9 +41,11 @@ async def endpoint(request: Request, services: WithServices, name: str) -> Respo
 def _day_asked(text: str) -> date | None:
     """The day of an address; None where there is none, or none that anybody understands."""
     try:
-        return date.fromisoformat(text) if len(text) == _ISO_DAY else None
+        day = date.fromisoformat(text) if len(text) == _ISO_DAY else None
     except ValueError:
         return None
+    # Days near the ends of the calendar have none before or after them.
+    return day if day is not None and 2000 <= day.year < 3000 else None
 
 
 def _hour_asked(text: str) -> int | None:

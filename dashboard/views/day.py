@@ -49,8 +49,8 @@ class DayView:
 
 def day_href(name: str, day: date, hour: int | None = None) -> str:
     """The page of the endpoint with that day, or that hour of it, opened. In UTC."""
-    chosen = "" if hour is None else f"&hour={hour}"
-    return f"{endpoint_href(name)}?day={day.isoformat()}{chosen}#day"
+    opened = "#day" if hour is None else f"&hour={hour}#hour"
+    return f"{endpoint_href(name)}?day={day.isoformat()}{opened}"
 
 
 def day_view(name: str, page: DayPage, today: date, days: int) -> DayView:
@@ -82,7 +82,7 @@ def _bars(name: str, page: DayPage) -> Iterator[DayBar]:
 
 def _row(name: str, page: DayPage, each: Hour) -> HourRow:
     return HourRow(
-        name=_span(each.hour),
+        name=f"{each.hour.hour:02}:00",
         href=day_href(name, page.day, each.hour.hour),
         is_open=each.hour == page.hour,
         told=counts_of(each.slots),

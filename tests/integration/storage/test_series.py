@@ -47,6 +47,24 @@ async def test_a_series_has_every_probe_of_the_span_oldest_first(past: Past) -> 
     assert found[2].last_slot == run + 2 * MINUTE
 
 
+async def test_the_hours_of_a_day_are_its_own(past: Past) -> None:
+    shop, other = await past.watch(), await past.watch("other")
+    hour = past.hour
+    await past.report(shop, hour, 40.0)
+    await past.report(shop, hour + MINUTE, 1800.0, cold=True)
+    await past.report(shop, hour + 2 * MINUTE, verdict="down")
+    await past.report(shop, hour - DAY, 40.0)
+    await past.report(other, hour, 40.0)
+    await past.roll_up()
+
+    async with past.db.connect() as connection:
+        (found,) = await series.hours(connection, shop, hour.date())
+        assert len(await series.hours(connection, shop, (hour - DAY).date())) == 1
+        assert await series.hours(connection, shop, (hour + DAY).date()) == ()
+    assert (found.hour, found.slots) == (hour, Slots(up=2, down=1))
+    assert (found.warm, found.cold) == (Sketch.of([40.0]), Sketch.of([1800.0]))
+
+
 async def test_bars_are_of_one_of_many_or_of_all_endpoints(past: Past) -> None:
     shop, bank, mill = [await past.watch(name) for name in ("shop", "bank", "mill")]
     for days, verdict in ((0, "up"), (1, "down"), (1, "up"), (89, "degraded"), (90, "down")):

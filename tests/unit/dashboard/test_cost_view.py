@@ -1,0 +1,51 @@
+"""What probing costs a month."""
+
+from dataclasses import replace
+
+import pytest
+
+from checks.costs import Kind
+from checks.front_door import FrontDoor
+from checks.model import Endpoint
+from dashboard.views.costs import MONTH_S, cost_of, cost_view, probes_a_month
+from prober.storage.cold_starts import FirstAnswers
+from tests.unit.dashboard.rows import endpoint_page, first_answers
+
+MINUTELY = Endpoint(name="orders", url="https://orders.example/mcp", full_every_s=None)
+WARM = first_answers(warm_ms=(50.0, 90.0, 140.0), cold_ms=(), probes_cold=0, confirmed=0, start_ms=())
+
+
+def test_a_probe_every_minute_of_three_requests_costs_what_it_is_known_to() -> None:
+    cost = cost_of(MINUTELY, Kind.HANDSHAKE, FrontDoor.FUNCTION_URL, WARM)
+    assert cost.requests == pytest.approx(131_500, rel=0.001)
+    assert cost.gb_s == pytest.approx(131_500 * 0.05 * 0.5, rel=0.001)
+    assert cost.whole == pytest.approx(0.026 + 0.055, abs=0.001)
+    behind_rest = cost_of(MINUTELY, Kind.HANDSHAKE, FrontDoor.REST_API, WARM)
+    assert behind_rest.for_door == pytest.approx(0.46, abs=0.01)
+
+
+def test_cold_starts_are_billed_as_often_as_they_were_met() -> None:
+    always: FirstAnswers = replace(WARM, warm=0, warm_ms=None, cold_ms=(2000.0,) * 10, probes_cold=10)
+    rarely = replace(MINUTELY, interval_s=1800.0)
+    cost = cost_of(rarely, Kind.STATELESS, FrontDoor.FUNCTION_URL, always)
+    assert cost.gb_s == pytest.approx(cost.requests * 2.0 * 0.5)
+
+
+def test_pauses_and_full_probes_are_counted_and_a_paused_endpoint_costs_nothing() -> None:
+    standard, full = probes_a_month(replace(MINUTELY, full_every_s=86_400.0))
+    assert (standard + full, full) == (pytest.approx(MONTH_S / 60), pytest.approx(30.44))
+    cooled, _ = probes_a_month(replace(MINUTELY, cold_every_s=5400.0, cool_down_s=1800.0))
+    assert cooled == pytest.approx(MONTH_S / 60 * 0.75)
+    assert probes_a_month(replace(MINUTELY, enabled=False)) == (0.0, 0.0)
+
+
+def test_what_is_taken_for_granted_is_said() -> None:
+    latest = endpoint_page().latest
+    assert latest is not None
+    view = cost_view(MINUTELY, Kind.HANDSHAKE, WARM, latest.detail)
+    assert view.summary == "About $0.08 a month."
+    assert dict(view.facts)["Requests"] == "131,500 a month: $0.03"
+    assert "512 MB of memory, and 50 ms for a request" in view.assumptions
+    assert "that a Lambda function is behind it" not in view.assumptions
+    unknown = cost_view(MINUTELY, Kind.HANDSHAKE, WARM, None)
+    assert "that a Lambda function is behind it" in unknown.assumptions
