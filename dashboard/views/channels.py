@@ -7,7 +7,7 @@ from typing import Final
 from urllib.parse import quote
 
 from checks.text import clean
-from dashboard.views.common import Moment, moment_of
+from dashboard.views.common import Moment, incident_href, moment_of
 from dashboard.wording import counted, milliseconds, span
 from prober.storage.channels import AttemptRow, ChannelRow, ChannelState
 
@@ -34,6 +34,8 @@ class ChannelView:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptView:
     at: Moment
+    href: str
+    """The incident that was told of; empty where it is about something else."""
     channel: str
     title: str
     outcome: str
@@ -120,6 +122,7 @@ def _waiting(row: ChannelRow, now: datetime) -> str:
 def attempt_view(row: AttemptRow, now: datetime) -> AttemptView:
     return AttemptView(
         at=moment_of(row.at, now),
+        href=incident_href(row.incident_id) if row.incident_id else "",
         channel=clean(row.channel),
         title=clean(row.title),
         outcome=clean(row.outcome),

@@ -140,7 +140,7 @@ def state_of(row: NoticeRow) -> str:
 
 def _filter(query: IncidentQuery, number: int, now: datetime) -> IncidentFilter:
     stretch = query.stretch(now)
-    until = absolute(stretch.until) if query.until else "now"
+    until = f"{absolute(stretch.until)[:16]} UTC" if query.until else "now"
     return IncidentFilter(
         windows=tuple(Option(each.value, words, each is query.window) for each, words in _WINDOWS.items()),
         states=tuple(Option(each.value, words, each is query.state) for each, words in _STATES.items()),
@@ -149,7 +149,7 @@ def _filter(query: IncidentQuery, number: int, now: datetime) -> IncidentFilter:
             *(Option(each.value, each.value, each is query.severity) for each in Severity),
         ),
         endpoint=query.endpoint,
-        told=f"{counted(number, 'incident')} from {absolute(stretch.since)} to {until}",
+        told=f"{counted(number, 'incident')} from {absolute(stretch.since)[:16]} to {until}",
         clear=href(IncidentQuery(window=query.window, until=query.until)) if query.is_narrowed else "",
         earlier=query.earlier(now),
         later=query.later(now),

@@ -7,11 +7,12 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Select, func, literal, or_, select, text, update
+from sqlalchemy import ColumnElement, Select, case, func, literal, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.text import clean
+from prober.incidents.notice import About
 from prober.storage import tables
 
 TAKEN_OUT: Final = "the channel was taken out of the configuration"
@@ -80,6 +81,8 @@ class AttemptRow:
     at: datetime
     channel: str
     notice_id: UUID
+    incident_id: UUID | None
+    """The incident that it tells of; None where it is about something else."""
     title: str
     outcome: str
     reason: str
@@ -233,6 +236,7 @@ async def attempts(db: AsyncEngine, *, limit: int = 50) -> tuple[AttemptRow, ...
             attempt.c.at,
             attempt.c.channel,
             attempt.c.notice_id,
+            told_incident(),
             notice.c.payload["title"].astext.label("title"),
             attempt.c.outcome,
             attempt.c.reason,
@@ -244,6 +248,13 @@ async def attempts(db: AsyncEngine, *, limit: int = 50) -> tuple[AttemptRow, ...
     )
     async with db.connect() as connection:
         return tuple(AttemptRow(**row) for row in (await connection.execute(wanted)).mappings())
+
+
+def told_incident() -> ColumnElement[UUID | None]:
+    """The incident that a row of `notice` is about, as `incident_id`."""
+    notice = tables.notice
+    about = notice.c.payload["about"].astext
+    return case((about == About.ENDPOINT.value, notice.c.thread)).label("incident_id")
 
 
 async def fate(db: AsyncEngine, row: UUID) -> Fate | None:

@@ -13,7 +13,7 @@ from checks.model import Verdict
 from prober.incidents.outages import Outage
 from prober.incidents.rules import Severity
 from prober.storage import tables
-from prober.storage.channels import AttemptRow
+from prober.storage.channels import AttemptRow, told_incident
 from prober.storage.queries import IncidentRow
 
 MOST_INCIDENTS: Final = 500
@@ -66,6 +66,7 @@ async def tries(db: AsyncEngine, threads: Sequence[UUID]) -> Mapping[UUID, tuple
     wanted = (
         select(
             *(attempt.c[name] for name in AttemptRow.__dataclass_fields__ if name in attempt.c),
+            told_incident(),
             notice.c.payload["title"].astext.label("title"),
         )
         .join(notice, notice.c.id == attempt.c.notice_id)

@@ -1,5 +1,7 @@
 """The channels on their page and as JSON, and the test notice that a person asks for."""
 
+import re
+
 import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -30,6 +32,7 @@ async def test_the_page_shows_what_is_broken_what_took_over_and_every_try(client
     assert "fallback <strong>mail</strong>" in page.text
     assert "&lt;b&gt;orders&lt;/b&gt; opened" in page.text
     assert "<b>orders" not in page.text
+    assert re.search(r'<a href="/incidents/[0-9a-f-]{36}">&lt;b&gt;orders&lt;/b&gt; opened</a>', page.text)
     log = await client.get("/incidents")
     assert "handed over" in log.text
     assert "to mail" in log.text

@@ -8,10 +8,12 @@ import httpx
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.model import Verdict
+from prober.incidents.notice import NoticeKind
 from prober.incidents.rules import Severity
 from prober.storage import audit, incident_log
 from prober.storage.incident_log import Stretch
 from tests.integration.dashboard.conftest import SetClock
+from tests.integration.notifiers.stage import GONE, staged, tell
 from tests.integration.storage.builders import Store
 from tests.integration.storage.test_telling import Desk
 
@@ -116,6 +118,21 @@ async def test_what_no_button_says_is_refused(client: httpx.AsyncClient, db: Asy
         f"{address}/acknowledge", data={"csrf": csrf}, headers={"Origin": "http://evil.example"}
     )
     assert stranger.status_code == 403
+
+
+async def test_the_notices_of_an_incident_stand_with_every_try(
+    client: httpx.AsyncClient, db: AsyncEngine, clock: SetClock
+) -> None:
+    await desk_with(db, clock, "shop")
+    address = await the_incident(client)
+    stages = await staged(db, "pager")
+    stages.stages["pager"].failures = [GONE]
+    await tell(db, NoticeKind.WORSENED, to=("pager",), about="shop", thread=UUID(address.rpartition("/")[2]))
+    await stages.work()
+    page = (await client.get(address)).text
+    assert "1 try" in page
+    assert "HTTP 404: no_service" in page
+    assert f'<a href="{address}">shop worsened</a>' in (await client.get("/incidents")).text
 
 
 async def test_there_is_no_page_of_an_incident_that_never_was(client: httpx.AsyncClient, db: AsyncEngine) -> None:

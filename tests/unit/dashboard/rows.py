@@ -387,6 +387,7 @@ def attempt(say: Say = as_is, **changes: Any) -> AttemptRow:
             "at": NOW,
             "channel": say("pager"),
             "notice_id": ID,
+            "incident_id": ID,
             "title": say("orders is down"),
             "outcome": say("broken"),
             "reason": say("HTTP 404"),
