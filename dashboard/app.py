@@ -35,6 +35,7 @@ from dashboard.pages import (
     people,
     probe,
     public,
+    registry,
     settings,
     setup,
     single_sign_on,
@@ -81,7 +82,7 @@ def build(config: Config, clock: Clock) -> FastAPI:
     app.state.who = WhoAsks(db=services.db, clock=clock, config=config.access, vouching=vouching)
     for routes in (
         *(fleet, endpoint, probe, incidents, channels, public),
-        *(single_sign_on, login, setup, account, settings, people, tokens, audit),
+        *(single_sign_on, login, setup, account, registry, settings, people, tokens, audit),
     ):
         app.include_router(routes.router)
     app.add_api_route("/live", _live, include_in_schema=False, dependencies=[may(Permission.READ)])

@@ -87,11 +87,13 @@ def _problems_of(error: HTTPException) -> tuple[Problem, ...]:
 
 
 def _malformed(request: Request, error: Exception) -> Response:
-    if not _wants_json(request):
-        return _answer(request, Trouble(404, "There is no such page."))
     assert isinstance(error, RequestValidationError)
+    is_of_a_form = request.method == "POST" and all(each["loc"][0] != "path" for each in error.errors())
+    if not (_wants_json(request) or is_of_a_form):
+        return _answer(request, Trouble(404, "There is no such page."))
     faults = tuple(_fault(each) for each in error.errors()[:_MOST_FAULTS])
-    return _answer(request, Trouble(422, "What was sent cannot be used.", faults=faults))
+    lines = () if _wants_json(request) else tuple(f"{each.place}: {each.message}" for each in faults)
+    return _answer(request, Trouble(422, "What was sent cannot be used.", lines, faults))
 
 
 def _fault(error: dict[str, Any]) -> Fault:

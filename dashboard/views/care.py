@@ -8,6 +8,7 @@ from urllib.parse import quote
 from checks.text import clean
 from dashboard.views.audit import AUDIT_HREF
 from dashboard.views.common import Moment, moment_of, probe_href
+from dashboard.views.registry import href_of
 from prober.storage.probe_requests import ProbeRequest, Stage
 from prober.storage.queries import FleetRow
 
@@ -29,6 +30,8 @@ class KeptView:
     words: str
     resource: str
     """Its address in the API."""
+    form: str
+    """Where it is written."""
     audit: str
     """Where its changes are listed."""
 
@@ -51,7 +54,11 @@ def kept_view(row: FleetRow) -> KeptView:
     by_file = f"The configuration file keeps this endpoint: change its entry named {key} there."
     words = "People keep this endpoint here; the configuration file does not name it." if is_ours else by_file
     return KeptView(
-        is_ours=is_ours, words=words, resource=f"/api/endpoints/{name}", audit=f"{AUDIT_HREF}?subject={name}"
+        is_ours=is_ours,
+        words=words,
+        resource=f"/api/endpoints/{name}",
+        form=href_of(row.name),
+        audit=f"{AUDIT_HREF}?subject={name}",
     )
 
 

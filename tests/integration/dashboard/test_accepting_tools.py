@@ -90,4 +90,4 @@ async def test_what_cannot_be_accepted_is_said(client: httpx.AsyncClient) -> Non
     assert nowhere.status_code == 404
     assert "No endpoint of the name nowhere is watched." in nowhere.text
     assert (await client.get("/api/baselines/nowhere")).status_code == 404
-    assert (await client.post("/baselines/a%2Fshop", headers=SELF)).status_code == 404
+    assert (await client.post("/baselines/a%2Fshop", headers=SELF)).status_code == 422
