@@ -1,21 +1,15 @@
 """Whether the dashboard asks who somebody is."""
 
 from dataclasses import dataclass, field
-from enum import StrEnum
 from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
+from prober.settings import Access
 from prober.storage.logins import Lasts
 
-
-class Mode(StrEnum):
-    """Who may come in."""
-
-    LOGIN = "login"
-    """Whoever says who he is."""
-    OPEN = "open"
-    """Everybody, and each may do everything."""
+Mode = Access
+"""Who may come in."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

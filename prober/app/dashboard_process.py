@@ -8,10 +8,13 @@ from collections.abc import Mapping
 from typing import Final
 
 from prober.app.children import Child
+from prober.settings import Access, DashboardSettings
 
 log = logging.getLogger(__name__)
 
 RESTART_PAUSE_S: Final = 2.0
+
+_NAMES_PEOPLE: Final = ("ADMIN_PASSWORD_FILE", "PROBER_DASHBOARD_OIDC_", "PROBER_DASHBOARD_PROXY_USER_HEADER")
 
 
 class PortTaken(Exception):
@@ -19,22 +22,41 @@ class PortTaken(Exception):
 
 
 class NotLoopback(Exception):
-    """The dashboard was told to listen where others can reach it, and it asks nobody who they are."""
+    """The dashboard was told to listen where others can reach it, and to ask nobody who they are."""
 
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"the dashboard has no login yet, and {host} can be reached from other machines: listen on 127.0.0.1 "
-            "behind a proxy that asks for one, or say --insecure-no-auth if everybody there may see everything"
+            f"the dashboard is to ask nobody who he is (access: open), and {host} can be reached from other machines: "
+            "let people log in (access: login), listen on 127.0.0.1, or say --insecure-no-auth if everybody there may "
+            "change everything"
         )
 
 
-def listen(host: str, port: int, *, insecure_no_auth: bool = False) -> socket.socket:
-    """A listening socket for the dashboard; port 0 lets the system choose.
+def access_at(
+    host: str, settings: DashboardSettings, environment: Mapping[str, str], *, insecure_no_auth: bool = False
+) -> Access:
+    """Whether people log in where the dashboard listens on `host`. Raises NotLoopback.
 
-    Raises NotLoopback for an address beyond this machine unless `insecure_no_auth`, and PortTaken.
+    They do wherever the configuration says so, and beyond this machine unless somebody insists. On this machine the
+    dashboard is open as long as nothing in the environment names people.
     """
-    if not insecure_no_auth and not _is_loopback(host):
+    if settings.access is Access.LOGIN:
+        return Access.LOGIN
+    is_local = _is_loopback(host)
+    if settings.access is Access.OPEN and not is_local and not insecure_no_auth:
         raise NotLoopback(host)
+    if settings.access is Access.OPEN or insecure_no_auth:
+        return Access.OPEN
+    return Access.OPEN if is_local and not names_people(environment) else Access.LOGIN
+
+
+def names_people(environment: Mapping[str, str]) -> bool:
+    """Whether a variable says who may log in: by a password, a provider or a proxy."""
+    return any(name.startswith(_NAMES_PEOPLE) and value.strip() for name, value in environment.items())
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket for the dashboard; port 0 lets the system choose. Raises PortTaken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family)
     try:
@@ -53,6 +75,7 @@ def listen(host: str, port: int, *, insecure_no_auth: bool = False) -> socket.so
 def address(listener: socket.socket) -> str:
     """The URL under which a browser on this machine reaches the socket."""
     host, port = listener.getsockname()[:2]
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - everywhere is here too
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
@@ -61,6 +84,17 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def environment_of(url: str, settings: DashboardSettings, access: Access) -> Mapping[str, str]:
+    """What the process takes from its environment: the database at `url`, and how people come in."""
+    said = {
+        "DATABASE_URL": url,
+        "PROBER_DASHBOARD_ACCESS": access.value,
+        "PROBER_DASHBOARD_LOGIN_IDLE": f"{settings.login_idle}s",
+        "PROBER_DASHBOARD_LOGIN_LASTS": f"{settings.login_lasts}s",
+    }
+    return {**said, **({"PROBER_DASHBOARD_PUBLIC_URL": settings.public_url} if settings.public_url else {})}
 
 
 async def keep_running(listener: socket.socket, environment: Mapping[str, str]) -> None:

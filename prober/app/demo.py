@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.credentials import names_credential
 from prober.app import dashboard_process
 from prober.app.children import Child
+from prober.app.first_admin import PASSWORD_FILE
 from prober.app.own_database import EMBEDDED, own_database, platform_data_dir
 from prober.app.up import Running, UpOptions, up
 from prober.clock import Clock
@@ -77,9 +78,8 @@ async def demo(
 def own_environment(environment: Mapping[str, str]) -> dict[str, str]:
     """The environment without what configures an owner's prober: on his database, the demo would take the endpoints
     that it does not know for removed."""
-    return {
-        name: value for name, value in environment.items() if name != "DATABASE_URL" and not name.startswith("PROBER_")
-    }
+    owners = ("DATABASE_URL", PASSWORD_FILE)
+    return {name: value for name, value in environment.items() if name not in owners and not name.startswith("PROBER_")}
 
 
 async def until_right(db: AsyncEngine, clock: Clock, within_s: float = RIGHT_WITHIN_S) -> list[Wrong]:

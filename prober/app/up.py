@@ -13,13 +13,13 @@ from uuid import uuid4
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from prober.app import channels, dashboard_process, status_server
+from prober.app import channels, dashboard_process, first_admin, status_server
 from prober.app.monitor import Following, Monitor
 from prober.app.own_database import EMBEDDED, own_database, platform_data_dir
 from prober.app.own_places import own_places
 from prober.clock import SystemClock
 from prober.endpoints.config_file import ConfigFileWatcher
-from prober.settings import Settings
+from prober.settings import Access, Settings
 from prober.storage import migrations
 from prober.storage.database import open_engine, shown
 
@@ -43,12 +43,21 @@ class UpOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Dashboard:
+    """A dashboard that is served."""
+
+    address: str
+    access: Access
+    setup: str | None
+    """Where the first admin sets himself up; None where there is one, or nobody logs in. It is a secret."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Running:
     """What `up` has started, for whoever asked for it."""
 
     db: AsyncEngine
-    address: str | None
-    """Of the dashboard; None without one."""
+    dashboard: Dashboard | None
     settings: Settings
 
 
@@ -66,8 +75,8 @@ def configured(config: Path, environment: Mapping[str, str]) -> tuple[Settings, 
 async def up(options: UpOptions, stop: asyncio.Event, started: Callable[[Running], None]) -> None:
     """Run until `stop` is set. `started` is called once everything runs.
 
-    Raises ConfigError, EmbeddedError, DatabaseUnavailable, DatabaseTooNew, NotLoopback, PortTaken and CannotListen,
-    each with a message that names the way out.
+    Raises ConfigError, EmbeddedError, DatabaseUnavailable, DatabaseTooNew, NotLoopback, PasswordFileUnusable, PortTaken
+    and CannotListen, each with a message that names the way out.
     """
     settings, watcher = configured(options.config, options.environment)
     _refuse_taken(settings)
@@ -80,11 +89,7 @@ async def up(options: UpOptions, stop: asyncio.Event, started: Callable[[Running
         await asyncio.to_thread(migrations.upgrade, url)
         db = open_engine(url)
         ending.push_async_callback(db.dispose)
-        if listener is not None:
-            serving = asyncio.create_task(
-                dashboard_process.keep_running(listener, _dashboard_environment(url, settings))
-            )
-            ending.push_async_callback(_end, serving)
+        dashboard = None if listener is None else await _show(options, url, db, settings, listener, ending)
         monitor = Monitor(
             db=db,
             settings=settings,
@@ -95,8 +100,7 @@ async def up(options: UpOptions, stop: asyncio.Event, started: Callable[[Running
             own=own_places(url, listener, settings.status),
         )
         working = asyncio.create_task(monitor.run(stop))
-        address = None if listener is None else dashboard_process.address(listener)
-        started(Running(db=db, address=address, settings=settings))
+        started(Running(db=db, dashboard=dashboard, settings=settings))
         await working
 
 
@@ -141,9 +145,31 @@ def _listener(options: UpOptions, settings: Settings, ending: AsyncExitStack) ->
         return None
     host = options.host or settings.dashboard.host
     port = settings.dashboard.port if options.port is None else options.port
-    listener = dashboard_process.listen(host, port, insecure_no_auth=options.insecure_no_auth)
+    _access(options, settings, host)
+    first_admin.password_in_file(options.environment)  # before a database is started, if it cannot be used
+    listener = dashboard_process.listen(host, port)
     ending.callback(listener.close)
     return listener
+
+
+async def _show(
+    options: UpOptions, url: str, db: AsyncEngine, settings: Settings, listener: socket.socket, ending: AsyncExitStack
+) -> Dashboard:
+    """Serve the dashboard on `listener` until the end."""
+    access = _access(options, settings, listener.getsockname()[0])
+    address, setup = dashboard_process.address(listener), None
+    if access is Access.LOGIN:
+        setup = await first_admin.let_in(db, options.environment, settings.dashboard.public_url or address)
+    environment = dashboard_process.environment_of(url, settings.dashboard, access)
+    serving = asyncio.create_task(dashboard_process.keep_running(listener, environment))
+    ending.push_async_callback(_end, serving)
+    return Dashboard(address=address, access=access, setup=setup)
+
+
+def _access(options: UpOptions, settings: Settings, host: str) -> Access:
+    return dashboard_process.access_at(
+        host, settings.dashboard, options.environment, insecure_no_auth=options.insecure_no_auth
+    )
 
 
 def _refuse_taken(settings: Settings) -> None:
@@ -155,11 +181,6 @@ def _spool(data_dir: Path | None, database_url: str | None) -> Path:
     """Where reports wait for this database: those for another one are none of its business."""
     of_database = "own" if database_url is None else hashlib.sha256(shown(database_url).encode()).hexdigest()[:16]
     return (data_dir or platform_data_dir()) / "spool" / of_database
-
-
-def _dashboard_environment(url: str, settings: Settings) -> Mapping[str, str]:
-    public_url = settings.dashboard.public_url
-    return {"DATABASE_URL": url, **({"PROBER_DASHBOARD_PUBLIC_URL": public_url} if public_url else {})}
 
 
 async def _end(task: asyncio.Task[None]) -> None:

@@ -9,6 +9,7 @@ from prober.app.demo import RIGHT_WITHIN_S, demo, until_right
 from prober.app.up import Running
 from prober.cli.errors import ExitCode
 from prober.cli.running import run_until_stopped
+from prober.cli.up import shown_in_words
 from prober.clock import SystemClock
 from prober.lab.credentials import MISSING_VARIABLE
 
@@ -30,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
         checking: list[asyncio.Task[ExitCode]] = []
 
         def started(running: Running) -> None:
-            print(f"dashboard: {running.address}", flush=True)
+            print("\n".join(shown_in_words(running.dashboard)), flush=True)
             print(f"{MISSING_VARIABLE} is not set on purpose: the endpoint observer-impaired is for it", flush=True)
             if options.check:
                 checking.append(asyncio.create_task(_check(running, stop)))

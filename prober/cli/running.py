@@ -13,6 +13,7 @@ import uvloop
 from prober.app import logs
 from prober.app.dashboard_process import NotLoopback, PortTaken
 from prober.app.demo import LabFailed
+from prober.app.first_admin import PasswordFileUnusable
 from prober.app.measuring import CannotPublish
 from prober.app.status_server import CannotListen
 from prober.app.up import NoDatabase
@@ -83,6 +84,7 @@ def named_failures() -> Iterator[None]:
         CannotPublish,
         CannotListen,
         NotLoopback,
+        PasswordFileUnusable,
         PortTaken,
         DirectoryUnusable,
     ) as error:

@@ -1,18 +1,30 @@
 """`mcp-prober serve`: the dashboard alone, over a database that somebody else fills."""
 
 import argparse
+import asyncio
+import logging
 import os
 import socket
+from collections.abc import Mapping
+from contextlib import suppress
+from typing import Final
 
 import uvicorn
+import uvloop
+from sqlalchemy.exc import SQLAlchemyError
 
-from prober.app import dashboard_process, logs
+from prober.app import dashboard_process, first_admin, logs
+from prober.cli.config import unusable
 from prober.cli.database import add_database_arguments, database_url
 from prober.cli.errors import ExitCode
 from prober.cli.running import named_failures
-from prober.storage.database import normalise
+from prober.settings import Access, ConfigError, DashboardSettings, load, parse
+from prober.storage.database import normalise, open_engine
+
+log = logging.getLogger(__name__)
 
 CLOSE_STREAMS_AFTER_S = 1
+ASKS_AGAIN_EVERY_S: Final = 2.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -26,13 +38,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     logs.configure()
     with named_failures():
-        os.environ["DATABASE_URL"] = normalise(database_url(options))
+        url = normalise(database_url(options))
         if options.fd is not None:
-            listener = socket.socket(fileno=options.fd)
-        else:
-            listener = dashboard_process.listen(options.host, options.port, insecure_no_auth=options.insecure_no_auth)
-            print(f"dashboard: {dashboard_process.address(listener)}", flush=True)
-        config = uvicorn.Config(
+            os.environ["DATABASE_URL"] = url
+            _served(_server(), socket.socket(fileno=options.fd))
+            return ExitCode.UP
+        settings = _settings(options)
+        access = dashboard_process.access_at(
+            options.host, settings, os.environ, insecure_no_auth=options.insecure_no_auth
+        )
+        first_admin.password_in_file(os.environ)
+        listener = dashboard_process.listen(options.host, options.port)
+        address = dashboard_process.address(listener)
+        print(f"dashboard: {address}", flush=True)
+        os.environ.update(dashboard_process.environment_of(url, settings, access))
+        place = settings.public_url or address if access is Access.LOGIN else None
+        _served(_server(), listener, url, place)
+    return ExitCode.UP
+
+
+def _settings(options: argparse.Namespace) -> DashboardSettings:
+    """What the configuration says of the dashboard, or the environment alone where there is none."""
+    try:
+        if options.config is not None:
+            return load(options.config, os.environ).dashboard
+        return parse(b"endpoints: []", "the environment", os.environ).dashboard
+    except ConfigError as error:
+        raise unusable(error) from None
+
+
+def _server() -> uvicorn.Server:
+    return uvicorn.Server(
+        uvicorn.Config(
             "dashboard.app:create_app",
             factory=True,
             access_log=False,
@@ -43,5 +80,38 @@ def run(options: argparse.Namespace) -> int:
             # Pages hold an event stream open for good: without a bound the server would wait for them for ever.
             timeout_graceful_shutdown=CLOSE_STREAMS_AFTER_S,
         )
-        uvicorn.Server(config).run(sockets=[listener])
-    return ExitCode.UP
+    )
+
+
+def _served(server: uvicorn.Server, listener: socket.socket, url: str = "", place: str | None = None) -> None:
+    """Serve until a signal; where people log in at `place`, let the first admin in as soon as the database answers."""
+
+    async def serving() -> None:
+        letting_in = asyncio.create_task(_let_in(url, place, os.environ)) if place is not None else None
+        try:
+            await server.serve(sockets=[listener])
+        finally:
+            if letting_in is not None:
+                letting_in.cancel()
+
+    with suppress(KeyboardInterrupt):
+        uvloop.run(serving())
+
+
+async def _let_in(url: str, place: str, environment: Mapping[str, str]) -> None:
+    """Try until it is done: whoever probes may still be making the tables."""
+    db = open_engine(url, pool_size=1)
+    try:
+        while True:
+            try:
+                link = await first_admin.let_in(db, environment, place)
+            except (SQLAlchemyError, OSError):
+                await asyncio.sleep(ASKS_AGAIN_EVERY_S)
+                continue
+            if link is not None:
+                print(f"its first admin sets himself up, once and within an hour, at {link}", flush=True)
+            return
+    except first_admin.PasswordFileUnusable as problem:
+        log.error("%s", problem)  # noqa: TRY400 - the sentence says it all
+    finally:
+        await db.dispose()

@@ -7,10 +7,10 @@ from pathlib import Path
 
 from checks.proofs import counted, listed
 from checks.text import clean
-from prober.app.up import Running, UpOptions, up
+from prober.app.up import Dashboard, Running, UpOptions, up
 from prober.cli.errors import ExitCode
 from prober.cli.running import run_until_stopped
-from prober.settings import Settings
+from prober.settings import Access, Settings
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -48,8 +48,20 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _announce(running: Running, config: Path) -> None:
-    print(f"dashboard: {running.address}" if running.address else "probing")
+    print("\n".join(shown_in_words(running.dashboard)))
     print("\n".join(started_in_words(running.settings, config)), flush=True)
+
+
+def shown_in_words(dashboard: Dashboard | None) -> Iterator[str]:
+    """Where the dashboard is, and who comes in."""
+    if dashboard is None:
+        yield "probing"
+        return
+    yield f"dashboard: {dashboard.address}"
+    if dashboard.setup is not None:
+        yield f"its first admin sets himself up, once and within an hour, at {dashboard.setup}"
+    elif dashboard.access is Access.OPEN:
+        yield "it asks nobody who he is: whoever reaches that address may change everything (dashboard.access: login)"
 
 
 def started_in_words(settings: Settings, config: Path) -> Iterator[str]:

@@ -7,6 +7,7 @@ from pydantic import BaseModel
 
 from prober.settings.loading import Judge, endpoint_from, expectation_from, load, no_more, parse, read_file
 from prober.settings.model import (
+    Access,
     CloudWatchSettings,
     DashboardSettings,
     EndpointOptions,
@@ -25,6 +26,7 @@ from prober.settings.problems import ConfigError, Problem
 from prober.settings.schema import ConfigFile
 
 __all__ = [
+    "Access",
     "CloudWatchSettings",
     "ConfigError",
     "DashboardSettings",

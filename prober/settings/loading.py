@@ -41,6 +41,9 @@ ENVIRONMENT: Final[Mapping[str, tuple[str, ...]]] = {
     "PROBER_DASHBOARD_HOST": ("dashboard", "host"),
     "PROBER_DASHBOARD_PORT": ("dashboard", "port"),
     "PROBER_DASHBOARD_PUBLIC_URL": ("dashboard", "public_url"),
+    "PROBER_DASHBOARD_ACCESS": ("dashboard", "access"),
+    "PROBER_DASHBOARD_LOGIN_IDLE": ("dashboard", "login_idle"),
+    "PROBER_DASHBOARD_LOGIN_LASTS": ("dashboard", "login_lasts"),
     "PROBER_STATUS_HOST": ("status", "host"),
     "PROBER_STATUS_PORT": ("status", "port"),
     "PROBER_CLOUDWATCH_ENABLED": ("cloudwatch", "enabled"),
@@ -265,7 +268,7 @@ def _rules(section: schema.IncidentsSection) -> Rules:
 
 def _alerting(section: schema.IncidentsSection) -> Alerting:
     return Alerting(
-        mass_after=section.mass_after,
+        mass_after=None if section.mass_after == schema.NEVER else section.mass_after,
         group_by=tuple(dict.fromkeys(section.group_by)),
         confirm_after_s=section.confirm_after,
         deploy_mute_s=section.deploy_mute,

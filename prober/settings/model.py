@@ -129,6 +129,15 @@ class CloudWatchSettings:
     """Embedded metric format is appended to this file instead of calling PutMetricData; `/dev/stdout` works."""
 
 
+class Access(StrEnum):
+    """Who may come in to the dashboard."""
+
+    LOGIN = "login"
+    """Whoever says who he is."""
+    OPEN = "open"
+    """Everybody, and each may do everything."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DashboardSettings:
     """Where the dashboard listens, and the address under which people reach it."""
@@ -136,6 +145,12 @@ class DashboardSettings:
     host: str = "127.0.0.1"
     port: int = 8080
     public_url: str | None = None
+    access: Access | None = None
+    """None: `prober.app.dashboard_process` decides by where it listens."""
+    login_idle: float = 43_200.0
+    """Seconds without a request after which a login ends."""
+    login_lasts: float = 604_800.0
+    """Seconds after which a login ends in any case."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

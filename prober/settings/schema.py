@@ -29,7 +29,7 @@ from prober.incidents.rules import Severity
 from prober.limits import Limits
 from prober.secrets.allowance import problem_with_pattern
 from prober.settings.limits import limit_field
-from prober.settings.model import MetricSet
+from prober.settings.model import Access, MetricSet
 
 MAX_ENDPOINTS: Final = 10_000
 AUTO: Final = "auto"
@@ -61,8 +61,8 @@ def _cidr(text: str) -> str:
 
 def _quota(value: object) -> int:
     size = values.size(value)
-    if not 1 << 20 <= size <= 1 << 40:
-        raise values.Refused("is out of range: 1 MiB to 1 TiB", "such as 64MiB")
+    if not 4 << 20 <= size <= 1 << 40:  # below, a report on very many tools might not fit even without its evidence
+        raise values.Refused("is out of range: 4 MiB to 1 TiB", "such as 64MiB")
     return size
 
 
@@ -158,6 +158,7 @@ Mute = Annotated[float, BeforeValidator(_seconds(60.0, 30 * 86400.0, "1 minute t
 Lag = Annotated[float, BeforeValidator(_seconds(0.05, 10.0, "50 milliseconds to 10 seconds")), _DURATION_SCHEMA]
 Quota = Annotated[int, BeforeValidator(_quota), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})]
 Days = Annotated[int, Field(ge=1, le=3660)]
+LoginSpan = Annotated[float, BeforeValidator(_seconds(60.0, 366 * 86400.0, "1 minute to 366 days")), _DURATION_SCHEMA]
 Flush = Annotated[float, BeforeValidator(_seconds(1.0, 3600.0, "1 second to 1 hour")), _DURATION_SCHEMA]
 FullEvery = Annotated[float, BeforeValidator(_full_every), WithJsonSchema({"anyOf": [{"const": NEVER}, *_DURATIONS]})]
 ColdEvery = Annotated[float, BeforeValidator(_cold_every), WithJsonSchema({"anyOf": [{"const": NEVER}, *_DURATIONS]})]
@@ -349,8 +350,9 @@ class IncidentsSection(Section):
     severities: dict[str, Severity] = Field(
         default={}, description="Severity by the id of a diagnosis, where it is another than usual."
     )
-    mass_after: Annotated[int, Field(ge=2, le=10_000)] = Field(
-        default=5, description="So many endpoints of a group that begin to fail together are told in one notice."
+    mass_after: Annotated[int, Field(ge=2, le=10_000)] | Literal["never"] = Field(
+        default=5,
+        description="So many endpoints of a group that begin to fail together are told in one notice; or never.",
     )
     group_by: list[Text] = Field(default=[], description="Labels whose values make the groups.")
     deploy_mute: Mute = Field(default=600.0, description="For how long nobody is told after a marked deploy.")
@@ -493,6 +495,13 @@ class DashboardSection(Section):
     host: Text = Field(default="127.0.0.1", description="Address to listen on.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8080, description="Port to listen on; 0 is a free one.")
     public_url: Url | None = Field(default=None, description="Address under which people reach it, for links.")
+    access: Access | None = Field(
+        default=None,
+        description="Whether people log in, or whoever reaches it may do everything; by default open on this machine "
+        "alone, while nothing names people.",
+    )
+    login_idle: LoginSpan = Field(default=43_200.0, description="A login ends after so long without a request.")
+    login_lasts: LoginSpan = Field(default=604_800.0, description="A login ends after so long in any case.")
 
 
 class ConfigFile(Section):

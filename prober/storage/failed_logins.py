@@ -32,7 +32,8 @@ class Pauses:
         beyond = failures - self.free
         if beyond < 0:
             return None
-        return min(self.first * 2 ** min(beyond, 20), self.longest)
+        doubled: timedelta = self.first * 2 ** min(beyond, 20)
+        return min(doubled, self.longest)
 
 
 def by_name(name: str) -> str:
@@ -58,9 +59,9 @@ async def attempt(connection: AsyncConnection, keys: Mapping[str, Pauses], *, no
         await connection.execute(begun.on_conflict_do_nothing())
     rows = await connection.execute(select(table).where(table.c.key.in_(keys)).order_by(table.c.key).with_for_update())
     found = list(rows.mappings())
-    waits = [row["locked_until"] - now for row in found if row["locked_until"] and row["locked_until"] > now]
-    if waits:
-        return max(waits)
+    locked: list[datetime] = [row["locked_until"] for row in found if row["locked_until"] is not None]
+    if locked and max(locked) > now:
+        return max(locked) - now
     for row in found:
         failures = 1 if row["last_at"] < now - FORGOTTEN_AFTER else row["failures"] + 1
         pause = keys[row["key"]].after(failures)

@@ -8,19 +8,36 @@ from pathlib import Path
 
 import pytest
 
-from prober.app.dashboard_process import NotLoopback, PortTaken, address, listen
+from prober.app.dashboard_process import NotLoopback, PortTaken, access_at, address, listen
+from prober.settings import Access, DashboardSettings
 from tests.integration.app.conftest import Configuration, Start, is_alive, until
 
+BEYOND = ["0.0.0.0", "::", "192.0.2.1", "prober.example"]
+OPEN, LOGIN = DashboardSettings(access=Access.OPEN), DashboardSettings(access=Access.LOGIN)
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "prober.example"])
-def test_the_dashboard_does_not_listen_beyond_this_machine(host: str) -> None:
+
+@pytest.mark.parametrize("host", BEYOND)
+def test_beyond_this_machine_people_log_in_unless_somebody_insists(host: str) -> None:
+    assert access_at(host, DashboardSettings(), {}) is access_at(host, LOGIN, {}) is Access.LOGIN
     with pytest.raises(NotLoopback, match="--insecure-no-auth"):
-        listen(host, 0)
+        access_at(host, OPEN, {})
+    for settings in (DashboardSettings(), OPEN):
+        assert access_at(host, settings, {}, insecure_no_auth=True) is Access.OPEN
+    assert access_at(host, LOGIN, {}, insecure_no_auth=True) is Access.LOGIN
 
 
-def test_whoever_says_so_may_listen_to_everybody() -> None:
-    with listen("0.0.0.0", 0, insecure_no_auth=True) as listener:
-        assert listener.getsockname()[0] == "0.0.0.0"
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
+def test_on_this_machine_nobody_logs_in_until_somebody_is_named(host: str) -> None:
+    assert access_at(host, DashboardSettings(), {}) is access_at(host, OPEN, {}) is Access.OPEN
+    assert access_at(host, LOGIN, {}) is Access.LOGIN
+    for variable in ("ADMIN_PASSWORD_FILE", "PROBER_DASHBOARD_OIDC_ISSUER", "PROBER_DASHBOARD_PROXY_USER_HEADER"):
+        assert access_at(host, DashboardSettings(), {variable: "x"}) is Access.LOGIN
+        assert access_at(host, DashboardSettings(), {variable: ""}) is Access.OPEN
+
+
+def test_an_address_that_is_everywhere_is_shown_as_one_that_a_browser_finds() -> None:
+    with listen("0.0.0.0", 0) as listener:
+        assert address(listener).startswith("http://127.0.0.1:")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])
