@@ -34,7 +34,8 @@ def pages_of(dashboard: Dashboard) -> list[str]:
         ]
         incidents = [each for (each,) in connection.execute("select id from incident")]
     return [
-        "/", "/?group=team", "/incidents", "/channels", "/status",  
+        "/", "/?group=team", "/incidents", "/channels", "/status",
+        "/settings", "/settings/audit",
         *(f"/endpoints/{name}" for name in names),
         *(f"/incidents/{each}" for each in incidents),
         *(f"/probes/{each}" for each in probes[::8]),
