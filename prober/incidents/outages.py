@@ -125,7 +125,7 @@ def begun(
     first: UUID, group: str, labels: Mapping[str, str], affected: Sequence[Affected], alerting: Alerting, now: datetime
 ) -> Outage | None:
     """The outage that the incident `first`, which is about to be told, is part of; None where too few fail."""
-    if len(affected) < alerting.mass_after:
+    if not alerting.are_one_outage(len(affected)):
         return None
     return _described(
         Outage(
@@ -160,7 +160,7 @@ def followed(outage: Outage, affected: Sequence[Affected], alerting: Alerting, n
     if outage.ended_at is not None:
         return outage
     after = _described(outage, affected)
-    if len(affected) < alerting.mass_after:
+    if not alerting.are_one_outage(len(affected)):
         fading_since = outage.fading_since or now
         is_over = not affected or now - fading_since >= STRAGGLERS_WITHIN
         return replace(after, fading_since=fading_since, ended_at=now if is_over else None)

@@ -76,11 +76,15 @@ class Rules:
 class Alerting:
     """When somebody is told, beside the rules by which incidents open and close."""
 
-    mass_after: int = 5
-    """So many endpoints of a group that begin to fail together are one outage, and one notice."""
+    mass_after: int | None = 5
+    """So many endpoints of a group that begin to fail together are one outage, and one notice. None: each is told."""
     group_by: tuple[str, ...] = ()
     """Labels whose values make the groups; none: all endpoints are one group."""
     confirm_after_s: float | None = None
     """A bad probe is repeated once after so many seconds, which decides about telling alone. None: never."""
     deploy_mute_s: float = 600.0
     """For how long nobody is told after a deploy that somebody marked."""
+
+    def are_one_outage(self, failing: int) -> bool:
+        """Whether so many endpoints of a group that fail together are told in one notice."""
+        return self.mass_after is not None and failing >= self.mass_after

@@ -1,5 +1,6 @@
 """Keeps outages: who is affected now, whether an incident is part of one, and what has been told of it."""
 
+import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -22,6 +23,8 @@ from prober.incidents.wording import outage_notice
 from prober.storage import tables
 from prober.storage.mutes import Quiet, quiet
 from prober.storage.outbox import put
+
+log = logging.getLogger(__name__)
 
 EXPLAINS_AFTERWARDS: Final = timedelta(minutes=5)
 """For so long after its recovery an endpoint explains the trouble of those that depend on it: they recover a few probes
@@ -111,7 +114,7 @@ class Joining:
         held_s: float,
     ) -> UUID | None:
         """The outage that lasts, if again enough fail together to be one."""
-        if len(fresh) < self.policy.alerting.mass_after:
+        if not self.policy.alerting.are_one_outage(len(fresh)):
             return None
         table = tables.outage
         locked = await connection.execute(select(table).where(table.c.id == outage.id).with_for_update())
@@ -133,7 +136,16 @@ class Joining:
 async def _lasting(connection: AsyncConnection, group: str) -> Outage | None:
     table = tables.outage
     facts = await connection.scalar(select(table.c.facts).where(table.c.group_key == group, table.c.ended_at.is_(None)))
-    return None if facts is None else Outage.from_json(facts)
+    return None if facts is None else _readable(facts)
+
+
+def _readable(facts: Mapping[str, Any]) -> Outage | None:
+    """The outage, or None for one that this release cannot read: what happens to others must not depend on it."""
+    try:
+        return Outage.from_json(facts)
+    except ValueError:
+        log.error("an outage in the database is not as this release writes them: it is left out")  # noqa: TRY400
+        return None
 
 
 async def recent(db: AsyncEngine, *, limit: int = 10) -> tuple[Outage, ...]:
@@ -141,7 +153,8 @@ async def recent(db: AsyncEngine, *, limit: int = 10) -> tuple[Outage, ...]:
     table = tables.outage
     wanted = select(table.c.facts).order_by(table.c.ended_at.is_not(None), table.c.opened_at.desc()).limit(limit)
     async with db.connect() as connection:
-        return tuple(Outage.from_json(facts) for facts in await connection.scalars(wanted))
+        found = (_readable(facts) for facts in await connection.scalars(wanted))
+        return tuple(each for each in found if each is not None)
 
 
 async def attend(db: AsyncEngine, policy: AlertPolicy, now: datetime) -> int:
@@ -177,7 +190,10 @@ async def release(db: AsyncEngine) -> None:
 
 
 async def _follow(connection: AsyncConnection, row: RowMapping, policy: AlertPolicy, now: datetime) -> None:
-    outage, table = Outage.from_json(row["facts"]), tables.outage
+    outage, table = _readable(row["facts"]), tables.outage
+    if outage is None:  # nobody can follow it: whoever is in it is told on its own from now on
+        await connection.execute(update(table).where(table.c.id == row["id"]).values(ended_at=now, reconsider_at=None))
+        return
     silence = await quiet(connection, policy.windows, now)
     rows = await _affected(connection, outage.group, outage.labels, outage.since - TOGETHER, policy, now)
     counted = (row for row in rows if row.affected.outage == outage.id or not row.is_muted(silence))

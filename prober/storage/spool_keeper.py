@@ -41,7 +41,9 @@ HELD_BYTES: Final = 8 * 1024 * 1024
 CACHED_BYTES: Final = 4 * 1024 * 1024
 """Kept in memory of what is on the disk, beside the oldest and the newest segment."""
 MOST_SHARE: Final = 8
-"""No entry takes more of the quota than one part of so many."""
+"""No entry takes more of the quota than one part of so many; else it is kept without its evidence."""
+MOST_SHARE_SLIM: Final = 2
+"""The same of one without: then it is dropped. What is left of a report on very many tools has some 1 MiB."""
 MOST_PAYLOAD_BYTES: Final = 8 * 1024 * 1024
 RETRIED_S: Final = 1.0
 
@@ -128,7 +130,7 @@ class Keeper:
             if len(entry.payload) > most:
                 entry = replace(entry, payload=entry.slim)
                 self._count(slimmed=1)
-            if len(entry.payload) > most or self.is_shut:
+            if len(entry.payload) > self._quota // MOST_SHARE_SLIM or self.is_shut:
                 self._count(dropped=1)
                 return None
             admitted = self._admission.admit(entry, self._thrift, self._clock.monotonic())

@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -142,6 +143,17 @@ async def test_the_quota_counts_as_the_disk_does(tmp_path: Path) -> None:
     assert list(vitals.troubles) == ["spool-full"]
     assert sum(path.stat().st_size for path in segments(tmp_path)) <= 2 * MIB
     check_nothing_told_is_lost(await everything(spool), total, spool, vitals)
+    await spool.close()
+
+
+async def test_a_report_on_very_many_tools_fits_into_the_smallest_spool_without_its_evidence(tmp_path: Path) -> None:
+    spool = spool_in(tmp_path / "spool", quota_bytes=4 * MIB)
+    await spool.open()
+    large = entry(1)
+    await spool.append(replace(large, payload=large.slim + b" " * MIB, slim=large.slim + b" " * (MIB - 100)))
+    await fill(spool, range(2, 12))
+    assert (await everything(spool))[0] == (1, 1)
+    assert spool.status.dropped == 0
     await spool.close()
 
 

@@ -397,6 +397,30 @@ async def test_an_outage_that_lasts_for_days_hides_nothing(desk: Desk) -> None:
     assert sorted(await desk.told()) == [("chat", "closed", "single"), ("chat", "outage-closed", "all endpoints")]
 
 
+async def test_where_nobody_wants_outages_each_is_told(desk: Desk) -> None:
+    desk.policy = replace(desk.policy, alerting=Alerting(mass_after=None))
+    names = fleet(8)
+    await desk.watch(*names)
+    await desk.see(DOWN, *names)
+    assert [kind for _, kind, _ in await desk.told()] == ["opened"] * 8
+
+
+async def test_an_outage_that_cannot_be_read_is_over_and_hides_nobody(
+    desk: Desk, caplog: pytest.LogCaptureFixture
+) -> None:
+    names = fleet(5)
+    await desk.watch(*names, "late")
+    await desk.see(DOWN, *names)
+    assert [kind for _, kind, _ in await desk.told()] == ["outage-opened"]
+    await desk.store.sql("""update outage set facts = jsonb_build_object('of', 'a later release')""")
+    assert await outages.recent(desk.db) == ()
+    await desk.see(DOWN, "late")
+    assert ("chat", "opened", "late") in await desk.told()
+    await desk.passes(2)
+    assert await desk.store.sql("select count(*) from outage where ended_at is null") == [(0,)]
+    assert "not as this release writes them" in caplog.text
+
+
 async def test_groups_are_told_apart(desk: Desk) -> None:
     desk.policy = replace(desk.policy, alerting=Alerting(mass_after=3, group_by=("team",)))
     pay, find = fleet(3), [f"find-{each}" for each in range(3)]
