@@ -11,7 +11,8 @@ import pytest
 from checks.model import Verdict
 from prober.cli import main
 from prober.incidents.windows import MaintenanceWindow
-from prober.storage import mutes
+from prober.storage import audit, mutes
+from prober.storage.audit import Via
 from prober.storage.database import open_engine
 from tests.integration.storage.builders import Store, endpoint
 from tests.integration.storage.test_telling import Desk
@@ -161,3 +162,22 @@ def test_maintenance_is_listed_until_somebody_ends_it(command: Command, within: 
     assert (
         "night comes again and again: it stands in the configuration file" in command("maintenance", "end", "night")[2]
     )
+
+
+def test_what_a_person_decides_at_the_prompt_stands_in_the_audit_log(command: Command, within: Any) -> None:
+    within(break_shop)
+    for words in (
+        ("incidents", "ack", "shop", "--by", "ada"),
+        ("incidents", "snooze", "shop", "--for", "2h", "--by", "ada"),
+        ("maintenance", "add", "search", "--for", "1h", "--by", "ada"),
+        ("deploy", "shop", "search", "--for", "5m", "--by", "ada"),
+        ("incidents", "ack", "search", "--by", "ada"),
+    ):
+        command(*words)
+    told = within(lambda desk: audit.newest(desk.db))
+    assert [(each.action, each.subject, each.author, each.via) for each in reversed(told)] == [
+        ("incident.acknowledge", "shop", "ada", Via.COMMAND),
+        ("incident.snooze", "shop", "ada", Via.COMMAND),
+        ("maintenance.add", "search", "ada", Via.COMMAND),
+        ("deploy.mark", "shop and search", "ada", Via.COMMAND),
+    ], "what was not done does not stand there"
