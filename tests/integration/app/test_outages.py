@@ -103,7 +103,7 @@ def test_a_worker_that_is_started_anew_takes_over_at_once_from_one_that_was_kill
     running = start_up(start, configuration, database_url)
     ask("update endpoint set next_due = now()")
     held = "select count(*) from endpoint where lease_until > now() and lease_owner like %s"
-    until(lambda: ask.one(held, f"%-{running.pid}-%"), 10, "probes are under way")
+    until(lambda: ask.one(held, f"%-{running.pid}-%"), 30, "probes are under way")
     running.kill()
     second = start_up(start, configuration, database_url)
     until(lambda: ask.one(held, f"%-{running.pid}-%") == 0, 30, "no lease of a dead worker is waited for")
