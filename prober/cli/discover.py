@@ -10,8 +10,10 @@ from checks.proofs import counted
 from checks.text import clean
 from prober import values
 from prober.cli.credentials import checked
+from prober.cli.database import add_database_arguments
 from prober.cli.errors import CommandError, ExitCode
 from prober.cli.findings import JSON_VERSION, as_json, exit_code, in_words, lines_of
+from prober.cli.registering import register
 from prober.cli.starter_file import scalar
 from prober.endpoints.aws_asking import CannotDiscover, RegionClients, smallest_policy
 from prober.endpoints.aws_discovery import ACTIONS, MOST_FUNCTIONS, NOT_SEEN, Discovery, Server, Wanted, discover
@@ -43,6 +45,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--policy", action="store_true", help="print the IAM policy that discovery needs, and ask nothing"
     )
+    parser.add_argument(
+        "--register",
+        action="store_true",
+        help="watch what is found: write it to the database of a prober, among the endpoints that people keep there",
+    )
+    add_database_arguments(parser)
     parser.add_argument("--strict", action="store_true", help="exit with 5 where there are warnings and no errors")
     parser.epilog = (
         "Only reads, through the AWS credentials of this process. Exit codes: 0 nothing wrong, 1 errors were found, "
@@ -60,9 +68,16 @@ def run(options: argparse.Namespace) -> int:
         found = [discover(RegionClients(region), region, wanted) for region in regions]
     except CannotDiscover as error:
         raise CommandError(str(error), code=ExitCode.UNOBSERVED) from None
+    if options.register:
+        print("\n".join(register(options, _named(found))) or "no MCP server was found, and none is registered")
+        return _code(found, strict=options.strict)
     forms = {"text": plain_text, "config": configuration_text, "json": _json}
     print(forms[options.format](found))
-    code = exit_code((each for one in found for each in one.findings), strict=options.strict)
+    return _code(found, strict=options.strict)
+
+
+def _code(found: Sequence[Discovery], *, strict: bool) -> int:
+    code = exit_code((each for one in found for each in one.findings), strict=strict)
     return ExitCode.UNOBSERVED if code != ExitCode.NOT_UP and any(each.unseen for each in found) else code
 
 
@@ -138,19 +153,14 @@ def _unseen(found: Sequence[Discovery]) -> Iterator[str]:
 
 def configuration_text(found: Sequence[Discovery]) -> str:
     """Endpoints for a configuration file; what was not seen stands in comments."""
-    servers = [each for one in found for each in one.servers]
-    behind_cloudfront = {(each.region, each.function) for each in servers if each.door == "CloudFront"}
-    kept = [
-        each for each in servers if each.door == "CloudFront" or (each.region, each.function) not in behind_cloudfront
-    ]
+    kept = _named(found)
     comments = [f"# {line}".rstrip() for line in _unseen(found)]
     if not kept:
         return "\n".join([*comments, "# No MCP server was found.", "endpoints: []"])
-    names: set[str] = set()
     lines = [*comments, "endpoints:"]
-    for each in kept:
+    for each, name in kept:
         lines += [
-            f"  - name: {scalar(_name(each, names))}",
+            f"  - name: {scalar(name)}",
             f"    url: {scalar(each.url)}" + ("  # the path is a guess" if each.guessed else ""),
             *(["    auth: {sigv4: true}"] if each.signed else []),
             "    labels:",
@@ -158,6 +168,18 @@ def configuration_text(found: Sequence[Discovery]) -> str:
             f"      region: {scalar(each.region)}",
         ]
     return "\n".join(lines)
+
+
+def _named(found: Sequence[Discovery]) -> list[tuple[Server, str]]:
+    """What clients use, each with a name of its own: a function behind CloudFront is asked there."""
+    servers = [each for one in found for each in one.servers]
+    behind_cloudfront = {(each.region, each.function) for each in servers if each.door == "CloudFront"}
+    names: set[str] = set()
+    return [
+        (each, _name(each, names))
+        for each in servers
+        if each.door == "CloudFront" or (each.region, each.function) not in behind_cloudfront
+    ]
 
 
 def _name(server: Server, taken: set[str]) -> str:

@@ -317,6 +317,21 @@ def test_the_command_prints_a_configuration_that_config_check_passes(
     assert "3 of 3 endpoints" in capsys.readouterr().out
 
 
+def test_what_is_found_is_registered_once(
+    account: dict[str, str], database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("DATABASE_URL", database_url)
+    words = ["discover", "--region", REGION, "--name", "behind-http", "--register"]
+    assert main(words) in (0, 3)
+    (first,) = capsys.readouterr().out.splitlines()
+    assert first.startswith(f"behind-http: is watched from now on, {account['http']}")
+    main(words)
+    assert capsys.readouterr().out == f"behind-http: is watched already, {account['http']}\n"
+    assert main(["endpoints", "--format", "json"]) == 0
+    (entry,) = json.loads(capsys.readouterr().out)["endpoints"]
+    assert (entry["url"], entry["labels"]["function"]) == (account["http"], "behind-http")
+
+
 def test_the_command_prints_a_table_and_what_it_cannot_see(
     account: dict[str, str], capsys: pytest.CaptureFixture[str]
 ) -> None:
