@@ -27,6 +27,9 @@ COLD_DAYS: Final = 7
 ENDPOINTS_AT_ONCE: Final = 500
 """Whose figures of the last day are written in one transaction."""
 
+LONGEST_GAP: Final = timedelta(days=7)
+"""Of so many days hours are rolled up that were left out because nobody did."""
+
 _SETTLED: Final = timedelta(hours=1, seconds=SETTLED_AFTER_S)
 _LOCK: Final = 0x6D637003
 _LONGEST_S: Final = 120
@@ -56,9 +59,10 @@ async def roll_up(db: AsyncEngine, *, lag_ms: float, reports_days: int, every_s:
     reports are no longer kept for `reports_days` stay as they are.
     """
     async with db.begin() as connection:
+        before = await connection.scalar(_BEFORE)
         if not (await connection.execute(_BEGIN, {"every": timedelta(seconds=every_s)})).rowcount:
             return None
-        due = await _due(connection)
+        due = await _due(connection, before)
         begun, oldest = (await connection.execute(_NOW, {"age": timedelta(days=reports_days)})).one()
     hours = {hour: numbers for hour, numbers in due.items() if hour >= oldest}
     for hour in hours:
@@ -71,12 +75,13 @@ async def roll_up(db: AsyncEngine, *, lag_ms: float, reports_days: int, every_s:
     return len(hours)
 
 
-async def _due(connection: AsyncConnection) -> dict[datetime, list[int]]:
+async def _due(connection: AsyncConnection, before: datetime | None) -> dict[datetime, list[int]]:
     """The hours to roll up, newest first, each with the numbers of the rows that ask for it.
 
     The running hour is among them, and stays due until it has been rolled up after its end: also if nobody works then.
+    So are those since the roll-up of `before`, in which reports may have been saved without any.
     """
-    await connection.execute(_NOW_DUE)
+    await connection.execute(_NOW_DUE, {"before": before, "longest": LONGEST_GAP})
     rows = await connection.execute(_DUE)
     return {row.hour: list(row.numbers) for row in rows}
 
@@ -126,10 +131,15 @@ _BEGIN: Final = text(
     on conflict (job) do update set begun_at = now() where housekeeping.begun_at <= now() - cast(:every as interval)
     """
 )
+_BEFORE: Final = text("select begun_at from housekeeping where job = 'rollup'")
 _NOW_DUE: Final = text(
     """
-    insert into rollup_due (hour) select date_trunc('hour', now(), 'UTC')
-    where not exists (select from rollup_due where hour = date_trunc('hour', now(), 'UTC'))
+    insert into rollup_due (hour)
+    select hour from generate_series(
+        date_trunc('hour', greatest(cast(:before as timestamptz), now() - cast(:longest as interval)), 'UTC'),
+        now(), interval '1 hour') as hour
+    where (hour >= date_trunc('hour', now(), 'UTC') or hour > date_trunc('hour', cast(:before as timestamptz), 'UTC'))
+      and not exists (select from rollup_due where rollup_due.hour = hour.hour)
     """
 )
 _DUE: Final = text("select hour, array_agg(number) as numbers from rollup_due group by hour order by hour desc")

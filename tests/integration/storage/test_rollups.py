@@ -262,3 +262,17 @@ async def test_a_state_that_somebody_is_writing_is_left_to_the_next_time(past: P
 
 
 LAG_MS_AT_THE_LIMIT = 250.0
+
+
+async def test_hours_in_which_nobody_rolled_up_are_made_up_for(past: Past) -> None:
+    shop = await past.watch()
+    await past.report(shop, past.hour + 3 * MINUTE, 10.0)
+    await past.sql("delete from rollup_due")
+    await past.sql(
+        "insert into housekeeping (job, begun_at) values ('rollup', :before)"
+        " on conflict (job) do update set begun_at = excluded.begun_at",
+        before=past.hour - timedelta(hours=1),
+    )
+    await past.roll_up()
+    assert await hours(past, shop) == {past.hour: (1, 0, 0, 0)}
+    assert await past.sql("select count(*) from rollup_due where hour <= :hour", hour=past.hour) == [(0,)]
