@@ -145,6 +145,8 @@ def _summary(burst: _Burst) -> str:
             parts.append(f"the others met a warm one, the slowest after {milliseconds(max(burst.warm_ms))}")
     elif burst.answered:
         parts.append("none waited for a new instance")
+        if burst.warm_ms:
+            parts.append(f"the slowest answered after {milliseconds(max(burst.warm_ms))}")
     if burst.throttled:
         parts.append(f"{burst.throttled} were throttled (HTTP 429): so far reaches the function's concurrency")
     return ", ".join(parts)

@@ -99,11 +99,13 @@ class _Page:
         return f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if self._colour else text
 
     def check(self, result: CheckResult, *, is_explained: bool) -> Iterator[str]:
-        """One line, or two where the summary is long; more only where no diagnosis below says the same again."""
+        """One line, or two where the summary is long; more where it passed, or no diagnosis below says the same."""
         time = milliseconds(result.ms) if result.ms else "-"
         head = f"  {result.outcome.value:<5} {clean(result.check, 20):<14}{time:>8}  "
         summary = self._wrapped(
-            clean(result.summary, _LONGEST_TEXT), " " * len(head), most_lines=2 if is_explained else None
+            clean(result.summary, _LONGEST_TEXT),
+            " " * len(head),
+            most_lines=2 if is_explained and result.outcome is not Outcome.PASS else None,
         )
         first = summary[0].lstrip() if summary else ""
         mark = self.painted(f"{result.outcome.value:<5}", _OUTCOME_COLOURS[result.outcome])

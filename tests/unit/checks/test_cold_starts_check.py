@@ -62,6 +62,11 @@ def test_whoever_names_a_number_needs_not_ask_in_the_configuration() -> None:
     assert wire.asked_otherwise == [("at_once", "tools/list", 2)]
 
 
+def test_where_all_instances_are_warm_it_is_said_how_long_they_took() -> None:
+    result, _ = burst(answer(22.0), answer(25.0))
+    assert result.summary.endswith("none waited for a new instance, the slowest answered after 25 ms")
+
+
 def test_new_instances_that_outlast_clients_are_a_warning() -> None:
     impatient = replace(ASKED, client_timeout_s=1.5)
     result, _ = burst(answer(22.0), answer(1400.0), answer(1600.0), watched=impatient)
