@@ -9,6 +9,7 @@ import yaml
 
 from checks.text import clean
 from prober.settings import Problem
+from prober.settings.schema import EndpointSection
 
 REGISTRY_HREF: Final = "/settings/endpoints"
 NEW_HREF: Final = f"{REGISTRY_HREF}/new"
@@ -23,6 +24,8 @@ url: https://abc123.lambda-url.eu-central-1.on.aws/mcp
 # auth: {bearer: "env:ORDERS_TOKEN"}
 """
 _SHOWN: Final = 200
+_KEYS: Final = tuple(EndpointSection.model_fields)
+"""In the order of the reference: the database keeps none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +72,8 @@ def change_form(name: str, text: str, edition: str, *, said: str = "", problems:
 
 def text_of(entry: Mapping[str, Any]) -> str:
     """An entry as YAML that is read back to the same; a plain `${` is written so that it stands for no variable."""
-    written: str = yaml.safe_dump(dict(entry), sort_keys=False, allow_unicode=True, width=100)
+    ordered = {key: entry[key] for key in (*_KEYS, *entry) if key in entry}
+    written: str = yaml.safe_dump(ordered, sort_keys=False, allow_unicode=True, width=100)
     return written.replace("${", "$${")
 
 
