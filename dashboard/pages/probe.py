@@ -15,7 +15,7 @@ from dashboard.pages.endpoint import QUESTIONS
 from dashboard.rendering import READ, page
 from dashboard.services import WithServices
 from dashboard.views.probe import behind_of, probe_view
-from prober.storage import queries, specs
+from prober.storage import incident_log, queries, specs
 
 router = APIRouter(include_in_schema=False)
 
@@ -28,5 +28,6 @@ async def probe(request: Request, services: WithServices, report_id: UUID) -> Re
     if found is None:
         raise HTTPException(404, "There is no such probe, or it is too old and no longer kept.")
     behind = behind_of(await specs.watched(services.db, found.endpoint_id))
-    view = probe_view(found, QUESTIONS, services.clock.now(), CHAPTERS, behind)
+    incident = await incident_log.during(services.db, found.endpoint_id, found.report.slot)
+    view = probe_view(found, QUESTIONS, services.clock.now(), CHAPTERS, behind, incident)
     return page(request, "probe.html", probe=view)

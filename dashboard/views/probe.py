@@ -9,12 +9,22 @@ from uuid import UUID
 from checks.model import Endpoint, Verdict
 from checks.spec import Chapter
 from checks.text import clean
-from dashboard.views.common import UNEXPLAINED, WITHOUT_CAUSE, Moment, endpoint_href, moment_of, probe_href, start_ms
+from dashboard.views.common import (
+    UNEXPLAINED,
+    WITHOUT_CAUSE,
+    IncidentView,
+    Moment,
+    endpoint_href,
+    incident_view,
+    moment_of,
+    probe_href,
+    start_ms,
+)
 from dashboard.views.evidence import NO_CHAPTERS, ReportView, report_view
 from dashboard.views.exchanges import NOBODY, Behind
 from dashboard.wording import counted, milliseconds
 from prober import values
-from prober.storage.queries import ProbePage, ReportRow
+from prober.storage.queries import IncidentRow, ProbePage, ReportRow
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +40,8 @@ class ProbeView:
     facts: tuple[tuple[str, str], ...]
     earlier: str | None
     later: str | None
+    incident: IncidentView | None
+    """In which the endpoint was at that time."""
     proofs: Mapping[int, str]
     """The place on the page of each proof that an exchange shows, by its number."""
     log_hint: str
@@ -42,6 +54,7 @@ def probe_view(
     now: datetime,
     chapters: Mapping[str, Sequence[Chapter]] = NO_CHAPTERS,
     behind: Behind = NOBODY,
+    incident: IncidentRow | None = None,
 ) -> ProbeView:
     """One probe, whole."""
     report = report_view(page.detail, questions, chapters, behind) if page.detail else None
@@ -63,6 +76,7 @@ def probe_view(
         ),
         earlier=probe_href(page.earlier) if page.earlier else None,
         later=probe_href(page.later) if page.later else None,
+        incident=None if incident is None else incident_view(incident, now),
         proofs=dict(_proofs(report)) if report else {},
         log_hint=_log_hint(report, behind),
     )

@@ -53,6 +53,22 @@ async def between(db: AsyncEngine, stretch: Stretch) -> tuple[tuple[IncidentRow,
     return rows, number or len(rows)
 
 
+async def during(db: AsyncEngine, endpoint: UUID, moment: datetime) -> IncidentRow | None:
+    """The incident in which the endpoint was at that moment."""
+    incident, watched = tables.incident, tables.endpoint
+    wanted = (
+        select(*(incident.c[name] for name in _OWN_COLUMNS), watched.c.name.label("endpoint_name"))
+        .join(watched, watched.c.id == incident.c.endpoint_id)
+        .where(incident.c.endpoint_id == endpoint, incident.c.since <= moment)
+        .where(or_(incident.c.ended_at.is_(None), incident.c.ended_at > moment))
+        .order_by(incident.c.opened_at.desc())
+        .limit(1)
+    )
+    async with db.connect() as connection:
+        row = (await connection.execute(wanted)).mappings().first()
+        return None if row is None else _row(row)
+
+
 async def still_open(db: AsyncEngine) -> int:
     """How many incidents are open, whenever they began."""
     wanted = select(func.count()).select_from(tables.incident).where(tables.incident.c.ended_at.is_(None))

@@ -29,6 +29,7 @@ async def test_evidence_is_marked_where_it_was_seen_and_links_lead_there_and_bac
         assert f'href="#d-adapter-missing-proof-{number}"' in page
     assert '<mark class="proof"><span class="proof-place" id="seen-1"></span>Hello from Lambda!<a' in page
     assert "evidence 1, 2" in page
+    assert 'Part of <a href="/incidents/' in page
 
 
 async def test_a_probe_of_a_named_function_leads_to_its_log(

@@ -84,7 +84,7 @@ def rendered(say: Say) -> dict[str, Seen]:
     pages: dict[str, dict[str, Any]] = {
         "fleet.html": {"fleet": fleet_view([fleet_row(say, incident=incident(say))], NOW, silence=silence(say))},
         "endpoint.html": {"endpoint": endpoint_view(endpoint_page(say), questions, NOW, silence(say))},
-        "probe.html": {"probe": probe_view(probe_page(say), questions, NOW)},
+        "probe.html": {"probe": probe_view(probe_page(say), questions, NOW, incident=incident(say))},
         "incidents.html": {
             "incidents": incidents_view(
                 [incident(say), incident(say, acknowledged_at=None)],
