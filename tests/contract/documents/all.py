@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Final
 
+from tests.contract.documents.access import access
 from tests.contract.documents.api import api
 from tests.contract.documents.configuration import configuration
 from tests.contract.documents.diagnoses import diagnoses
@@ -12,6 +13,7 @@ from tests.contract.documents.tables import places, renewed, tables
 ROOT: Final = Path(__file__).parents[3]
 DOCS: Final = ROOT / "docs"
 WHOLE: Final[Mapping[Path, Callable[[], str]]] = {
+    DOCS / "access.md": access,
     DOCS / "api.md": api,
     DOCS / "configuration.md": configuration,
     DOCS / "diagnoses.md": diagnoses,
