@@ -94,12 +94,17 @@ class Monitor:
         self._logs_executor = DaemonExecutor(LOG_THREADS, "logs")
         self._grant_access(settings)
         self._vitals = Vitals()
+        self._timer = Timer()
+        self._make_parts(spool)
+
+    def _make_parts(self, spool: Path) -> None:
+        """Build what works side by side, in the order in which each needs another."""
+        db, settings, clock = self._db, self._settings, self._clock
         self._delivery = self._new_delivery(settings)
         self._housekeeping = Housekeeping(db, settings=lambda: self._settings, clock=clock)
         self._measuring = Measuring(db, settings=settings, vitals=self._vitals, clock=clock, executor=self._executor)
         self._confirming = Confirming(db, FunctionLogs(self._logs_executor))
         self._attending = Attending(db, policy=self._alerts, clock=clock)
-        self._timer = Timer()
         self._self_watch = SelfWatch(
             db=db,
             settings=lambda: self._settings,
@@ -110,7 +115,7 @@ class Monitor:
             clock_was_set=self._timer.begin_anew,
             vitals=self._vitals,
             clock=clock,
-            worker=worker,
+            worker=self._worker,
         )
         self._probing = Probing(self._surroundings(), spool, quota_bytes=settings.spool.quota_bytes)
 

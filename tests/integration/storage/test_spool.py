@@ -253,6 +253,32 @@ async def test_a_file_without_a_whole_record_that_cannot_be_deleted_holds_up_no_
     await spool.close()
 
 
+async def test_what_a_disk_failed_to_sync_is_written_anew_into_another_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After EIO the kernel takes what it could not write for written (fsync(2)): the file is not believed any more."""
+    vitals = Vitals()
+    spool = spool_in(tmp_path, vitals=vitals)
+    await spool.open()
+    await spool.append(entry(1))
+    before = segments(tmp_path)
+
+    def ill(file: int) -> None:
+        raise OSError(errno.EIO, "Input/output error")
+
+    with monkeypatch.context() as failing:
+        failing.setattr(os, "fdatasync", ill)
+        await spool.append(entry(2))
+        assert list(vitals.troubles) == ["spool-disk"]
+    await recovered(spool)
+    assert set(segments(tmp_path)) - set(before), "another file"
+    await spool.close()
+    again = spool_in(tmp_path)
+    await again.open()
+    assert list(dict.fromkeys(await everything(again))) == [(1, 1), (2, 1)], "what is there twice is saved once"
+    await again.close()
+
+
 async def test_what_a_later_release_wrote_stays_where_it_is(tmp_path: Path) -> None:
     segment = await written(tmp_path, 3)
     start = HEADER.pack(HEADER_MAGIC, VERSION + 1, 0, 5)
