@@ -14,7 +14,8 @@ log = logging.getLogger(__name__)
 
 RESTART_PAUSE_S: Final = 2.0
 
-_NAMES_PEOPLE: Final = ("ADMIN_PASSWORD_FILE", "PROBER_DASHBOARD_OIDC_", "PROBER_DASHBOARD_PROXY_USER_HEADER")
+_VOUCHES: Final = ("PROBER_DASHBOARD_OIDC_", "PROBER_DASHBOARD_PROXY_USER_HEADER")
+_NAMES_PEOPLE: Final = ("ADMIN_PASSWORD_FILE", *_VOUCHES)
 
 
 class PortTaken(Exception):
@@ -32,10 +33,20 @@ class NotLoopback(Exception):
         )
 
 
+class OpenAndVouched(Exception):
+    """The dashboard was told to ask nobody who he is, and who says it."""
+
+    def __init__(self, variable: str) -> None:
+        super().__init__(
+            "the dashboard is to ask nobody who he is (access: open, or --insecure-no-auth), and "
+            f"{variable} is there for those who log in: remove one of the two"
+        )
+
+
 def access_at(
     host: str, settings: DashboardSettings, environment: Mapping[str, str], *, insecure_no_auth: bool = False
 ) -> Access:
-    """Whether people log in where the dashboard listens on `host`. Raises NotLoopback.
+    """Whether people log in where the dashboard listens on `host`. Raises NotLoopback and OpenAndVouched.
 
     They do wherever the configuration says so, and beyond this machine unless somebody insists. On this machine the
     dashboard is open as long as nothing in the environment names people.
@@ -46,13 +57,19 @@ def access_at(
     if settings.access is Access.OPEN and not is_local and not insecure_no_auth:
         raise NotLoopback(host)
     if settings.access is Access.OPEN or insecure_no_auth:
+        for variable in _given(environment, _VOUCHES):
+            raise OpenAndVouched(variable)
         return Access.OPEN
     return Access.OPEN if is_local and not names_people(environment) else Access.LOGIN
 
 
 def names_people(environment: Mapping[str, str]) -> bool:
     """Whether a variable says who may log in: by a password, a provider or a proxy."""
-    return any(name.startswith(_NAMES_PEOPLE) and value.strip() for name, value in environment.items())
+    return bool(_given(environment, _NAMES_PEOPLE))
+
+
+def _given(environment: Mapping[str, str], beginnings: tuple[str, ...]) -> list[str]:
+    return sorted(name for name, value in environment.items() if name.startswith(beginnings) and value.strip())
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -95,6 +112,12 @@ def environment_of(url: str, settings: DashboardSettings, access: Access) -> Map
         "PROBER_DASHBOARD_LOGIN_LASTS": f"{settings.login_lasts}s",
     }
     return {**said, **({"PROBER_DASHBOARD_PUBLIC_URL": settings.public_url} if settings.public_url else {})}
+
+
+def blanked(whole: Mapping[str, str], own: Mapping[str, str]) -> Mapping[str, str]:
+    """Variables of the prober that a child process inherits of `whole` and that are not meant for it, without a value:
+    `own` is what it may have of them."""
+    return {name: "" for name in whole if name.startswith("PROBER_") and name not in own}
 
 
 async def keep_running(listener: socket.socket, environment: Mapping[str, str]) -> None:

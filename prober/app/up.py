@@ -75,8 +75,8 @@ def configured(config: Path, environment: Mapping[str, str]) -> tuple[Settings, 
 async def up(options: UpOptions, stop: asyncio.Event, started: Callable[[Running], None]) -> None:
     """Run until `stop` is set. `started` is called once everything runs.
 
-    Raises ConfigError, EmbeddedError, DatabaseUnavailable, DatabaseTooNew, NotLoopback, PasswordFileUnusable, PortTaken
-    and CannotListen, each with a message that names the way out.
+    Raises ConfigError, EmbeddedError, DatabaseUnavailable, DatabaseTooNew, NotLoopback, OpenAndVouched,
+    PasswordFileUnusable, PortTaken and CannotListen, each with a message that names the way out.
     """
     settings, watcher = configured(options.config, options.environment)
     _refuse_taken(settings)
@@ -160,7 +160,8 @@ async def _show(
     address, setup = dashboard_process.address(listener), None
     if access is Access.LOGIN:
         setup = await first_admin.let_in(db, options.environment, settings.dashboard.public_url or address)
-    environment = dashboard_process.environment_of(url, settings.dashboard, access)
+    hidden = dashboard_process.blanked(os.environ, options.environment)
+    environment = {**hidden, **dashboard_process.environment_of(url, settings.dashboard, access)}
     serving = asyncio.create_task(dashboard_process.keep_running(listener, environment))
     ending.push_async_callback(_end, serving)
     return Dashboard(address=address, access=access, setup=setup)

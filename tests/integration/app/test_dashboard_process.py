@@ -8,7 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from prober.app.dashboard_process import NotLoopback, PortTaken, access_at, address, listen
+from prober.app.dashboard_process import (
+    NotLoopback,
+    OpenAndVouched,
+    PortTaken,
+    access_at,
+    address,
+    blanked,
+    listen,
+)
 from prober.settings import Access, DashboardSettings
 from tests.integration.app.conftest import Configuration, Start, is_alive, until
 
@@ -100,3 +108,17 @@ def test_a_dashboard_that_dies_starts_again_and_dies_with_its_prober(
     assert "the dashboard ended with status -9; it starts again" in running.said
     running.kill()
     until(lambda: not is_alive(second), 5, "the dashboard is gone, too")
+
+
+def test_nobody_is_asked_and_somebody_vouches_is_a_contradiction() -> None:
+    provider = {"PROBER_DASHBOARD_OIDC_ISSUER": "https://login.example.com"}
+    with pytest.raises(OpenAndVouched, match="PROBER_DASHBOARD_OIDC_ISSUER"):
+        access_at("127.0.0.1", OPEN, provider)
+    with pytest.raises(OpenAndVouched, match="PROBER_DASHBOARD_PROXY_USER_HEADER"):
+        access_at("0.0.0.0", DashboardSettings(), {"PROBER_DASHBOARD_PROXY_USER_HEADER": "x"}, insecure_no_auth=True)
+    assert access_at("127.0.0.1", LOGIN, provider) is Access.LOGIN
+
+
+def test_the_owners_provider_is_none_of_the_demos_business() -> None:
+    whole = {"PATH": "/bin", "PROBER_DASHBOARD_OIDC_ISSUER": "https://login.example.com", "PROBER_LOCATION": "here"}
+    assert blanked(whole, {"PATH": "/bin", "PROBER_LOCATION": "here"}) == {"PROBER_DASHBOARD_OIDC_ISSUER": ""}

@@ -16,7 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dashboard.access.environment import Groups
 from dashboard.access.mode import AccessConfig
-from dashboard.access.oidc import CALLBACK, OidcSettings
+from dashboard.access.oidc import CALLBACK, Attempt, OidcSettings
 from dashboard.access.provider import ANEW_S, FAILED_S, KEPT_S
 from dashboard.app import build
 from dashboard.config import Config
@@ -242,6 +242,18 @@ async def test_a_login_leads_to_nowhere_but_here(browser: Callable[[], Browser])
     one = browser()
     for away in ("//evil.example", "https://evil.example", "/\\evil.example", "evil", "/login", "javascript:alert(1)"):
         assert (await one.log_in(away)).headers["location"] == "/"
+
+
+async def test_a_cookie_that_somebody_wrote_leads_to_nowhere_but_here(
+    browser: Callable[[], Browser], provider: FakeProvider, clock: MovedClock
+) -> None:
+    one, attempt = browser(), Attempt.begin(clock.now(), "//evil.example")
+    sent = httpx.URL((await one.begin()).headers["location"])
+    told = {"state": attempt.state, "nonce": attempt.nonce, "code_challenge": attempt.challenge}
+    one.client.cookies.clear()
+    one.client.cookies.set("mcpp_oidc", attempt.cookie)
+    back = await one.client.get(provider.log_in(str(sent.copy_merge_params(told))))
+    assert (back.status_code, back.headers["location"]) == (303, "/")
 
 
 async def test_an_attempt_waits_ten_minutes(
