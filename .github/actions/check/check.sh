@@ -25,6 +25,8 @@ one --wait "$WAIT"
 one --bearer "$BEARER"
 one --expect-version "$EXPECT_VERSION"
 one --baseline "$BASELINE"
+one --cold "$COLD"
+each_line --canary "$CANARIES"
 each_line --expect-tool "$EXPECT_TOOLS"
 each_line --report "$REPORTS"
 if [[ -n "$CONFIG" && -z "$LABEL" && -z "${TARGETS//[[:space:]]/}" ]]; then
