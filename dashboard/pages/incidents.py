@@ -23,6 +23,7 @@ from prober.storage import comments, incident_log, listings, outages, queries
 
 router = APIRouter(include_in_schema=False)
 
+_NEWEST_NOTICES: Final = 50
 _NOTICES: Final = 200
 """Of one incident; reminders go on as long as it lasts."""
 
@@ -33,7 +34,7 @@ async def shown(request: Request, services: WithServices) -> Response:
     seen, number = await incident_log.between(services.db, query.stretch(now))
     view = incidents_view(
         seen,
-        await queries.notices(services.db),
+        await queries.notices(services.db, limit=_NEWEST_NOTICES),
         now,
         query=query,
         number=number,

@@ -18,7 +18,8 @@ _QUOTED: Final = re.compile(r"“(.+?)”")
 _PLAINLY_QUOTED: Final = re.compile(r'"([^"]{3,})"|`([^`]{3,})`')
 _HTTP: Final = re.compile(r"\bHTTP (\d{3})\b")
 _RPC_ERROR: Final = re.compile(r"JSON-RPC error (?:-?\d+|without a code) on HTTP \d+: (.*)", re.DOTALL)
-_RPC_RESULT: Final = re.compile(r"a JSON-RPC result on HTTP \d+: ")
+_RPC_RESULT: Final = re.compile(r"a JSON-RPC result on HTTP \d+: (.*)", re.DOTALL)
+_SPACES: Final = re.compile(r"(?<=[:,]) ")
 _MESSAGE: Final = re.compile(r"^message (\d{1,3}) after ")
 _EVENTS: Final = re.compile(r"\b(?:first|last) event\b|\bevents\b")
 _WAITING: Final = re.compile(r"\bwait(?:ed|s)?\b|first byte|\bgiven up on\b|\b(?:answered with|no answer).* after ")
@@ -161,9 +162,12 @@ def _in_body(proof: str, body: str) -> Iterator[Place]:
 def _quotations(proof: str) -> Iterator[str]:
     """What the proof quotes of a body, the surest first."""
     quoted = [found[1] for found in _QUOTED.finditer(proof)]
-    error = _RPC_ERROR.search(proof)
+    error, result = _RPC_ERROR.search(proof), _RPC_RESULT.search(proof)
     if error is not None:
         quoted.append(error[1])
+    elif result is not None:
+        # Proofs write JSON with spaces between its parts, and most servers without.
+        quoted += [result[1], _SPACES.sub("", result[1])]
     else:
         quoted += [found[1] or found[2] for found in _PLAINLY_QUOTED.finditer(proof)]
     for text in quoted:
@@ -174,7 +178,7 @@ def _quotations(proof: str) -> Iterator[str]:
             yield json.dumps(words)[1:-1]
     if error is not None:
         yield '"error"'
-    if _RPC_RESULT.search(proof):
+    if result is not None:
         yield '"result"'
     named = _NAMED.match(proof)
     if named is not None:

@@ -15,6 +15,7 @@ ANSWER = Seen(
 REFUSED = Seen(
     status=404, body='{"jsonrpc":"2.0","error":{"code":-32601,"message":"no \\"ping\\" here"}}', has_wait=True
 )
+LISTED = Seen(status=200, body='{"result":{"tools":[{"name":"add","inputSchema":{}}]}}')
 LOST = Seen(failed_how=("connect", "refused", "connection refused"))
 
 
@@ -29,6 +30,16 @@ LOST = Seen(failed_how=("connect", "refused", "connection refused"))
         ("x-amzn-requestid: 5f0c", ANSWER, (Place(Part.HEADER, 1),)),
         ('JSON-RPC error -32601 on HTTP 404: no "ping" here', REFUSED, (Place(Part.BODY, 51, 67), Place(Part.STATUS))),
         ("JSON-RPC error -32601 on HTTP 404: other words", REFUSED, (Place(Part.BODY, 17, 24), Place(Part.STATUS))),
+        (
+            'tools/list → a JSON-RPC result on HTTP 200: {"tools": [{"name": "add"…',
+            LISTED,
+            (Place(Part.BODY, 10, 33), Place(Part.STATUS)),
+        ),
+        (
+            'tools/list → a JSON-RPC result on HTTP 200: {"other": ["words"]}',
+            LISTED,
+            (Place(Part.BODY, 1, 9), Place(Part.STATUS)),
+        ),
         ("server/discover → connect (refused): connection refused", LOST, (Place(Part.ERROR),)),
         ("first wait 1,310 ms, from request sent to first byte", ANSWER, (Place(Part.WAIT),)),
         ("message 2 after 840 ms", ANSWER, (Place(Part.ARRIVAL, 1),)),
