@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from prober.clock import Clock
 from prober.settings import Retention, Settings
-from prober.storage import retention, rollups
+from prober.storage import access_history, retention, rollups
 from prober.storage.partitions import TablesLocked, ensure_partitions
 
 log = logging.getLogger(__name__)
@@ -55,6 +55,7 @@ class Housekeeping:
         try:
             await ensure_partitions(self._db)
             expired = await retention.expire(self._db, kept)
+            await access_history.forget(self._db, now=self._clock.now())
         except TablesLocked as locked:
             log.warning("partitions are made and dropped later: %s", locked)
             self._kept, self._keeps_at = kept, now + UNLOCKED_AFTER_S
