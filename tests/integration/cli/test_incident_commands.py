@@ -181,3 +181,19 @@ def test_what_a_person_decides_at_the_prompt_stands_in_the_audit_log(command: Co
         ("maintenance.add", "search", "ada", Via.COMMAND),
         ("deploy.mark", "shop and search", "ada", Via.COMMAND),
     ], "what was not done does not stand there"
+
+
+def test_what_is_decided_at_the_prompt_stands_in_the_audit_log(command: Command, within: Any) -> None:
+    within(break_shop)
+    command("incidents", "ack", "shop", "--by", "ada")
+    command("incidents", "snooze", "shop", "--for", "2h")
+    command("incidents", "unsnooze", "shop")
+    command("deploy", "shop", "--by", "ada")
+    command("maintenance", "add", "search", "--for", "1h", "--reason", "new disk")
+    command("maintenance", "end", command("maintenance")[1].splitlines()[-1].split()[0])
+    rows = within(lambda desk: audit.newest(desk.db))
+    assert [each.action for each in reversed(rows)] == [
+        "incident.acknowledge", "incident.snooze", "incident.wake", "deploy.mark", "maintenance.add", "maintenance.end",
+    ]  # fmt: skip
+    assert {each.via for each in rows} == {Via.COMMAND.value}
+    assert [each.author for each in rows if each.author == "ada"] == ["ada", "ada"]
