@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any, Protocol
 
 from tests.reliability.cluster import Database, Worker
 from tests.reliability.fleet import Fleet, Seen
@@ -15,6 +16,12 @@ _ROWS = """
            coalesce(unknown_reason, ''), endpoint.interval_s, coalesce(lag_ms, 0)
     from report join endpoint on endpoint.id = report.endpoint_id
 """
+
+
+class Asked(Protocol):
+    """A database, as far as this needs one."""
+
+    def ask(self, statement: str, *values: Any) -> list[tuple[Any, ...]]: ...
 
 
 @dataclass(frozen=True)
@@ -80,11 +87,11 @@ def percentile(values: Sequence[float], percent: float) -> float:
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))] if ordered else 0.0
 
 
-def rows_of(database: Database) -> list[Row]:
+def rows_of(database: Asked) -> list[Row]:
     return [Row(*each) for each in database.ask(_ROWS)]
 
 
-def audit(database: Database, seen: Sequence[Seen], *, since: float = 0.0, excused: float = 0.0) -> Audit:
+def audit(database: Asked, seen: Sequence[Seen], *, since: float = 0.0, excused: float = 0.0) -> Audit:
     """All reports against all probes. `since`: lags of probes from then on count; probes that began within the last
     `excused` seconds may be under way."""
     rows = rows_of(database)
