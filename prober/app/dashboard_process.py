@@ -3,6 +3,7 @@
 import asyncio
 import ipaddress
 import logging
+import os
 import socket
 from collections.abc import Mapping
 from typing import Final
@@ -15,6 +16,7 @@ log = logging.getLogger(__name__)
 RESTART_PAUSE_S: Final = 2.0
 
 _VOUCHES: Final = ("PROBER_DASHBOARD_OIDC_", "PROBER_DASHBOARD_PROXY_USER_HEADER")
+_JUDGED: Final = ("PROBER_DASHBOARD_OIDC_", "PROBER_DASHBOARD_PROXY_")
 _NAMES_PEOPLE: Final = ("ADMIN_PASSWORD_FILE", *_VOUCHES)
 
 
@@ -41,6 +43,13 @@ class OpenAndVouched(Exception):
             "the dashboard is to ask nobody who he is (access: open, or --insecure-no-auth), and "
             f"{variable} is there for those who log in: remove one of the two"
         )
+
+
+class EnvironmentRefused(Exception):
+    """The dashboard cannot use what the environment says of those who vouch for people."""
+
+    def __init__(self) -> None:
+        super().__init__("the dashboard does not start with this environment; its own sentence above says why")
 
 
 def access_at(
@@ -118,6 +127,26 @@ def blanked(whole: Mapping[str, str], own: Mapping[str, str]) -> Mapping[str, st
     """Variables of the prober that a child process inherits of `whole` and that are not meant for it, without a value:
     `own` is what it may have of them."""
     return {name: "" for name in whole if name.startswith("PROBER_") and name not in own}
+
+
+async def check(environment: Mapping[str, str]) -> None:
+    """Let the dashboard say once what is wrong with who vouches for people, in place of at each of its starts.
+
+    Raises EnvironmentRefused. Costs a process, so only where there is something to judge.
+    """
+    if not _given({**os.environ, **environment}, _JUDGED):
+        return
+    child = await Child.start(
+        "the dashboard's environment",
+        ["-c", "from dashboard.app import create_app; create_app()"],
+        environment=environment,
+    )
+    try:
+        status = await child.wait()
+    finally:
+        await child.stop()
+    if status != 0:
+        raise EnvironmentRefused
 
 
 async def keep_running(listener: socket.socket, environment: Mapping[str, str]) -> None:

@@ -76,7 +76,7 @@ async def up(options: UpOptions, stop: asyncio.Event, started: Callable[[Running
     """Run until `stop` is set. `started` is called once everything runs.
 
     Raises ConfigError, EmbeddedError, DatabaseUnavailable, DatabaseTooNew, NotLoopback, OpenAndVouched,
-    PasswordFileUnusable, PortTaken and CannotListen, each with a message that names the way out.
+    EnvironmentRefused, PasswordFileUnusable, PortTaken and CannotListen, each with a message that names the way out.
     """
     settings, watcher = configured(options.config, options.environment)
     _refuse_taken(settings)
@@ -162,6 +162,7 @@ async def _show(
         setup = await first_admin.let_in(db, options.environment, settings.dashboard.public_url or address)
     hidden = dashboard_process.blanked(os.environ, options.environment)
     environment = {**hidden, **dashboard_process.environment_of(url, settings.dashboard, access)}
+    await dashboard_process.check(environment)
     serving = asyncio.create_task(dashboard_process.keep_running(listener, environment))
     ending.push_async_callback(_end, serving)
     return Dashboard(address=address, access=access, setup=setup)

@@ -11,7 +11,7 @@ from typing import Any, Final
 import uvloop
 
 from prober.app import logs
-from prober.app.dashboard_process import NotLoopback, OpenAndVouched, PortTaken
+from prober.app.dashboard_process import EnvironmentRefused, NotLoopback, OpenAndVouched, PortTaken
 from prober.app.demo import LabFailed
 from prober.app.first_admin import PasswordFileUnusable
 from prober.app.measuring import CannotPublish
@@ -83,6 +83,7 @@ def named_failures() -> Iterator[None]:
         NoDatabase,
         CannotPublish,
         CannotListen,
+        EnvironmentRefused,
         NotLoopback,
         OpenAndVouched,
         PasswordFileUnusable,

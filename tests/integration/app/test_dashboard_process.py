@@ -9,12 +9,14 @@ from pathlib import Path
 import pytest
 
 from prober.app.dashboard_process import (
+    EnvironmentRefused,
     NotLoopback,
     OpenAndVouched,
     PortTaken,
     access_at,
     address,
     blanked,
+    check,
     listen,
 )
 from prober.settings import Access, DashboardSettings
@@ -122,3 +124,13 @@ def test_nobody_is_asked_and_somebody_vouches_is_a_contradiction() -> None:
 def test_the_owners_provider_is_none_of_the_demos_business() -> None:
     whole = {"PATH": "/bin", "PROBER_DASHBOARD_OIDC_ISSUER": "https://login.example.com", "PROBER_LOCATION": "here"}
     assert blanked(whole, {"PATH": "/bin", "PROBER_LOCATION": "here"}) == {"PROBER_DASHBOARD_OIDC_ISSUER": ""}
+
+
+async def test_what_is_wrong_with_a_provider_is_said_once_before_anything_runs(
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    lacking = {"DATABASE_URL": "postgresql://localhost/x", "PROBER_DASHBOARD_OIDC_ISSUER": "https://login.example.com"}
+    with pytest.raises(EnvironmentRefused):
+        await check(lacking)
+    assert "dashboard: PROBER_DASHBOARD_OIDC_CLIENT_ID is not set" in capfd.readouterr().err
+    await check({"DATABASE_URL": "postgresql://localhost/x"})
