@@ -47,7 +47,7 @@ async def test_a_probe_is_asked_for_by_a_button_and_the_page_says_how_far_it_is(
 async def test_a_paused_endpoint_has_no_button_and_is_not_probed(client: httpx.AsyncClient, told: AsyncEngine) -> None:
     assert "/probe-requests/" not in (await client.get("/endpoints/retired")).text
     assert (await client.post("/probe-requests/retired", headers=SELF)).status_code == 409
-    assert (await client.post("/probe-requests/orders", data={"profile": "odd"}, headers=SELF)).status_code == 404
+    assert (await client.post("/probe-requests/orders", data={"profile": "odd"}, headers=SELF)).status_code == 422
     assert (await client.post("/probe-requests/nowhere", headers=SELF)).status_code == 404
 
 
