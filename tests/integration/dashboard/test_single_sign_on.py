@@ -373,25 +373,20 @@ async def test_a_provider_that_is_away_is_said_to_be_and_is_found_when_it_is_bac
     assert (await one.begin()).status_code == 303
 
 
-@pytest.mark.parametrize(
-    ("document", "word"),
-    [
-        ({"issuer": "https://login.example.com"}, "calls itself"),
-        ({"token_endpoint": "http://login.example.com/token"}, "does not begin with https://"),
-        ({"jwks_uri": "file:///etc/passwd"}, "no usable jwks_uri"),
-        ({"authorization_endpoint": None}, "no usable authorization_endpoint"),
-    ],
-)
 async def test_a_provider_that_speaks_for_another_is_not_asked(
-    browser: Callable[[], Browser],
-    provider: FakeProvider,
-    caplog: pytest.LogCaptureFixture,
-    document: dict[str, Any],
-    word: str,
+    browser: Callable[[], Browser], provider: FakeProvider, clock: MovedClock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    provider.document = document
-    assert (await browser().begin()).status_code == 502
-    assert word in caplog.text
+    wrong: dict[str, dict[str, Any]] = {
+        "calls itself": {"issuer": "https://login.example.com"},
+        "does not begin with https://": {"token_endpoint": "http://login.example.com/token"},
+        "no usable jwks_uri": {"jwks_uri": "file:///etc/passwd"},
+        "no usable authorization_endpoint": {"authorization_endpoint": None},
+    }
+    for word, document in wrong.items():
+        provider.document = document
+        clock.passed += FAILED_S
+        assert (await browser().begin()).status_code == 502, word
+        assert word in caplog.text
 
 
 async def test_addresses_inside_are_not_asked_because_a_provider_names_them(
