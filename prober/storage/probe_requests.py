@@ -85,7 +85,7 @@ async def ask(connection: AsyncConnection, name: str, profile: Profile, by: str)
     if row is None:
         raise NoSuchEndpoint(f"no endpoint of the name {clean(name, 60)} is watched")
     if not row.enabled:
-        raise SwitchedOff(f"{clean(name, 60)} is switched off: it is not probed until it is enabled again")
+        raise SwitchedOff(f"the endpoint {clean(name, 60)} is switched off: it is not probed until it is enabled again")
     mine = table.c.endpoint_id == row.id
     await connection.execute(
         delete(table).where(mine, table.c.taken_at.is_(None), table.c.asked_at < func.now() - _AGE)
