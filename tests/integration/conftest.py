@@ -1,13 +1,16 @@
-"""A real PostgreSQL for every integration test: one server per session, an empty migrated database per test."""
+"""What integration tests share: a real PostgreSQL, one server per session and an empty migrated database per test; and
+AWS as moto plays it, one server per file."""
 
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
+from urllib.request import Request, urlopen
 from uuid import uuid4
 
 import psycopg
 import pytest
+from moto.server import ThreadedMotoServer
 from psycopg.sql import SQL, Identifier
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -17,6 +20,19 @@ from prober.storage.database import open_engine
 from prober.storage.embedded import EmbeddedPostgres
 
 TEMPLATE = "migrated"
+
+
+@pytest.fixture(scope="module")
+def aws_url() -> Iterator[str]:
+    """The address of an AWS in which nothing is."""
+    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    # Every such server in a process shows the same resources: those of other tests go.
+    urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()
+    yield url
+    server.stop()
 
 
 @pytest.fixture(scope="session")

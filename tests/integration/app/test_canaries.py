@@ -21,7 +21,6 @@ from urllib.parse import quote, quote_plus
 import boto3
 import pytest
 import yaml
-from moto.server import ThreadedMotoServer
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -250,15 +249,6 @@ class Stage:
         path = self.directory / "prober.yaml"
         path.write_text(yaml.safe_dump(document))
         return path
-
-
-@pytest.fixture(scope="module")
-def aws_url() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture

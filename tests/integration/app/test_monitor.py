@@ -14,7 +14,6 @@ import boto3
 import psycopg
 import pytest
 import yaml
-from moto.server import ThreadedMotoServer
 from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -31,15 +30,6 @@ from tests.integration.probing.servers import Switched, serving
 from tests.integration.storage.builders import Store
 
 REGION = "eu-central-1"
-
-
-@pytest.fixture(scope="module")
-def aws_url() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture

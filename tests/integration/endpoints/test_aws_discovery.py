@@ -3,14 +3,12 @@
 import io
 import json
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
 from botocore.exceptions import ClientError
-from moto.server import ThreadedMotoServer
 
 from prober.cli import main
 from prober.endpoints.aws_asking import Asker, CannotDiscover, RegionClients, smallest_policy
@@ -18,15 +16,6 @@ from prober.endpoints.aws_discovery import Discovery, Server, Wanted, discover
 
 REGION = "eu-central-1"
 ADAPTER = f"arn:aws:lambda:{REGION}:753240598075:layer:LambdaAdapterLayerX86:27"
-
-
-@pytest.fixture(scope="module")
-def aws_url() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture(autouse=True)

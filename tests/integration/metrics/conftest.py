@@ -2,19 +2,19 @@
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from urllib.parse import urlsplit
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from tests.integration.metrics.gate import Gate, Server
 
 
 @pytest.fixture(scope="module")
-def moto() -> Iterator[tuple[str, int]]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    yield server.get_host_and_port()
-    server.stop()
+def moto(aws_url: str) -> tuple[str, int]:
+    parts = urlsplit(aws_url)
+    assert parts.hostname is not None
+    assert parts.port is not None
+    return parts.hostname, parts.port
 
 
 @pytest.fixture

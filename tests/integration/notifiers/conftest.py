@@ -6,11 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from urllib.request import Request, urlopen
 from uuid import UUID
 
 import pytest
-from moto.server import ThreadedMotoServer
 
 from checks.model import Verdict
 from prober.clock import SystemClock
@@ -28,18 +26,6 @@ from tests.integration.wire.scripted import Certificates, make_certificates
 def slack_sink() -> Iterator[SlackSink]:
     with open_sink() as sink:
         yield sink
-
-
-@pytest.fixture(scope="module")
-def aws_url() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
-    # Every such server in a process shows the same queues: those of other tests go.
-    urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()
-    yield url
-    server.stop()
 
 
 @pytest.fixture(autouse=True)

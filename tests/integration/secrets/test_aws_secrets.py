@@ -12,7 +12,6 @@ from typing import Any, cast
 import boto3
 import pytest
 from botocore.client import BaseClient
-from moto.server import ThreadedMotoServer
 
 from prober.function_logs import cloudwatch_logs
 from prober.metrics import cloudwatch
@@ -24,15 +23,6 @@ from prober.wire.auth.sigv4 import CredentialChain
 REGION = "eu-central-1"
 NOWHERE = "http://127.0.0.1:9"
 """The port of the discard service, where nothing listens."""
-
-
-@pytest.fixture(scope="module")
-def aws_url() -> Iterator[str]:
-    server = ThreadedMotoServer("127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
 
 
 @pytest.fixture(autouse=True)
