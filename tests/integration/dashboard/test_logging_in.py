@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from argon2 import PasswordHasher
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dashboard.access.mode import AccessConfig
@@ -17,7 +18,8 @@ from prober.storage.people import Role
 from tests.integration.dashboard.conftest import SetClock, browsing
 
 PASSWORD = "correct horse battery"
-HASH = passwords.hashed(PASSWORD)
+HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
+"""Of other parameters than ours: wrong passwords cost nothing, and the right one is hashed anew."""
 
 
 @asynccontextmanager
@@ -210,6 +212,15 @@ async def test_the_first_admin_comes_in_by_a_link_that_counts_once(
     assert (await visitor.get("/setup")).status_code == 404
     rows = await audit.newest(db, action="person")
     assert [(row.author, row.action, row.subject) for row in rows] == [("ada", "person.add", "ada")]
+
+
+async def test_a_hash_of_old_parameters_is_made_anew(visitor: httpx.AsyncClient, db: AsyncEngine) -> None:
+    await add_person(db)
+    await log_in(visitor)
+    found = await people.credentials(db, "ada")
+    assert found is not None
+    assert passwords.is_outdated(HASH)
+    assert not passwords.is_outdated(found[1])
 
 
 async def test_secrets_are_stored_as_hashes_alone(visitor: httpx.AsyncClient, db: AsyncEngine, clock: SetClock) -> None:
