@@ -109,7 +109,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         code = _run(list(sys.argv[1:] if argv is None else argv))
         sys.stdout.flush()
     except SystemExit as ended:
-        return ended.code if isinstance(ended.code, int) else ExitCode.UP
+        return _status_of(ended)
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except CommandError as error:
@@ -127,6 +127,14 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as bug:  # the last line of defence: a bug of ours must not show a traceback to users
         return _say_bug(bug)
     return code
+
+
+def _status_of(ended: SystemExit) -> int:
+    """The exit code; the dashboard ends its server with a sentence in place of one."""
+    if isinstance(ended.code, str):
+        say_error(ended.code)
+        return ExitCode.USAGE
+    return ended.code if ended.code is not None else ExitCode.UP
 
 
 def _leave_output() -> None:

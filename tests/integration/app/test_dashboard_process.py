@@ -3,6 +3,8 @@
 import os
 import signal
 import socket
+import subprocess
+import sys
 import urllib.request
 from pathlib import Path
 
@@ -134,3 +136,18 @@ async def test_what_is_wrong_with_a_provider_is_said_once_before_anything_runs(
         await check(lacking)
     assert "dashboard: PROBER_DASHBOARD_OIDC_CLIENT_ID is not set" in capfd.readouterr().err
     await check({"DATABASE_URL": "postgresql://localhost/x"})
+
+
+def test_a_dashboard_alone_that_cannot_use_its_environment_says_so_and_fails() -> None:
+    lacking = {"DATABASE_URL": "postgresql://localhost/x", "PROBER_DASHBOARD_PROXY_USER_HEADER": "Remote-User"}
+    ended = subprocess.run(
+        [sys.executable, "-m", "prober.cli", "serve", "--port", "0"],
+        env={**os.environ, **lacking},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert ended.returncode == 2
+    assert "dashboard: PROBER_DASHBOARD_PROXY_TRUSTED is not set" in ended.stderr
+    assert "Traceback" not in ended.stderr
