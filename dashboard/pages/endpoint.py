@@ -24,6 +24,7 @@ from prober.storage import queries
 router = APIRouter(include_in_schema=False)
 
 QUESTIONS: Final = {check.id: check.question for check in CHECKS}
+CHAPTERS: Final = {check.id: check.chapters for check in CHECKS}
 _ISO_DAY: Final = len("2026-11-20")
 
 
@@ -34,7 +35,7 @@ async def endpoint(request: Request, services: WithServices, name: str) -> Respo
     if found is None:
         raise HTTPException(404, "No endpoint of that name is watched.")
     silence = await silence_of(services, of=(found.fleet.name, found.fleet.labels))
-    view = endpoint_view(found, QUESTIONS, services.clock.now(), silence)
+    view = endpoint_view(found, QUESTIONS, services.clock.now(), silence, CHAPTERS)
     return page(request, "endpoint.html", live=str(view.id), endpoint=view)
 
 

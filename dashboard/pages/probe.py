@@ -1,6 +1,5 @@
 """The page of a probe."""
 
-from typing import Final
 from uuid import UUID
 
 from fastapi import APIRouter
@@ -8,18 +7,15 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from checks.catalog import CHECKS
 from dashboard.access.gate import may
 from dashboard.access.permissions import Permission
-from dashboard.pages.endpoint import QUESTIONS
+from dashboard.pages.endpoint import CHAPTERS, QUESTIONS
 from dashboard.rendering import READ, page
 from dashboard.services import WithServices
 from dashboard.views.probe import behind_of, probe_view
 from prober.storage import incident_log, queries, specs
 
 router = APIRouter(include_in_schema=False)
-
-CHAPTERS: Final = {check.id: check.chapters for check in CHECKS}
 
 
 @router.api_route("/probes/{report_id}", methods=READ, dependencies=[may(Permission.READ)])

@@ -11,7 +11,7 @@ from uuid import UUID
 from checks.axes import LIKE_CLIENTS
 from checks.costs import Kind, kind_of, requests_of
 from checks.model import Endpoint, Profile, Verdict
-from checks.spec import Era, Transport, era_of
+from checks.spec import Chapter, Era, Transport, era_of
 from checks.text import clean, shown_url
 from dashboard.charts import PHASES, Bar, Column, LatencyChart, bars, latency_chart
 from dashboard.views.behaviour import SessionView, StreamingView, session_view, streaming_view
@@ -34,7 +34,7 @@ from dashboard.views.common import (
 )
 from dashboard.views.costs import CostView, cost_view
 from dashboard.views.day import DayView, day_href, day_view
-from dashboard.views.evidence import ReportView, report_view, transport_name
+from dashboard.views.evidence import NO_CHAPTERS, ReportView, report_view, transport_name
 from dashboard.views.long_run import DAYS, LongRunView, long_run_view
 from dashboard.views.sentinels import SentinelView, sentinel_views
 from dashboard.views.silence import UNMUTED, SilenceView
@@ -149,12 +149,16 @@ class EndpointView:
 
 
 def endpoint_view(
-    page: EndpointPage, questions: Mapping[str, str], now: datetime, silence: SilenceView = UNMUTED
+    page: EndpointPage,
+    questions: Mapping[str, str],
+    now: datetime,
+    silence: SilenceView = UNMUTED,
+    chapters: Mapping[str, Sequence[Chapter]] = NO_CHAPTERS,
 ) -> EndpointView:
     """One endpoint with its history and everything that the newest probe found."""
     row, latest, full = page.fleet, page.latest, page.full
     probes = tuple(_probe_row(each, now) for each in page.reports)
-    report = report_view(latest.detail, questions) if latest and latest.detail else None
+    report = report_view(latest.detail, questions, chapters) if latest and latest.detail else None
     today, deploys = now.astimezone(UTC).date(), _deploys(page)
     kind, key = _kind(page, report), quote(row.name, safe="")
     return EndpointView(
@@ -178,7 +182,7 @@ def endpoint_view(
         long_run=long_run_view(row.stats, page.days, today, partial(day_href, row.name), deploys),
         report=report,
         report_href=probe_href(latest.report.id) if latest else "",
-        full=_full(full.detail, questions) if full and full.detail else None,
+        full=_full(full.detail, questions, chapters) if full and full.detail else None,
         full_href=probe_href(full.report.id) if full else "",
         full_at=moment_of(full.report.slot, now) if full else None,
         no_report=_no_report(row),
@@ -387,7 +391,9 @@ def _serves_both(page: EndpointPage) -> bool:
     return {era_of(each) for each in served} >= set(Era)
 
 
-def _full(detail: Mapping[str, Any], questions: Mapping[str, str]) -> ReportView:
+def _full(
+    detail: Mapping[str, Any], questions: Mapping[str, str], chapters: Mapping[str, Sequence[Chapter]]
+) -> ReportView:
     """The report of a full probe, with the checks that no other probe makes."""
-    report = report_view(detail, questions)
+    report = report_view(detail, questions, chapters)
     return replace(report, checks=tuple(each for each in report.checks if each.id not in LIKE_CLIENTS))
