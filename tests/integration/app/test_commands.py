@@ -63,7 +63,7 @@ def test_a_worker_without_a_database_says_where_to_name_one(start: Start, config
 
 
 def test_a_dashboard_for_everybody_and_a_taken_port_are_refused(start: Start, configuration: Configuration) -> None:
-    config = configuration.write({"shop": "http://127.0.0.1:9/mcp"})
+    config = configuration.write({"shop": "http://127.0.0.1:9/mcp"}, dashboard={"access": "open"})
     status, said = ended(start("up", "--config", str(config), "--host", "0.0.0.0"))
     assert status == 2
     assert "--insecure-no-auth" in said
