@@ -193,9 +193,13 @@ def test_the_database_outlives_its_container() -> None:
     assert SERVICES["postgres"]["volumes"] == ["postgres:/var/lib/postgresql"]
 
 
-def test_only_the_services_that_probe_are_given_secrets() -> None:
-    assert {name for name in SERVICES if "env_file" in SERVICES[name]} == {"prober", "worker"}
+def test_the_secrets_of_probing_are_given_to_those_that_probe_alone() -> None:
+    given = {name: [each["path"] for each in SERVICES[name].get("env_file", ())] for name in SERVICES}
+    assert given == {"postgres": [], "prober": ["prober.env"], "worker": ["prober.env"], "dashboard": ["dashboard.env"]}
     ignored = (ROOT / ".gitignore").read_text().splitlines()
-    for each in SERVICES["prober"]["env_file"]:
-        assert any(fnmatch(each["path"], pattern) for pattern in ignored)
-    assert ".env" in ignored
+    for path in (".env", "prober.env", "dashboard.env"):
+        assert any(fnmatch(path, pattern) for pattern in ignored)
+
+
+def test_nobody_looks_at_the_dashboard_without_a_login() -> None:
+    assert "--insecure-no-auth" not in SERVICES["dashboard"]["command"]
