@@ -192,6 +192,7 @@ class Recorder:
             return False
         if refused and len(refused) == len(readable) and self._is_at_fault(refused):
             self._note_refusal(refused[0][1])
+            self._limit = min(BATCH, self._limit * 2)  # or the others behind them would not be seen
             return False
         for each, why in refused:
             await self._set_aside(each, _told(why))

@@ -54,7 +54,8 @@ async def outdate(connection: AsyncConnection, spans: Iterable[tuple[datetime, d
 async def roll_up(db: AsyncEngine, *, lag_ms: float, reports_days: int, every_s: float) -> int | None:
     """Roll up what is due, and refresh the figures of the last day; returns the number of hours.
 
-    Returns None without doing anything when this was begun less than `every_s` seconds ago, by whichever worker.
+    Returns None without doing anything when this was begun less than `every_s` seconds ago, by whichever worker; what
+    was begun in a time to come was begun before the clock of the database was set back.
     The figures of probes whose `lag_ms` was above the limit count for uptime and for no percentile. Hours of which
     reports are no longer kept for `reports_days` stay as they are.
     """
@@ -128,7 +129,9 @@ _OUTDATE: Final = text(
 _BEGIN: Final = text(
     """
     insert into housekeeping (job, begun_at) values ('rollup', now())
-    on conflict (job) do update set begun_at = now() where housekeeping.begun_at <= now() - cast(:every as interval)
+    on conflict (job) do update set begun_at = now()
+    where housekeeping.begun_at <= now() - cast(:every as interval)
+       or housekeeping.begun_at > now() + cast(:every as interval)
     """
 )
 _BEFORE: Final = text("select begun_at from housekeeping where job = 'rollup'")
@@ -136,7 +139,8 @@ _NOW_DUE: Final = text(
     """
     insert into rollup_due (hour)
     select hour from generate_series(
-        date_trunc('hour', greatest(cast(:before as timestamptz), now() - cast(:longest as interval)), 'UTC'),
+        date_trunc(
+            'hour', greatest(least(cast(:before as timestamptz), now()), now() - cast(:longest as interval)), 'UTC'),
         now(), interval '1 hour') as hour
     where (hour >= date_trunc('hour', now(), 'UTC') or hour > date_trunc('hour', cast(:before as timestamptz), 'UTC'))
       and not exists (select from rollup_due where rollup_due.hour = hour.hour)

@@ -4,6 +4,7 @@ import asyncio
 import stat
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +31,7 @@ from tests.integration.storage.builders import Store, record_on
 
 RULES = Rules(fail_after=3, recover_after=2)
 CHANNELS = ("slack", "pager")
+MINUTE = timedelta(minutes=1)
 
 
 @dataclass
@@ -235,6 +237,24 @@ async def test_reports_wait_for_a_database_that_refuses_every_one_of_them(
     assert await stage.count("report") == 2
     assert not [*stage.line.directory.glob("refused-*")]
     assert not stage.line.vitals.troubles
+
+
+async def test_what_a_slow_database_refuses_holds_up_no_other(stage: Stage) -> None:
+    await stage.store.sql("create sequence tried")
+    await stage.store.sql(
+        "create function too_slow() returns trigger language plpgsql as $$ begin"
+        " if nextval('tried') <= 2 then raise 'too slow' using errcode = 'query_canceled'; end if;"
+        " return new; end $$"
+    )
+    await stage.store.sql("create trigger slow before insert on report for each row execute function too_slow()")
+    await stage.store.watch(*(Endpoint(name=name, url=stage.url) for name in ("a", "b", "c")))
+    claims = [await stage.store.claim_one(name) for name in ("a", "b", "c")]
+    refused = [record_on(replace(each, slot=each.slot - n * MINUTE)) for n in range(13) for each in claims[:2]]
+    refused = [replace(each, row={**each.row, "verdict": "nonsense"}) for each in refused]
+    await asyncio.gather(*(stage.line.recorder.keep(each) for each in [*refused, record_on(claims[2])]))
+    await stage.line.saved()
+    assert await stage.count("report") == 1
+    assert stage.line.vitals.counters["reports_refused", ""] == len(refused)
 
 
 async def test_a_bug_after_the_commit_does_not_end_saving(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:

@@ -276,3 +276,11 @@ async def test_hours_in_which_nobody_rolled_up_are_made_up_for(past: Past) -> No
     await past.roll_up()
     assert await hours(past, shop) == {past.hour: (1, 0, 0, 0)}
     assert await past.sql("select count(*) from rollup_due where hour <= :hour", hour=past.hour) == [(0,)]
+
+
+async def test_rolling_up_goes_on_after_the_clock_of_the_database_was_set_back(past: Past) -> None:
+    await past.roll_up()
+    await past.sql("delete from rollup_due")
+    await past.sql("update housekeeping set begun_at = now() + interval '1 year'")
+    assert await rollups.roll_up(past.db, lag_ms=250.0, reports_days=30, every_s=290.0) == 1
+    assert await rollups.roll_up(past.db, lag_ms=250.0, reports_days=30, every_s=290.0) is None
