@@ -156,7 +156,8 @@ Timeout = Annotated[float, BeforeValidator(_seconds(0.1, 900.0, "0.1 seconds to 
 Confirm = Annotated[float, BeforeValidator(_seconds(1.0, 300.0, "1 second to 5 minutes")), _DURATION_SCHEMA]
 Mute = Annotated[float, BeforeValidator(_seconds(60.0, 30 * 86400.0, "1 minute to 30 days")), _DURATION_SCHEMA]
 Lag = Annotated[float, BeforeValidator(_seconds(0.05, 10.0, "50 milliseconds to 10 seconds")), _DURATION_SCHEMA]
-Quota = Annotated[int, BeforeValidator(_quota), WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}]})]
+_SIZES: Final = ({"type": "string", "pattern": values.SIZE_PATTERN}, {"type": "integer"})
+Quota = Annotated[int, BeforeValidator(_quota), WithJsonSchema({"anyOf": [*_SIZES]})]
 Days = Annotated[int, Field(ge=1, le=3660)]
 LoginSpan = Annotated[float, BeforeValidator(_seconds(60.0, 366 * 86400.0, "1 minute to 366 days")), _DURATION_SCHEMA]
 Flush = Annotated[float, BeforeValidator(_seconds(1.0, 3600.0, "1 second to 1 hour")), _DURATION_SCHEMA]

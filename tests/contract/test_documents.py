@@ -175,3 +175,13 @@ def test_no_file_knows_the_machine_that_it_was_written_on() -> None:
             if MACHINE_PATH.search(line) or PACKAGE_HOST.search(line):
                 found.append(f"{name}:{number}: {line.strip()[:100]}")
     assert found == []
+
+
+def test_every_mapping_of_the_configuration_has_a_section_and_no_default_is_a_bare_number_of_seconds() -> None:
+    document = DOCS["docs/configuration.md"]
+    keys = re.findall(r"^\| `(\w+)` \| [^|]*mapping, see below", document, re.MULTILINE)
+    sections = {
+        re.split(r"[.\[]", name.removesuffix("[]"))[-1] for name in re.findall(r"^## `([^`]+)`", document, re.MULTILINE)
+    }
+    assert set(keys) <= sections
+    assert not re.findall(r"\| duration[^|]*\| `[0-9.]+` \|", document)

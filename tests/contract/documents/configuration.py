@@ -19,6 +19,10 @@ a *size* is `512KiB`, `64MiB` or a number of bytes; a *reference* names a secret
 `aws-sm:ARN#key` or `aws-ssm:/path`.
 """
 NOTIFIERS: Final = "NotifierSection"
+DURATION_UNITS: Final[Mapping[str, int]] = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
+SIZE_UNITS: Final[Mapping[str, int]] = {"GiB": 1 << 30, "MiB": 1 << 20, "KiB": 1 << 10, "B": 1}
+_DURATION: Final = "ms|s|m|h|d"
+_SIZE: Final = "B|KiB|MiB|GiB"
 
 
 def configuration() -> str:
@@ -31,21 +35,19 @@ def _sections(schema: Mapping[str, Any]) -> Iterator[str]:
     top = schema["properties"]
     yield "## The file\n"
     yield table(("key", "holds", "default", ""), (_row(name, each, schema) for name, each in top.items())) + "\n"
-    told: set[str] = set()
     for name, each in top.items():
-        yield from _described(name, each, schema, told)
+        yield from _described(name, each, schema)
 
 
-def _described(path: str, value: Mapping[str, Any], schema: Mapping[str, Any], told: set[str]) -> Iterator[str]:
+def _described(path: str, value: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
     """A section for the model behind a key, and then for those below it."""
     name = _model_of(value)
-    if name is None or name in told or name.endswith(("Severity", "MetricSet", "OnRequest", "ClientAuth")):
+    if name is None or name.endswith(("Severity", "MetricSet", "OnRequest", "ClientAuth")):
         return
-    told.add(name)
     model = schema["$defs"][name]
     here = f"{path}[]" if _is_list(value) else path
     if name == NOTIFIERS:
-        yield from _notifiers(here, model)
+        yield from _notifiers(here, model, schema)
         return
     if "properties" not in model:
         return
@@ -54,21 +56,21 @@ def _described(path: str, value: Mapping[str, Any], schema: Mapping[str, Any], t
     rows = (_row(key, each, schema, is_required=key in required) for key, each in model["properties"].items())
     yield table(("key", "holds", "default", ""), rows) + "\n"
     for key, each in model["properties"].items():
-        yield from _described(f"{here}.{key}", each, schema, told)
+        yield from _described(f"{here}.{key}", each, schema)
 
 
-def _notifiers(here: str, model: Mapping[str, Any]) -> Iterator[str]:
+def _notifiers(here: str, model: Mapping[str, Any], schema: Mapping[str, Any]) -> Iterator[str]:
     """What every kind takes, and then each kind by itself."""
     kinds = {each["properties"]["kind"]["const"]: each for each in model["anyOf"]}
     shared = set.intersection(*(set(each["properties"]) for each in kinds.values())) - {"kind"}
     first = next(iter(kinds.values()))["properties"]
     yield f"## `{here}`\n"
     rows = [("`kind`", f"one of {', '.join(f'`{kind}`' for kind in kinds)}", "required", "Which channel.")]
-    rows += [_row(key, first[key], {}) for key in first if key in shared]
+    rows += [_row(key, first[key], schema) for key in first if key in shared]
     yield table(("key", "holds", "default", ""), rows) + "\n"
     for kind, each in kinds.items():
         required = set(each.get("required", ()))
-        own = [_row(key, one, {}, is_required=key in required) for key, one in each["properties"].items()
+        own = [_row(key, one, schema, is_required=key in required) for key, one in each["properties"].items()
                if key not in shared and key != "kind"]  # fmt: skip
         yield f"### `{here}` with `kind: {kind}`\n"
         yield table(("key", "holds", "default", ""), own) + "\n"
@@ -82,12 +84,26 @@ def _row(
 
 
 def _default(value: Mapping[str, Any]) -> str:
+    """What counts where nothing is written, as people would write it."""
     found = value.get("default")
     if "default" not in value:
         return "required"
-    if found in (None, [], {}) or isinstance(found, dict):
+    if found in (None, [], {}) or ("$ref" in value and isinstance(found, dict)):
         return ""
+    if isinstance(found, dict):
+        return "`{" + ", ".join(f"{key}: {each}" for key, each in found.items()) + "}`"
+    patterns = "".join(each.get("pattern", "") for each in value.get("anyOf", ()))
+    if _DURATION in patterns:
+        return f"`{_largest(round(float(found) * 1000), DURATION_UNITS)}`"
+    if _SIZE in patterns:
+        return f"`{_largest(found, SIZE_UNITS)}`"
     return f"`{json.dumps(found, ensure_ascii=False)}`" if not isinstance(found, str) else f"`{found}`"
+
+
+def _largest(amount: int, units: Mapping[str, int]) -> str:
+    """An amount in the largest unit that it is a whole number of."""
+    unit = next(unit for unit, one in units.items() if amount % one == 0)
+    return f"{amount // units[unit]}{unit}"
 
 
 def _holds(value: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
@@ -100,8 +116,8 @@ def _holds(value: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
         return "one of " + ", ".join(f"`{each}`" for each in value["enum"])
     if "anyOf" in value:
         found = [_holds(each, schema) for each in value["anyOf"] if each.get("type") != "null"]
-        is_duration = any("ms|s|m|h|d" in each.get("pattern", "") for each in value["anyOf"])
-        found = [each for each in found if not (is_duration and each == "number")]
+        if {"duration", "size"} & set(found):
+            found = [each for each in found if not each.startswith(("number", "whole number"))]
         return " or ".join(dict.fromkeys(found))
     if value.get("type") == "array":
         return f"list of {_holds(value.get('items', {}), schema)}"
@@ -112,8 +128,10 @@ def _holds(value: Mapping[str, Any], schema: Mapping[str, Any]) -> str:
 
 def _scalar(value: Mapping[str, Any]) -> str:
     kind, pattern = value.get("type"), value.get("pattern", "")
-    if "ms|s|m|h|d" in pattern:
+    if _DURATION in pattern:
         return "duration"
+    if _SIZE in pattern:
+        return "size"
     if "env:" in pattern:
         return "reference"
     if kind == "boolean":
