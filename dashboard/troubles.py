@@ -1,6 +1,7 @@
 """What is answered when something is wrong: the same look for people, one JSON shape for programs, no traceback."""
 
 import logging
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Final
@@ -23,6 +24,8 @@ from dashboard.rendering import page
 from prober.settings import Problem
 
 _MOST_FAULTS: Final = 50
+_UNFIT_FOR_A_HEADER: Final = re.compile(r"[^\x20-\x7e]")
+"""Servers send ASCII alone there, and a sentence may quote a name that is none (RFC 9110 section 5.5)."""
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +132,7 @@ def _answer(request: Request, trouble: Trouble, headers: dict[str, str] | None =
         "error.html",
         status=trouble.status,
         live="" if trouble.status == HTTPStatus.SERVICE_UNAVAILABLE else None,
-        headers={**(headers or {}), "X-Trouble": trouble.title},
+        headers={**(headers or {}), "X-Trouble": _UNFIT_FOR_A_HEADER.sub("?", trouble.title)},
         error=trouble,
     )
 

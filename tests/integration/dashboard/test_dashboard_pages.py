@@ -1,6 +1,7 @@
 """Pages and JSON over a real database."""
 
 import re
+from urllib.parse import quote
 
 import httpx
 import pytest
@@ -178,6 +179,16 @@ async def test_what_is_not_there_has_a_page_that_says_so(client: httpx.AsyncClie
     answer = await client.get(f"http://localhost{address}")
     assert answer.status_code == status
     assert "Back to the fleet" in answer.text
+
+
+async def test_a_refusal_can_quote_any_name(client: httpx.AsyncClient) -> None:
+    for name in ("日本", "…", "a\r\nb", "\x7f", "%E2"):
+        quoted = quote(name, safe="")
+        for address in (f"/probe-requests/{quoted}", f"/baselines/{quoted}?fingerprint=x", f"/channels/{quoted}/test"):
+            answer = await client.post(address)
+            assert answer.status_code == 404, address
+            assert answer.headers["x-trouble"].isascii()
+            assert answer.headers["x-trouble"].isprintable()
 
 
 @pytest.mark.parametrize(
