@@ -7,6 +7,7 @@ import os
 import socket
 from collections.abc import Mapping
 from typing import Final
+from urllib.parse import urlsplit
 
 from prober.app.children import Child
 from prober.settings import Access, DashboardSettings
@@ -58,7 +59,8 @@ def access_at(
     """Whether people log in where the dashboard listens on `host`. Raises NotLoopback and OpenAndVouched.
 
     They do wherever the configuration says so, and beyond this machine unless somebody insists. On this machine the
-    dashboard is open as long as nothing in the environment names people.
+    dashboard is open as long as nothing in the environment names people, and its public address is of this machine: with
+    another one, a proxy beside it lets everybody reach it.
     """
     if settings.access is Access.LOGIN:
         return Access.LOGIN
@@ -69,7 +71,8 @@ def access_at(
         for variable in _given(environment, _VOUCHES):
             raise OpenAndVouched(variable)
         return Access.OPEN
-    return Access.OPEN if is_local and not names_people(environment) else Access.LOGIN
+    is_reached_from_here = is_local and (settings.public_url is None or _is_of_this_machine(settings.public_url))
+    return Access.OPEN if is_reached_from_here and not names_people(environment) else Access.LOGIN
 
 
 def names_people(environment: Mapping[str, str]) -> bool:
@@ -110,6 +113,10 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _is_of_this_machine(url: str) -> bool:
+    return _is_loopback(urlsplit(url).hostname or "")
 
 
 def environment_of(url: str, settings: DashboardSettings, access: Access) -> Mapping[str, str]:

@@ -47,6 +47,12 @@ def test_on_this_machine_nobody_logs_in_until_somebody_is_named(host: str) -> No
         assert access_at(host, DashboardSettings(), {variable: ""}) is Access.OPEN
 
 
+def test_a_public_address_elsewhere_asks_for_a_login_where_nothing_is_said() -> None:
+    for public, access in (("https://prober.example", Access.LOGIN), ("http://localhost:8080", Access.OPEN)):
+        assert access_at("127.0.0.1", DashboardSettings(public_url=public), {}) is access
+        assert access_at("127.0.0.1", DashboardSettings(public_url=public, access=Access.OPEN), {}) is Access.OPEN
+
+
 def test_an_address_that_is_everywhere_is_shown_as_one_that_a_browser_finds() -> None:
     with listen("0.0.0.0", 0) as listener:
         assert address(listener).startswith("http://127.0.0.1:")
