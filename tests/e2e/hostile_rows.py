@@ -3,7 +3,6 @@
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
-from uuid import uuid4
 
 import psycopg
 
@@ -35,6 +34,10 @@ _TEXTS: Final = {
     "worker": ("name", "location", "version"),
     "impairment": ("id", "detail", "worker"),
     "channel": ("name", "last_error"),
+    "person": ("id", "name", "created_by"),
+    "login": ("digest", "agent", "address"),
+    "api_token": ("id", "name", "created_by"),
+    "probe_request": ("id", "asked_by"),
 }
 
 Next = Callable[[], str]
@@ -42,8 +45,8 @@ Next = Callable[[], str]
 
 def fill(url: str, text: Next) -> None:
     """Make sure that every table has a row, and write what `text` gives into all of them."""
+    seed(url)
     with psycopg.connect(url, autocommit=True) as connection:
-        _seed(connection)
         for table, (column, key) in _JSON.items():
             for identity, value in connection.execute(f"select {key}, {column} from {table}").fetchall():  # type: ignore[arg-type]
                 changed = json.dumps(_filled(value, text))
@@ -67,27 +70,29 @@ def _filled(value: Any, text: Next) -> Any:
     return text() if isinstance(value, str) else value
 
 
-def _seed(connection: psycopg.Connection[Any]) -> None:
+def seed(url: str) -> None:
     """Rows of the tables that the example fleet leaves empty."""
-    if connection.execute("select count(*) from comment").fetchone() != (0,):
-        return
-    connection.execute(
-        "insert into comment (id, incident_id, author, words) select %s, id, 'a', 'w' from incident limit 1", (uuid4(),)
-    )
-    connection.execute("insert into audit (author, via, action, subject) values ('a', 'page', 'token.add', 's')")
-    connection.execute(
-        "insert into mute (id, kind, starts_at, ends_at, created_by)"
-        " values (%s, 'maintenance', now(), now() + interval '1 h', 'a')",
-        (uuid4(),),
-    )
-    connection.execute(
-        "insert into worker (name, location, version, started_at, seen_at, vitals)"
-        " values ('w', 'l', '1', now(), now(), '{}')"
-    )
-    connection.execute(
-        "insert into impairment (id, worker, reason, detail, since) values (%s, 'w', 'clock', 'd', now())", (uuid4(),)
-    )
-    connection.execute("insert into channel (name, kind, broken_since) values ('c', 'file', now())")
-    connection.execute(
-        "insert into attempt (notice_id, channel, outcome, took_ms) select id, channel, 'failed', 1 from notice limit 1"
-    )
+    with psycopg.connect(url, autocommit=True) as connection:
+        if connection.execute("select count(*) from comment").fetchone() == (0,):
+            for statement in _ROWS:
+                connection.execute(statement)  # type: ignore[arg-type]
+
+
+_ROWS: Final = (
+    "insert into comment (id, incident_id, author, words)"
+    " select gen_random_uuid(), id, 'ada', 'It is the layer of\nthe last deploy.' from incident limit 1",
+    "insert into audit (author, via, action, subject) values ('ada', 'page', 'token.add', 'deploy pipeline')",
+    "insert into mute (id, kind, starts_at, ends_at, created_by)"
+    " values (gen_random_uuid(), 'maintenance', now(), now() + interval '1 h', 'ada')",
+    "insert into worker (name, location, version, started_at, seen_at, vitals)"
+    " values ('worker-1', 'local', '1', now(), now(), '{}')",
+    "insert into impairment (id, worker, reason, detail, since)"
+    " values (gen_random_uuid(), 'worker-1', 'clock', 'the clock jumped', now())",
+    "insert into channel (name, kind, broken_since) values ('oncall', 'file', now())",
+    "insert into attempt (notice_id, channel, outcome, took_ms) select id, channel, 'failed', 1 from notice limit 1",
+    "insert into api_token (id, name, digest, scopes, created_by)"
+    " values (gen_random_uuid(), 'deploy pipeline', '\\x01', '{read}', 'ada')",
+    "insert into probe_request (id, endpoint_id, profile, asked_by)"
+    " select gen_random_uuid(), id, 'standard', 'ada' from endpoint where name = 'orders'",
+    "update endpoint set options = options || '{\"public\": \"Orders\"}' where name = 'orders'",
+)

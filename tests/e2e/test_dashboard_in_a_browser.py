@@ -38,11 +38,13 @@ CONTRAST = """() => {
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_pages_fit_every_screen_with_enough_contrast_and_no_complaint(
-    dashboard: Dashboard, visit: Open, scheme: str
+    read_dashboard: Dashboard, visit: Open, scheme: str
 ) -> None:
     for width in (360, 768, 1440):
         for address in PAGES:
-            seen = visit(dashboard.address + address, color_scheme=scheme, viewport={"width": width, "height": 900})
+            seen = visit(
+                read_dashboard.address + address, color_scheme=scheme, viewport={"width": width, "height": 900}
+            )
             assert seen.page.evaluate("document.documentElement.scrollWidth") <= width, (address, width)
             assert seen.page.evaluate(CONTRAST) == [], address
             assert seen.complaints == [], address
@@ -103,23 +105,23 @@ def test_when_the_database_is_gone_a_red_bar_says_so_and_goes_when_it_is_back(
     page.wait_for_selector("#trouble", state="hidden")
 
 
-def test_evidence_leads_to_the_exchange_and_opens_it(dashboard: Dashboard, visit: Open) -> None:
-    page = visit(f"{dashboard.address}/endpoints/billing%20adapter").page
+def test_evidence_leads_to_the_exchange_and_opens_it(read_dashboard: Dashboard, visit: Open) -> None:
+    page = visit(f"{read_dashboard.address}/endpoints/billing%20adapter").page
     page.click("text=in x1 >> nth=0")
     page.wait_for_selector("#in-x1:visible")
     assert "Hello from Lambda!" in page.locator("#in-x1").inner_text()
 
 
-def test_pages_read_without_scripts(dashboard: Dashboard, visit: Open) -> None:
-    page = visit(f"{dashboard.address}/", java_script_enabled=False).page
+def test_pages_read_without_scripts(read_dashboard: Dashboard, visit: Open) -> None:
+    page = visit(f"{read_dashboard.address}/", java_script_enabled=False).page
     page.click("a.name:has-text('billing adapter')")
     page.click("text=See what was sent and what came back")
     page.click(".exchange summary")
     assert "Hello from Lambda!" in page.locator(".exchange-body").inner_text()
 
 
-def test_the_keyboard_reaches_every_endpoint_with_a_visible_focus(dashboard: Dashboard, visit: Open) -> None:
-    page = visit(f"{dashboard.address}/").page
+def test_the_keyboard_reaches_every_endpoint_with_a_visible_focus(read_dashboard: Dashboard, visit: Open) -> None:
+    page = visit(f"{read_dashboard.address}/").page
     focused = set()
     while True:
         page.keyboard.press("Tab")
@@ -134,8 +136,8 @@ def test_the_keyboard_reaches_every_endpoint_with_a_visible_focus(dashboard: Das
     assert {story.endpoint.name for story in FLEET} <= focused
 
 
-def test_a_verdict_shows_without_its_colour(dashboard: Dashboard, visit: Open) -> None:
-    page = visit(f"{dashboard.address}/").page
+def test_a_verdict_shows_without_its_colour(read_dashboard: Dashboard, visit: Open) -> None:
+    page = visit(f"{read_dashboard.address}/").page
     shown = page.evaluate(
         """() => [...document.querySelectorAll(".cell-verdict .verdict")].map((each) =>
              [each.innerText, each.querySelector("use").getAttribute("href")])"""

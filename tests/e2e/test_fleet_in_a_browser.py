@@ -1,19 +1,15 @@
 """What is asked above the fleet: shown while it is typed, or after a press on the button where there are no scripts."""
 
-from collections.abc import Callable
-
 import pytest
 
-from tests.e2e.conftest import Dashboard, Visit
-
-Open = Callable[..., Visit]
+from tests.e2e.conftest import Dashboard, Open
 
 
 @pytest.mark.parametrize("scripts", [True, False])
 def test_the_fleet_is_searched_and_grouped_and_shown_whole_again(
-    dashboard: Dashboard, visit: Open, scripts: bool
+    read_dashboard: Dashboard, visit: Open, scripts: bool
 ) -> None:
-    seen = visit(f"{dashboard.address}/", java_script_enabled=scripts)
+    seen = visit(f"{read_dashboard.address}/", java_script_enabled=scripts)
     page = seen.page
     if scripts:
         page.wait_for_selector("#live[data-state=on]")
@@ -25,7 +21,7 @@ def test_the_fleet_is_searched_and_grouped_and_shown_whole_again(
     assert page.input_value("#fleet-search") == "adapter"
     if scripts:
         assert page.evaluate("document.activeElement.id") == "fleet-search"
-        assert page.url == f"{dashboard.address}/?q=adapter"
+        assert page.url == f"{read_dashboard.address}/?q=adapter"
 
     page.select_option("#fleet-group", "env")
     if not scripts:

@@ -2,11 +2,10 @@
 
 from itertools import cycle
 
-import psycopg
-from sqlalchemy.engine import make_url
-
-from tests.e2e.conftest import Dashboard, Open
+from prober.storage.people import Role
+from tests.e2e.conftest import PASSWORD, Dashboard, Open
 from tests.e2e.hostile_rows import fill
+from tests.e2e.pages import every_page, log_in
 from tests.e2e.payloads import PAYLOADS
 
 MARKUP = """() => {
@@ -23,30 +22,15 @@ MARKUP = """() => {
 }"""
 
 
-def pages_of(dashboard: Dashboard) -> list[str]:
-    """Every page that there is to read."""
-    url = make_url(dashboard.database_url).set(drivername="postgresql").render_as_string(hide_password=False)
-    with psycopg.connect(url) as connection:
-        names = [name for (name,) in connection.execute("select name from endpoint order by name")]
-        probes = [
-            each
-            for (each,) in connection.execute("select id from report where missed = 0 order by slot desc limit 120")
-        ]
-        incidents = [each for (each,) in connection.execute("select id from incident")]
-    return [
-        "/", "/?group=team", "/incidents", "/channels", "/status",
-        "/settings", "/settings/audit",
-        *(f"/endpoints/{name}" for name in names),
-        *(f"/incidents/{each}" for each in incidents),
-        *(f"/probes/{each}" for each in probes[::8]),
-    ]  # fmt: skip
-
-
-def test_five_hundred_hostile_texts_make_no_element_attribute_or_script(dashboard: Dashboard, visit: Open) -> None:
-    url = make_url(dashboard.database_url).set(drivername="postgresql").render_as_string(hide_password=False)
-    pages = pages_of(dashboard)
+def test_five_hundred_hostile_texts_make_no_element_attribute_or_script(
+    guarded_dashboard: Dashboard, visit: Open
+) -> None:
+    dashboard = guarded_dashboard
+    dashboard.add_person("ada", Role.ADMIN)
+    seen = visit(f"{dashboard.address}/login")
+    log_in(seen.page, dashboard, "ada", PASSWORD)
+    pages, url = every_page(dashboard, probes=2), dashboard.plain_url
     fill(url, lambda: "a plain text")
-    seen = visit(dashboard.address)
     known = [_markup(seen.page, dashboard.address + each) for each in pages]
 
     shown, texts = 0, cycle(PAYLOADS)
