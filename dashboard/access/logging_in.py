@@ -105,8 +105,9 @@ async def log_in(
 async def _count(db: AsyncEngine, clock: Clock, name: str, place: str) -> None:
     keys = {by_name_from(name, place): OF_ONE, by_address(place): OF_ADDRESS}
     async with db.begin() as connection:
-        if not await logins.was_here(connection, name, place):
+        if place not in map(counted, await logins.addresses_of(connection, name)):
             keys[by_name(name)] = OF_NAME
         wait = await failed_logins.attempt(connection, keys, now=clock.now())
-    if wait is not None:
-        raise TooManyTries(math.ceil(wait.total_seconds()))
+        if wait is not None:
+            # Nothing is kept of it: whoever has to wait must not fill the table with names.
+            raise TooManyTries(math.ceil(wait.total_seconds()))

@@ -57,8 +57,10 @@ async def reset_password(services: Services, author: Author, name: str, *, passw
 
 
 async def change_password(services: Services, author: Author, login: Login, *, password: str) -> None:
-    """Give oneself another password; all other logins end."""
+    """Give oneself another password; all other logins end. Raises HTTPException: 409."""
     async with audit.change(services.db, author, "person.password", login.person.name) as change:
+        if not await people.is_unchanged(change, login.person):
+            raise conflict("somebody has changed the password meanwhile: log in again")
         await people.set_password(change, login.person.id, password)
         await logins.end_all(change, login.person.id, but=login.digest)
 

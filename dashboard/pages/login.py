@@ -19,6 +19,7 @@ from dashboard.views.login import LoginView
 from dashboard.views.single_sign_on import BEGIN, Way
 from prober.storage import audit, logins, people
 from prober.storage.audit import Author, Via
+from prober.storage.people import Person
 
 router = APIRouter(include_in_schema=False, dependencies=[Depends(with_logins)])
 
@@ -52,14 +53,13 @@ async def log_in_here(
             password=password,
             address=browser_address(request),
         )
+        secret = await _begun(request, services, person)
     except TooManyTries as wait:
         status, headers = HTTPStatus.TOO_MANY_REQUESTS, {"Retry-After": str(wait.wait_s)}
         return await _form(request, services, local(next), name=name, error=str(wait), status=status, headers=headers)
     except NotLoggedIn as wrong:
         said = str(wrong)
         return await _form(request, services, local(next), name=name, error=said, status=HTTPStatus.FORBIDDEN)
-    async with audit.change(services.db, Author(name=person.name, via=Via.PAGE), "login.begin", person.name) as change:
-        secret = await begin_login(request, change, services, person.id)
     return entered(request, secret, local(next))
 
 
@@ -71,6 +71,15 @@ async def log_out(request: Request, services: WithServices) -> Response:
         async with audit.change(services.db, actor.author, "login.end", actor.login.person.name) as change:
             await logins.end(change, actor.login.person.id, actor.login.digest)
     return left(request, LOGIN_HREF)
+
+
+async def _begun(request: Request, services: Services, person: Person) -> str:
+    """The secret of a new login. Raises NotLoggedIn where the person has another password by now, or is disabled."""
+    author = Author(name=person.name, via=Via.PAGE)
+    async with audit.change(services.db, author, "login.begin", person.name) as change:
+        if not await people.is_unchanged(change, person):
+            raise NotLoggedIn
+        return await begin_login(request, change, services, person.id)
 
 
 async def _form(

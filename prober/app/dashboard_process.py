@@ -59,8 +59,8 @@ def access_at(
     """Whether people log in where the dashboard listens on `host`. Raises NotLoopback and OpenAndVouched.
 
     They do wherever the configuration says so, and beyond this machine unless somebody insists. On this machine the
-    dashboard is open as long as nothing in the environment names people, and its public address is of this machine: with
-    another one, a proxy beside it lets everybody reach it.
+    dashboard is open as long as nothing in the environment names people, and its public address is of this machine too:
+    with another one, a proxy beside it lets everybody reach it.
     """
     if settings.access is Access.LOGIN:
         return Access.LOGIN

@@ -127,12 +127,13 @@ async def end_all(connection: AsyncConnection, person: UUID, *, but: bytes | Non
     return (await connection.execute(meant)).rowcount
 
 
-async def was_here(connection: AsyncConnection, name: str, address: str) -> bool:
-    """Whether the person of that name is or lately was logged in from an address."""
+async def addresses_of(connection: AsyncConnection, name: str) -> frozenset[str]:
+    """From where the person of that name is or lately was logged in."""
     table = tables.login
     wanted = (
-        select(table.c.digest)
+        select(table.c.address)
+        .distinct()
         .join(tables.person, table.c.person_id == tables.person.c.id)
-        .where(tables.person.c.name == name, table.c.address == address)
+        .where(tables.person.c.name == name)
     )
-    return bool(await connection.scalar(select(wanted.exists())))
+    return frozenset(await connection.scalars(wanted))

@@ -129,6 +129,17 @@ async def credentials(db: AsyncEngine, name: str) -> tuple[Person, str] | None:
     return None if row is None else (person_of(row), row[table.c.password])
 
 
+async def is_unchanged(connection: AsyncConnection, person: Person) -> bool:
+    """Whether the person may still come in, with the password that he had then. It stays so until the transaction ends.
+
+    Looking at a password takes a while, and what somebody changes meanwhile must hold for that login too.
+    """
+    table = tables.person
+    wanted = select(table.c.password_at).where(table.c.id == person.id, table.c.disabled_at.is_(None))
+    row = (await connection.execute(wanted.with_for_update())).one_or_none()
+    return row is not None and row.password_at == person.password_at
+
+
 async def has_admin(connection: AsyncConnection) -> bool:
     """Whether there is an admin who may log in."""
     return bool(await connection.scalar(select(_admins().exists())))

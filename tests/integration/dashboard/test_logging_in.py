@@ -4,22 +4,31 @@ import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import httpx
 import pytest
 from argon2 import PasswordHasher
+from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from dashboard.access.logging_in import Passwords, TooManyTries
+from dashboard.access.logging_in import log_in as try_to_log_in
 from dashboard.access.mode import AccessConfig
+from dashboard.app import build
+from dashboard.config import Config
 from prober.secrets import passwords
-from prober.storage import audit, logins, people, setup_tokens
+from prober.storage import audit, failed_logins, logins, people, setup_tokens, tables
+from prober.storage.failed_logins import Pauses, by_address, by_name
 from prober.storage.people import Role
 from tests.integration.dashboard.conftest import SetClock, browsing
 
 PASSWORD = "correct horse battery"
 HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 """Of other parameters than ours: wrong passwords cost nothing, and the right one is hashed anew."""
+AT_ONCE = Pauses(free=1, first=timedelta(minutes=1), longest=timedelta(minutes=1))
+"""After the first failure one has to wait."""
 
 
 @asynccontextmanager
@@ -108,6 +117,69 @@ async def test_guessing_is_slowed_and_the_right_password_waits_too(
     assert int(waiting.headers["retry-after"]) == 10
     clock.moment += timedelta(seconds=11)
     assert (await log_in(visitor)).status_code == 303
+
+
+async def test_whoever_has_to_wait_fills_no_table(visitor: httpx.AsyncClient, db: AsyncEngine, clock: SetClock) -> None:
+    async with db.begin() as connection:
+        assert await failed_logins.attempt(connection, {by_address("127.0.0.1"): AT_ONCE}, now=clock.now()) is None
+    before = await _tries(db)
+    assert (await log_in(visitor, name="another", password="x" * 12)).status_code == 429
+    assert await _tries(db) == before
+
+
+async def _tries(db: AsyncEngine) -> list[Any]:
+    async with db.connect() as connection:
+        return sorted(map(tuple, await connection.execute(select(tables.failed_login.c.key))))
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "2001:db8:7::1"])
+async def test_strangers_keep_nobody_out_of_where_he_is_logged_in(
+    db: AsyncEngine, clock: SetClock, address: str
+) -> None:
+    await add_person(db)
+    known = partial(try_to_log_in, db, clock, Passwords(), name="ada", password=PASSWORD, address=address)
+    async with db.begin() as connection:
+        await logins.begin(
+            connection, (await known()).id, now=clock.now(), lasts=logins.Lasts(), address=address, agent=""
+        )
+        assert await failed_logins.attempt(connection, {by_name("ada"): AT_ONCE}, now=clock.now()) is None
+    with pytest.raises(TooManyTries):
+        await try_to_log_in(db, clock, Passwords(), name="ada", password=PASSWORD, address="198.51.100.1")
+    assert (await known()).name == "ada"
+
+
+class MeanwhileReset(Passwords):
+    """Looks at a password for so long that an admin gives the person another one."""
+
+    def __init__(self, db: AsyncEngine) -> None:
+        super().__init__()
+        self._db = db
+
+    async def is_right(self, password: str, kept: str) -> bool:
+        found = await super().is_right(password, kept)
+        async with self._db.begin() as connection:
+            ada = await people.named(connection, "ada")
+            await people.set_password(connection, ada.id, HASH)
+            await logins.end_all(connection, ada.id)
+        return found
+
+
+async def test_a_password_that_is_reset_while_it_is_looked_at_opens_nothing(
+    database_url: str, db: AsyncEngine, clock: SetClock
+) -> None:
+    await add_person(db)
+    app = build(Config(database_url=database_url, access=AccessConfig()), clock)
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://localhost") as client:
+        app.state.passwords = MeanwhileReset(db)
+        assert (await log_in(client)).status_code == 403
+        assert client.cookies.get("mcpp_login") is None
+        app.state.passwords = Passwords()
+        assert (await log_in(client)).status_code == 303
+        app.state.passwords = MeanwhileReset(db)
+        again = {"current": PASSWORD, "password": "another good one", "again": "another good one"}
+        assert (await post(client, "/account/password", at="/account", **again)).status_code == 409
+    await app.state.services.db.dispose()
+    assert (await try_to_log_in(db, clock, Passwords(), name="ada", password=PASSWORD, address="")).name == "ada"
 
 
 async def test_the_cookie_is_for_https_alone_where_people_come_by_it(
