@@ -80,7 +80,8 @@ async def put(
 ) -> UUID:
     """Write one notice for one channel, in the caller's transaction. Writing it again changes nothing.
 
-    Unless it is an end, it is not sent for `held_s` seconds: whatever follows in its thread meanwhile takes its place.
+    Unless it is an end, it is not sent for `held_s` seconds from now on, and not from when the transaction began, which
+    a slow database makes long: whatever follows in its thread meanwhile takes its place.
     The id of its row is returned; it follows from the notice and the channel.
     """
     row = uuid5(notice.id, channel)
@@ -93,7 +94,7 @@ async def put(
             thread=notice.thread,
             channel=channel,
             payload=notice.to_json(),
-            next_attempt_at=func.now() + _seconds(0.0 if notice.is_end else held_s),
+            next_attempt_at=func.clock_timestamp() + _seconds(held_s) if held_s and not notice.is_end else func.now(),
         )
         .on_conflict_do_nothing()
     )

@@ -2,9 +2,11 @@
 
 import asyncio
 import logging
+from datetime import timedelta
+from uuid import uuid4
 
 import pytest
-from sqlalchemy import event
+from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError, InternalError, OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -16,7 +18,7 @@ from prober.storage import channels, outbox
 from prober.storage.channels import ChannelSpec, ChannelState
 from prober.storage.database import open_engine
 from prober.vitals import Vitals
-from tests.integration.notifiers.stage import BUSY, GONE, UNFIT, Stage, Stages, rehearse, staged, tell, watch
+from tests.integration.notifiers.stage import BUSY, GONE, UNFIT, Stage, Stages, notice, rehearse, staged, tell, watch
 
 OPENED, WORSENED, CLOSED, REMINDER = NoticeKind.OPENED, NoticeKind.WORSENED, NoticeKind.CLOSED, NoticeKind.REMINDER
 QUICK = Pace(send_timeout=0.2, lease=0.3, poll=0.02)
@@ -50,6 +52,14 @@ async def test_a_notice_that_is_written_twice_goes_out_once(a: Stages) -> None:
     await tell(a.db, OPENED, to="a", thread=thread)
     await a.work()
     assert a.stages["a"].titles == ["orders opened"]
+
+
+async def test_a_notice_is_held_from_when_it_is_written_however_long_its_transaction_lasts(a: Stages) -> None:
+    async with a.db.begin() as connection:
+        await connection.execute(text("select pg_sleep(0.2)"))
+        await outbox.put(connection, notice(uuid4(), OPENED), channel="a", held_s=2.0)
+        held = await connection.scalar(text("select next_attempt_at - now() from notice"))
+    assert held >= timedelta(seconds=2.2)
 
 
 async def test_of_a_thread_that_waits_only_the_newest_goes_out_and_the_others_name_it(a: Stages) -> None:
