@@ -111,6 +111,7 @@ def write_configuration(directory: Path, urls: Mapping[str, str]) -> Path:
     directory.mkdir(parents=True, exist_ok=True)
     document = {
         "location": "demo",
+        "data_dir": str(directory),
         "defaults": {"interval": INTERVAL_S},
         "network": {"allow_cidrs": ["127.0.0.0/8", "::1/128"]},
         "observer": {"canaries": []},  # the internet says nothing about a lab on loopback

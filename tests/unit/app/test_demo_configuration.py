@@ -34,6 +34,10 @@ def test_the_demo_configuration_passes_the_check_and_names_every_scenario_that_i
         assert endpoint.timeout_s <= endpoint.interval_s
 
 
+def test_reports_of_the_demo_wait_beside_its_database_where_commands_with_its_file_look_for_it(tmp_path: Path) -> None:
+    assert load(write_configuration(tmp_path / "demo", URLS), {}).data_dir == tmp_path / "demo"
+
+
 def test_credentials_lie_in_files_of_their_own_that_nobody_else_may_read(tmp_path: Path) -> None:
     umask = os.umask(0)
     try:
