@@ -12,7 +12,7 @@ MOST_BYTES: Final = 64 * 1024
 """Of the body of a request, to pages as well."""
 
 _PREFIX: Final = "/api/"
-_WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "OPTIONS", "DELETE"})
+_WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class BoundedBody:

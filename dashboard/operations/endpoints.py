@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
+from urllib.parse import urlsplit
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -10,6 +11,7 @@ from checks.model import Endpoint
 from checks.text import shown_url
 from dashboard.operations.refusals import Unusable, conflict, missing, outdated, unusable
 from dashboard.services import Services
+from prober.net.guard import never_allowed
 from prober.settings import ConfigError, EndpointOptions, Problem, endpoint_from
 from prober.settings.document import MAX_DEPTH
 from prober.storage import audit, endpoints
@@ -61,9 +63,12 @@ def _read(document: Mapping[str, Any]) -> tuple[Endpoint, EndpointOptions]:
         said = "The endpoint cannot be used as it is written."
         raise Unusable(said, [Problem("", "is nested too deeply", "write it flatter")])
     try:
-        return endpoint_from(document)
+        endpoint, options = endpoint_from(document)
     except ConfigError as error:
         raise Unusable("The endpoint cannot be used as it is written.", error.problems) from None
+    if refusal := never_allowed(urlsplit(endpoint.url).hostname or ""):
+        raise Unusable("The endpoint cannot be used as it is written.", [Problem("url", f"is refused: {refusal}")])
+    return endpoint, options
 
 
 def _is_too_deep(document: Any) -> bool:

@@ -1,6 +1,7 @@
 """Which addresses may be connected to: a prober reads addresses from files and servers, and must not be led inside."""
 
 import ipaddress
+import socket
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -122,6 +123,23 @@ class GuardPolicy:
         if port not in _FOREIGN_PORTS or self.allow_private:
             return False
         return not _within(_unwrapped(ipaddress.ip_address(address)), self._allowed)
+
+
+_ANYTHING: Final = GuardPolicy(allow_private=True)
+
+
+def never_allowed(host: str) -> str | None:
+    """Why nothing that could be set lets anybody connect there, in words; None for names, and for other addresses.
+
+    It is for people who write an address down. Only what is judged when it is connected to counts.
+    """
+    try:
+        # Resolvers take 2852039166 and 0xa9fea9fe for addresses, too (inet_aton(3)).
+        address = host if ":" in host else socket.inet_ntoa(socket.inet_aton(host))
+    except (OSError, ValueError):
+        return None
+    reason = _ANYTHING.verdict_on(address)
+    return None if reason is None or reason == "unreadable" else explain(reason, host, address)
 
 
 def explain(reason: str, host: str, address: str) -> str:

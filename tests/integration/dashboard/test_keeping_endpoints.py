@@ -87,6 +87,16 @@ async def test_every_fault_of_an_endpoint_is_told_with_its_place_and_nothing_of_
     assert "s3cret" not in str(error.value.problems)
 
 
+@pytest.mark.parametrize("host", ["169.254.169.254", "[fd00:ec2::254]", "2852039166", "[::ffff:169.254.170.2]"])
+async def test_an_address_that_is_never_connected_to_is_refused_when_it_is_written(
+    services: Services, host: str
+) -> None:
+    with pytest.raises(Unusable) as error:
+        await operations.add(services, ADA, {"name": "shop", "url": f"http://{host}/latest/meta-data"})
+    assert [(each.place, "cannot be allowed" in each.message) for each in error.value.problems] == [("url", True)]
+    assert await audit.newest(services.db) == []
+
+
 async def test_dependencies_are_watched_and_lead_in_no_circle(services: Services) -> None:
     await operations.add(services, ADA, {"name": "db", "url": URL})
     await operations.add(services, ADA, {"name": "shop", "url": URL, "depends_on": ["db"]})
@@ -119,7 +129,7 @@ async def test_an_endpoint_is_written_on_the_page_and_what_is_wrong_with_it_is_s
     assert "intervall: &lt;b&gt;" in wrong.text, "what was typed is there to be mended"
     for entry in ("name: [", "- shop", "", "name: ${HOME}\nurl: https://a.example/"):
         assert (await post("new", entry=entry)).status_code == 422, entry
-    added = await post("new", entry=f"name: shop\nurl: {URL}\nlabels: {{price: \"$${{x}}\"}}\n")
+    added = await post("new", entry=f'name: shop\nurl: {URL}\nlabels: {{price: "$${{x}}"}}\n')
     assert (added.status_code, added.headers["location"]) == (303, "/endpoints/shop")
     assert (await operations.kept(services, "shop")).endpoint.labels == {"price": "${x}"}
     assert "/settings/endpoints/shop" in (await client.get("/endpoints/shop")).text

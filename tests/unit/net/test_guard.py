@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from prober.net.guard import SETTING, GuardPolicy, explain, explain_port
+from prober.net.guard import SETTING, GuardPolicy, explain, explain_port, never_allowed
 
 PUBLIC_ONLY = GuardPolicy()
 LAX = GuardPolicy(allow_private=True, allow_cidrs=("0.0.0.0/0", "::/0"))
@@ -209,3 +209,19 @@ def test_what_is_no_address_is_never_connected_to(text: str, policy: GuardPolicy
         ipaddress.ip_address(text)
     except ValueError:
         assert policy.verdict_on(text) == "unreadable"
+
+
+_WRITTEN = [address for address, reason in NEVER.items() if reason != "unreadable"]
+
+
+@pytest.mark.parametrize("host", [*_WRITTEN, "2852039166", "0xa9fea9fe", "0251.0376.0251.0376", "169.254.43518"])
+def test_whoever_writes_an_address_down_hears_that_it_is_never_connected_to(host: str) -> None:
+    said = never_allowed(host)
+    assert said is not None
+    assert said.startswith(host)
+    assert said.endswith("cannot be allowed")
+
+
+@pytest.mark.parametrize("host", ["shop.example", "10.0.0.1", "127.0.0.1", "::1", "192.0.2.1", "", "é", "a:b", "\x00"])
+def test_names_and_what_a_setting_may_allow_are_judged_when_they_are_connected_to(host: str) -> None:
+    assert never_allowed(host) is None
