@@ -59,7 +59,7 @@ async def one(request: Request, services: WithServices, incident_id: UUID) -> Re
         comments=await comments.of_incident(services.db, row.id),
         notices=await listings.notices(services.db, limit=_NOTICES, threads=threads),
         tries=await incident_log.tries(services.db, threads),
-        outage=None if row.outage_id is None else await incident_log.outage(services.db, row.outage_id),
+        outage=None if row.outage_id is None else await outages.known(services.db, row.outage_id),
     )
     return page(request, "incident.html", section="incidents", live=str(row.endpoint_id), incident=view)
 

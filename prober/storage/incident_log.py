@@ -3,23 +3,20 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from checks.model import Verdict
-from prober.incidents.outages import Outage
 from prober.incidents.rules import Severity
 from prober.storage import tables
 from prober.storage.channels import AttemptRow, told_incident
-from prober.storage.queries import IncidentRow
+from prober.storage.queries import INCIDENT_COLUMNS, IncidentRow, incident_row
 
 MOST_INCIDENTS: Final = 500
 MOST_TRIES: Final = 500
 """Tries of the notices of one incident."""
-_OWN_COLUMNS: Final = tuple(name for name in IncidentRow.__dataclass_fields__ if name != "endpoint_name")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,13 +37,13 @@ async def between(db: AsyncEngine, stretch: Stretch) -> tuple[tuple[IncidentRow,
     incident, endpoint = tables.incident, tables.endpoint
     which = and_(*_conditions(stretch), incident.c.endpoint_id == endpoint.c.id)
     wanted = (
-        select(*(incident.c[name] for name in _OWN_COLUMNS), endpoint.c.name.label("endpoint_name"))
+        select(*INCIDENT_COLUMNS)
         .where(which)
         .order_by(incident.c.ended_at.is_not(None), incident.c.opened_at.desc(), incident.c.id)
         .limit(MOST_INCIDENTS)
     )
     async with db.connect() as connection:
-        rows = tuple(_row(each) for each in (await connection.execute(wanted)).mappings())
+        rows = tuple(incident_row(each) for each in (await connection.execute(wanted)).mappings())
         if len(rows) < MOST_INCIDENTS:
             return rows, len(rows)
         number = await connection.scalar(select(func.count()).select_from(incident).join(endpoint).where(which))
@@ -57,7 +54,7 @@ async def during(db: AsyncEngine, endpoint: UUID, moment: datetime) -> IncidentR
     """The incident in which the endpoint was at that moment."""
     incident, watched = tables.incident, tables.endpoint
     wanted = (
-        select(*(incident.c[name] for name in _OWN_COLUMNS), watched.c.name.label("endpoint_name"))
+        select(*INCIDENT_COLUMNS)
         .join(watched, watched.c.id == incident.c.endpoint_id)
         .where(incident.c.endpoint_id == endpoint, incident.c.since <= moment)
         .where(or_(incident.c.ended_at.is_(None), incident.c.ended_at > moment))
@@ -66,7 +63,7 @@ async def during(db: AsyncEngine, endpoint: UUID, moment: datetime) -> IncidentR
     )
     async with db.connect() as connection:
         row = (await connection.execute(wanted)).mappings().first()
-        return None if row is None else _row(row)
+        return None if row is None else incident_row(row)
 
 
 async def still_open(db: AsyncEngine) -> int:
@@ -98,16 +95,6 @@ async def tries(db: AsyncEngine, threads: Sequence[UUID]) -> Mapping[UUID, tuple
     return found
 
 
-async def outage(db: AsyncEngine, identity: UUID) -> Outage | None:
-    """The outage, or None where it is no longer kept or another release wrote it."""
-    async with db.connect() as connection:
-        facts = await connection.scalar(select(tables.outage.c.facts).where(tables.outage.c.id == identity))
-    try:
-        return None if facts is None else Outage.from_json(facts)
-    except ValueError:
-        return None
-
-
 def _conditions(stretch: Stretch) -> list[ColumnElement[bool]]:
     incident = tables.incident.c
     found: list[ColumnElement[bool]] = [
@@ -121,7 +108,3 @@ def _conditions(stretch: Stretch) -> list[ColumnElement[bool]]:
     if stretch.severity is not None:
         found.append(incident.severity == stretch.severity.value)
     return found
-
-
-def _row(row: Mapping[Any, Any]) -> IncidentRow:
-    return IncidentRow(**{**row, "verdict": Verdict(row["verdict"]), "severity": Severity(row["severity"])})

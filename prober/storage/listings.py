@@ -7,7 +7,7 @@ leaves nothing out.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_, select, tuple_
@@ -16,7 +16,16 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.model import Verdict
 from prober.incidents.rules import Severity
 from prober.storage import tables
-from prober.storage.queries import MOST_ROWS, IncidentRow, NoticeRow, ReportRow
+from prober.storage.queries import (
+    INCIDENT_COLUMNS,
+    MOST_ROWS,
+    NOTICE_COLUMNS,
+    IncidentRow,
+    NoticeRow,
+    ReportRow,
+    incident_row,
+    notice_row,
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,13 +94,8 @@ async def incidents(
         which.append(table.c.severity == severity.value)
     if id is not None:
         which.append(table.c.id == id)
-    columns: list[ColumnElement[Any]] = [table.c[name] for name in _INCIDENT_FIELDS]
-    columns.append(watched.c.name.label("endpoint_name"))
-    rows = await _rows(db, columns, which, (table.c.opened_at, table.c.id), limit, after)
-    return tuple(
-        IncidentRow(**{**row, "verdict": Verdict(row["verdict"]), "severity": Severity(row["severity"])})
-        for row in rows
-    )
+    rows = await _rows(db, INCIDENT_COLUMNS, which, (table.c.opened_at, table.c.id), limit, after)
+    return tuple(incident_row(row) for row in rows)
 
 
 async def transitions(db: AsyncEngine, incident: UUID) -> tuple[TransitionRow, ...]:
@@ -122,9 +126,8 @@ async def notices(
         which.append(table.c.channel == channel)
     if threads is not None:
         which.append(table.c.thread.in_(threads))
-    columns = [*(table.c[name] for name in _NOTICE_FIELDS), table.c.payload]
-    rows = await _rows(db, columns, which, (table.c.created_at, table.c.id), limit, after)
-    return tuple(_notice(row) for row in rows)
+    rows = await _rows(db, NOTICE_COLUMNS, which, (table.c.created_at, table.c.id), limit, after)
+    return tuple(notice_row(row) for row in rows)
 
 
 async def _rows(
@@ -142,19 +145,3 @@ async def _rows(
     async with db.connect() as connection:
         found = await connection.execute(wanted.limit(min(limit, MOST_ROWS)))
         return found.mappings().all()
-
-
-_INCIDENT_FIELDS: Final = tuple(name for name in IncidentRow.__dataclass_fields__ if name != "endpoint_name")
-_NOTICE_FIELDS: Final = tuple(name for name in NoticeRow.__dataclass_fields__ if name in tables.notice.c)
-
-
-def _notice(row: Any) -> NoticeRow:
-    told = row["payload"]
-    return NoticeRow(
-        **{name: row[name] for name in _NOTICE_FIELDS},
-        endpoint_name=told["endpoint"],
-        title=told["title"],
-        kind=told["kind"],
-        verdict=told["verdict"] and Verdict(told["verdict"]),
-        severity=Severity(told["severity"]),
-    )

@@ -148,6 +148,13 @@ def _readable(facts: Mapping[str, Any]) -> Outage | None:
         return None
 
 
+async def known(db: AsyncEngine, identity: UUID) -> Outage | None:
+    """The outage, or None where it is no longer kept or another release wrote it."""
+    async with db.connect() as connection:
+        facts = await connection.scalar(select(tables.outage.c.facts).where(tables.outage.c.id == identity))
+    return None if facts is None else _readable(facts)
+
+
 async def recent(db: AsyncEngine, *, limit: int = 10) -> tuple[Outage, ...]:
     """The newest outages, those that last first."""
     table = tables.outage

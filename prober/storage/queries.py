@@ -260,7 +260,7 @@ async def endpoint_page(
         past = await connection.execute(
             _incidents().where(tables.incident.c.endpoint_id == row["id"]).limit(_ENDPOINT_INCIDENTS)
         )
-        incidents_seen = tuple(_incident_row(each) for each in past.mappings())
+        incidents_seen = tuple(incident_row(each) for each in past.mappings())
         answers = await first_answers(connection, row["id"], ANSWERS_DAYS)
         lists = await accepted_tools.of_endpoint(connection, row["id"])
         state = tables.endpoint_state
@@ -363,31 +363,15 @@ async def incidents(db: AsyncEngine, *, limit: int = 100) -> tuple[IncidentRow, 
     wanted = _incidents(tables.incident.c.ended_at.is_not(None)).limit(min(limit, MOST_ROWS))
     async with db.connect() as connection:
         rows = await connection.execute(wanted)
-        return tuple(_incident_row(row) for row in rows.mappings())
+        return tuple(incident_row(row) for row in rows.mappings())
 
 
 async def notices(db: AsyncEngine, *, limit: int = 100) -> tuple[NoticeRow, ...]:
     """The log of notices, newest first."""
-    notice = tables.notice
-    names = [field for field in NoticeRow.__dataclass_fields__ if field in notice.c]
-    wanted = (
-        select(*(notice.c[name] for name in names), notice.c.payload)
-        .order_by(notice.c.number.desc())
-        .limit(min(limit, MOST_ROWS))
-    )
+    wanted = select(*NOTICE_COLUMNS).order_by(tables.notice.c.number.desc()).limit(min(limit, MOST_ROWS))
     async with db.connect() as connection:
         rows = await connection.execute(wanted)
-        return tuple(
-            NoticeRow(
-                **{name: row[name] for name in names},
-                endpoint_name=row["payload"]["endpoint"],
-                title=row["payload"]["title"],
-                kind=row["payload"]["kind"],
-                verdict=row["payload"]["verdict"] and Verdict(row["payload"]["verdict"]),
-                severity=Severity(row["payload"]["severity"]),
-            )
-            for row in rows.mappings()
-        )
+        return tuple(notice_row(row) for row in rows.mappings())
 
 
 _ENDPOINT_INCIDENTS: Final = 20
@@ -395,6 +379,11 @@ _REPORT_COLUMNS: Final = tuple(tables.report.c[name] for name in ReportRow.__dat
 _INCIDENT_COLUMNS: Final = tuple(
     tables.incident.c[name] for name in IncidentRow.__dataclass_fields__ if name != "endpoint_name"
 )
+INCIDENT_COLUMNS: Final = (*_INCIDENT_COLUMNS, tables.endpoint.c.name.label("endpoint_name"))
+"""What makes an `incident_row`, of an incident and its endpoint."""
+_NOTICE_FIELDS: Final = tuple(name for name in NoticeRow.__dataclass_fields__ if name in tables.notice.c)
+NOTICE_COLUMNS: Final = (*(tables.notice.c[name] for name in _NOTICE_FIELDS), tables.notice.c.payload)
+"""What makes a `notice_row`."""
 _STATE_COLUMNS: Final = tuple(
     tables.endpoint_state.c[name]
     for name in FleetRow.__dataclass_fields__
@@ -444,7 +433,7 @@ def _fleet(*more: ColumnElement[Any]) -> Select[Any]:
 def _incidents(*first: ColumnElement[Any]) -> Select[Any]:
     incident, endpoint = tables.incident, tables.endpoint
     return (
-        select(*_INCIDENT_COLUMNS, endpoint.c.name.label("endpoint_name"))
+        select(*INCIDENT_COLUMNS)
         .join(endpoint, endpoint.c.id == incident.c.endpoint_id)
         .order_by(*first, incident.c.opened_at.desc())
     )
@@ -469,7 +458,7 @@ def _fleet_row(row: Mapping[Any, Any]) -> FleetRow:
 
 def _open_incident(row: Mapping[Any, Any]) -> IncidentRow:
     found = {column.name: row[_OPEN + column.name] for column in _INCIDENT_COLUMNS}
-    return _incident_row({**found, "endpoint_name": row["name"]})
+    return incident_row({**found, "endpoint_name": row["name"]})
 
 
 def _report_row(row: Mapping[Any, Any]) -> ReportRow:
@@ -477,6 +466,20 @@ def _report_row(row: Mapping[Any, Any]) -> ReportRow:
     return ReportRow(**{**values, "verdict": Verdict(values["verdict"])})
 
 
-def _incident_row(row: Mapping[Any, Any]) -> IncidentRow:
+def incident_row(row: Mapping[Any, Any]) -> IncidentRow:
+    """The incident in a row that has `INCIDENT_COLUMNS`."""
     values = {name: row[name] for name in IncidentRow.__dataclass_fields__}
     return IncidentRow(**{**values, "verdict": Verdict(values["verdict"]), "severity": Severity(values["severity"])})
+
+
+def notice_row(row: Mapping[Any, Any]) -> NoticeRow:
+    """The notice in a row that has `NOTICE_COLUMNS`."""
+    told = row["payload"]
+    return NoticeRow(
+        **{name: row[name] for name in _NOTICE_FIELDS},
+        endpoint_name=told["endpoint"],
+        title=told["title"],
+        kind=told["kind"],
+        verdict=told["verdict"] and Verdict(told["verdict"]),
+        severity=Severity(told["severity"]),
+    )

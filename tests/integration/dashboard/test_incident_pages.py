@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.model import Verdict
 from prober.incidents.notice import NoticeKind
 from prober.incidents.rules import Severity
-from prober.storage import audit, incident_log
+from prober.storage import audit, incident_log, outages
 from prober.storage.incident_log import Stretch
 from tests.integration.dashboard.conftest import SetClock
 from tests.integration.notifiers.stage import GONE, staged, tell
@@ -153,4 +153,4 @@ async def test_more_incidents_than_are_shown_are_counted(db: AsyncEngine, clock:
     assert (len(rows), number) == (1, 1)
     assert await incident_log.still_open(db) == 1
     assert await incident_log.tries(db, [rows[0].id]) == {}
-    assert await incident_log.outage(db, UUID(int=1)) is None
+    assert await outages.known(db, UUID(int=1)) is None
