@@ -59,6 +59,7 @@ class WhoAsks:
         return Actor(
             author=Author(name=f"token {token.name}", via=Via.API),
             permissions=frozenset(Permission(scope) for scope in token.scopes if scope in set(Permission)),
+            is_program=True,
             needs_field=False,
         )
 

@@ -33,6 +33,8 @@ class Actor:
     permissions: frozenset[Permission]
     is_known: bool = True
     """False for somebody who has not said who he is."""
+    is_program: bool = False
+    """It shows a token."""
     needs_field: bool = True
     """A browser vouches without being asked, so that its changes need the field of a form of ours."""
     login: Login | None = None
@@ -50,6 +52,8 @@ class Gate:
     """Lets those pass who have the permission; None is for everybody. A change has to come from a form of ours."""
 
     permission: Permission | None
+    people_alone: bool = False
+    """Whatever a token may do: one that was stolen must not leave another way in behind when it is revoked."""
 
     async def __call__(self, request: Request) -> None:
         """Raises HTTPException: 401 for somebody unknown, 403 for somebody who may not, and for a strange form."""
@@ -59,6 +63,8 @@ class Gate:
             await _from_a_form_of_ours(request)
 
     def _admit(self, actor: Actor, permission: Permission) -> None:
+        if self.people_alone and actor.is_program:
+            raise HTTPException(HTTPStatus.FORBIDDEN, "This is for people who log in; a token cannot do it.")
         if permission in actor.permissions:
             return
         if not actor.is_known:
@@ -80,6 +86,11 @@ async def _from_a_form_of_ours(request: Request) -> None:
 def may(permission: Permission) -> Any:
     """A dependency: whoever calls the route must have the permission."""
     return Depends(Gate(permission))
+
+
+def people_may(permission: Permission) -> Any:
+    """The same, and no token will do."""
+    return Depends(Gate(permission, people_alone=True))
 
 
 def anybody() -> Any:

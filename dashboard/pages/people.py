@@ -8,7 +8,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from dashboard.access.entering import passwords_of, with_logins
-from dashboard.access.gate import WithActor, may
+from dashboard.access.gate import WithActor, people_may
 from dashboard.access.permissions import Permission
 from dashboard.operations import people as operations
 from dashboard.operations.refusals import unusable
@@ -21,7 +21,7 @@ from prober.storage.people import Role
 
 router = APIRouter(prefix=PEOPLE_HREF, include_in_schema=False, dependencies=[Depends(with_logins)])
 
-_MANAGE: Final = [may(Permission.MANAGE)]
+_MANAGE: Final = [people_may(Permission.MANAGE)]
 _Password = Annotated[str, Form()]
 
 

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from dashboard.access.entering import with_logins
-from dashboard.access.gate import WithActor, may
+from dashboard.access.gate import WithActor, people_may
 from dashboard.access.permissions import Permission
 from dashboard.operations import tokens as operations
 from dashboard.rendering import READ, page
@@ -20,7 +20,7 @@ from prober.storage import tokens
 
 router = APIRouter(prefix=TOKENS_HREF, include_in_schema=False, dependencies=[Depends(with_logins)])
 
-_MANAGE: Final = [may(Permission.MANAGE)]
+_MANAGE: Final = [people_may(Permission.MANAGE)]
 
 
 @router.api_route("", methods=READ, dependencies=_MANAGE)

@@ -20,7 +20,8 @@ HEAD: Final = """\
 
 Every route of the dashboard asks for one permission, or for none. People have the permissions of their role, tokens
 those of their scopes; `read` does not come with the others in a token. Whoever is not known is led to the login by
-pages, and refused with 401 by the API. An open dashboard (`dashboard.access: open`) lets everybody through.
+pages, and refused with 401 by the API. People and tokens are managed by people alone: no token adds either, whatever
+its scopes are. An open dashboard (`dashboard.access: open`) lets everybody through.
 """
 STATIC: Final = "/static"
 
@@ -32,6 +33,7 @@ class Door:
     path: str
     method: str
     permission: str
+    people_alone: bool = False
 
 
 def doors(app: FastAPI) -> list[Door]:
@@ -53,7 +55,8 @@ def _doors(routes: Iterable[Any]) -> Iterator[Door]:
         if isinstance(route, APIRoute):
             gates = [each.dependency for each in route.dependencies if isinstance(each.dependency, Gate)]
             assert len(gates) == 1, f"{route.path} has {len(gates)} gates"
-            yield from (Door(route.path, method, gates[0].permission or "") for method in route.methods)
+            gate = gates[0]
+            yield from (Door(route.path, method, gate.permission or "", gate.people_alone) for method in route.methods)
         elif isinstance(route, Mount):
             assert route.path == STATIC, route.path
         else:

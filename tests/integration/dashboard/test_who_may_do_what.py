@@ -106,7 +106,9 @@ async def test_a_route_lets_nobody_through_who_may_not(house: House, asker: str)
         assert answer.status_code < 500 or door.path == "/readyz", about
         if not door.permission:
             continue
-        if door.permission in allowed:
+        if door.people_alone and asker.startswith("token ") and is_known:
+            assert answer.status_code == 403, about
+        elif door.permission in allowed:
             leaves = door.path.startswith("/account/logins")
             assert answer.status_code not in {401, 403}, about
             assert not to_login or leaves, about
