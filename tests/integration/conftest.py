@@ -1,9 +1,10 @@
-"""What integration tests share: a real PostgreSQL, one server per session and an empty migrated database per test; and
-AWS as moto plays it, one server per file."""
+"""What integration tests share: a real PostgreSQL, one server per session and an empty migrated database per test; AWS
+as moto plays it, one server per file; and a process that commands are forked from."""
 
 import shutil
 import tempfile
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import Request, urlopen
 from uuid import uuid4
@@ -18,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from prober.storage import migrations
 from prober.storage.database import open_engine
 from prober.storage.embedded import EmbeddedPostgres
+from tests.integration.commands import Commands, forking
 
 TEMPLATE = "migrated"
 
@@ -33,6 +35,13 @@ def aws_url() -> Iterator[str]:
     urlopen(Request(f"{url}/moto-api/reset", method="POST")).close()
     yield url
     server.stop()
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[Commands]:
+    """What commands are forked from."""
+    with forking() as made:
+        yield made
 
 
 @pytest.fixture(scope="session")
@@ -54,13 +63,22 @@ def postgres_url() -> Iterator[str]:
 @pytest.fixture
 def empty_database_url(postgres_url: str) -> Iterator[str]:
     """A database without any table, gone after the test."""
-    yield from _database(postgres_url, "template1")
+    with database(postgres_url, "template1") as url:
+        yield url
 
 
 @pytest.fixture
 def database_url(postgres_url: str) -> Iterator[str]:
     """A migrated database without any row, gone after the test."""
-    yield from _database(postgres_url, TEMPLATE)
+    with database(postgres_url) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def shared_database_url(postgres_url: str) -> Iterator[str]:
+    """A migrated database for all tests of a file that can bear what the others leave in it."""
+    with database(postgres_url) as url:
+        yield url
 
 
 @pytest.fixture
@@ -71,7 +89,9 @@ async def db(database_url: str) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
-def _database(postgres_url: str, template: str) -> Iterator[str]:
+@contextmanager
+def database(postgres_url: str, template: str = TEMPLATE) -> Iterator[str]:
+    """The address of a database made of a template, which ends with the block."""
     name = f"test_{uuid4().hex[:12]}"
     with psycopg.connect(postgres_url, autocommit=True) as admin:
         admin.execute(SQL("create database {} template {}").format(Identifier(name), Identifier(template)))

@@ -1,7 +1,6 @@
 """Commands as real processes, the lab as another one, and the questions that the tests ask the database."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -16,6 +15,8 @@ import psycopg
 import pytest
 import yaml
 from sqlalchemy.engine import make_url
+
+from tests.integration.commands import Commands, Forked
 
 ROOT = Path(__file__).parents[3]
 POLL_S = 0.1
@@ -42,7 +43,8 @@ def is_alive(pid: int) -> bool:
 class Running:
     """A command that runs until it is stopped."""
 
-    process: subprocess.Popen[str]
+    process: Forked
+    out: Path
     log: Path
 
     @property
@@ -54,8 +56,8 @@ class Running:
         return self.log.read_text()
 
     def first_line(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline().strip()
+        until(lambda: "\n" in self.out.read_text() or self.process.poll() is not None, 60, "a first line")
+        return self.out.read_text().partition("\n")[0].strip()
 
     def kill(self) -> None:
         self.process.kill()
@@ -72,32 +74,19 @@ Start = Callable[..., Running]
 
 
 @pytest.fixture
-def start(tmp_path: Path) -> Iterator[Start]:
+def start(tmp_path: Path, commands: Commands) -> Iterator[Start]:
     """Starts `mcp-prober` with the given words in an empty directory; `env` is added to the environment."""
     with ExitStack() as ending:
 
         def begin(*words: str, **env: str) -> Running:
             log = tmp_path / f"{words[0]}-{time.monotonic_ns()}.log"
-            with log.open("w") as errors:
-                process = subprocess.Popen(
-                    [sys.executable, "-P", "-m", "prober.cli", *words],
-                    stdout=subprocess.PIPE,
-                    stderr=errors,
-                    text=True,
-                    cwd=tmp_path,
-                    env={**os.environ, "PYTHONPATH": str(ROOT), "PROBER_DATA_DIR": str(tmp_path / "data"), **env},
-                    start_new_session=True,
-                )
-            ending.callback(_end, process)
-            return Running(process, log)
+            out = log.with_suffix(".out")
+            own = {"PROBER_DATA_DIR": str(tmp_path / "data"), **env}
+            running = Running(commands.start(words, own, tmp_path, out, log), out, log)
+            ending.callback(running.kill)
+            return running
 
         yield begin
-
-
-def _end(process: subprocess.Popen[str]) -> None:
-    if process.poll() is None:
-        process.kill()
-    process.communicate()
 
 
 @pytest.fixture(scope="module")

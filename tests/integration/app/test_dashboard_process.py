@@ -3,8 +3,6 @@
 import os
 import signal
 import socket
-import subprocess
-import sys
 import urllib.request
 from pathlib import Path
 
@@ -144,16 +142,9 @@ async def test_what_is_wrong_with_a_provider_is_said_once_before_anything_runs(
     await check({"DATABASE_URL": "postgresql://localhost/x"})
 
 
-def test_a_dashboard_alone_that_cannot_use_its_environment_says_so_and_fails() -> None:
+def test_a_dashboard_alone_that_cannot_use_its_environment_says_so_and_fails(start: Start) -> None:
     lacking = {"DATABASE_URL": "postgresql://localhost/x", "PROBER_DASHBOARD_PROXY_USER_HEADER": "Remote-User"}
-    ended = subprocess.run(
-        [sys.executable, "-m", "prober.cli", "serve", "--port", "0"],
-        env={**os.environ, **lacking},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert ended.returncode == 2
-    assert "dashboard: PROBER_DASHBOARD_PROXY_TRUSTED is not set" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    ended = start("serve", "--port", "0", **lacking)
+    assert ended.process.wait(60) == 2
+    assert "dashboard: PROBER_DASHBOARD_PROXY_TRUSTED is not set" in ended.said
+    assert "Traceback" not in ended.said

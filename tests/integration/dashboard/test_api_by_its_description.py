@@ -31,11 +31,10 @@ from dashboard.api.routes import description
 from dashboard.app import build
 from dashboard.config import Config
 from prober.clock import SystemClock
-from tests.integration.conftest import _database
 from tests.integration.dashboard.conftest import browsing
 from tests.integration.dashboard.stories import FLEET, tell
 
-EXAMPLES = int(os.environ.get("PROBER_API_EXAMPLES", "12"))
+EXAMPLES = int(os.environ.get("PROBER_API_EXAMPLES", "6"))
 CHECKS = [
     not_a_server_error,
     status_code_conformance,
@@ -94,7 +93,7 @@ def _of_requests(given: dict[str, Any]) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def served(postgres_url: str) -> Iterator[Served]:
+def served(shared_database_url: str) -> Iterator[Served]:
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
@@ -102,15 +101,14 @@ def served(postgres_url: str) -> Iterator[Served]:
     def run(doing: Coroutine[Any, Any, T]) -> T:
         return asyncio.run_coroutine_threadsafe(doing, loop).result(60)
 
-    (stack, urls) = AsyncExitStack(), _database(postgres_url, "migrated")
+    stack = AsyncExitStack()
     try:
-        yield run(_serve(stack, next(urls), run))
+        yield run(_serve(stack, shared_database_url, run))
     finally:
         run(stack.aclose())
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
-        next(urls, None)
 
 
 async def _serve(stack: AsyncExitStack, url: str, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> Served:
