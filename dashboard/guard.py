@@ -52,7 +52,7 @@ class SecurityHeaders:
 class KnownHost:
     """Refuses requests whose Host is a stranger's domain name.
 
-    The dashboard asks nobody who he is, so a page on the internet must not reach it by pointing its own name at our
+    An open dashboard asks nobody who he is, so a page on the internet must not reach it by pointing its own name at our
     address (DNS rebinding). An attacker owns neither an IP literal nor a name without a dot, so those pass.
     """
 

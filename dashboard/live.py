@@ -22,6 +22,8 @@ MAX_CLIENTS: Final = 512
 QUEUE_LENGTH: Final = 64
 KEEP_ALIVE_S: Final = 15.0
 """Proxies close a silent stream; AWS load balancers do so after 60 s."""
+LASTS_S: Final = 600.0
+"""Then the browser asks anew, and is asked anew who it is: a login that has ended must hear no more news."""
 
 _RECONNECT_FIRST_S: Final = 0.5
 _RECONNECT_MOST_S: Final = 15.0
@@ -74,11 +76,13 @@ class Hub:
             queue.put_nowait(None)
 
 
-async def stream(hub: Hub, keep_alive_s: float = KEEP_ALIVE_S) -> AsyncIterator[bytes]:
+async def stream(hub: Hub, keep_alive_s: float = KEEP_ALIVE_S, lasts_s: float = LASTS_S) -> AsyncIterator[bytes]:
     """Server-sent events for one client: `report` with the id of the endpoint, and comments while nothing happens."""
+    loop = asyncio.get_running_loop()
+    ends = loop.time() + lasts_s
     with hub.subscribe() as queue:
         yield b"retry: 2000\n\n"
-        while True:
+        while loop.time() < ends:
             try:
                 async with asyncio.timeout(keep_alive_s):
                     endpoint_id = await queue.get()

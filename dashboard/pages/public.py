@@ -8,6 +8,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
+from dashboard.access.entering import access_of
 from dashboard.access.gate import anybody
 from dashboard.rendering import READ, page, rendered
 from dashboard.services import Services, WithServices
@@ -52,8 +53,7 @@ async def as_json(services: WithServices) -> Response:
 async def as_feed(request: Request, services: WithServices) -> Response:
     """Beginnings and ends of incidents."""
     shown, state = await _shown(services)
-    home = str(request.url.replace(path=_HREF, query=""))
-    return Response(feed(shown, state.incidents, home), media_type="application/rss+xml", headers=_KEPT)
+    return Response(feed(shown, state.incidents, _home(request)), media_type="application/rss+xml", headers=_KEPT)
 
 
 @router.api_route("/badges/{slug}.svg", methods=READ, dependencies=[anybody()])
@@ -69,6 +69,13 @@ async def badge_as_json(services: WithServices, slug: str) -> Response:
     found = await _badge(services, slug)
     body = {"schemaVersion": 1, "label": found.label, "message": found.message, "color": found.colour}
     return JSONResponse(body, headers=_KEPT)
+
+
+def _home(request: Request) -> str:
+    """The address of the page. What a request calls us may be a name that only the asker knows, and caches hand the
+    answer on to others, so that it counts only where nobody has named our address."""
+    public = access_of(request).public_url
+    return f"{public.rstrip('/')}{_HREF}" if public else str(request.url.replace(path=_HREF, query=""))
 
 
 async def _shown(services: Services) -> tuple[StatusPageView, PublicState]:

@@ -7,6 +7,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from dashboard.access.mode import AccessConfig
+from tests.integration.dashboard.conftest import SetClock, browsing
+
 TITLE = "<i>Orders</i> & co"
 
 
@@ -51,6 +54,16 @@ async def test_the_page_shows_the_chosen_one_by_its_public_name_alone(
     ]
     titles = [each.text for each in ElementTree.fromstring(feed).iterfind("channel/item/title")]
     assert f"{TITLE} is down" in titles
+
+
+async def test_the_feed_leads_to_the_public_address_by_whatever_name_it_is_asked_for(
+    chosen: tuple[str, str], database_url: str, clock: SetClock
+) -> None:
+    assert chosen
+    for public, home in ((None, "http://other/status"), ("https://prober.example/", "https://prober.example/status")):
+        async with browsing(database_url, clock, "http://other", AccessConfig(public_url=public)) as client:
+            feed = ElementTree.fromstring((await client.get("/status.rss")).text)
+            assert feed.findtext("channel/link") == home
 
 
 async def test_a_badge_is_a_picture_and_what_makers_of_badges_read(

@@ -40,6 +40,12 @@ async def test_a_stream_that_begins_while_the_hub_ends_ends_too() -> None:
     assert [event async for event in stream(hub)] == [b"retry: 2000\n\n"]
 
 
+async def test_a_stream_ends_so_that_whoever_hears_it_is_asked_anew_who_he_is() -> None:
+    hub = Hub()
+    assert [event async for event in stream(hub, lasts_s=0)] == [b"retry: 2000\n\n"]
+    assert hub.clients == 0
+
+
 async def test_a_silent_stream_keeps_itself_alive() -> None:
     events = stream(Hub(), keep_alive_s=0)
     await anext(events)
