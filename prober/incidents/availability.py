@@ -21,8 +21,3 @@ class Slots:
     def uptime(self) -> float | None:
         """The share of observed slots in which the endpoint could be used; None where none was observed."""
         return (self.up + self.degraded) / self.observed if self.observed else None
-
-    @property
-    def first_attempts(self) -> float | None:
-        """The share of observed slots in which the first attempt found nothing wrong."""
-        return self.up / self.observed if self.observed else None

@@ -80,11 +80,6 @@ class Telling:
         """Whoever has been told anything."""
         return frozenset(each.channel for each in self.told)
 
-    @property
-    def waiting_for_end(self) -> bool:
-        """Whether somebody has heard of it, and not of its end."""
-        return any(not each.over for each in self.told)
-
     def to_json(self) -> dict[str, Any]:
         """A JSON value that PostgreSQL accepts and `from_json` reads back to an equal value."""
         plain: dict[str, Any] = storable(_TELLING.dump_python(self, mode="json"))

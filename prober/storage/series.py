@@ -113,11 +113,6 @@ async def hours(connection: AsyncConnection, endpoint: UUID, day: date) -> tuple
     )
 
 
-async def bars_together(connection: AsyncConnection, *, days: int = 90) -> tuple[Day, ...]:
-    """The last days of all endpoints together, oldest first; days without a slot are left out."""
-    return tuple(_day(*bar) for bar in await connection.execute(_BARS_TOGETHER, {"days": days}))
-
-
 async def figures(
     connection: AsyncConnection, first: datetime, last: datetime, endpoints: Sequence[UUID] | None = None
 ) -> Figures:
@@ -176,13 +171,6 @@ _HOURS: Final = text(
     where endpoint_id = :endpoint and hour >= cast(:day as timestamp) at time zone 'UTC'
       and hour < cast(:day as timestamp) at time zone 'UTC' + interval '1 day'
     order by hour
-    """
-)
-_BARS_TOGETHER: Final = text(
-    """
-    select day, sum(up), sum(degraded), sum(down), sum(unknown) from figures_day
-    where day > (now() at time zone 'utc')::date - cast(:days as integer)
-    group by day order by day
     """
 )
 

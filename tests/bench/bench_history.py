@@ -215,8 +215,7 @@ async def reading(db: AsyncEngine) -> None:
             ("24 h series of one endpoint", lambda: series.points(connection, identities[0]), 11),
             (f"{DAYS}-day bars of one endpoint", lambda: series.bars(connection, identities[:1]), 11),
             (f"{DAYS}-day bars of {PAGE}", lambda: series.bars(connection, identities[:PAGE]), 11),
-            (f"{DAYS}-day bars of all {len(fleet):,}, each", lambda: series.bars(connection, identities), 3),
-            (f"{DAYS}-day bars of all {len(fleet):,} together", lambda: series.bars_together(connection), 3),
+            (f"{DAYS}-day bars of all {len(fleet):,}", lambda: series.bars(connection, identities), 3),
             ("30-day percentiles of one", lambda: _span(connection, now, identities[:1]), 11),
             (f"30-day percentiles of {PAGE} together", lambda: _span(connection, now, identities[:PAGE]), 5),
         )

@@ -65,7 +65,7 @@ async def test_the_hours_of_a_day_are_its_own(past: Past) -> None:
     assert (found.warm, found.cold) == (Sketch.of([40.0]), Sketch.of([1800.0]))
 
 
-async def test_bars_are_of_one_of_many_or_of_all_endpoints(past: Past) -> None:
+async def test_bars_are_of_one_or_of_many_endpoints(past: Past) -> None:
     shop, bank, mill = [await past.watch(name) for name in ("shop", "bank", "mill")]
     for days, verdict in ((0, "up"), (1, "down"), (1, "up"), (89, "degraded"), (90, "down")):
         await past.report(shop, past.hour - days * DAY + (days and len(verdict)) * MINUTE, verdict=verdict)
@@ -77,7 +77,6 @@ async def test_bars_are_of_one_of_many_or_of_all_endpoints(past: Past) -> None:
         one = await series.bars(connection, [shop])
         many = await series.bars(connection, [shop, mill, bank])
         none = await series.bars(connection, [])
-        whole = await series.bars_together(connection)
     assert {bar.day: bar.slots for bar in one[shop] if bar.day <= today} == {
         today - 89 * DAY: Slots(degraded=1),
         today - DAY: Slots(up=1, down=1),
@@ -85,11 +84,6 @@ async def test_bars_are_of_one_of_many_or_of_all_endpoints(past: Past) -> None:
     }
     assert (many[shop], set(many), none) == (one[shop], {shop, bank}, {})
     assert [bar.slots.uptime for bar in many[bank]] == [None]
-    assert {bar.day: bar.slots for bar in whole if bar.day <= today} == {
-        today - 89 * DAY: Slots(degraded=1),
-        today - DAY: Slots(up=1, down=1),
-        today: Slots(up=1, unknown=1),
-    }
 
 
 async def test_figures_of_any_span_are_those_of_its_reports(past: Past) -> None:

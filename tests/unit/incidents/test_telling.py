@@ -42,7 +42,7 @@ def test_a_channel_hears_of_the_beginning_once_and_of_the_end_once() -> None:
     assert again.tells == ()
     end = consider(again.telling, ENDED, CALM, [CHAT], at(2))
     assert told(end.tells) == [("chat", "closed")]
-    assert not end.telling.waiting_for_end
+    assert all(each.over for each in end.telling.told)
     assert consider(end.telling, ENDED, CALM, [CHAT], at(3)).tells == ()
 
 
