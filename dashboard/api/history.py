@@ -1,7 +1,7 @@
 """The past of an endpoint as JSON, and probes that are asked for."""
 
 from datetime import date, datetime
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
@@ -66,6 +66,10 @@ class AskedProbe(BaseModel):
     profile: Literal["standard", "full"] = "standard"
 
 
+STANDARD: Final = AskedProbe()
+"""What is asked for by a request without a body."""
+
+
 class ProbeRequest(BaseModel):
     """A probe that somebody asked for. `report_id` is there when it is `done`."""
 
@@ -126,7 +130,7 @@ async def past(
 
 @router.post("/endpoints/{name:path}/probe", tags=["change"], status_code=202, dependencies=[may(Permission.OPERATE)])
 async def ask(
-    services: WithServices, actor: WithActor, response: Response, name: str, asked: AskedProbe
+    services: WithServices, actor: WithActor, response: Response, name: str, asked: AskedProbe = STANDARD
 ) -> ProbeRequest:
     """Ask for a probe out of turn. A prober takes it within seconds; `Location` says what came of it."""
     request = await operations.ask(services, actor.author, name, Profile(asked.profile))

@@ -26,6 +26,7 @@ $ curl -sS -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json'
     -d '{"name": "orders", "url": "https://abc123.lambda-url.eu-central-1.on.aws/mcp", "interval": "60s"}'
 $ curl -sS -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' "$PROBER/api/deploys" \\
     -d '{"endpoints": ["orders"], "lasts_s": 300}'
+$ curl -sS -H "Authorization: Bearer $TOKEN" -X POST "$PROBER/api/endpoints/orders/probe"
 ```
 
 An endpoint is kept by the configuration file or by people, by API and page; `owner` says which. What the file keeps is

@@ -232,6 +232,13 @@ async def test_a_probe_is_asked_for_once_at_a_time(client: httpx.AsyncClient, to
 
 
 @pytest.mark.usefixtures("told")
+async def test_a_probe_that_is_asked_for_without_a_body_is_a_standard_one(client: httpx.AsyncClient) -> None:
+    asked = await client.post("/api/endpoints/search/probe")
+    assert asked.status_code == 202, asked.text
+    assert asked.json()["profile"] == "standard"
+
+
+@pytest.mark.usefixtures("told")
 async def test_the_past_of_an_endpoint_is_there_for_charts(client: httpx.AsyncClient) -> None:
     found = (await client.get("/api/endpoints/search/series?hours=1")).json()
     assert len(found["points"]) == 14
