@@ -31,7 +31,6 @@ What mcp-prober knows, and what people change.
 - Every change is written into the audit log.
 """
 _ALWAYS: Final[Mapping[int, str]] = {
-    429: "Too much was asked for: see Retry-After.",
     503: "The database cannot be reached.",
 }
 _GATED: Final[Mapping[int, str]] = {

@@ -1,7 +1,9 @@
 """What admins do about people, and everybody about himself. Passwords come as hashes: see `Passwords`."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dashboard.operations.refusals import conflict, missing, unusable
 from dashboard.services import Services
@@ -14,13 +16,13 @@ from prober.storage.people import BadName, NoSuchPerson, Person, PersonRefused, 
 async def add(services: Services, author: Author, name: str, role: Role, *, password: str) -> Person:
     """Somebody new, who logs in with a password. Raises HTTPException: 409 or 422."""
     with_role = {"role": role.value, "source": Source.PASSWORD.value}
-    async with _refusals(), audit.change(services.db, author, "person.add", name.strip().lower(), with_role) as change:
+    async with _changing(services, author, "person.add", name, with_role) as change:
         return await people.add(change, name, role, password=password, by=author.name)
 
 
 async def give_role(services: Services, author: Author, name: str, role: Role) -> None:
     """Let somebody do more or less, at once. Raises HTTPException: 404 or 409."""
-    async with _refusals(), audit.change(services.db, author, "person.role", name, {"role": role.value}) as change:
+    async with _changing(services, author, "person.role", name, {"role": role.value}) as change:
         if (await people.named(change, name)).source is not Source.PASSWORD:
             raise conflict("the role comes from whoever vouches for the person: change it there")
         await people.set_role(change, name, role)
@@ -28,26 +30,26 @@ async def give_role(services: Services, author: Author, name: str, role: Role) -
 
 async def disable(services: Services, author: Author, name: str) -> None:
     """Let somebody in no more, and end what is open of him. Raises HTTPException: 404 or 409."""
-    async with _refusals(), audit.change(services.db, author, "person.disable", name) as change:
+    async with _changing(services, author, "person.disable", name) as change:
         person = await people.disable(change, name)
         await logins.end_all(change, person.id)
 
 
 async def enable(services: Services, author: Author, name: str) -> None:
     """Let somebody in again. Raises HTTPException: 404."""
-    async with _refusals(), audit.change(services.db, author, "person.enable", name) as change:
+    async with _changing(services, author, "person.enable", name) as change:
         await people.enable(change, name)
 
 
 async def remove(services: Services, author: Author, name: str) -> None:
     """Forget somebody; his logins end with him. Raises HTTPException: 404 or 409."""
-    async with _refusals(), audit.change(services.db, author, "person.remove", name) as change:
+    async with _changing(services, author, "person.remove", name) as change:
         await people.remove(change, name)
 
 
 async def reset_password(services: Services, author: Author, name: str, *, password: str) -> None:
     """Give somebody another password; his logins end, failed ones are forgiven. Raises HTTPException: 404 or 409."""
-    async with _refusals(), audit.change(services.db, author, "person.password", name) as change:
+    async with _changing(services, author, "person.password", name) as change:
         person = await people.named(change, name)
         if person.source is not Source.PASSWORD:
             raise conflict("that person has no password here")
@@ -79,10 +81,16 @@ async def end_logins(services: Services, author: Author, login: Login) -> None:
 
 
 @asynccontextmanager
-async def _refusals() -> AsyncIterator[None]:
-    """Turns what storage says about a person into the answer for whoever asked."""
+async def _changing(
+    services: Services, author: Author, action: str, name: str, detail: Mapping[str, str] | None = None
+) -> AsyncIterator[AsyncConnection]:
+    """The transaction of a change of a person, under the name by which he is kept, however it was spelled.
+
+    What storage says about him becomes the answer for whoever asked.
+    """
     try:
-        yield
+        async with audit.change(services.db, author, action, name.strip().lower(), detail) as connection:
+            yield connection
     except NoSuchPerson as absent:
         raise missing(absent) from None
     except BadName as bad:

@@ -177,7 +177,7 @@ def _add(options: argparse.Namespace) -> str:
             url,
             _changing(
                 "person.add",
-                options.name,
+                options.name.lower(),
                 lambda change: people.add(change, options.name, role, password=password, by=author().name),
                 {"role": role.value, "source": Source.PASSWORD.value},
             ),
@@ -206,7 +206,7 @@ def _password(options: argparse.Namespace) -> str:
         return await logins.end_all(change, person.id)
 
     with _refusals():
-        ended = in_database(url, _changing("person.password", options.name, setting))
+        ended = in_database(url, _changing("person.password", options.name.lower(), setting))
     return f"{clean(options.name, 100)}: has another password; ended logins: {ended}"
 
 
@@ -303,7 +303,7 @@ def _change(
 ) -> _Found:
     """Do it to whom the options name. Raises CommandError for what storage says about him."""
     with _refusals():
-        return in_database(migrated_url(options), _changing(action, options.name, work, detail))
+        return in_database(migrated_url(options), _changing(action, options.name.lower(), work, detail))
 
 
 def _changing(

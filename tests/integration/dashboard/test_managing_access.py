@@ -57,7 +57,7 @@ async def test_an_admin_lets_people_in_and_out(
         assert (await post(admin, here, f"{here}/eve/disable")).status_code == 303
         assert (await eve.get("/")).status_code == 303
         assert (await post(eve, "/login", "/login", name="eve", password=NEW["password"])).status_code == 403
-    assert (await post(admin, here, f"{here}/eve/enable")).status_code == 303
+    assert (await post(admin, here, f"{here}/EVE/enable")).status_code == 303
     assert (await post(admin, here, f"{here}/eve/remove")).status_code == 303
     assert (await post(admin, here, f"{here}/eve/remove")).status_code == 404
     done = [(row.author, row.action) for row in await audit.newest(db, subject="eve", action="person")]
