@@ -32,6 +32,7 @@ from prober.settings.limits import limit_field
 from prober.settings.model import Access, MetricSet
 
 MAX_ENDPOINTS: Final = 10_000
+LONGEST_CONFIRM_S: Final = 300.0
 AUTO: Final = "auto"
 NEVER: Final = "never"
 
@@ -153,7 +154,7 @@ _DURATIONS: Final = ({"type": "string", "pattern": values.DURATION_PATTERN}, {"t
 _DURATION_SCHEMA: Final = WithJsonSchema({"anyOf": [*_DURATIONS]})
 Interval = Annotated[float, BeforeValidator(_seconds(1.0, 7 * 86400.0, "1 second to 7 days")), _DURATION_SCHEMA]
 Timeout = Annotated[float, BeforeValidator(_seconds(0.1, 900.0, "0.1 seconds to 15 minutes")), _DURATION_SCHEMA]
-Confirm = Annotated[float, BeforeValidator(_seconds(1.0, 300.0, "1 second to 5 minutes")), _DURATION_SCHEMA]
+Confirm = Annotated[float, BeforeValidator(_seconds(1.0, LONGEST_CONFIRM_S, "1 second to 5 minutes")), _DURATION_SCHEMA]
 Mute = Annotated[float, BeforeValidator(_seconds(60.0, 30 * 86400.0, "1 minute to 30 days")), _DURATION_SCHEMA]
 Lag = Annotated[float, BeforeValidator(_seconds(0.05, 10.0, "50 milliseconds to 10 seconds")), _DURATION_SCHEMA]
 _SIZES: Final = ({"type": "string", "pattern": values.SIZE_PATTERN}, {"type": "integer"})

@@ -31,6 +31,7 @@ from checks.model import Endpoint, History, Opener, Profile, Verdict
 from checks.sentinel_states import SentinelState
 from checks.standing import FullDue, FullFindings
 from prober.settings.model import EndpointOptions
+from prober.settings.schema import LONGEST_CONFIRM_S
 from prober.storage import probe_requests
 from prober.storage.missed import Missed, MissedReason, MissedRun, save_missed
 from prober.storage.probe_requests import WAITS_S
@@ -223,7 +224,7 @@ async def realign(db: AsyncEngine) -> int:
     Their grids move by a millisecond, so that no slot is one that has its report from before.
     """
     async with db.begin() as connection:
-        realigned = await connection.execute(_REALIGN, {"spare": AHEAD_SPARE_S})
+        realigned = await connection.execute(_REALIGN, {"spare": AHEAD_SPARE_S, "confirm": LONGEST_CONFIRM_S})
     return int(realigned.rowcount)
 
 
@@ -345,7 +346,7 @@ _REALIGN: Final = text(
             next_due > now() + make_interval(secs => :spare + 2 * interval_s)
                 and next_due > now() + make_interval(
                     secs => :spare + 2 * interval_s + coalesce((spec->>'cool_down_s')::double precision, 0))
-            or lease_until > now() + make_interval(secs => :spare + full_timeout_s + 2 * timeout_s))
+            or lease_until > now() + make_interval(secs => :spare + :confirm + full_timeout_s + 2 * timeout_s))
         order by id for update
     )
     update endpoint

@@ -454,3 +454,9 @@ async def test_where_no_clock_was_set_nothing_is_moved(store: Store) -> None:
     await store.due_now("rare")
     await store.claim()
     assert await schedule.realign(store.db) == 0
+
+
+async def test_a_lease_that_leaves_time_for_a_late_repetition_is_of_this_clock(watched: Store) -> None:
+    await watched.due_now()
+    assert await watched.claim(confirm_after_s=300.0)
+    assert await schedule.realign(watched.db) == 0
