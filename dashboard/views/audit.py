@@ -1,6 +1,8 @@
 """What the page of the audit log shows."""
 
+import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -8,6 +10,7 @@ from urllib.parse import urlencode
 
 from checks.text import clean
 from dashboard.views.common import Moment, moment_of
+from dashboard.wording import absolute
 from prober.storage.audit import AuditRow, Via
 
 AUDIT_HREF: Final = "/settings/audit"
@@ -19,6 +22,8 @@ _DOORS: Final = {
     Via.PROBER: "the prober itself",
 }
 _VALUE_SHOWN: Final = 200
+_MOMENT: Final = re.compile(r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(\.\d{6})?\+00:00")
+"""How a time stands in a row, as `datetime.isoformat` writes it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +77,16 @@ def _change(row: AuditRow, now: datetime) -> ChangeView:
         door=_DOORS[row.via],
         action=row.action,
         subject=row.subject,
-        detail=tuple((clean(key, 60), _shown(value)) for key, value in row.detail.items()),
+        detail=tuple((clean(key, 60), _shown(value)) for key, value in row.detail.items() if value not in ("", [])),
     )
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, list):
         return ", ".join(_shown(each) for each in value[:20])
+    if isinstance(value, float):
+        return f"{value:g}"
+    if isinstance(value, str) and _MOMENT.fullmatch(value):
+        with suppress(ValueError):  # such as a reason that somebody wrote like a time
+            return absolute(datetime.fromisoformat(value))
     return clean("none" if value is None else str(value), _VALUE_SHOWN)

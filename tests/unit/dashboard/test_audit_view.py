@@ -1,0 +1,37 @@
+"""What the page of the audit log makes of a row."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from dashboard.views.audit import AuditFilter, audit_view
+from prober.storage.audit import AuditRow, Via
+
+NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
+
+
+def shown(**detail: Any) -> dict[str, str]:
+    row = AuditRow(
+        number=1, at=NOON, author="ann", via=Via.PAGE, action="maintenance.add", subject="shop", detail=detail
+    )
+    (change,) = audit_view([row], AuditFilter(), NOON).changes
+    return dict(change.detail)
+
+
+def test_details_stand_as_people_write_them() -> None:
+    assert shown(until=NOON.isoformat(), lasts_s=300.0, scopes=["read", "operate"], expires=None) == {
+        "until": "2026-01-31 12:00:00 UTC",
+        "lasts_s": "300",
+        "scopes": "read, operate",
+        "expires": "none",
+    }
+
+
+def test_what_nobody_gave_is_not_named() -> None:
+    assert shown(reason="", labels=[]) == {}
+
+
+@pytest.mark.parametrize("text", ["2026-19-39T29:00:00+00:00", "2026-01-31T12:00:00", "at noon"])
+def test_a_text_that_is_no_time_stays_as_it_is(text: str) -> None:
+    assert shown(reason=text) == {"reason": text}
