@@ -71,6 +71,8 @@ def cold_view(answers: FirstAnswers, endpoint: Endpoint) -> ColdView:
 def _summary(answers: FirstAnswers) -> str:
     asked, days = answers.warm + answers.probes_cold, f"the last {ANSWERS_DAYS:g} days"
     forced = len(answers.cold_ms) - answers.probes_cold
+    if not answers.cold_ms and not asked:
+        return f"No first answer was seen in {days}."
     if not answers.cold_ms:
         return f"None of {counted(asked, 'probe')} in {days} met a cold start."
     how = "" if not answers.confirmed else f", {answers.confirmed} confirmed by the function's log"

@@ -18,7 +18,7 @@ from dashboard.views.common import (
 )
 from dashboard.views.evidence import TextBlock, text_blocks
 from dashboard.views.incident_query import IncidentQuery, Window, href
-from dashboard.views.incidents import NoticeView, notice_view
+from dashboard.views.incidents import NoticeView, notice_view, state_of
 from dashboard.views.silence import OutageView, outage_view
 from dashboard.wording import absolute, counted
 from prober.incidents.outages import Outage
@@ -182,5 +182,5 @@ def _story(row: NoticeRow, tries: Sequence[AttemptRow], now: datetime) -> Notice
         id=f"notice-{row.id}",
         notice=notice_view(row, now),
         tries=tuple(attempt_view(each, now) for each in tries),
-        tried=counted(len(tries), "try", "tries") if tries else "not tried yet" if row.sent_at is None else "",
+        tried=counted(len(tries), "try", "tries") if tries else "not tried yet" if state_of(row) == "waiting" else "",
     )

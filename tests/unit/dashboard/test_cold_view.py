@@ -41,6 +41,12 @@ def test_without_a_cold_start_there_are_no_tables() -> None:
     assert (view.rows, view.outlasted, view.unseen) == ((), (), "")
 
 
+def test_an_endpoint_that_never_answered_is_not_said_to_be_warm() -> None:
+    view = cold_view(first_answers(warm=0, cold_ms=(), probes_cold=0, confirmed=0, start_ms=()), PATIENT)
+
+    assert view.summary == "No first answer was seen in the last 7 days."
+
+
 def test_forced_cold_starts_are_told_apart() -> None:
     view = cold_view(first_answers(cold_ms=(1400.0, 1500.0), probes_cold=1, confirmed=0), PATIENT)
 
