@@ -3,19 +3,22 @@
 import asyncio
 import os
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx
 import pytest
+from sqlalchemy.engine import make_url
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dashboard.access.mode import AccessConfig, Mode
 from dashboard.app import build
 from dashboard.config import Config
+from prober.storage.database import open_engine
+from tests.integration.conftest import TEMPLATE, database
 from tests.integration.dashboard.stories import FLEET, tell
 
 ROOT = Path(__file__).parents[3]
@@ -41,10 +44,41 @@ def clock() -> SetClock:
     return SetClock()
 
 
+@dataclass(frozen=True)
+class Past:
+    """A database to make others of, and the time at which it was now there."""
+
+    template: str
+    moment: datetime
+
+
+@pytest.fixture(scope="module")
+def past(postgres_url: str) -> Iterator[Past]:
+    """The recent past of the whole example fleet, told once: that takes as long as ten tests."""
+    moment = datetime.now(UTC)
+
+    async def tell_all(url: str) -> None:
+        db = open_engine(url)
+        await tell(db, [replace(story, past=story.past[-14:]) for story in FLEET], moment)
+        await db.dispose()
+
+    with database(postgres_url) as url:
+        asyncio.run(tell_all(url))
+        yield Past(str(make_url(url).database), moment)
+
+
 @pytest.fixture
-async def told(db: AsyncEngine, clock: SetClock) -> AsyncEngine:
-    """A database that holds the recent past of the whole example fleet."""
-    await tell(db, [replace(story, past=story.past[-14:]) for story in FLEET], clock.now())
+def database_url(request: pytest.FixtureRequest, postgres_url: str) -> Iterator[str]:
+    """A migrated database, with the fleet's past in it where a test asks for `told`."""
+    template = request.getfixturevalue("past").template if "told" in request.fixturenames else TEMPLATE
+    with database(postgres_url, template) as url:
+        yield url
+
+
+@pytest.fixture
+async def told(db: AsyncEngine, clock: SetClock, past: Past) -> AsyncEngine:
+    """A database that holds the recent past of the whole example fleet, and a clock that stands at its end."""
+    clock.moment = past.moment
     return db
 
 

@@ -17,6 +17,7 @@ TITLE = "<i>Orders</i> & co"
 async def chosen(told: AsyncEngine) -> tuple[str, str]:
     """One endpoint of the fleet that is down is chosen; its name and URL are what nobody may see."""
     async with told.begin() as connection:
+        await connection.execute(text("update endpoint_state set slot = now()"))
         row = await connection.execute(
             text(
                 "update endpoint set options = options || jsonb_build_object('public', cast(:title as text))"
