@@ -1,11 +1,14 @@
 """The dashboard's socket and its process."""
 
 import os
+import re
 import signal
 import socket
 import urllib.request
 from pathlib import Path
+from uuid import UUID
 
+import httpx
 import pytest
 
 from prober.app.dashboard_process import (
@@ -20,6 +23,7 @@ from prober.app.dashboard_process import (
     listen,
 )
 from prober.settings import Access, DashboardSettings
+from tests.contract.documents.access import application, doors
 from tests.integration.app.conftest import Configuration, Start, is_alive, until
 
 BEYOND = ["0.0.0.0", "::", "192.0.2.1", "prober.example"]
@@ -76,6 +80,22 @@ def test_a_taken_port_is_said_in_plain_words() -> None:
         port = listener.getsockname()[1]
         with pytest.raises(PortTaken, match=f"port {port}: Address already in use; choose another port with --port"):
             listen("127.0.0.1", port)
+
+
+def test_beyond_this_machine_nothing_of_what_is_watched_is_told_without_a_login(
+    start: Start, database_url: str
+) -> None:
+    running = start("serve", "--host", "0.0.0.0", "--port", "0", DATABASE_URL=database_url)
+    shown = running.first_line().removeprefix("dashboard: ")
+    said, forged = [], {"Remote-User": "admin", "X-Forwarded-For": "127.0.0.1", "Cookie": "mcpp_login=x"}
+    with httpx.Client(base_url=shown, timeout=15, headers=forged) as client:
+        for door in doors(application()):
+            answer = client.request(door.method, re.sub(r"\{\w+(:path)?\}", str(UUID(int=0)), door.path))
+            is_asked = answer.status_code == 401 or answer.headers.get("location", "").startswith("/login")
+            if not is_asked and answer.status_code not in {403, 404}:
+                said.append(door.path)
+            assert is_asked or not door.permission, f"{door.method} {door.path}: {answer.status_code}"
+    assert set(said) == {"/livez", "/readyz", "/login", "/setup"}, "there is no public page, for no endpoint is chosen"
 
 
 def children_of(pid: int) -> set[int]:
