@@ -116,10 +116,10 @@ async def test_a_missing_secret_is_our_fault_and_not_the_endpoints() -> None:
 async def test_the_deadline_holds_for_a_server_that_never_answers() -> None:
     async with serving(misbehaviour.never) as (_, url):
         async with asyncio.timeout(20):
-            report = await probed(url, timeout_s=0.3)
+            report = await probed(url, timeout_s=1.0)
     assert report.verdict is Verdict.DOWN
     assert [each.id for each in report.diagnoses] == ["response-timeout"]
-    assert 300 <= report.duration_ms < 10_000, "the deadline, and what closing takes on a busy machine"
+    assert 1000 <= report.duration_ms < 10_000, "the deadline, and what closing takes on a busy machine"
 
 
 async def test_the_deadline_holds_over_all_requests_together() -> None:

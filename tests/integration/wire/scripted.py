@@ -275,6 +275,10 @@ def remembered_handshake(version: str, chosen_at: datetime) -> Opener:
     )
 
 
+SOON_S = 1.5
+"""A deadline that a busy machine keeps for a few requests, and that a test can wait for."""
+
+
 @dataclass
 class Prober:
     """The wire under test, with what a probe gives it."""

@@ -15,6 +15,7 @@ from prober.limits import Limits
 from prober.wire.redact import SentHeader
 from tests.integration.wire.scripted import (
     DISCOVERED,
+    SOON_S,
     TENANT,
     TOOLS,
     LegacyServer,
@@ -123,7 +124,7 @@ async def test_a_session_is_deleted_only_where_that_is_safe(
 
 async def test_a_session_is_deleted_after_a_failed_request_and_past_the_deadline_too(prober: Prober) -> None:
     async with running(handshake(hang)) as server:
-        wire = await prober.open(server.url, timeout_s=0.3)
+        wire = await prober.open(server.url, timeout_s=SOON_S)
         failed = await wire.request("tools/list")
         await prober.close()
     assert failed.transport_error is not None

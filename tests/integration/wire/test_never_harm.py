@@ -14,6 +14,7 @@ from prober.clock import SystemClock
 from prober.limits import Limits
 from prober.wire.connect import connect
 from tests.integration.wire.scripted import (
+    SOON_S,
     TOOLS,
     LegacyServer,
     Out,
@@ -141,7 +142,7 @@ async def test_a_tool_is_called_once_whatever_becomes_of_the_call(prober: Prober
 
 async def test_a_call_that_missed_the_deadline_is_cancelled_before_the_session_ends(prober: Prober) -> None:
     async with running(handshake(take_note_of_cancellations)) as server:
-        wire = await prober.open(server.url, timeout_s=0.4)
+        wire = await prober.open(server.url, timeout_s=SOON_S)
         call = await wire.request("tools/call", {"name": "slow"})
         assert server.asked[-1] == "tools/call"
         await prober.close()
@@ -155,7 +156,7 @@ async def test_a_call_that_missed_the_deadline_is_cancelled_before_the_session_e
 
 async def test_a_call_on_the_older_transport_is_cancelled_before_its_stream_closes(prober: Prober) -> None:
     async with running(LegacyServer(answers=False)) as server:
-        wire = await prober.open(server.url, timeout_s=0.4, transport=Transport.SSE)
+        wire = await prober.open(server.url, timeout_s=SOON_S, transport=Transport.SSE)
         call = await wire.request("tools/call", {"name": "slow"})
         await prober.close()
     assert server.asked[-2:] == ["tools/call", "notifications/cancelled"]
@@ -208,7 +209,7 @@ async def test_in_the_stateless_era_hanging_up_is_the_cancellation(prober: Probe
         hung_up.set()
 
     async with running(stateless(script)) as server:
-        wire = await prober.open(server.url, timeout_s=0.4)
+        wire = await prober.open(server.url, timeout_s=SOON_S)
         await wire.request("tools/call", {"name": "slow"})
         async with asyncio.timeout(20):
             await hung_up.wait()
@@ -227,7 +228,7 @@ async def test_nothing_is_cancelled_that_is_over_or_no_call_or_a_task(prober: Pr
 
     for method, params in (("tools/call", {"name": "slow", "task": {}}), ("tools/list", {})):
         async with running(handshake(script)) as server:
-            wire = await prober.open(server.url, timeout_s=0.4)
+            wire = await prober.open(server.url, timeout_s=SOON_S)
             answered = await wire.request("tools/call", {"name": "quick"})
             left = await wire.request(method, params)
             unsent = await wire.request("tools/call", {"name": "too late"})
@@ -243,9 +244,9 @@ async def test_nothing_is_cancelled_that_is_over_or_no_call_or_a_task(prober: Pr
 
 
 async def test_a_cancellation_that_hangs_leaves_time_to_end_the_session() -> None:
-    prober = make_prober(Limits(close_s=0.4))
+    prober = make_prober(Limits(close_s=SOON_S))
     async with running(without_an_end(hang)) as server:
-        wire = await prober.open(server.url, timeout_s=0.3)
+        wire = await prober.open(server.url, timeout_s=SOON_S)
         await wire.request("tools/call", {"name": "slow"})
         began = monotonic()
         await prober.close()
