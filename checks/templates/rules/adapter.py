@@ -161,14 +161,20 @@ def _is_mistyped(account: str) -> bool:
 
 @rule("exec-wrapper-missing", diagnosis="function-crash", severity=Severity.ERROR)
 def exec_wrapper_missing(deployment: Deployment) -> Iterator[Fault]:
-    """The handler is a script, and nothing starts it: AWS_LAMBDA_EXEC_WRAPPER is not set."""
+    """Nothing starts the program that the adapter serves: AWS_LAMBDA_EXEC_WRAPPER is not set."""
     for function in deployment.functions:
         if not is_zip(function) or function.runtime is None or is_os_only(function) or function.environment is None:
             continue
-        if has_script(function) and WRAPPER_VARIABLE not in function.environment:
+        if WRAPPER_VARIABLE in function.environment:
+            continue
+        if has_script(function):
             said = f"Handler is {function.handler}, which {function.runtime} takes for the name of a module"
-            fix = variable(WRAPPER_VARIABLE, WRAPPER)
-            yield Fault(subject=function.subject, at="Handler", evidence=said, fix=fix)
+        elif function.handler is not None and (layer := adapter_layer(function)) is not None:
+            said = f"Handler is {function.handler}, which {function.runtime} calls itself, past {layer.name}"
+        else:
+            continue
+        fix = variable(WRAPPER_VARIABLE, WRAPPER)
+        yield Fault(subject=function.subject, at="Handler", evidence=said, fix=fix)
 
 
 @rule("handler-not-a-program", diagnosis="function-crash", severity=Severity.ERROR)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from checks.templates.adapter_layer import is_os_only, is_zip
-from checks.templates.model import DEFAULT_TIMEOUT_S, Deployment
+from checks.templates.model import DEFAULT_MEMORY_MB, DEFAULT_TIMEOUT_S, Deployment
 from checks.templates.unit import Fault, Fix, Severity, everywhere, rule
 
 _LEAST_MB: Final = 256
@@ -25,7 +25,8 @@ def timeout_default(deployment: Deployment) -> Iterator[Fault]:
     """The function has no more than the three seconds of the default, start included."""
     for function in deployment.mcp_functions:
         if function.timeout_s is not None and function.timeout_s <= DEFAULT_TIMEOUT_S:
-            said = f"Timeout is {function.timeout_s:g} s (3 s where nothing is said)"
+            by_default = ", as by default" if function.timeout_s == DEFAULT_TIMEOUT_S else ""
+            said = f"Timeout is {function.timeout_s:g} s{by_default}"
             fix = _property("Timeout", 28, "timeout: Duration.seconds(28)", "--timeout")
             yield Fault(subject=function.subject, at="Timeout", evidence=said, fix=fix)
 
@@ -36,7 +37,8 @@ def memory_small(deployment: Deployment) -> Iterator[Fault]:
     for function in deployment.mcp_functions:
         heavy = is_zip(function) and function.runtime is not None and not is_os_only(function)
         if heavy and function.memory_mb is not None and function.memory_mb < _LEAST_MB:
-            said = f"MemorySize is {function.memory_mb:g} MB (128 MB where nothing is said)"
+            by_default = ", as by default" if function.memory_mb == DEFAULT_MEMORY_MB else ""
+            said = f"MemorySize is {function.memory_mb:g} MB{by_default}"
             fix = _property("MemorySize", 512, "memorySize: 512", "--memory-size")
             yield Fault(subject=function.subject, at="MemorySize", evidence=said, fix=fix)
 

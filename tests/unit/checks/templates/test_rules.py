@@ -30,6 +30,7 @@ BALANCER = "cloudformation_balancer.yaml"
 EDGE = "cloudformation_cloudfront_oac.yaml"
 
 LAYER = "!Sub arn:aws:lambda:${AWS::Region}:753240598075:layer:LambdaAdapterLayerArm64:27"
+WRAPPER = "          AWS_LAMBDA_EXEC_WRAPPER: /opt/bootstrap\n"
 STREAMS = "          AWS_LWA_INVOKE_MODE: response_stream\n"
 
 Edits = tuple[tuple[str, str], ...]
@@ -46,6 +47,7 @@ BROKEN: list[tuple[str, str, Edits]] = [
     ("adapter-layer-nowhere", ZIP, (("LayerArm64", "LayerARM64"),)),
     ("adapter-layer-nowhere", ZIP, (("arn:aws:", "arn:aws-cn:"),)),
     ("exec-wrapper-missing", URL, (("Environment: {Variables: {AWS_LAMBDA_EXEC_WRAPPER: /opt/bootstrap}}", ""),)),
+    ("exec-wrapper-missing", ZIP, ((WRAPPER, ""), ("Handler: run.sh", "Handler: app.lambda_handler"))),
     ("handler-not-a-program", ZIP, (("Handler: run.sh", "Handler: app.lambda_handler"),)),
     ("adapter-port", IMAGE, (('--port, "8080"', '--port, "8000"'),)),
     ("adapter-port", ZIP, (('PORT: "8000"\n          AWS', 'FASTMCP_PORT: "8001"\n          AWS'),)),
@@ -127,9 +129,6 @@ def test_a_rule_is_triggered_alone(rule: str, name: str, edits: Edits) -> None:
         assert each.line is not None
         assert each.evidence
         assert each.fix
-
-
-WRAPPER = "          AWS_LAMBDA_EXEC_WRAPPER: /opt/bootstrap\n"
 
 
 @pytest.mark.parametrize(
