@@ -500,7 +500,7 @@ class DashboardSection(Section):
     access: Access | None = Field(
         default=None,
         description="Whether people log in, or whoever reaches it may do everything; by default open on this machine "
-        "alone, while nothing names people.",
+        "alone, while nothing names people and no public_url another machine.",
     )
     login_idle: LoginSpan = Field(default=43_200.0, description="A login ends after so long without a request.")
     login_lasts: LoginSpan = Field(default=604_800.0, description="A login ends after so long in any case.")
