@@ -160,9 +160,11 @@ def _row(endpoint: PublicEndpoint, quiet: Quiet, now: datetime, today: date) -> 
         word=WORDS[endpoint.verdict],
         since=moment_of(endpoint.since, now) if endpoint.since and endpoint.verdict is not Verdict.UNKNOWN else None,
         maintenance=_maintenance(endpoint, quiet, now),
-        uptime=f"{per_cent(slots.uptime)} up" if slots.observed else "no data yet",
+        uptime=f"{per_cent(slots.uptime)} up in 90 days" if slots.observed else "no data yet",
         bars=tuple(day_bars(endpoint.days, today)),
-        bars_label=f"last 90 days: {per_cent(slots.uptime)} up, {counted(len(endpoint.days), 'day')} watched",
+        bars_label=f"last 90 days: {per_cent(slots.uptime)} up, {counted(len(endpoint.days), 'day')} watched"
+        if slots.observed
+        else "last 90 days: no data yet",
     )
 
 

@@ -1,5 +1,6 @@
 """The public status page, its badges and its feed, from what storage projected."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from uuid import UUID
 from xml.etree import ElementTree
@@ -58,7 +59,13 @@ def test_nothing_of_the_endpoint_but_its_public_name_is_in_the_view() -> None:
 
     assert "orders-internal" not in repr(page)
     assert "shop" not in repr(page)
-    assert page.rows[0].uptime == "99 % up"
+    assert page.rows[0].uptime == "99 % up in 90 days"
+
+
+def test_a_service_without_a_watched_day_says_so() -> None:
+    row = shown(replace(endpoint(), days=())).rows[0]
+
+    assert (row.uptime, row.bars_label) == ("no data yet", "last 90 days: no data yet")
 
 
 def test_maintenance_is_shown_in_place_of_an_alarm_to_those_that_it_concerns() -> None:
