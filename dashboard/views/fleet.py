@@ -184,7 +184,7 @@ def fleet_view(
         incidents=tuple(incident_view(each, now) for each in still_open[:FLEET_INCIDENTS]),
         more_incidents=f"and {counted(more, 'more open incident')}" if more > 0 else "",
         newest=moment_of(max(slots), now) if slots else None,
-        stale=prober.silent or _staleness(fleet, now),
+        stale=prober.silent or _staleness(fleet, now, is_there=bool(prober.workers)),
         prober=prober,
         silence=silence,
     )
@@ -329,13 +329,18 @@ def _spark_label(spark: Sequence[float | None]) -> str:
     return f"last {counted(len(known), 'first answer')} after {times}"
 
 
-def _staleness(fleet: Iterable[FleetRow], now: datetime) -> str:
-    """Set when every endpoint that was probed is overdue: then it is the prober that is not well."""
+def _staleness(fleet: Iterable[FleetRow], now: datetime, *, is_there: bool) -> str:
+    """Set when every endpoint that was probed is overdue: then it is the prober that is not well.
+
+    `is_there`: a worker was seen of late. A machine that is too small for its fleet is no prober that ended."""
     probed = [row for row in fleet if row.enabled and row.slot is not None]
     if not probed or not all(is_overdue(row, now) for row in probed):
         return ""
     newest = max(row.slot for row in probed if row.slot is not None)
-    return (
-        f"No probe since {absolute(newest)}: the prober does not run, or cannot reach its database. "
-        "What you see is from then."
+    begins = f"No probe saved since {absolute(newest)}: the prober"
+    why = (
+        "is there, and late with probes or with saving them"
+        if is_there
+        else "does not run, or cannot reach its database"
     )
+    return f"{begins} {why}. What you see is from then."

@@ -126,7 +126,7 @@ async def test_a_fleet_that_nobody_probes_any_more_carries_a_red_bar(
 ) -> None:
     assert "the prober does not run" not in (await client.get("/")).text
     clock.moment = clock.moment.replace(year=clock.moment.year + 1)
-    assert '<p class="trouble" role="alert">No probe since' in (await client.get("/")).text
+    assert '<p class="trouble" role="alert">No probe saved since' in (await client.get("/")).text
 
 
 async def test_a_name_with_slashes_and_markup_has_its_page(

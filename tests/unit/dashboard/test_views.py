@@ -17,6 +17,7 @@ from dashboard.views.endpoint import endpoint_view
 from dashboard.views.fleet import FleetRowView, FleetView, fleet_view
 from dashboard.views.incidents import incidents_view
 from dashboard.views.probe import probe_view
+from dashboard.views.prober_state import ProberView
 from tests.unit.dashboard.rows import NOW, endpoint_page, fleet_row, incident, notice, probe_page, report_row
 
 
@@ -126,8 +127,17 @@ def test_the_shares_of_the_proportion_bar_fill_it() -> None:
 def test_a_fleet_that_nobody_probes_any_more_is_said_to_be_stale() -> None:
     old = fleet_row(slot=NOW - timedelta(minutes=10))
     stale = fleet_view([old], NOW)
-    assert "No probe since 2026-11-20 11:50:00 UTC" in stale.stale
+    assert "No probe saved since 2026-11-20 11:50:00 UTC: the prober does not run" in stale.stale
     assert shown(stale)[0].overdue == "no probe for 10 min"
+
+
+def test_a_prober_that_is_there_and_late_is_not_said_to_be_gone() -> None:
+    old = fleet_row(slot=NOW - timedelta(minutes=10))
+    late = fleet_view([old], NOW, prober=ProberView(workers="Probed by one at home."))
+    assert late.stale == (
+        "No probe saved since 2026-11-20 11:50:00 UTC: the prober is there, and late with probes or with saving them. "
+        "What you see is from then."
+    )
 
 
 def test_one_late_endpoint_is_not_a_prober_that_stopped() -> None:
