@@ -304,13 +304,20 @@ def test_a_long_run_keeps_its_size(
     warm = [(at, mib) for at, mib in sizes if at > warm_s]
     slope = _slope(warm) * 3600
     total = warm[-1][1] - warm[0][1]
+    # Between two probes hardly any connection is open: what is left then and grows is lost.
+    open_at_first, open_at_last = min(files[5:30]), min(files[-25:])
     score(
         f"{minutes:.0f} min instead of 6 h, {count} servers at 1 s, {found.probes:,} probes, "
         f"after {warm_s / 60:.0f} min of warming up",
         f"{slope:+.1f} MiB an hour, {total:+.1f} MiB in all to {warm[-1][1]:.0f} MiB, peak "
-        f"{max(mib for _, mib in sizes):.0f} MiB; {min(files[5:])} to {max(files[5:])} open files; "
+        f"{max(mib for _, mib in sizes):.0f} MiB; {open_at_first} open files at first, {open_at_last} at last, "
+        f"{max(files)} at most; "
         f"{len(found.lost)} lost, {found.missing} missing, {found.double} double",
-        slope <= 1 and total <= 20 and not found.lost and found.missing == found.double == 0,
+        slope <= 1
+        and total <= 20
+        and abs(open_at_last - open_at_first) <= 5
+        and not found.lost
+        and found.missing == found.double == 0,
     )
 
 
