@@ -61,7 +61,8 @@ def shown_in_words(dashboard: Dashboard | None) -> Iterator[str]:
     if dashboard.setup is not None:
         yield f"its first admin sets himself up, once and within an hour, at {dashboard.setup}"
     elif dashboard.access is Access.OPEN:
-        yield "it asks nobody who he is: whoever reaches that address may change everything (dashboard.access: login)"
+        yield "it asks nobody who he is: whoever reaches that address may change everything"
+        yield "dashboard.access: login in the configuration makes it ask"
 
 
 def started_in_words(settings: Settings, config: Path) -> Iterator[str]:
