@@ -295,7 +295,7 @@ def test_a_long_run_keeps_its_size(
     while time.time() - began < minutes * 60:
         time.sleep(5)
         sizes.append((time.time() - began, worker.resident_mib))
-        files.append(worker.open_files)
+        files.append((time.time() - began, worker.open_files))
         if time.time() >= next_fault:
             next_fault += fault_every_s
             _suffer(database, servers)
