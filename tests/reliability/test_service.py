@@ -295,7 +295,7 @@ def test_a_long_run_keeps_its_size(
     while time.time() - began < minutes * 60:
         time.sleep(5)
         sizes.append((time.time() - began, worker.resident_mib))
-        files.append((time.time() - began, worker.open_files))
+        files.append(worker.open_files)
         if time.time() >= next_fault:
             next_fault += fault_every_s
             _suffer(database, servers)
@@ -309,8 +309,8 @@ def test_a_long_run_keeps_its_size(
     score(
         f"{minutes:.0f} min instead of 6 h, {count} servers at 1 s, {found.probes:,} probes, "
         f"after {warm_s / 60:.0f} min of warming up",
-        f"{slope:+.1f} MiB an hour, {total:+.1f} MiB in all to {warm[-1][1]:.0f} MiB, peak "
-        f"{max(mib for _, mib in sizes):.0f} MiB; {open_at_first} open files at first, {open_at_last} at last, "
+        f"{slope:+.1f} MiB an hour, {total:+.1f} MiB in all, by quarters "
+        f"{', '.join(f'{mib:.1f}' for mib in _quarters(warm))} MiB, peak {max(mib for _, mib in sizes):.0f} MiB; {open_at_first} open files at first, {open_at_last} at last, "
         f"{max(files)} at most; "
         f"{len(found.lost)} lost, {found.missing} missing, {found.double} double",
         slope <= 1
@@ -319,6 +319,13 @@ def test_a_long_run_keeps_its_size(
         and not found.lost
         and found.missing == found.double == 0,
     )
+
+
+def _quarters(points: list[tuple[float, float]]) -> list[float]:
+    """The median of each quarter of a run: it tells a plateau from a slope."""
+    values = [value for _, value in points]
+    size = max(1, len(values) // 4)
+    return [statistics.median(values[at * size : (at + 1) * size] or values[-1:]) for at in range(4)]
 
 
 def _suffer(database: Database, servers: Fleet) -> None:
