@@ -310,8 +310,8 @@ def test_a_long_run_keeps_its_size(
         f"{minutes:.0f} min instead of 6 h, {count} servers at 1 s, {found.probes:,} probes, "
         f"after {warm_s / 60:.0f} min of warming up",
         f"{slope:+.1f} MiB an hour, {total:+.1f} MiB in all, by quarters "
-        f"{', '.join(f'{mib:.1f}' for mib in _quarters(warm))} MiB, peak {max(mib for _, mib in sizes):.0f} MiB; {open_at_first} open files at first, {open_at_last} at last, "
-        f"{max(files)} at most; "
+        f"{', '.join(f'{mib:.1f}' for mib in _quarters(warm))} MiB, peak {max(mib for _, mib in sizes):.0f} MiB; "
+        f"{open_at_first} open files at first, {open_at_last} at last, {max(files)} at most; "
         f"{len(found.lost)} lost, {found.missing} missing, {found.double} double",
         slope <= 1
         and total <= 20
