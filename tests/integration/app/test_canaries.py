@@ -240,7 +240,7 @@ class Stage:
             notifiers.append({"kind": "sns", "topic_arn": topic})
         sentinel = {"tool": "add", "safe_to_repeat": True}
         document = {
-            "defaults": {"interval": "2s", "timeout": "2s"},
+            "defaults": {"interval": "30s", "timeout": "2s"},
             "incidents": {"fail_after": 1, "recover_after": 1},
             "network": {"allow_private": True},
             "notifiers": notifiers,
@@ -335,6 +335,7 @@ async def crawled(database_url: str) -> str:
     return "\n".join(seen.values())
 
 
+@pytest.mark.timeout(300)
 async def test_a_worker_leaves_no_secret_in_database_pages_notices_or_log(
     stage: Stage, db: AsyncEngine, database_url: str, caplog: pytest.LogCaptureFixture
 ) -> None:

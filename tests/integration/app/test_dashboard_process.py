@@ -124,7 +124,7 @@ def test_a_dashboard_that_dies_starts_again_and_dies_with_its_prober(
     assert shown.startswith("http://127.0.0.1:"), running.said
 
     def page() -> str:
-        with urllib.request.urlopen(shown, timeout=15) as answer:
+        with urllib.request.urlopen(shown, timeout=45) as answer:
             return str(answer.read().decode())
 
     assert "shop" in page()
@@ -135,7 +135,7 @@ def test_a_dashboard_that_dies_starts_again_and_dies_with_its_prober(
     assert second != first
     assert "the dashboard ended with status -9; it starts again" in running.said
     running.kill()
-    until(lambda: not is_alive(second), 5, "the dashboard is gone, too")
+    until(lambda: not is_alive(second), 20, "the dashboard is gone, too")
 
 
 def test_nobody_is_asked_and_somebody_vouches_is_a_contradiction() -> None:

@@ -134,7 +134,7 @@ async def test_the_served_dashboard_judges_by_the_socket_and_not_by_a_header(dat
     try:
         assert process.stdout is not None
         address = (await process.stdout.readline()).decode().partition("dashboard: ")[2].strip()
-        async with httpx.AsyncClient(base_url=address) as client:
+        async with httpx.AsyncClient(base_url=address, timeout=45) as client:
             for forwarded in (PROXY, f"{PROXY}:5000", f"203.0.113.1, {PROXY}"):
                 headers = {"Remote-User": "admin", "X-Forwarded-For": forwarded}
                 assert (await client.get("/api/endpoints", headers=headers)).status_code == 403
