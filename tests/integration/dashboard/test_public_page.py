@@ -78,3 +78,21 @@ async def test_a_badge_is_a_picture_and_what_makers_of_badges_read(
     assert picture.headers["cross-origin-resource-policy"] == "cross-origin"
     assert ElementTree.fromstring(picture.text).attrib["aria-label"] == f"{TITLE}: down"
     assert facts.json() == {"schemaVersion": 1, "label": TITLE, "message": "down", "color": "red"}
+
+
+async def test_maintenance_is_said_alike_by_page_json_and_badge(
+    chosen: tuple[str, str], told: AsyncEngine, client: httpx.AsyncClient
+) -> None:
+    async with told.begin() as connection:
+        await connection.execute(
+            text(
+                "insert into mute (id, kind, endpoints, starts_at, ends_at, created_by) values (gen_random_uuid(),"
+                " 'maintenance', array[cast(:name as text)], now() - interval '1 h', now() + interval '1 h', 'ann')"
+            ),
+            {"name": chosen[0]},
+        )
+
+    assert "in maintenance until" in (await client.get("/status")).text
+    assert (await client.get("/status.json")).json()["services"][0]["state"] == "maintenance"
+    assert (await client.get("/badges/i-orders-i-co.json")).json()["message"] == "maintenance"
+    assert "999" not in (await client.get("/badges/i-orders-i-co.svg")).text
