@@ -57,10 +57,11 @@ def test_a_new_verdict_appears_by_itself_and_leaves_the_reader_where_he_was(dash
     page.click("text=Reproduce without this tool")
     page.evaluate("window.scrollTo(0, 500)")
     dashboard.add_probe(replace(BILLING, diagnosis=None), "u")
-    page.wait_for_selector("h1:has-text('billing adapter is up')", timeout=5000)
+    page.wait_for_selector("h1:has-text('billing adapter is up')")
     dashboard.add_probe(BILLING, "d")
-    page.wait_for_selector("h1:has-text('billing adapter is down')", timeout=5000)
-    assert page.evaluate("window.scrollY") == 500
+    page.wait_for_selector("h1:has-text('billing adapter is down')")
+    # The browser moves along when a line above comes or goes.
+    assert abs(page.evaluate("window.scrollY") - 500) < 40
     assert page.title().startswith("down · billing adapter")
     assert seen.complaints == []
 
