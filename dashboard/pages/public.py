@@ -34,7 +34,12 @@ async def as_json(services: WithServices) -> Response:
     """The same for programs."""
     shown, state = await _shown(services)
     services_ = [
-        {"name": row.title, "state": "maintenance" if row.maintenance else row.word, "since": row.since.iso if row.since else None, "badge": row.slug}
+        {
+            "name": row.title,
+            "state": "maintenance" if row.maintenance else row.word,
+            "since": row.since.iso if row.since else None,
+            "badge": row.slug,
+        }
         for row in shown.rows
     ]
     incidents = [
