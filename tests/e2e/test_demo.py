@@ -101,8 +101,9 @@ def test_the_demo_reaches_every_right_verdict_and_ends_with_0(directory: Path) -
 def test_ctrl_c_ends_the_demo_soon_and_leaves_no_process(directory: Path) -> None:
     with running("demo", "--port", "0", "--data-dir", str(directory)) as (process, line):
         assert line.startswith("dashboard: http://127.0.0.1:")
-        page = urllib.request.urlopen(line.removeprefix("dashboard: "), timeout=15).read().decode()
-        assert "tools-empty" in page
+        address = line.removeprefix("dashboard: ").rstrip("/")
+        page = urllib.request.urlopen(f"{address}/?q=tools-empty", timeout=15).read().decode()
+        assert "/endpoints/tools-empty" in page
         below = descendants(process.pid)
         assert len(below) >= 3, "a database, a lab and a dashboard"
         began = time.monotonic()
