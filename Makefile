@@ -16,7 +16,7 @@ demo: $(STAMPS)/run ## a database, a lab of healthy and broken servers, the prob
 	@exec $(BIN)/mcp-prober demo $(ARGS)
 
 test: $(STAMPS)/dev ## unit, contract and integration tests
-	$(BIN)/python -m pytest -n 3 --dist loadfile --no-loadscope-reorder $(ARGS)
+	$(BIN)/python -m pytest -n 4 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(STAMPS)/dev ## lint, types, import contracts
 	$(BIN)/ruff check .

@@ -240,7 +240,7 @@ class Stage:
             notifiers.append({"kind": "sns", "topic_arn": topic})
         sentinel = {"tool": "add", "safe_to_repeat": True}
         document = {
-            "defaults": {"interval": "30s", "timeout": "2s"},
+            "defaults": {"interval": "10s", "timeout": "2s"},
             "incidents": {"fail_after": 1, "recover_after": 1},
             "network": {"allow_private": True},
             "notifiers": notifiers,
