@@ -67,7 +67,8 @@ async def test_the_hours_of_a_day_are_its_own(past: Past) -> None:
 
 async def test_bars_are_of_one_or_of_many_endpoints(past: Past) -> None:
     shop, bank, mill = [await past.watch(name) for name in ("shop", "bank", "mill")]
-    for days, verdict in ((0, "up"), (1, "down"), (1, "up"), (89, "degraded"), (90, "down")):
+    oldest = 89 - (past.now.date() - past.hour.date()).days  # in the first hour of a day, the last one is of yesterday
+    for days, verdict in ((0, "up"), (1, "down"), (1, "up"), (oldest, "degraded"), (oldest + 1, "down")):
         await past.report(shop, past.hour - days * DAY + (days and len(verdict)) * MINUTE, verdict=verdict)
     await past.report(bank, past.hour, verdict="unknown")
     await past.roll_up(reports_days=100)
@@ -78,7 +79,7 @@ async def test_bars_are_of_one_or_of_many_endpoints(past: Past) -> None:
         many = await series.bars(connection, [shop, mill, bank])
         none = await series.bars(connection, [])
     assert {bar.day: bar.slots for bar in one[shop] if bar.day <= today} == {
-        today - 89 * DAY: Slots(degraded=1),
+        today - oldest * DAY: Slots(degraded=1),
         today - DAY: Slots(up=1, down=1),
         today: Slots(up=1),
     }

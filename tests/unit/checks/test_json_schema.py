@@ -49,7 +49,7 @@ schemas = st.recursive(st.booleans() | st.just({}), _keywords, max_leaves=6)
 definitions = st.fixed_dictionaries({"x": st.booleans() | st.just({"type": "integer"}), "y": st.just({"minLength": 2})})
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(schema=schemas, inner=definitions, value=values)
 def test_a_value_fits_where_another_validator_says_so(schema: Any, inner: Any, value: Any) -> None:
     rooted = {"allOf": [schema], "$defs": {**inner, "z": {"$anchor": "named", "type": ["string", "null"]}}}
@@ -59,7 +59,7 @@ def test_a_value_fits_where_another_validator_says_so(schema: Any, inner: Any, v
     assert (judged.fault is None) is jsonschema.Draft202012Validator(rooted).is_valid(value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(schema=schemas, inner=definitions, value=values, tuples=st.lists(st.booleans(), max_size=2))
 def test_draft_07_reads_references_and_arrays_in_its_own_way(schema: Any, inner: Any, value: Any, tuples: Any) -> None:
     rooted = {
