@@ -1,6 +1,6 @@
 """What one probe costs the watched server in requests, by profile and by the way in which the server is spoken to.
 
-A contract test counts them at servers of the lab; the README's table is made from here.
+A contract test counts them at servers of the lab; the table of `docs/watch.md` is made from here.
 """
 
 from collections.abc import Mapping

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import os
 import stat
 from collections.abc import Mapping
 from contextlib import suppress
@@ -44,7 +45,7 @@ def password_in_file(environment: Mapping[str, str]) -> str | None:
     path = Path(named)
     try:
         with path.open("rb") as file:
-            mode = path.stat().st_mode
+            mode = os.fstat(file.fileno()).st_mode
             content = file.read(_LARGEST + 1)
     except OSError as error:
         raise PasswordFileUnusable(path, f"cannot be read: {error.strerror}") from None
