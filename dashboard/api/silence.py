@@ -19,6 +19,7 @@ from prober.storage.mutes import MuteRow
 router = APIRouter(prefix="/api")
 
 _MOST: int = 200
+_LASTS = "For how many seconds nobody is told; by default what `incidents.deploy_mute` of the prober's file says."
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 _Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
@@ -93,9 +94,7 @@ class Planned(Whom):
 
 
 class Deployed(Whom):
-    lasts_s: Annotated[
-        float | None, Field(ge=60, le=2_592_000, description="For how many seconds nobody is told; 600 by default.")
-    ] = None
+    lasts_s: Annotated[float | None, Field(ge=60, le=2_592_000, description=_LASTS)] = None
 
 
 class Muted(BaseModel):

@@ -7,9 +7,8 @@ from uuid import UUID
 from dashboard.operations.maintenance import LONGEST, SHORTEST
 from dashboard.operations.refusals import unusable
 from dashboard.services import Services
-from prober.incidents.rules import Alerting
 from prober.incidents.windows import whom_in_words
-from prober.storage import audit, mutes
+from prober.storage import audit, in_force, mutes
 from prober.storage.audit import Author
 from prober.storage.mutes import NobodyMeant
 
@@ -22,11 +21,10 @@ async def mark(
     lasts: timedelta | None,
     reason: str = "",
 ) -> UUID:
-    """Tell nobody of these for so long, 10 minutes where nothing is said: the id of the mute.
-
-    Raises HTTPException: 422.
+    """Tell nobody of these for so long, or where nothing is said for as long as `incidents.deploy_mute` of the prober's
+    configuration says: the id of the mute. Raises HTTPException: 422.
     """
-    spans = lasts or timedelta(seconds=Alerting().deploy_mute_s)
+    spans = lasts or await _usual(services)
     if not SHORTEST <= spans <= LONGEST:
         raise unusable(f"what a deploy may break lasts from 1 minute to {LONGEST.days} days")
     if not (names or labels):
@@ -40,3 +38,8 @@ async def mark(
             )
     except NobodyMeant as nobody:
         raise unusable(nobody) from None
+
+
+async def _usual(services: Services) -> timedelta:
+    async with services.db.connect() as connection:
+        return timedelta(seconds=(await in_force.known(connection)).deploy_mute_s)

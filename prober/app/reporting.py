@@ -23,6 +23,7 @@ from prober.probing.loop_lag import LoopLag
 from prober.probing.observer import WRONG_CLOCK_S, Vantage
 from prober.settings import Settings
 from prober.storage import migrations, workers
+from prober.storage.in_force import InForce
 from prober.vitals import Vitals
 
 log = logging.getLogger(__name__)
@@ -115,12 +116,14 @@ class Reporting:
         self._impairments = impairment.step(self._impairments, reasons, self._clock.now())
 
     async def _greet(self, connection: AsyncConnection) -> None:
+        settings = self._settings()
         greeting = workers.Greeting(
             name=self._worker,
-            location=self._settings().location,
+            location=settings.location,
             version=VERSION,
             started_at=self._started_at,
             vitals=_written(self._vitals),
+            in_force=InForce(lag_ms=settings.observer.lag_ms, deploy_mute_s=settings.alerting.deploy_mute_s),
         )
         greeted = await workers.greet(connection, greeting)
         now = self._clock.monotonic()

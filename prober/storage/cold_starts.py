@@ -8,13 +8,10 @@ from uuid import UUID
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from prober.settings import ObserverSettings
+from prober.storage import in_force
 
 MOST_COLD: Final = 2000
 """Cold starts that are looked at, the latest ones."""
-
-_LAG_MS: Final = ObserverSettings().lag_ms
-"""Whoever only reads the database does not know of another limit in the configuration."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,7 +38,8 @@ class FirstAnswers:
 async def first_answers(connection: AsyncConnection, endpoint: UUID, days: float) -> FirstAnswers:
     """The first answers of the last `days` days, of probes that were answered as they should be, and while the prober
     was not held up itself."""
-    asked = {"endpoint": endpoint, "span": timedelta(days=days), "most": MOST_COLD, "lag": _LAG_MS}
+    lag_ms = (await in_force.known(connection)).lag_ms
+    asked = {"endpoint": endpoint, "span": timedelta(days=days), "most": MOST_COLD, "lag": lag_ms}
     found = await connection.execute(_ANSWERS, asked)
     row = found.mappings().one()
     return FirstAnswers(

@@ -14,6 +14,7 @@ from checks.text import clean, storable
 from prober.incidents.impairment import Trouble
 from prober.incidents.notice import Notice
 from prober.storage import outbox
+from prober.storage.in_force import InForce
 from prober.storage.tables import endpoint, impairment, notice, worker
 
 GONE_AFTER_S: Final = 60.0
@@ -38,6 +39,7 @@ class Greeting:
     version: str
     started_at: datetime
     vitals: dict[str, Any]
+    in_force: InForce = InForce()  # noqa: RUF009 - frozen
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,7 +87,7 @@ async def greet(connection: AsyncConnection, said: Greeting) -> Greeted:
         "version": said.version,
         "started_at": said.started_at,
         "seen_at": func.now(),
-        "vitals": storable(said.vitals),
+        "vitals": storable(said.vitals) | said.in_force.written(),
     }
     row = insert(worker).values(name=said.name, **values)
     await connection.execute(row.on_conflict_do_update(index_elements=["name"], set_=values))

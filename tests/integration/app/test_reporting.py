@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -17,12 +18,14 @@ from checks.model import Endpoint
 from prober.app.reporting import Reporting
 from prober.clock import SystemClock
 from prober.incidents.notice import Notice, Route
+from prober.incidents.rules import Alerting
 from prober.notifiers.contract import NotifyError
 from prober.notifiers.delivery import Channel
 from prober.probing.loop_lag import LoopLag
 from prober.probing.observer import Vantage
 from prober.settings import NotifierSpec, ObserverSettings, Settings
-from prober.storage import endpoints, workers
+from prober.storage import endpoints, in_force, workers
+from prober.storage.in_force import InForce
 from prober.vitals import Vitals
 
 
@@ -66,10 +69,10 @@ class Worker:
             NotifierSpec(name="boss", kind="told", route=Route(channel="boss", after_s=600.0)),
             NotifierSpec(name="team", kind="told", route=Route(channel="team", impairments=False)),
         )
-        settings = Settings(notifiers=specs)
+        self.settings = Settings(notifiers=specs)
         self.reporting = Reporting(
             db=db,
-            settings=lambda: settings,
+            settings=lambda: self.settings,
             channels=lambda: [Channel(name="ops", notifier=self.channel), Channel(name="team", notifier=self.other)],  # type: ignore[arg-type]
             vantage=Vantage(settings=ObserverSettings, reach=_nobody, lag=lag, clock=self.clock, vitals=self.vitals),
             lag=lag,
@@ -124,6 +127,16 @@ async def test_a_worker_says_that_it_is_there(worker: Worker) -> None:
     assert worker.vitals.last("database") is not None
     assert worker.vitals.last("idle") is not None
     assert (await rows(worker.db, "select vitals from worker"))[0]["vitals"]["gauges"] == {"spool_records": 3.0}
+
+
+async def test_a_worker_says_which_settings_count_also_after_they_were_read_again(worker: Worker) -> None:
+    for deploy_mute_s, lag_ms in ((300.0, 250.0), (60.0, 40.0)):
+        observer = ObserverSettings(lag_ms=lag_ms)
+        worker.settings = replace(worker.settings, alerting=Alerting(deploy_mute_s=deploy_mute_s), observer=observer)
+        await worker.reporting.look()
+        async with worker.db.connect() as connection:
+            found = await in_force.known(connection)
+        assert found == InForce(deploy_mute_s=deploy_mute_s, lag_ms=lag_ms)
 
 
 @pytest.mark.parametrize(

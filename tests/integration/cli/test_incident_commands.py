@@ -11,9 +11,11 @@ import pytest
 from checks.model import Verdict
 from prober.cli import main
 from prober.incidents.windows import MaintenanceWindow
-from prober.storage import audit, mutes
+from prober.storage import audit, mutes, workers
 from prober.storage.audit import Via
 from prober.storage.database import open_engine
+from prober.storage.in_force import InForce
+from prober.storage.workers import Greeting
 from tests.integration.storage.builders import Store, endpoint
 from tests.integration.storage.test_telling import Desk
 
@@ -134,6 +136,20 @@ def test_a_deploy_takes_its_length_from_the_configuration(command: Command, with
     assert command("deploy", "shop", "--config", str(config))[0] == 0
     (row,) = within(lambda desk: mutes.coming(desk.db))
     assert row.ends_at - row.starts_at == timedelta(minutes=5)
+
+
+def test_without_a_file_a_deploy_takes_its_length_from_the_worker(command: Command, within: Any) -> None:
+    async def prepare(desk: Desk) -> None:
+        await desk.watch("shop")
+        says = InForce(deploy_mute_s=120.0)
+        worker = Greeting(name="w", location="l", version="1", started_at=desk.now, vitals={}, in_force=says)
+        async with desk.db.begin() as connection:
+            await workers.greet(connection, worker)
+
+    within(prepare)
+    assert command("deploy", "shop")[0] == 0
+    (row,) = within(lambda desk: mutes.coming(desk.db))
+    assert row.ends_at - row.starts_at == timedelta(minutes=2)
 
 
 def test_maintenance_is_listed_until_somebody_ends_it(command: Command, within: Any) -> None:

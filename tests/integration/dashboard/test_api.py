@@ -2,7 +2,7 @@
 log."""
 
 import json
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
@@ -10,7 +10,9 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dashboard.api.bodies import MOST_BYTES
-from prober.storage import audit
+from prober.storage import audit, workers
+from prober.storage.in_force import InForce
+from prober.storage.workers import Greeting
 from tests.integration.dashboard.conftest import SetClock
 
 OURS = {"name": "ours", "url": "https://ours.example/mcp"}
@@ -219,6 +221,19 @@ async def test_maintenance_is_planned_ended_and_for_all_only_where_it_says_so(
         ("deploy.mark", "orders"),
         ("maintenance.add", "all endpoints"),
     ]
+
+
+async def test_a_deploy_lasts_as_long_as_the_configuration_of_the_worker_says(
+    client: httpx.AsyncClient, told: AsyncEngine, clock: SetClock
+) -> None:
+    says = InForce(deploy_mute_s=120.0)
+    worker = Greeting(name="w", location="l", version="1", started_at=clock.now(), vitals={}, in_force=says)
+    async with told.begin() as connection:
+        await workers.greet(connection, worker)
+    assert (await client.post("/api/deploys", json={"endpoints": ["orders"]})).status_code == 201
+    ((row,), _) = (await client.get("/api/maintenance")).json().values()
+    lasts = datetime.fromisoformat(row["ends_at"]) - datetime.fromisoformat(row["starts_at"])
+    assert lasts == timedelta(minutes=2)
 
 
 async def test_a_probe_is_asked_for_once_at_a_time(client: httpx.AsyncClient, told: AsyncEngine) -> None:

@@ -48,6 +48,19 @@ async def test_cold_and_warm_answers_have_percentiles_of_their_own(watched: Stor
     assert (found.cold_ms, found.probes_cold, found.confirmed) == ((1500,), 1, 0)
 
 
+async def test_an_answer_counts_where_the_prober_was_held_up_for_less_than_its_configuration_says(
+    watched: Store,
+) -> None:
+    await probe(watched, 14)
+    await watched.sql("update report set lag_ms = 400")
+    assert (await seen(watched)).warm == 0
+    await watched.sql(
+        "insert into worker (name, location, version, started_at, seen_at, vitals)"
+        """ values ('w', 'l', '1', now(), now(), '{"in_force": {"lag_ms": 500}}')"""
+    )
+    assert (await seen(watched)).warm == 1
+
+
 async def test_the_log_decides_where_it_was_asked(watched: Store) -> None:
     await probe(watched, 994, cold=True, log=LogEntry(cold=True, init_ms=800.0))
     await probe(watched, 1994, cold=True, log=LogEntry(cold=False, function_ms=1990.0))
