@@ -58,7 +58,7 @@ class WhoAsks:
             raise HTTPException(HTTPStatus.UNAUTHORIZED, "That token does not count, or no longer.", challenge)
         return Actor(
             author=Author(name=f"token {token.name}", via=Via.API),
-            permissions=frozenset(Permission(scope) for scope in token.scopes if scope in set(Permission)),
+            permissions=frozenset(Permission(scope) for scope in token.opens if scope in set(Permission)),
             is_program=True,
             needs_field=False,
         )

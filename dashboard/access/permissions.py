@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 from typing import Final
 
-from prober.storage.people import Role
+from prober.storage.people import SCOPES, Role
 
 
 class Permission(StrEnum):
@@ -19,7 +19,5 @@ class Permission(StrEnum):
 
 
 GRANTS: Final[Mapping[Role, frozenset[Permission]]] = {
-    Role.VIEWER: frozenset({Permission.READ}),
-    Role.OPERATOR: frozenset({Permission.READ, Permission.OPERATE}),
-    Role.ADMIN: frozenset(Permission),
+    role: frozenset(map(Permission, scopes)) for role, scopes in SCOPES.items()
 }

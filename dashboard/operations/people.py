@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from dashboard.operations.refusals import conflict, missing, unusable
 from dashboard.services import Services
-from prober.storage import audit, failed_logins, logins, people
+from prober.storage import audit, failed_logins, logins, people, tokens
 from prober.storage.audit import Author
 from prober.storage.logins import Login
 from prober.storage.people import BadName, NoSuchPerson, Person, PersonRefused, Role, Source
@@ -42,9 +42,10 @@ async def enable(services: Services, author: Author, name: str) -> None:
 
 
 async def remove(services: Services, author: Author, name: str) -> None:
-    """Forget somebody; his logins end with him. Raises HTTPException: 404 or 409."""
+    """Forget somebody; his logins end with him, and his tokens. Raises HTTPException: 404 or 409."""
     async with _changing(services, author, "person.remove", name) as change:
-        await people.remove(change, name)
+        person = await people.remove(change, name)
+        await tokens.revoke_all_of(change, person.name, author=author)
 
 
 async def reset_password(services: Services, author: Author, name: str, *, password: str) -> None:

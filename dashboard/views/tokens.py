@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Final
 
 from dashboard.views.common import Moment, moment_of
+from prober.storage.people import Role
 from prober.storage.tokens import Token
 
 TOKENS_HREF: Final = "/settings/tokens"
@@ -15,6 +16,7 @@ SCOPES: Final = (
     ("operate", "acknowledge, snooze, comment, mute, ask for probes, mark deploys, accept tools"),
     ("manage", "change endpoints, and read the audit log"),
 )
+_ROLES: Final = {Role.VIEWER: "a viewer", Role.OPERATOR: "an operator", Role.ADMIN: "an admin"}
 LENGTHS: Final = ((30, "30 days"), (90, "90 days"), (365, "a year"), (0, "until it is revoked"))
 
 
@@ -22,6 +24,9 @@ LENGTHS: Final = ((30, "30 days"), (90, "90 days"), (365, "a year"), (0, "until 
 class TokenView:
     name: str
     scopes: str
+    """What it opens now; where that is nothing, what it was made for."""
+    clipped: str
+    """Why that is less than it was made for; empty where it is not."""
     icon: str
     state: str
     """Whether it counts, in words."""
@@ -30,7 +35,7 @@ class TokenView:
     used: Moment | None
     ends: Moment | None
     revoke: str
-    """Where it is revoked; empty where it counts no more."""
+    """Where it is revoked; empty where that would change nothing."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,15 +59,33 @@ def tokens_view(tokens: Sequence[Token], now: datetime, made: tuple[Token, str] 
 
 def _token(token: Token, now: datetime) -> TokenView:
     counts = token.counts(now)
-    state = "counts" if counts else f"revoked by {token.revoked_by}" if token.revoked_at else "has expired"
+    clipped = counts and len(token.opens) < len(token.scopes)
     return TokenView(
         name=token.name,
-        scopes=", ".join(token.scopes),
+        scopes=", ".join(token.opens or token.scopes),
+        clipped=f"not {_lost(token)}: {_maker_now(token)}" if clipped else "",
         icon="up" if counts else "skip",
-        state=state,
+        state="counts" if counts else _why_not(token, now),
         made=moment_of(token.created_at, now),
         made_by=token.created_by,
         used=None if token.used_at is None else moment_of(token.used_at, now),
         ends=None if token.expires_at is None else moment_of(token.expires_at, now),
-        revoke=f"{TOKENS_HREF}/{token.id}/revoke" if counts else "",
+        revoke="" if token.is_over(now) else f"{TOKENS_HREF}/{token.id}/revoke",
     )
+
+
+def _why_not(token: Token, now: datetime) -> str:
+    if token.revoked_at is not None:
+        return f"revoked by {token.revoked_by}"
+    return "has expired" if token.is_over(now) else f"rests: {_maker_now(token)}"
+
+
+def _lost(token: Token) -> str:
+    return ", ".join(scope for scope in token.scopes if scope not in token.opens)
+
+
+def _maker_now(token: Token) -> str:
+    """What keeps the maker, and so the token, from doing what it was made for."""
+    if token.maker is None:
+        return f"{token.created_by} may not log in"
+    return f"{token.created_by} is {_ROLES[token.maker]}"

@@ -127,6 +127,7 @@ def document(everybody: Sequence[Person], known: Sequence[Token]) -> str:
                     "id": str(each.id),
                     "name": as_json(each.name),
                     "scopes": list(each.scopes),
+                    "opens": list(each.opens),
                     "created_by": as_json(each.created_by),
                     "expires_at": as_json(each.expires_at),
                     "used_at": as_json(each.used_at),
@@ -151,14 +152,16 @@ def _lines(everybody: Sequence[Person], known: Sequence[Token]) -> Iterator[str]
     now = SystemClock().now()
     for token in known:
         if token.revoked_at is None:
-            said = _of_token(token, expired=not token.counts(now))
+            said = _of_token(token, expired=token.is_over(now))
             yield f"token {str(token.id)[:8]}  {clean(token.name, 60)}  {said}"
 
 
 def _of_token(token: Token, *, expired: bool) -> str:
     used = "never used" if token.used_at is None else f"last used {moment_in_words(token.used_at)}"
     ends = "for ever" if token.expires_at is None else f"until {moment_in_words(token.expires_at)}"
-    return f"{', '.join(token.scopes)}  {'expired' if expired else ends}  {used}"
+    rests = "" if token.opens else f"  rests: {token.created_by} may not do that now"
+    made = f"made by {token.created_by}"
+    return f"{', '.join(token.opens or token.scopes)}  {'expired' if expired else ends}  {used}  {made}{rests}"
 
 
 def _list(options: argparse.Namespace) -> str:
@@ -224,8 +227,12 @@ def _enable(options: argparse.Namespace) -> str:
 
 
 def _remove(options: argparse.Namespace) -> str:
-    _change(options, "person.remove", lambda change: people.remove(change, options.name))
-    return f"{clean(options.name, 100)}: is forgotten, but for what stands in the audit log"
+    async def removing(change: AsyncConnection) -> int:
+        person = await people.remove(change, options.name)
+        return len(await tokens.revoke_all_of(change, person.name, author=author()))
+
+    revoked = _change(options, "person.remove", removing)
+    return f"{clean(options.name, 100)}: is forgotten, but for what stands in the audit log; revoked tokens: {revoked}"
 
 
 def _setup(options: argparse.Namespace) -> str:

@@ -1,7 +1,7 @@
 """Who may log in, and as what."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -30,6 +30,14 @@ class Role(StrEnum):
     """Acknowledge, snooze, comment, ask for a probe, accept tools, mute, test a channel."""
     ADMIN = "admin"
     """Endpoints, people, tokens, and the audit log."""
+
+
+SCOPES: Final[Mapping[Role, frozenset[str]]] = {
+    Role.VIEWER: frozenset({"read"}),
+    Role.OPERATOR: frozenset({"read", "operate"}),
+    Role.ADMIN: frozenset({"read", "operate", "manage"}),
+}
+"""What each may do, in the words of permissions and of the scopes of tokens."""
 
 
 class Source(StrEnum):
@@ -100,6 +108,12 @@ def tidy_name(name: str) -> str:
     if not _NAME.fullmatch(tidy):
         raise BadName
     return tidy
+
+
+def is_name(name: str) -> bool:
+    """Whether a person can have that name. Whoever changes something at the prompt is written down under one that
+    nobody can have."""
+    return _NAME.fullmatch(name) is not None
 
 
 async def everybody(db: AsyncEngine) -> Sequence[Person]:

@@ -1,4 +1,9 @@
-"""Tokens of programs. A token is shown once, when it is made; stored is its SHA-256."""
+"""Tokens of programs. A token is shown once, when it is made; stored is its SHA-256.
+
+A token that a person made can do no more than that person now may: it is clipped to the role, rests while the person is
+disabled, and is revoked when the person is removed. One that was made at the prompt is nobody's: whoever runs commands
+there can make another at any time.
+"""
 
 import hashlib
 import secrets
@@ -8,11 +13,13 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import RowMapping, insert, or_, select, update
+from sqlalchemy import RowMapping, case, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.text import clean, storable
-from prober.storage import tables
+from prober.storage import audit, people, tables
+from prober.storage.audit import Author
+from prober.storage.people import SCOPES, Role
 
 PREFIX: Final = "mcpp_"
 """By which scanners of repositories and logs know that something is a token of ours."""
@@ -40,10 +47,28 @@ class Token:
     used_at: datetime | None
     revoked_at: datetime | None
     revoked_by: str | None
+    maker: Role | None
+    """What the person may do now who made it; None where he may not come in, and where no person did."""
+
+    @property
+    def is_of_person(self) -> bool:
+        """Whether a person made it, and it goes with him."""
+        return people.is_name(self.created_by)
+
+    @property
+    def opens(self) -> tuple[str, ...]:
+        """Its scopes, as far as its maker may still do what they say."""
+        if not self.is_of_person:
+            return self.scopes
+        return () if self.maker is None else tuple(scope for scope in self.scopes if scope in SCOPES[self.maker])
+
+    def is_over(self, now: datetime) -> bool:
+        """Whether it will never open anything again."""
+        return self.revoked_at is not None or (self.expires_at is not None and self.expires_at <= now)
 
     def counts(self, now: datetime) -> bool:
-        """Whether it still opens anything."""
-        return self.revoked_at is None and (self.expires_at is None or self.expires_at > now)
+        """Whether it opens anything now."""
+        return not self.is_over(now) and bool(self.opens)
 
 
 async def add(
@@ -55,12 +80,13 @@ async def add(
     expires_at: datetime | None,
     by: str,
 ) -> tuple[Token, str]:
-    """A new token, and the secret that nobody can read again."""
-    secret = PREFIX + secrets.token_urlsafe(32)
-    added = await connection.execute(
-        insert(tables.api_token)
-        .values(
-            id=uuid4(),
+    """A new token, and the secret that nobody can read again. `by` is a person's name, or what no person is called."""
+    secret, token = PREFIX + secrets.token_urlsafe(32), uuid4()
+    if people.is_name(by):
+        await _hold(connection, by)
+    await connection.execute(
+        insert(tables.api_token).values(
+            id=token,
             name=storable(clean(name, NAME_KEPT)),
             digest=_digest(secret),
             scopes=sorted(set(scopes)),
@@ -68,9 +94,9 @@ async def add(
             created_by=by,
             expires_at=expires_at,
         )
-        .returning(*_COLUMNS)
     )
-    return _token(added.mappings().one()), secret
+    row = (await connection.execute(_WANTED.where(tables.api_token.c.id == token))).mappings().one()
+    return _token(row), secret
 
 
 async def known(db: AsyncEngine, secret: str, *, now: datetime) -> Token | None:
@@ -78,7 +104,7 @@ async def known(db: AsyncEngine, secret: str, *, now: datetime) -> Token | None:
     if not secret.startswith(PREFIX):
         return None
     table = tables.api_token
-    wanted = select(*_COLUMNS).where(table.c.digest == _digest(secret))
+    wanted = _WANTED.where(table.c.digest == _digest(secret))
     async with db.connect() as connection:
         row = (await connection.execute(wanted)).mappings().one_or_none()
         if row is None or not (token := _token(row)).counts(now):
@@ -96,7 +122,7 @@ async def known(db: AsyncEngine, secret: str, *, now: datetime) -> Token | None:
 async def everyone(db: AsyncEngine) -> Sequence[Token]:
     """All tokens, the newest first, with those that are revoked or have expired."""
     async with db.connect() as connection:
-        rows = await connection.execute(select(*_COLUMNS).order_by(tables.api_token.c.created_at.desc()))
+        rows = await connection.execute(_WANTED.order_by(tables.api_token.c.created_at.desc()))
         return [_token(row) for row in rows.mappings()]
 
 
@@ -104,18 +130,39 @@ async def revoke(connection: AsyncConnection, token: UUID, *, now: datetime, by:
     """Let a token open nothing any more. Raises NoSuchToken."""
     table = tables.api_token
     revoked = await connection.execute(
-        update(table)
-        .where(table.c.id == token, table.c.revoked_at.is_(None))
-        .values(revoked_at=now, revoked_by=by)
-        .returning(*_COLUMNS)
+        update(table).where(table.c.id == token, table.c.revoked_at.is_(None)).values(revoked_at=now, revoked_by=by)
     )
-    row = revoked.mappings().one_or_none()
-    if row is None:
+    if not revoked.rowcount:
         raise NoSuchToken
-    return _token(row)
+    return _token((await connection.execute(_WANTED.where(table.c.id == token))).mappings().one())
+
+
+async def revoke_all_of(connection: AsyncConnection, maker: str, *, author: Author) -> Sequence[str]:
+    """Revoke what a person made who is forgotten in the same transaction, and write each into the audit log; gives
+    their names. Nobody who gets the name later has a part in them."""
+    table = tables.api_token
+    revoked = await connection.execute(
+        update(table)
+        .where(table.c.created_by == maker, table.c.revoked_at.is_(None))
+        .values(revoked_at=func.now(), revoked_by=author.name)
+        .returning(table.c.id, table.c.name)
+    )
+    found = revoked.all()
+    for row in found:
+        await audit.note(connection, author, "token.revoke", row.name, {"token": str(row.id), "maker": maker})
+    return [row.name for row in found]
+
+
+async def _hold(connection: AsyncConnection, maker: str) -> None:
+    """Let nobody forget the maker until this transaction ends: his tokens are looked for after that."""
+    table = tables.person
+    await connection.execute(select(table.c.id).where(table.c.name == maker).with_for_update(read=True, key_share=True))
 
 
 _COLUMNS: Final = tuple(column for column in tables.api_token.c if column.name != "digest")
+_WANTED: Final = select(
+    *_COLUMNS, case((tables.person.c.disabled_at.is_(None), tables.person.c.role)).label("maker")
+).outerjoin(tables.person, tables.person.c.name == tables.api_token.c.created_by)
 
 
 def _digest(secret: str) -> bytes:
@@ -123,5 +170,6 @@ def _digest(secret: str) -> bytes:
 
 
 def _token(row: RowMapping) -> Token:
-    values = {column.name: row[column] for column in _COLUMNS}
-    return Token(**{**values, "scopes": tuple(values["scopes"])})
+    values = {column.name: row[column.name] for column in _COLUMNS}
+    maker = None if row["maker"] is None else Role(row["maker"])
+    return Token(**{**values, "scopes": tuple(values["scopes"]), "maker": maker})

@@ -50,11 +50,21 @@ async def welcome(connection: AsyncConnection, source: Source, subject: str, *, 
 
 
 async def turn_away(connection: AsyncConnection, source: Source, subject: str) -> None:
-    """End the logins of somebody who is in none of the groups any more, and write it into the audit log."""
+    """End the logins of somebody who is in none of the groups any more, and write it into the audit log.
+
+    Until he comes back with a group he is a viewer, so that his tokens change nothing either.
+    """
     person = await _known(connection, source, subject)
-    if person is not None and (ended := await logins.end_all(connection, person.id)):
+    if person is None:
+        return
+    ended, was = await logins.end_all(connection, person.id), person.role
+    if was is not Role.VIEWER:
+        table = tables.person
+        await connection.execute(update(table).where(table.c.id == person.id).values(role=Role.VIEWER.value))
+    if ended or was is not Role.VIEWER:
         author = Author(name=person.name, via=Via.PAGE)
-        await audit.note(connection, author, "person.refuse", person.name, {"logins": ended, "source": source.value})
+        detail = {"logins": ended, "was": was.value, "source": source.value}
+        await audit.note(connection, author, "person.refuse", person.name, detail)
 
 
 async def seen(db: AsyncEngine, person: Person, now: datetime) -> None:

@@ -97,6 +97,52 @@ async def test_a_token_is_shown_once_and_opens_its_scopes_until_it_is_revoked(
     assert [row.action for row in await audit.newest(db, subject="the pipeline")] == ["token.revoke", "token.add"]
 
 
+async def test_a_token_can_do_no_more_than_whoever_made_it(
+    admin: httpx.AsyncClient, database_url: str, db: AsyncEngine, clock: SetClock
+) -> None:
+    here, at = "/settings/tokens", "/settings/people"
+    async with browsing(database_url, clock, access=AccessConfig()) as eve:
+        eve.cookies.set("mcpp_login", await logged_in(db, clock, "eve", Role.ADMIN))
+        made = await post(eve, here, here, name="hers", days="0", scopes=["read", "operate", "manage"])
+    (secret,) = re.findall(r"mcpp_[\w-]{43}", made.text)
+    async with browsing(database_url, clock, access=AccessConfig()) as program:
+        program.headers["authorization"] = f"Bearer {secret}"
+
+        async def answers() -> tuple[int, int]:
+            found = await program.get("/api/endpoints"), await program.post("/api/deploys", json={})
+            return found[0].status_code, found[1].status_code
+
+        assert await answers() == (200, 422)
+        assert (await post(admin, at, f"{at}/eve/role", role="viewer")).status_code == 303
+        assert await answers() == (200, 403)
+        assert "eve is a viewer" in (await admin.get(here)).text
+        assert (await post(admin, at, f"{at}/eve/disable")).status_code == 303
+        assert await answers() == (401, 401)
+        assert "eve may not log in" in (await admin.get(here)).text
+        assert (await post(admin, at, f"{at}/eve/enable")).status_code == 303
+        assert (await post(admin, at, f"{at}/eve/role", role="admin")).status_code == 303
+        assert await answers() == (200, 422)
+        assert (await post(admin, at, f"{at}/eve/remove")).status_code == 303
+        assert await answers() == (401, 401)
+        await logged_in(db, clock, "eve", Role.ADMIN)
+        assert await answers() == (401, 401), "another person of that name has no part in it"
+    (token,) = await tokens.everyone(db)
+    assert token.revoked_by == "ada"
+    assert [row.author for row in await audit.newest(db, subject="hers", action="token.revoke")] == ["ada"]
+
+
+async def test_a_token_that_was_made_at_the_prompt_is_nobodys(
+    admin: httpx.AsyncClient, database_url: str, db: AsyncEngine, clock: SetClock
+) -> None:
+    async with db.begin() as connection:
+        _, secret = await tokens.add(
+            connection, "backup", ["read"], now=clock.now(), expires_at=None, by="root, at the prompt"
+        )
+    async with browsing(database_url, clock, access=AccessConfig()) as program:
+        program.headers["authorization"] = f"Bearer {secret}"
+        assert (await program.get("/api/endpoints")).status_code == 200
+
+
 async def test_the_audit_log_is_filtered_and_read_page_by_page(admin: httpx.AsyncClient, db: AsyncEngine) -> None:
     author = audit.Author(name="<b>eve</b>", via=audit.Via.API)
     async with db.begin() as connection:

@@ -293,7 +293,9 @@ async def test_the_role_follows_the_groups_at_every_login(
     assert refused.status_code == 403
     assert "None of your groups" in refused.text
     assert (await one.is_in(), await other.is_in(), await count_logins(db)) == (False, False, 0)
-    assert (await audit.newest(db))[0].action == "person.refuse"
+    newest = (await audit.newest(db))[0]
+    assert (newest.action, newest.detail["was"]) == ("person.refuse", "admin")
+    assert await everybody(db) == [("alice", Role.VIEWER, Source.OIDC)], "so that his tokens change nothing"
 
 
 async def test_who_is_disabled_here_is_not_let_in_by_the_provider(
