@@ -78,6 +78,7 @@ def build(config: Config, clock: Clock) -> FastAPI:
     app.state.passwords = Passwords()
     app.state.provider = None if config.oidc is None else Provider(config.oidc, clock)
     app.state.proxy = config.proxy
+    app.state.public = public.Public(services)
     vouching = () if config.proxy is None else (ProxyVouches(config.proxy, services.db, clock),)
     app.state.who = WhoAsks(db=services.db, clock=clock, config=config.access, vouching=vouching)
     for routes in (

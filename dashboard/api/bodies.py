@@ -12,6 +12,7 @@ MOST_BYTES: Final = 64 * 1024
 """Of the body of a request, to pages as well."""
 
 _PREFIX: Final = "/api/"
+_TAGGED: Final = (_PREFIX, "/status", "/badges/")
 _WITHOUT_BODY: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -68,7 +69,8 @@ def _again(body: bytes, receive: Receive) -> Receive:
 
 
 class EntityTags:
-    """Gives what the API answers a tag of its content (RFC 9110 section 8.8.3), and 304 to whoever has it already.
+    """Gives what the API and the public page answer a tag of its content (RFC 9110 section 8.8.3), and 304 to whoever
+    has it already.
 
     The tag is a weak one: compression may follow.
     """
@@ -77,7 +79,7 @@ class EntityTags:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or not scope["path"].startswith(_PREFIX):
+        if scope["type"] != "http" or scope["method"] not in ("GET", "HEAD") or not scope["path"].startswith(_TAGGED):
             await self._app(scope, receive, send)
             return
         await self._app(scope, receive, _Tagged(send, Headers(scope=scope).get("if-none-match", "")))

@@ -1,10 +1,12 @@
 """The public status page over a real database: chosen endpoints alone, and nothing of what was found."""
 
+import asyncio
 from xml.etree import ElementTree
 
 import httpx
 import pytest
 from sqlalchemy import text
+from sqlalchemy.event import listen
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dashboard.access.mode import AccessConfig
@@ -41,7 +43,7 @@ async def test_the_page_shows_the_chosen_one_by_its_public_name_alone(
     answers = [await client.get(path) for path in ("/status", "/status.json", "/status.rss")]
 
     assert [each.status_code for each in answers] == [200, 200, 200]
-    assert all(each.headers["cache-control"] == "public, max-age=30" for each in answers)
+    assert all(each.headers["cache-control"] == "public, max-age=25" for each in answers)
     page, facts, feed = (each.text for each in answers)
     name, url = chosen
     for answer in (page, facts, feed):
@@ -96,3 +98,25 @@ async def test_maintenance_is_said_alike_by_page_json_and_badge(
     assert (await client.get("/status.json")).json()["services"][0]["state"] == "maintenance"
     assert (await client.get("/badges/i-orders-i-co.json")).json()["message"] == "maintenance"
     assert "999" not in (await client.get("/badges/i-orders-i-co.svg")).text
+
+
+async def test_a_crowd_is_one_look_at_the_database_every_few_seconds(
+    chosen: tuple[str, str], database_url: str, clock: SetClock
+) -> None:
+    paths = ("/status", "/status.json", "/status.rss", "/badges/i-orders-i-co.svg", "/badges/i-orders-i-co.json")
+    asked: list[str] = []
+    async with browsing(database_url, clock) as client:
+        engine = client._transport.app.state.services.db  # type: ignore[attr-defined]
+        listen(engine.sync_engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
+        answers = await asyncio.gather(*(client.get(path) for path in paths * 20))
+        once = len(asked)
+        again = [
+            await client.get(path, headers={"If-None-Match": each.headers["etag"]})
+            for path, each in zip(paths, answers, strict=False)
+        ]
+
+    assert chosen
+    assert {each.status_code for each in answers} == {200}
+    assert [(each.status_code, each.content) for each in again] == [(304, b"")] * len(paths)
+    assert sum("public" in each and "endpoint_state" in each for each in asked) == 1
+    assert len(asked) == once
