@@ -36,20 +36,22 @@
     const open = new Map([...main.querySelectorAll("details[id]")].map((each) => [each.id, each.open]));
     const active = document.activeElement;
     const focused = active && main.contains(active) && active.id;
-    const typed = focused && active.type === "search" && [active.value, active.selectionStart, active.selectionEnd];
+    const caret = focused && active.selectionStart != null && [active.selectionStart, active.selectionEnd];
+    const written = unsent();
     const scrolled = [...main.querySelectorAll("[data-scroll]")].map((each) => each.scrollLeft);
     for (const each of fresh.querySelectorAll("details[id]")) {
       if (open.has(each.id)) each.open = open.get(each.id);
     }
     main.replaceChildren(...fresh.childNodes);
     main.querySelectorAll("[data-scroll]").forEach((each, index) => { each.scrollLeft = scrolled[index] || 0; });
+    for (const [id, value] of written) {
+      const field = document.getElementById(id);
+      if (field) field.value = value;
+    }
     const again = focused && document.getElementById(focused);
     if (again) {
       again.focus({ preventScroll: true });
-      if (typed) {
-        again.value = typed[0];
-        again.setSelectionRange(typed[1], typed[2]);
-      }
+      if (caret) again.setSelectionRange(...caret);
     }
     document.title = page.title;
   }
@@ -59,9 +61,15 @@
     return document.activeElement?.tagName === "SELECT" && performance.now() - touched < CHOOSING_MS;
   }
 
-  // What somebody has begun to write would be lost.
-  function isWriting() {
-    return [...main.querySelectorAll("textarea")].some((each) => each.value !== each.defaultValue);
+  // What somebody has begun to write or to choose, and has not sent.
+  function unsent() {
+    const fields = [...main.querySelectorAll(":is(input:not([type=hidden]), textarea, select)[id]")];
+    return fields.filter(isChanged).map((each) => [each.id, each.value]);
+  }
+
+  function isChanged(field) {
+    if (field.tagName !== "SELECT") return field.value !== field.defaultValue;
+    return [...field.options].some((each) => each.selected !== each.defaultSelected);
   }
 
   async function refresh() {
@@ -75,7 +83,7 @@
       const answer = await fetch(address, { cache: "no-store", signal: AbortSignal.timeout(10000) });
       if (!answer.ok) throw new Error(answer.headers.get("X-Trouble") || `The dashboard answered ${answer.status}.`);
       const html = await answer.text();
-      if (isChoosing() || isWriting()) again = true;
+      if (isChoosing()) again = true;
       else swap(html);
       say("");
     } catch (problem) {

@@ -77,6 +77,17 @@ def test_what_was_opened_stays_open_when_news_arrive(dashboard: Dashboard, visit
     assert page.evaluate("document.getElementById('tools').open") is False
 
 
+def test_what_was_begun_to_write_is_still_there_when_news_arrive(dashboard: Dashboard, visit: Open) -> None:
+    page = visit(f"{dashboard.address}/endpoints/billing%20adapter").page
+    page.wait_for_selector("#live[data-state=on]")
+    page.locator("#deploy-reason").press_sequentially("1.5 rolls")
+    page.keyboard.press("ArrowLeft")
+    dashboard.add_probe(replace(BILLING, diagnosis=None), "u")
+    page.wait_for_selector("h1:has-text('billing adapter is up')")
+    page.keyboard.type("out, fully, and recal")
+    assert page.input_value("#deploy-reason") == "1.5 rollout, fully, and recals"
+
+
 @pytest.mark.parametrize("scripts", [True, False])
 def test_the_list_that_an_endpoint_has_now_is_accepted_by_its_button(
     dashboard: Dashboard, visit: Open, scripts: bool
