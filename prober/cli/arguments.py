@@ -3,6 +3,7 @@
 import argparse
 import json
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, NoReturn
@@ -10,6 +11,7 @@ from urllib.parse import urlsplit
 
 from checks.model import Endpoint, Expectation, OnRequest, Profile, Sentinel
 from checks.spec import Era, Transport
+from checks.text import clean
 from prober import values
 from prober.cli.credentials import add_credential_arguments, checked, credentials_from
 from prober.cli.errors import CommandError
@@ -90,7 +92,7 @@ def add_question_arguments(parser: argparse.ArgumentParser) -> None:
 def endpoint_from(options: argparse.Namespace, address: str) -> Endpoint:
     """The endpoint at an address as the options describe it. Raises CommandError, also for a secret that is not to be
     had."""
-    url = checked("URL", values.url, address)
+    url = _url(address)
     return Endpoint(
         name=urlsplit(url).netloc,
         url=url,
@@ -112,6 +114,32 @@ def endpoint_from(options: argparse.Namespace, address: str) -> Endpoint:
         **_for_full_profile(options),
         verify_tls=not options.insecure,
     )
+
+
+def _url(written: str) -> str:
+    """The address. Raises CommandError, which names what was written where it is an address: there may be several."""
+    try:
+        return str(values.url(written))
+    except values.Refused as refused:
+        may_be_secret = "@" in written or "?" in written
+        if "://" not in written and not may_be_secret:
+            raise _without_scheme(written, refused) from None
+        named = "" if may_be_secret else f" {clean(written, 200)}"
+        raise CommandError(f"URL{named} {refused.message}", refused.hint) from None
+
+
+def _without_scheme(written: str, refused: values.Refused) -> CommandError:
+    """An address whose beginning was left out, or no address at all, which is not repeated."""
+    if re.search(r"[.:/]", written) is None:
+        return CommandError(
+            f"URL {refused.message}", "write it out; for an endpoint of a configuration, add --config FILE"
+        )
+    is_near = re.match(r"localhost|127\.|\[::1\]", written) is not None
+    try:
+        meant = values.url(f"{'http' if is_near else 'https'}://{written}")
+    except values.Refused:
+        return CommandError(f"URL {refused.message}", refused.hint)
+    return CommandError(f"{clean(written, 200)} has no scheme", f"did you mean {meant}?")
 
 
 def _for_full_profile(options: argparse.Namespace) -> dict[str, Any]:

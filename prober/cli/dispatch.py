@@ -9,10 +9,11 @@ import traceback
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, NoReturn, Protocol, cast
 
+from checks.text import shown_url
 from prober.cli.errors import PROGRAM, CommandError, ExitCode, say_error
 
 COMMANDS: Final[dict[str, str]] = {
-    "check": "probe one MCP server now, name the fault and its fix",
+    "check": "probe MCP servers now, name each fault and its fix",
     "init": "write a configuration file from a live server",
     "up": "watch the configured endpoints: database, scheduler and dashboard",
     "demo": "watch a local lab of healthy and broken servers, to see how it looks",
@@ -57,6 +58,8 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, *positional: Any, **named: Any) -> None:
         super().__init__(*positional, **{"allow_abbrev": False, **named})
         self._is_mixing = False
+        self.examples: tuple[str, ...] = ()
+        """Command lines that the help ends in."""
         self.default_action: str | None = None
         """What is done where none of the parser's actions is named. With one, options may stand before the action."""
 
@@ -88,6 +91,11 @@ class Parser(argparse.ArgumentParser):
             return [args[at], *args[:at], *args[at + 1 :]]
         is_option = not args or (args[0].startswith("-") and args[0] not in ("-h", "--help"))
         return [default, *args] if is_option else args
+
+    def format_help(self) -> str:
+        """As argparse does, with the examples below."""
+        shown = "".join(f"  {each}\n" for each in self.examples)
+        return super().format_help() + (f"\nexamples:\n{shown}" if shown else "")
 
     def error(self, message: str) -> NoReturn:
         say_error(message, f"see: {self.prog} --help")
@@ -143,6 +151,7 @@ def _leave_output() -> None:
 
 
 def _run(arguments: list[str]) -> int:
+    arguments = _asking_for_help(arguments)
     name = next((word for word in arguments if not word.startswith("-")), None)
     parser = Parser(
         prog=PROGRAM,
@@ -158,6 +167,8 @@ def _run(arguments: list[str]) -> int:
             command.add_arguments(subparser)
             asked = subparser
     if name is not None and command is None:
+        if "://" in name:
+            raise CommandError("an address is no command", f"write: {PROGRAM} check {shown_url(name, 200)}")
         parser.error(f"there is no command {name!r}: {_nearest(name)}")
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
@@ -173,6 +184,11 @@ def _run(arguments: list[str]) -> int:
     return command.run(options)
 
 
+def _asking_for_help(arguments: list[str]) -> list[str]:
+    """`help` and `help COMMAND` as `--help` says them."""
+    return [*arguments[1:], "--help"] if arguments[:1] == ["help"] else arguments
+
+
 def _nearest(name: str) -> str:
     return _alike(name, COMMANDS) or f"there are {', '.join(COMMANDS)}"
 
@@ -181,8 +197,9 @@ def _alike(written: str, known: Iterable[str]) -> str:
     """The known word that looks like the one written, as a question; empty where none does."""
     import difflib
 
-    near = difflib.get_close_matches(written, list(known), n=1)
-    return f"did you mean {near[0]}?" if near else ""
+    bare = {each.lstrip("-"): each for each in known}
+    near = difflib.get_close_matches(written.lstrip("-"), list(bare), n=1)
+    return f"did you mean {bare[near[0]]}?" if near else ""
 
 
 def _version() -> str:

@@ -129,6 +129,29 @@ def test_a_function_url_tells_what_to_sign_for_and_the_url_stands_before_the_opt
 
 
 @pytest.mark.parametrize(
+    ("written", "message", "hint"),
+    [
+        ("mcp.example/mcp", "mcp.example/mcp has no scheme", "did you mean https://mcp.example/mcp?"),
+        ("localhost:8080/mcp", "localhost:8080/mcp has no scheme", "did you mean http://localhost:8080/mcp?"),
+        ("ftp://mcp.example/", "URL ftp://mcp.example/ is not an http or https URL", "such as https://"),
+        ("http://a b/", "URL http://a b/ is not a URL", "such as https://"),
+        ("orders", "URL is not an http or https URL", "add --config FILE"),
+        ("https://ada:hunter2@mcp.example/", "URL holds credentials", "by reference"),
+        ("mcp.example/mcp?key=hunter2", "URL is not an http or https URL", "such as https://"),
+        (f"{'hunter2' * 10}.{'x' * 70}", "URL is not an http or https URL", "such as https://"),
+    ],
+)
+def test_an_address_that_cannot_be_meant_is_named_with_the_one_that_may_be(
+    written: str, message: str, hint: str
+) -> None:
+    with pytest.raises(CommandError) as refusal:
+        described(argparse.Namespace(**{**vars(options()), "targets": [written]}))
+    assert refusal.value.message.startswith(message)
+    assert hint in refusal.value.hint
+    assert "hunter2" not in refusal.value.message + refusal.value.hint
+
+
+@pytest.mark.parametrize(
     ("words", "message"),
     [
         (["--header", "X-Api-Key"], "--header wants NAME=REF"),

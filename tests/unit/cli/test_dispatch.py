@@ -86,6 +86,24 @@ def test_every_command_has_help(words: str, capsys: pytest.CaptureFixture[str]) 
     assert capsys.readouterr().out.startswith(f"usage: mcp-prober {words} ")
 
 
+@pytest.mark.parametrize("words", [["help"], ["help", "check"], ["help", "access", "token", "add"]])
+def test_help_is_also_a_word(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(words) == 0
+    assert capsys.readouterr().out.startswith(f"usage: {' '.join(['mcp-prober', *words[1:]])} ")
+
+
+def test_an_address_in_the_place_of_a_command_gets_the_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["https://ada:hunter2@mcp.example/mcp"]) == 2
+    said = capsys.readouterr().err
+    assert "write: mcp-prober check https://mcp.example/mcp" in said
+    assert "hunter2" not in said
+
+
+def test_an_option_like_no_other_gets_no_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["check", "--url", "http://localhost/"]) == 2
+    assert "did you mean" not in capsys.readouterr().err
+
+
 def test_options_between_names_reach_the_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["maintenance", "add", "--for", "soon", "orders"]) == 2
     assert "unrecognized" not in capsys.readouterr().err
@@ -106,7 +124,7 @@ def test_a_bad_address_ends_with_2_and_nothing_on_stdout(capsys: pytest.CaptureF
     assert main(["check", "localhost:8000/mcp", "--format", "json"]) == 2
     said = capsys.readouterr()
     assert said.out == ""
-    assert said.err.startswith("mcp-prober: error: URL is not an http or https URL\n  ")
+    assert said.err.startswith("mcp-prober: error: localhost:8000/mcp has no scheme\n  ")
 
 
 def test_a_quick_profile_refuses_what_it_would_not_ask(capsys: pytest.CaptureFixture[str]) -> None:
@@ -118,8 +136,20 @@ def test_ctrl_c_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(arguments: list[str]) -> int:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sys.modules[main.__module__], "_run", interrupted)
+    monkeypatch.setattr(sys.modules[Parser.__module__], "_run", interrupted)
     assert main(["check"]) == 130
+
+
+def test_ctrl_c_while_the_program_is_still_being_read_ends_quietly_with_130() -> None:
+    script = (
+        "import builtins, sys; from prober.cli import main; read = builtins.__import__\n"
+        "def interrupted(name, *rest):\n"
+        "    if name == 'prober.cli.dispatch': raise KeyboardInterrupt\n"
+        "    return read(name, *rest)\n"
+        "builtins.__import__ = interrupted; sys.exit(main(['--version']))"
+    )
+    ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=False)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (130, "", "")
 
 
 def test_a_bug_of_ours_is_one_line_without_a_traceback_or_the_text_that_may_hold_a_secret(
@@ -128,7 +158,7 @@ def test_a_bug_of_ours_is_one_line_without_a_traceback_or_the_text_that_may_hold
     def broken(arguments: list[str]) -> int:
         raise RuntimeError("hunter2")
 
-    monkeypatch.setattr(sys.modules[main.__module__], "_run", broken)
+    monkeypatch.setattr(sys.modules[Parser.__module__], "_run", broken)
     monkeypatch.delenv("PROBER_DEBUG", raising=False)
     assert main(["check"]) == 3
     said = capsys.readouterr().err
@@ -148,6 +178,6 @@ def test_check_imports_only_what_it_uses() -> None:
 
 
 def test_the_dispatcher_itself_imports_no_command() -> None:
-    script = "import sys, prober.cli; print(*(name for name in sys.modules if name.startswith('prober.cli.')))"
+    script = "import sys, prober.cli.dispatch; print(*(name for name in sys.modules if name.startswith('prober.cli.')))"
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
     assert set(ended.stdout.split()) == {"prober.cli.dispatch", "prober.cli.errors"}
