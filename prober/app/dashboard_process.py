@@ -80,6 +80,11 @@ def names_people(environment: Mapping[str, str]) -> bool:
     return bool(_given(environment, _NAMES_PEOPLE))
 
 
+def vouches(environment: Mapping[str, str]) -> bool:
+    """Whether a variable says who may log in without a password here."""
+    return bool(_given(environment, _VOUCHES))
+
+
 def _given(environment: Mapping[str, str], beginnings: tuple[str, ...]) -> list[str]:
     return sorted(name for name, value in environment.items() if name.startswith(beginnings) and value.strip())
 

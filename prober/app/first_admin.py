@@ -11,12 +11,12 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from prober.app.dashboard_process import names_people
+from prober.app.dashboard_process import vouches
 from prober.secrets import passwords
 from prober.secrets.passwords import PasswordRefused
 from prober.storage import audit, failed_logins, logins, people, setup_tokens
 from prober.storage.audit import Author, Via
-from prober.storage.people import NameTaken, NoSuchPerson, Role, Source
+from prober.storage.people import NameTaken, NoSuchPerson, Person, Role, Source
 
 log = logging.getLogger(__name__)
 
@@ -74,7 +74,7 @@ async def let_in(db: AsyncEngine, environment: Mapping[str, str], address: str) 
     if password is not None:
         await _follow_file(db, password)
     async with db.connect() as connection:
-        if names_people(environment) or await people.has_admin(connection):
+        if vouches(environment) or await people.has_admin(connection):
             return None
     async with audit.change(db, Author(name="the start", via=Via.PROBER), "setup.offer", "the first admin") as change:
         secret = await setup_tokens.offer(change)
@@ -83,27 +83,44 @@ async def let_in(db: AsyncEngine, environment: Mapping[str, str], address: str) 
 
 
 async def _follow_file(db: AsyncEngine, password: str) -> None:
-    """Make the admin with this password, or give him it where the file has changed: the file decides at each start."""
+    """Make the admin with this password, or give him it where the file has changed: the file decides at each start.
+
+    It decides about an admin alone: somebody who only has the name keeps his password, and gets no other role by it.
+    """
     known = await people.credentials(db, NAME)
-    if known is not None and await asyncio.to_thread(passwords.is_right, password, known[1]):
-        return
-    kept = await asyncio.to_thread(passwords.hashed, password)
+    is_kept = known is not None and await asyncio.to_thread(passwords.is_right, password, known[1])
+    kept = "" if is_kept else await asyncio.to_thread(passwords.hashed, password)
     try:
         await _give(db, kept)
     except NoSuchPerson:
-        await _add(db, kept)
+        await _add(db, kept or await asyncio.to_thread(passwords.hashed, password))
 
 
 async def _give(db: AsyncEngine, kept: str) -> None:
+    """Another password for the admin, of which this is the hash; empty where it is the one that he has."""
     async with db.begin() as connection:
         person = await people.named(connection, NAME)
-        if person.source is not Source.PASSWORD or person.disabled_at is not None:
-            log.warning("%s says nothing: %s is disabled, or comes in another way", PASSWORD_FILE, NAME)
+        if (other := _no_admin_here(person)) is not None:
+            log.warning("%s is passed over: %s", PASSWORD_FILE, other)
+            return
+        if not kept:
             return
         await people.set_password(connection, person.id, kept)
         await logins.end_all(connection, person.id)
         await failed_logins.forgive(connection, NAME)
         await audit.note(connection, _AUTHOR, "person.password", NAME)
+
+
+def _no_admin_here(person: Person) -> str | None:
+    """Why the file does not speak of this person, and the way out; None where it does."""
+    if person.source is not Source.PASSWORD:
+        return f"{NAME} comes in by {person.source.value} here, and has no password; take the variable away"
+    if person.disabled_at is not None:
+        return f"{NAME} is disabled here: mcp-prober access enable {NAME}, or take the variable away"
+    if person.role is not Role.ADMIN:
+        which = f"{'an' if person.role is Role.OPERATOR else 'a'} {person.role.value}"
+        return f"{NAME} is {which} here: mcp-prober access role {NAME} --role admin, or take the variable away"
+    return None
 
 
 async def _add(db: AsyncEngine, kept: str) -> None:

@@ -60,6 +60,35 @@ async def test_a_file_makes_the_admin_and_changes_his_password(db: AsyncEngine, 
     assert [row.action for row in await audit.newest(db)] == ["person.password", "person.add"]
 
 
+async def test_the_file_says_nothing_about_somebody_who_is_called_admin_and_is_none(
+    db: AsyncEngine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with db.begin() as connection:
+        await people.add(connection, "ada", Role.ADMIN, password="$argon2id$a", by="a test")
+        await people.add(connection, "admin", Role.VIEWER, password="$argon2id$b", by="ada")
+    assert await let_in(db, kept_in(tmp_path, PASSWORD), HERE) is None
+    found = await people.credentials(db, "admin")
+    assert found is not None
+    assert (found[0].role, found[1]) == (Role.VIEWER, "$argon2id$b")
+    assert "admin is a viewer here" in caplog.text
+    assert "mcp-prober access role admin --role admin" in caplog.text
+    assert [row.action for row in await audit.newest(db)] == []
+
+
+async def test_whoever_is_left_out_by_the_file_is_offered_a_link_where_nobody_is_an_admin(
+    db: AsyncEngine, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with db.begin() as connection:
+        await people.add(connection, "admin", Role.OPERATOR, password="$argon2id$", by="a test")
+    link = await let_in(db, kept_in(tmp_path, PASSWORD), HERE)
+    assert link is not None
+    assert link.startswith(f"{HERE}/setup#")
+    async with db.begin() as connection:
+        await people.disable(connection, "admin")
+    await let_in(db, kept_in(tmp_path, PASSWORD), HERE)
+    assert "admin is disabled here" in caplog.text
+
+
 @pytest.mark.parametrize(
     ("content", "mode", "said"),
     [
