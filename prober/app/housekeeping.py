@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from prober.clock import Clock
 from prober.settings import Retention, Settings
-from prober.storage import access_history, retention, rollups
+from prober.storage import access_history, retention, rollups, set_back
 from prober.storage.partitions import TablesLocked, ensure_partitions
 
 log = logging.getLogger(__name__)
@@ -64,6 +64,18 @@ class Housekeeping:
         if expired.partitions or expired.rows:
             rows = expired.rows
             log.info("no longer kept: %d partitions, and %d rows of other tables", len(expired.partitions), rows)
+
+    async def follow_clock(self) -> None:
+        """Let nothing wait for the former time after the clock of the database was set back.
+
+        Raises what the database raises.
+        """
+        back = await set_back.realign(self._db)
+        if back is not None:
+            log.warning(
+                "the clock of the database was set back by %.0f s: no notice, reminder or channel waits longer for it",
+                back.total_seconds(),
+            )
 
     async def roll_up(self) -> None:
         """Bring the figures up to date every five minutes, unless another worker does.

@@ -160,6 +160,7 @@ class Monitor:
     def _jobs(self) -> Iterator[Job]:
         yield Job(TICK_S, "claiming due probes", self._tick, TICK_JITTER_S, begins_at_once=True)
         yield Job(REALIGNS_EVERY_S, "looking at the timetable", self._probing.realign)
+        yield Job(REALIGNS_EVERY_S, "looking at the clock of the database", self._housekeeping.follow_clock)
         yield Job(LOOKS_EVERY_S, "making and dropping partitions", self._housekeeping.keep)
         yield Job(LOOKS_EVERY_S, "rolling up figures", self._housekeeping.roll_up)
         yield Job(attending.EVERY_S, "attending to incidents", self._attending.attend)

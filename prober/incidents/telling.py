@@ -118,9 +118,13 @@ class Considered:
 def consider(
     telling: Telling, thing: Thing, circumstances: Circumstances, routes: Sequence[Route], now: datetime
 ) -> Considered:
-    """What is to be told now, to whom, and when to look again."""
+    """What is to be told now, to whom, and when to look again.
+
+    What was told in a time to come was told before a clock was set back, and counts from now on.
+    """
     if thing.ended:
         return _ended(telling, thing, now)
+    telling = _by_now(telling, now)
     if circumstances.mutes:
         muted = max(circumstances.mutes, key=lambda each: (each.until is None, each.until or now))
         ends = [each.until or now + LOOK_AGAIN for each in circumstances.mutes]
@@ -145,6 +149,12 @@ def consider(
         tells=tuple(tells),
         reconsider_at=min(again, default=None),
     )
+
+
+def _by_now(telling: Telling, now: datetime) -> Telling:
+    tellable_at = None if telling.tellable_at is None else min(telling.tellable_at, now)
+    told = tuple(replace(each, last_at=min(each.last_at, now)) for each in telling.told)
+    return replace(telling, told=told, tellable_at=tellable_at)
 
 
 def _due(

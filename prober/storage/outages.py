@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import RowMapping, Select, and_, exists, func, or_, select, text, update
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, exists, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -323,14 +323,15 @@ def _not_well(shared: Mapping[str, str], since: datetime) -> Select[Any]:
 async def not_well(connection: AsyncConnection, names: Collection[str], now: datetime) -> frozenset[str]:
     """Which of these endpoints are in an incident, or were until just now, or in a row of bad verdicts.
 
-    One that is flaky explains nothing by that: most of the time it works.
+    One that is flaky explains nothing by that: most of the time it works. Nor does one that was well again in a time to
+    come, before the clock was set back.
     """
     if not names:
         return frozenset()
     endpoint, state, incident = tables.endpoint, tables.endpoint_state, tables.incident
     is_ill = exists().where(
         incident.c.endpoint_id == endpoint.c.id,
-        or_(incident.c.ended_at.is_(None), incident.c.ended_at > now - EXPLAINS_AFTERWARDS),
+        or_(incident.c.ended_at.is_(None), and_(incident.c.ended_at > now - EXPLAINS_AFTERWARDS, _is_past(now))),
         incident.c.cause.is_distinct_from(FLAKY),
     )
     found = await connection.scalars(
@@ -342,9 +343,9 @@ async def not_well(connection: AsyncConnection, names: Collection[str], now: dat
     return frozenset(found)
 
 
-async def well_since(connection: AsyncConnection, names: Collection[str]) -> Mapping[str, datetime]:
+async def well_since(connection: AsyncConnection, names: Collection[str], now: datetime) -> Mapping[str, datetime]:
     """When the last incident ended of those of these endpoints that are watched and had one. Flaky ones explain
-    nothing."""
+    nothing, nor does an end in a time to come."""
     if not names:
         return {}
     endpoint, incident = tables.endpoint, tables.incident
@@ -352,10 +353,15 @@ async def well_since(connection: AsyncConnection, names: Collection[str]) -> Map
         select(endpoint.c.name, func.max(incident.c.ended_at).label("ended_at"))
         .join(incident, incident.c.endpoint_id == endpoint.c.id)
         .where(endpoint.c.name.in_(names), endpoint.c.removed_at.is_(None), endpoint.c.enabled)
-        .where(incident.c.ended_at.is_not(None), incident.c.cause.is_distinct_from(FLAKY))
+        .where(_is_past(now), incident.c.cause.is_distinct_from(FLAKY))
         .group_by(endpoint.c.name)
     )
     return {row.name: row.ended_at for row in found}
+
+
+def _is_past(now: datetime) -> ColumnElement[bool]:
+    """Whether an incident ended, and not in a time to come; clocks of workers may be a little apart."""
+    return tables.incident.c.ended_at <= now + EXPLAINS_AFTERWARDS
 
 
 def _row(row: RowMapping, policy: AlertPolicy) -> _Row:

@@ -82,7 +82,8 @@ async def tell(connection: AsyncConnection, subjects: Sequence[Subject], policy:
     joining = Joining(policy=policy, quiet=await quiet(connection, policy.windows, now))
     parents = {name for each in subjects for name in each.depends_on}
     explained = _Explained(
-        ill=await outages.not_well(connection, parents, now), well_since=await outages.well_since(connection, parents)
+        ill=await outages.not_well(connection, parents, now),
+        well_since=await outages.well_since(connection, parents, now),
     )
     for subject in subjects:
         about = known[subject.incident.id]

@@ -123,3 +123,17 @@ async def test_a_database_that_is_away_is_asked_again_at_every_look(script: Scri
         with pytest.raises(DBAPIError):
             await job()
     await db.dispose()
+
+
+async def test_a_clock_that_was_set_back_is_noticed_by_whoever_looks_next_and_said_once(
+    db: AsyncEngine, script: Scripted, caplog: pytest.LogCaptureFixture
+) -> None:
+    await house(db, script).follow_clock()
+    async with db.begin() as connection:
+        await connection.execute(text("update housekeeping set begun_at = begun_at + interval '1 hour'"))
+    started_anew = house(db, script)
+    await started_anew.follow_clock()
+    await started_anew.follow_clock()
+    assert [each.message for each in caplog.records] == [
+        "the clock of the database was set back by 3600 s: no notice, reminder or channel waits longer for it"
+    ]

@@ -326,6 +326,16 @@ async def test_a_child_that_recovers_soon_after_its_parent_is_never_told(desk: D
     assert await desk.told() == [("chat", "opened", "gateway"), ("chat", "closed", "gateway")]
 
 
+async def test_a_parent_that_was_well_again_in_a_time_to_come_hides_nobody(desk: Desk) -> None:
+    await desk.watch("gateway", "shop", shop=EndpointOptions(depends_on=("gateway",)))
+    await desk.see(DOWN, "gateway")
+    await desk.see(UP, "gateway")
+    await desk.told()
+    desk.now -= timedelta(hours=1)  # the clock was set back
+    await desk.see(DOWN, "shop")
+    assert await desk.told() == [("chat", "opened", "shop")]
+
+
 async def test_a_parent_that_begins_to_fail_mutes_no_end(desk: Desk) -> None:
     await desk.watch("gateway", "shop", shop=EndpointOptions(depends_on=("gateway",)))
     await desk.see(DOWN, "shop")

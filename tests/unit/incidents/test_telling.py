@@ -131,6 +131,15 @@ def test_reminders_come_until_somebody_has_it_in_hand() -> None:
     assert told(consider(state, worse, IN_HAND, [NAGGING], at(99)).tells) == [("nagging", "worsened")]
 
 
+def test_after_a_clock_was_set_back_reminders_and_escalation_wait_no_longer_than_they_are_configured() -> None:
+    before = consider(Telling(), THING, CALM, [NAGGING, BOSS], at(180)).telling
+    looked = consider(before, THING, CALM, [NAGGING, BOSS], at(0))
+    assert (looked.tells, looked.reconsider_at) == ((), at(10))
+    reminded = consider(looked.telling, THING, CALM, [NAGGING, BOSS], at(10))
+    assert told(reminded.tells) == [("nagging", "reminder")]
+    assert told(consider(reminded.telling, THING, CALM, [NAGGING, BOSS], at(15)).tells) == [("boss", "escalated")]
+
+
 def test_labels_decide_whose_trouble_a_channel_hears_of() -> None:
     theirs = replace(CHAT, labels={"team": "pay"})
     assert consider(Telling(), THING, CALM, [theirs], at(0)).tells == ()
