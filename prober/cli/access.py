@@ -44,10 +44,16 @@ _Found = TypeVar("_Found")
 def add_arguments(parser: Parser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", dest="action")
     parser.default_action = "list"
+    parser.examples = (
+        "mcp-prober access add ada --role operator",
+        "mcp-prober access token add pipeline --scope operate",
+    )
     listing = actions.add_parser(
         "list", help="list people and tokens (where no action is named)", description="Lists people and tokens."
     )
-    listing.add_argument("--format", choices=("text", "json"), default="text", help="form of the list on stdout")
+    listing.add_argument(
+        "--format", choices=("text", "json"), default="text", help="form of the list on stdout (default: %(default)s)"
+    )
     add = actions.add_parser("add", help="let somebody in", description="Lets somebody in, with a password.")
     role = actions.add_parser("role", help="let somebody do more or less", description="Gives somebody another role.")
     password = actions.add_parser(

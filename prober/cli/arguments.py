@@ -13,7 +13,7 @@ from checks.model import Endpoint, Expectation, OnRequest, Profile, Sentinel
 from checks.spec import Era, Transport
 from checks.text import clean
 from prober import values
-from prober.cli.credentials import add_credential_arguments, checked, credentials_from
+from prober.cli.credentials import Arguments, checked, credentials_from
 from prober.cli.errors import CommandError
 
 DEFAULT_TIMEOUT_S: Final = 15.0
@@ -22,9 +22,8 @@ DEFAULT_FULL_TIMEOUT_S: Final = 60.0
 LONGEST_TIMEOUT_S: Final = 900.0
 
 
-def add_endpoint_arguments(parser: argparse.ArgumentParser) -> None:
-    """How to get into an endpoint that is named by its address."""
-    add_credential_arguments(parser)
+def add_connection_arguments(parser: Arguments) -> None:
+    """How to speak to an endpoint that is named by its address."""
     parser.add_argument(
         "--transport",
         choices=("auto", *(transport.value for transport in Transport)),
@@ -40,12 +39,12 @@ def add_endpoint_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--timeout",
         metavar="S",
-        help=f"deadline of the whole probe, in seconds or such as 1m (default: {DEFAULT_TIMEOUT_S:g})",
+        help=f"deadline of one whole probe, in seconds or such as 1m (default: {DEFAULT_TIMEOUT_S:g})",
     )
     parser.add_argument("--insecure", action="store_true", help="do not verify the certificate")
 
 
-def add_question_arguments(parser: argparse.ArgumentParser) -> None:
+def add_question_arguments(parser: Arguments) -> None:
     """What is asked beyond the opening and the list of tools."""
     parser.add_argument(
         "--sentinel",

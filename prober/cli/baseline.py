@@ -14,6 +14,7 @@ from checks.inventory import Inventory, ListedTool
 from checks.proofs import counted
 from checks.text import clean
 from prober.cli.database import add_database_arguments, database_url, named_failures
+from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError, ExitCode
 from prober.cli.person import author
 from prober.storage import accepted_tools, audit, database, migrations
@@ -26,8 +27,9 @@ _DESCRIBED = 90
 _Found = TypeVar("_Found")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
+    parser.examples = ("mcp-prober baseline show orders", "mcp-prober baseline accept orders")
     show = actions.add_parser(
         "show", help="the accepted list, and what changed since", description="Shows the accepted list of tools."
     )
@@ -37,7 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for each in (show, accept):
         each.add_argument("name", metavar="NAME", help="name of the endpoint")
         add_database_arguments(each)
-    show.add_argument("--format", choices=("text", "json"), default="text", help="form of the answer on stdout")
+    show.add_argument(
+        "--format", choices=("text", "json"), default="text", help="form of the answer on stdout (default: %(default)s)"
+    )
     accept.add_argument(
         "--fingerprint", metavar="HEX", help="accept only the list with this fingerprint, as `show` names it"
     )

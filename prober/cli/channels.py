@@ -41,7 +41,10 @@ def add_arguments(parser: Parser) -> None:
     shown = actions.add_parser(
         "list", help="list them with their state (where no action is named)", description="Lists the channels."
     )
-    shown.add_argument("--format", choices=("text", "json"), default="text", help="form of the list on stdout")
+    shown.add_argument(
+        "--format", choices=("text", "json"), default="text", help="form of the list on stdout (default: %(default)s)"
+    )
+    parser.examples = ("mcp-prober channels", "mcp-prober channels test team")
     test = actions.add_parser("test", help="send one a test notice", description="Sends a channel a test notice.")
     test.add_argument("name", nargs="?", metavar="NAME", help="of the channel")
     test.epilog = (

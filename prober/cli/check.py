@@ -13,14 +13,26 @@ from checks.costs import COSTS, TO_FIND
 from checks.model import Endpoint, OnRequest, ProbeReport, Profile
 from prober import values
 from prober.app.smoke import PASSING, Demands, FailOn, Run, inventory_of_report
-from prober.cli.arguments import DEFAULT_FULL_TIMEOUT_S, add_endpoint_arguments, add_question_arguments
-from prober.cli.credentials import checked
+from prober.cli.arguments import DEFAULT_FULL_TIMEOUT_S, add_connection_arguments, add_question_arguments
+from prober.cli.credentials import Arguments, add_credential_arguments, checked
+from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError, ExitCode
 from prober.cli.files import refuse_unwritable, write
 from prober.cli.outcome import exit_of
 from prober.cli.progress import progress
 from prober.cli.reports import add_report_arguments, deliver, outputs_from
 from prober.cli.selection import add_selection_arguments, selection_from
+
+USAGE: Final = """\
+%(prog)s URL... [OPTION...]
+       %(prog)s --config FILE {NAME...|--label K=V|--all} [OPTION...]"""
+
+EXAMPLES: Final = (
+    "mcp-prober check https://abc123.lambda-url.eu-central-1.on.aws/mcp",
+    """mcp-prober check URL --bearer env:TOKEN --sentinel find --args '{"id": 7}'""",
+    "mcp-prober check URL --wait 120s --passes 3 --report junit=mcp.xml",
+    "mcp-prober check --config prober.yaml --label team=shop --format json",
+)
 
 EPILOG: Final = """\
 profiles, and about how many requests each takes (up to {to_find} of them to find
@@ -48,19 +60,23 @@ ENDS_WITHIN_S: Final = 0.7
 _Found = TypeVar("_Found")
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    add_selection_arguments(parser)
-    add_endpoint_arguments(parser)
-    add_question_arguments(parser)
-    parser.add_argument(
+def add_arguments(parser: Parser) -> None:
+    parser.usage = USAGE
+    add_selection_arguments(parser.add_argument_group("which servers"))
+    asked = parser.add_argument_group("what they are asked")
+    asked.add_argument(
         "--profile",
         choices=[profile.value for profile in Profile],
         default=Profile.STANDARD.value,
-        help="how much is asked (default: %(default)s)",
+        help="how much is asked, see below (default: %(default)s)",
     )
-    _add_demand_arguments(parser)
-    add_report_arguments(parser)
-    parser.add_argument(
+    add_question_arguments(asked)
+    _add_demand_arguments(parser.add_argument_group("what passes"))
+    add_credential_arguments(parser.add_argument_group("credentials, each secret by reference"))
+    add_connection_arguments(parser.add_argument_group("connection"))
+    reports = parser.add_argument_group("reports")
+    add_report_arguments(reports)
+    reports.add_argument(
         "--bundle",
         metavar="FILE",
         type=Path,
@@ -69,17 +85,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.formatter_class = argparse.RawDescriptionHelpFormatter
     costs = {profile.value: _requests(profile) for profile in Profile}
     parser.epilog = EPILOG.format(timeout_s=DEFAULT_FULL_TIMEOUT_S, to_find=TO_FIND, **costs)
+    parser.examples = EXAMPLES
 
 
-def _add_demand_arguments(parser: argparse.ArgumentParser) -> None:
+def _add_demand_arguments(parser: Arguments) -> None:
     parser.add_argument(
-        "--wait", metavar="TIME", help="ask again until it passes, for so long at most, such as 120s; all ends by then"
+        "--wait",
+        metavar="TIME",
+        help="ask again until it passes, for so long at most, such as 120s; all ends by then (default: ask once)",
     )
     parser.add_argument(
         "--passes", metavar="N", default="1", help="so many probes in a row must pass (default: %(default)s)"
     )
     parser.add_argument(
-        "--cold", metavar="N", default="0", help="send N requests at once, for which Lambda starts new instances"
+        "--cold",
+        metavar="N",
+        default="0",
+        help="send N requests at once, for which Lambda starts new instances (default: none)",
     )
     parser.add_argument("--expect-version", metavar="VERSION", help="fail unless the server's version begins so")
     parser.add_argument("--baseline", metavar="FILE", type=Path, help="fail where the tools are not those of the file")

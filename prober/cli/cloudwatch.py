@@ -7,17 +7,19 @@ from pathlib import Path
 
 from checks.proofs import counted
 from prober.cli.config import unusable
+from prober.cli.dispatch import Parser
 from prober.cli.errors import ExitCode
 from prober.settings import ConfigError, MetricSet, Settings, load
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
     price = actions.add_parser(
         "price",
         help="what the configured metrics cost in a month",
         description="What the configured metrics cost in a month, by list prices, before anything is published.",
     )
+    parser.examples = ("mcp-prober cloudwatch price", "mcp-prober cloudwatch template > alarms.yaml")
     template = actions.add_parser(
         "template",
         help="print alarms and a dashboard for the configured metrics",

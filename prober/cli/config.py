@@ -8,15 +8,22 @@ from pathlib import Path
 
 from checks.proofs import counted
 from checks.text import clean
+from prober.cli.dispatch import Parser
 from prober.cli.errors import PROGRAM, CommandError, ExitCode
 from prober.settings import ConfigError, json_schema, load
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     actions = parser.add_subparsers(metavar="ACTION", dest="action", required=True)
+    parser.examples = ("mcp-prober config check prober.yaml", "mcp-prober config schema > prober.schema.json")
     check = actions.add_parser("check", help="name every problem of a file", description="Names every problem at once.")
     check.add_argument(
-        "file", metavar="FILE", type=Path, nargs="?", default=Path("prober.yaml"), help="default: prober.yaml"
+        "file",
+        metavar="FILE",
+        type=Path,
+        nargs="?",
+        default=Path("prober.yaml"),
+        help="the configuration (default: prober.yaml)",
     )
     check.add_argument(
         "--strict", action="store_true", help="end with 5 where a secret is not to be had here that the file refers to"

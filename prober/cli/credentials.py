@@ -23,7 +23,11 @@ _OAUTH: Final = ("token_url", "client_id", "client_secret")
 """What a token cannot be asked for without."""
 
 
-def add_credential_arguments(parser: argparse.ArgumentParser) -> None:
+Arguments = argparse._ActionsContainer
+"""A parser or a group of one: what arguments are added to."""
+
+
+def add_credential_arguments(parser: Arguments) -> None:
     """Headers, tokens and signatures."""
     parser.add_argument(
         "--header",

@@ -15,9 +15,16 @@ from prober.lab.credentials import MISSING_VARIABLE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--data-dir", metavar="DIR", type=Path, help="default: the platform's data directory")
+    parser.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        type=Path,
+        help="where the lab and PostgreSQL keep their files (default: the platform's data directory)",
+    )
     parser.add_argument("--host", default="127.0.0.1", help="where the dashboard listens (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8080, help="0 takes any free one (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=8080, help="of the dashboard; 0 takes any free one (default: %(default)s)"
+    )
     parser.add_argument(
         "--check",
         action="store_true",

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from prober.cli.config import unusable
 from prober.cli.database import add_database_arguments, in_database, migrated_url
+from prober.cli.dispatch import Parser
 from prober.cli.errors import ExitCode
 from prober.cli.muting import add_mute_arguments, mute, span_of
 from prober.clock import SystemClock
@@ -17,7 +18,7 @@ from prober.storage.in_force import InForce
 from prober.storage.mutes import DEPLOY
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     parser.add_argument("names", nargs="*", metavar="NAME", help="endpoints that are deployed")
     parser.add_argument(
         "--for",
@@ -27,6 +28,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_mute_arguments(parser)
     add_database_arguments(parser)
+    parser.examples = (
+        "mcp-prober deploy orders",
+        "mcp-prober deploy --label team=shop --for 15m --reason 'release 1.4'",
+    )
     parser.epilog = (
         "Run it in the pipeline, before the deploy. Probing goes on; what is still broken when the time ends is told "
         "then."

@@ -11,6 +11,7 @@ from checks.text import clean
 from prober import values
 from prober.cli.credentials import checked
 from prober.cli.database import add_database_arguments
+from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError, ExitCode
 from prober.cli.findings import JSON_VERSION, as_json, exit_code, in_words, lines_of
 from prober.cli.registering import register
@@ -19,7 +20,7 @@ from prober.endpoints.aws_asking import CannotDiscover, RegionClients, smallest_
 from prober.endpoints.aws_discovery import ACTIONS, MOST_FUNCTIONS, NOT_SEEN, Discovery, Server, Wanted, discover
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--region",
         metavar="REGION",
@@ -40,7 +41,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--format",
         choices=("text", "json", "config"),
         default="text",
-        help="form of what is found on stdout; config: endpoints for a configuration file",
+        help="form of what is found on stdout; config: endpoints for a configuration file (default: %(default)s)",
     )
     parser.add_argument(
         "--policy", action="store_true", help="print the IAM policy that discovery needs, and ask nothing"
@@ -52,6 +53,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_database_arguments(parser)
     parser.add_argument("--strict", action="store_true", help="exit with 5 where there are warnings and no errors")
+    parser.examples = (
+        "mcp-prober discover --region eu-central-1",
+        "mcp-prober discover --region eu-central-1 --tag mcp:probe=true --format config",
+        "mcp-prober discover --region eu-central-1 --name 'orders-*' --register",
+    )
     parser.epilog = (
         "Only reads, through the AWS credentials of this process. Exit codes: 0 nothing wrong, 1 errors were found, "
         "3 something could not be looked at, 5 warnings under --strict."

@@ -18,7 +18,9 @@ SCHEMA_VERSION = 1
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_database_arguments(parser)
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="form of the list on stdout")
+    parser.add_argument(
+        "--format", choices=("text", "json"), default="text", help="form of the list on stdout (default: %(default)s)"
+    )
 
 
 def run(options: argparse.Namespace) -> int:

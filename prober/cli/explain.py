@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from checks.catalog import DETECTORS
 from checks.text import clean
 from checks.unit import Detector
+from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError, ExitCode
 from prober.cli.explanations import EXPLANATIONS
 from prober.cli.terminal import terminal_width
@@ -15,7 +16,8 @@ from prober.cli.terminal import terminal_width
 _NEAR = 3
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
+    parser.examples = ("mcp-prober explain", "mcp-prober explain streaming-buffered")
     parser.add_argument("id", metavar="ID", nargs="?", help="as reports name it; without one, all are listed")
 
 

@@ -35,7 +35,9 @@ def add_arguments(parser: Parser) -> None:
         "list", help="list them (where no action is named)", description="Lists the open incidents, and who was told."
     )
     shown.add_argument("--all", action="store_true", help="list those that have ended as well")
-    shown.add_argument("--format", choices=("text", "json"), default="text", help="form of the list on stdout")
+    shown.add_argument(
+        "--format", choices=("text", "json"), default="text", help="form of the list on stdout (default: %(default)s)"
+    )
     ack = actions.add_parser("ack", help="say that somebody has it in hand", description="Acknowledges open incidents.")
     ack.epilog = "Whoever acknowledges an incident has it in hand: no more reminders, and it is not escalated."
     snooze = actions.add_parser(
@@ -47,6 +49,11 @@ def add_arguments(parser: Parser) -> None:
         each.add_argument("names", nargs="*", metavar="NAME", help="of the endpoints whose open incidents are meant")
         each.add_argument("--by", metavar="PERSON", help="who decides it; by default whoever runs the command")
         each.set_defaults(lasts=None)
+    parser.examples = (
+        "mcp-prober incidents --all",
+        "mcp-prober incidents ack orders",
+        "mcp-prober incidents snooze orders --for 2h",
+    )
     snooze.add_argument("--for", dest="lasts", metavar="TIME", help="how long, such as 2h")
     for each in (shown, ack, snooze, wake):
         add_database_arguments(each)

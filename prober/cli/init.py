@@ -7,8 +7,10 @@ from pathlib import Path
 
 from checks.model import Profile
 from prober.cli import report_text
-from prober.cli.arguments import add_endpoint_arguments, endpoint_from
+from prober.cli.arguments import add_connection_arguments, endpoint_from
 from prober.cli.check import probe
+from prober.cli.credentials import add_credential_arguments
+from prober.cli.dispatch import Parser
 from prober.cli.errors import EXIT_OF_VERDICT, CommandError, ExitCode
 from prober.cli.starter_file import starter_file
 from prober.cli.terminal import terminal_width
@@ -17,13 +19,19 @@ from prober.settings import ConfigError, parse
 STDOUT = "-"
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
+    parser.usage = "%(prog)s URL [OPTION...]"
     parser.add_argument("url", metavar="URL", help="address of the MCP endpoint, with its path")
-    add_endpoint_arguments(parser)
     parser.add_argument(
         "--output", metavar="FILE", default="prober.yaml", help="file to write, - for stdout (default: %(default)s)"
     )
     parser.add_argument("--force", action="store_true", help="write over a file that is there already")
+    add_credential_arguments(parser.add_argument_group("credentials, each secret by reference"))
+    add_connection_arguments(parser.add_argument_group("connection"))
+    parser.examples = (
+        "mcp-prober init https://abc123.lambda-url.eu-central-1.on.aws/mcp",
+        "mcp-prober init URL --bearer env:MCP_TOKEN --output orders.yaml",
+    )
 
 
 def run(options: argparse.Namespace) -> int:

@@ -5,16 +5,18 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 
+from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError, ExitCode
 from prober.cli.lab_commands import beyond_a_command, command_for
 from prober.lab import SCENARIOS, LabError, list_text, serve
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     parser.add_argument("scenarios", metavar="SCENARIO", nargs="*", help="what to serve (default: everything)")
     parser.add_argument("--list", action="store_true", help="print what there is and exit")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=0, help="first of consecutive ports (default: any free ones)")
+    parser.examples = ("mcp-prober lab --list", "mcp-prober lab streaming-buffered tools-empty")
 
 
 def run(options: argparse.Namespace) -> int:

@@ -31,12 +31,19 @@ def add_arguments(parser: Parser) -> None:
     shown = actions.add_parser(
         "list", help="list them (where no action is named)", description="Lists the times that last or are to come."
     )
-    shown.add_argument("--format", choices=("text", "json"), default="text", help="form of the list on stdout")
+    shown.add_argument(
+        "--format", choices=("text", "json"), default="text", help="form of the list on stdout (default: %(default)s)"
+    )
     add = actions.add_parser("add", help="add a single one", description="Has nobody told of endpoints for a while.")
     add.add_argument("names", nargs="*", metavar="NAME", help="endpoints that it is for")
     add.add_argument("--for", dest="lasts", metavar="TIME", help="how long, such as 2h")
     add.add_argument("--from", dest="begins", metavar="MOMENT", help="when it begins, in UTC if no zone is told")
     add_mute_arguments(add)
+    parser.examples = (
+        "mcp-prober maintenance add orders --for 2h --reason 'new certificate'",
+        "mcp-prober maintenance add --label team=shop --from 2027-01-31T22:00 --for 90m",
+        "mcp-prober maintenance end 1234abcd",
+    )
     add.epilog = (
         "Probing goes on. Times that come again stand under maintenance in the configuration file. What is still "
         "broken when a time ends is told then."

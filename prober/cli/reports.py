@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from prober.app.smoke import Run
+from prober.cli.credentials import Arguments
 from prober.cli.errors import CommandError
 from prober.cli.files import append, refuse_unwritable, write
 from prober.cli.terminal import terminal_width, wants_colour
@@ -48,7 +49,7 @@ class Outputs:
     """The summary of a step of GitHub Actions."""
 
 
-def add_report_arguments(parser: argparse.ArgumentParser) -> None:
+def add_report_arguments(parser: Arguments) -> None:
     parser.add_argument(
         "--format", metavar="FORM", choices=tuple(FORMS), help=f"report on stdout: {', '.join(FORMS)} (default: text)"
     )

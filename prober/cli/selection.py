@@ -12,6 +12,7 @@ from checks.proofs import listed
 from checks.text import shown_url
 from prober import values
 from prober.cli.arguments import endpoint_from, timeout_s
+from prober.cli.credentials import Arguments
 from prober.cli.errors import CommandError
 
 if TYPE_CHECKING:  # it brings in pydantic, which a probe of one address does not wait for
@@ -33,7 +34,7 @@ class Selection:
     settings: "Settings | None" = None
 
 
-def add_selection_arguments(parser: argparse.ArgumentParser) -> None:
+def add_selection_arguments(parser: Arguments) -> None:
     """What is asked."""
     parser.add_argument(
         "targets",

@@ -29,8 +29,10 @@ ASKS_AGAIN_EVERY_S: Final = 2.0
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_database_arguments(parser)
-    parser.add_argument("--host", default="127.0.0.1", help="where to listen (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=8080, help="0 takes any free one (default: %(default)s)")
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
+    parser.add_argument(
+        "--port", type=int, default=8080, help="where to listen; 0 takes any free one (default: %(default)s)"
+    )
     parser.add_argument("--insecure-no-auth", action="store_true", help="listen beyond this machine without a login")
     parser.add_argument("--fd", type=int, help=argparse.SUPPRESS)
 
@@ -48,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
             options.host, settings, os.environ, insecure_no_auth=options.insecure_no_auth
         )
         first_admin.password_in_file(os.environ)
+        dashboard_process.warn_of_plain_http(options.host, settings, os.environ, access)
         listener = dashboard_process.listen(options.host, options.port)
         address = dashboard_process.address(listener)
         print(f"dashboard: {address}", flush=True)

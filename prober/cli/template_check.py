@@ -11,6 +11,7 @@ from checks.templates.stack import Template
 from checks.text import clean
 from prober import values
 from prober.cli.credentials import checked
+from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError
 from prober.cli.findings import JSON_VERSION, as_json, exit_code, in_words, lines_of
 from prober.endpoints.template_file import UnreadableTemplate, read_template
@@ -18,7 +19,7 @@ from prober.endpoints.template_file import UnreadableTemplate, read_template
 MAX_FILES: Final = 100
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "files",
         metavar="FILE",
@@ -35,8 +36,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--region", metavar="REGION", help="where it will be deployed, if layers are to be compared")
     parser.add_argument("--client-timeout", metavar="S", help="how long clients wait, in seconds or such as 1m")
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="form of the findings on stdout")
+    parser.add_argument(
+        "--format",
+        choices=("text", "json"),
+        default="text",
+        help="form of the findings on stdout (default: %(default)s)",
+    )
     parser.add_argument("--strict", action="store_true", help="exit with 5 where there are warnings and no errors")
+    parser.examples = (
+        "mcp-prober template-check template.yaml --strict",
+        "mcp-prober template-check cdk.out/*.template.json --function OrdersServer",
+    )
     parser.epilog = (
         "Exit codes: 0 clean, 1 errors, 2 a file that cannot be read, 5 warnings under --strict. Nothing is asked of "
         "AWS and nothing is run; what a template does not show is listed, not guessed."

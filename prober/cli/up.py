@@ -8,24 +8,38 @@ from pathlib import Path
 from checks.proofs import counted, listed
 from checks.text import clean
 from prober.app.up import Dashboard, Running, UpOptions, up
+from prober.cli.dispatch import Parser
 from prober.cli.errors import ExitCode
 from prober.cli.running import run_until_stopped
 from prober.settings import Access, Settings
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--config", metavar="FILE", type=Path, default=Path("prober.yaml"), help="default: %(default)s")
+def add_arguments(parser: Parser) -> None:
+    parser.add_argument(
+        "--config",
+        metavar="FILE",
+        type=Path,
+        default=Path("prober.yaml"),
+        help="what is watched, and how (default: %(default)s)",
+    )
     parser.add_argument(
         "--data-dir",
         metavar="DIR",
         type=Path,
-        help="of the embedded PostgreSQL (default: the platform's data directory)",
+        help="where the embedded PostgreSQL keeps its files (default: the platform's data directory)",
     )
-    parser.add_argument("--host", help="where the dashboard listens (default: 127.0.0.1)")
-    parser.add_argument("--port", type=int, help="of the dashboard; 0 takes any free one (default: 8080)")
+    parser.add_argument("--host", help="where the dashboard listens (default: that of the file, or 127.0.0.1)")
+    parser.add_argument(
+        "--port", type=int, help="of the dashboard; 0 takes any free one (default: that of the file, or 8080)"
+    )
     parser.add_argument("--no-dashboard", action="store_true", help="probe and alert only")
     parser.add_argument(
         "--insecure-no-auth", action="store_true", help="let the dashboard listen beyond this machine without a login"
+    )
+    parser.examples = (
+        "mcp-prober up",
+        "mcp-prober up --config prober.yaml --port 9000",
+        "DATABASE_URL=postgresql://prober@db.example/prober mcp-prober up --host 0.0.0.0",
     )
     parser.epilog = "DATABASE_URL, or database_url in the file, replaces the embedded PostgreSQL."
 

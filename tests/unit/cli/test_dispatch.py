@@ -1,9 +1,12 @@
 """The command line as a whole: exit codes, the form of errors, and what is imported for `check`."""
 
+import argparse
 import importlib
 import json
+import shlex
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -102,6 +105,33 @@ def test_an_address_in_the_place_of_a_command_gets_the_command(capsys: pytest.Ca
 def test_an_option_like_no_other_gets_no_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--url", "http://localhost/"]) == 2
     assert "did you mean" not in capsys.readouterr().err
+
+
+def parsers_of(parser: Parser) -> Iterator[Parser]:
+    yield parser
+    for each in parser.actions().values():
+        yield from parsers_of(each)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_example_of_the_help_is_a_command_line_that_is_taken(command: str) -> None:
+    parser = parser_of(command)
+    for example in parser.examples:
+        words = shlex.split(example)
+        begin = words.index("mcp-prober")
+        assert words[begin + 1] == command
+        given = words[begin + 2 : words.index(">") if ">" in words else None]
+        assert parser.parse_known_args(given)[1] == []
+        assert f"  {example}\n" in parser.format_help()
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_shows_every_default(command: str) -> None:
+    for parser in parsers_of(parser_of(command)):
+        for action in parser._actions:
+            if action.help is argparse.SUPPRESS or action.default in (None, False, argparse.SUPPRESS, [], ""):
+                continue
+            assert "default: " in str(action.help), (parser.prog, action.dest)
 
 
 def test_options_between_names_reach_the_command(capsys: pytest.CaptureFixture[str]) -> None:
