@@ -1,7 +1,7 @@
 """What the dashboard takes from its environment."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Final
 from urllib.parse import urlsplit
@@ -55,7 +55,7 @@ class Config:
         return cls(
             database_url=database_url,
             allowed_hosts=frozenset(named | ({public} if public else set())),
-            access=access,
+            access=replace(access, proxy=proxy),
             oidc=oidc,
             proxy=proxy,
         )

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Depends, Form
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
-from dashboard.access.entering import begin_login, browser_address, entered, left, passwords_of, with_logins
+from dashboard.access.entering import access_of, begin_login, browser_address, entered, left, passwords_of, with_logins
 from dashboard.access.gate import actor_of, anybody
 from dashboard.access.logging_in import NotLoggedIn, TooManyTries, log_in
 from dashboard.access.provider import Provider
@@ -96,6 +96,13 @@ async def _form(
     async with services.db.connect() as connection:
         has_admin = await people.has_admin(connection) or (provider is not None and provider.settings.has_admins)
     elsewhere = None if provider is None else Way(f"{BEGIN}?next={quote(next_path)}", provider.settings.label)
-    view = LoginView(next=next_path, name=name, error=error, elsewhere=elsewhere, has_admin=has_admin)
+    view = LoginView(
+        next=next_path,
+        name=name,
+        error=error,
+        elsewhere=elsewhere,
+        has_admin=has_admin,
+        in_the_clear=access_of(request).is_in_the_clear(request),
+    )
     kept_nowhere = {"Cache-Control": "no-store", **(headers or {})}
     return page(request, "login.html", status=status, headers=kept_nowhere, login=view)

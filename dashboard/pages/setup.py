@@ -1,5 +1,6 @@
 """The page on which the first admin chooses a name and a password, by the link that was printed at the start."""
 
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Final
 
@@ -8,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
-from dashboard.access.entering import begin_login, entered, passwords_of, with_logins
+from dashboard.access.entering import access_of, begin_login, entered, passwords_of, with_logins
 from dashboard.access.gate import actor_of, anybody
 from dashboard.rendering import READ, page
 from dashboard.services import Services, WithServices
@@ -73,4 +74,5 @@ async def _while_there_is_no_admin(services: Services) -> None:
 
 
 def _form(request: Request, view: SetupView, status: int = HTTPStatus.OK) -> Response:
-    return page(request, "setup.html", status=status, headers={"Cache-Control": "no-store"}, setup=view)
+    shown = replace(view, in_the_clear=access_of(request).is_in_the_clear(request))
+    return page(request, "setup.html", status=status, headers={"Cache-Control": "no-store"}, setup=shown)

@@ -15,6 +15,8 @@ class LoginView:
     elsewhere: Way | None = None
     """Where a login by OpenID Connect begins, where there is one."""
     has_admin: bool = True
+    in_the_clear: bool = False
+    """Whether a password that is typed here can be read on its way."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +25,7 @@ class SetupView:
     token: str = ""
     error: str = ""
     shortest: int = SHORTEST
+    in_the_clear: bool = False
 
 
 def password_problem(password: str, again: str, *, of: str) -> str:

@@ -17,6 +17,7 @@ log = logging.getLogger(__name__)
 RESTART_PAUSE_S: Final = 2.0
 
 _VOUCHES: Final = ("PROBER_DASHBOARD_OIDC_", "PROBER_DASHBOARD_PROXY_USER_HEADER")
+_IN_FRONT: Final = ("PROBER_DASHBOARD_PROXY_TRUSTED",)
 _JUDGED: Final = ("PROBER_DASHBOARD_OIDC_", "PROBER_DASHBOARD_PROXY_")
 _NAMES_PEOPLE: Final = ("ADMIN_PASSWORD_FILE", *_VOUCHES)
 
@@ -73,6 +74,18 @@ def access_at(
         return Access.OPEN
     is_reached_from_here = is_local and (settings.public_url is None or _is_of_this_machine(settings.public_url))
     return Access.OPEN if is_reached_from_here and not names_people(environment) else Access.LOGIN
+
+
+def warn_of_plain_http(host: str, settings: DashboardSettings, environment: Mapping[str, str], access: Access) -> None:
+    """Say in the log that passwords and tokens can be read on their way: the dashboard listens beyond this machine, and
+    nothing says that TLS ends in front of it."""
+    is_behind_tls = (settings.public_url or "").startswith("https://") or bool(_given(environment, _IN_FRONT))
+    if access is Access.LOGIN and not _is_loopback(host) and not is_behind_tls:
+        log.warning(
+            "the dashboard speaks plain HTTP on %s: passwords and tokens can be read on their way. Put TLS in front of "
+            "it and give its address as dashboard.public_url: https://..., or listen on 127.0.0.1",
+            host,
+        )
 
 
 def names_people(environment: Mapping[str, str]) -> bool:

@@ -156,7 +156,9 @@ async def _show(
     options: UpOptions, url: str, db: AsyncEngine, settings: Settings, listener: socket.socket, ending: AsyncExitStack
 ) -> Dashboard:
     """Serve the dashboard on `listener` until the end."""
-    access = _access(options, settings, listener.getsockname()[0])
+    host = listener.getsockname()[0]
+    access = _access(options, settings, host)
+    dashboard_process.warn_of_plain_http(host, settings.dashboard, options.environment, access)
     address, setup = dashboard_process.address(listener), None
     if access is Access.LOGIN:
         setup = await first_admin.let_in(db, options.environment, settings.dashboard.public_url or address)

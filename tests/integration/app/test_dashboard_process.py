@@ -21,6 +21,7 @@ from prober.app.dashboard_process import (
     blanked,
     check,
     listen,
+    warn_of_plain_http,
 )
 from prober.settings import Access, DashboardSettings
 from tests.contract.documents.access import application, doors
@@ -168,3 +169,26 @@ def test_a_dashboard_alone_that_cannot_use_its_environment_says_so_and_fails(sta
     assert ended.process.wait(60) == 2
     assert "dashboard: PROBER_DASHBOARD_PROXY_TRUSTED is not set" in ended.said
     assert "Traceback" not in ended.said
+
+
+@pytest.mark.parametrize(
+    ("host", "public", "environment", "access", "warned"),
+    [
+        ("0.0.0.0", None, {}, Access.LOGIN, True),
+        ("10.1.2.3", "http://prober.example.com", {}, Access.LOGIN, True),
+        ("10.1.2.3", "https://prober.example.com", {}, Access.LOGIN, False),
+        ("10.1.2.3", None, {"PROBER_DASHBOARD_PROXY_TRUSTED": "10.0.0.5"}, Access.LOGIN, False),
+        ("127.0.0.1", None, {}, Access.LOGIN, False),
+        ("10.1.2.3", None, {}, Access.OPEN, False),
+    ],
+)
+def test_passwords_that_would_go_in_the_clear_are_warned_of(
+    host: str,
+    public: str | None,
+    environment: dict[str, str],
+    access: Access,
+    warned: bool,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    warn_of_plain_http(host, DashboardSettings(public_url=public), environment, access)
+    assert ("passwords and tokens can be read on their way" in caplog.text) == warned

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from ipaddress import ip_network
 from typing import Any
 
 import httpx
@@ -16,6 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from dashboard.access.logging_in import Passwords, TooManyTries
 from dashboard.access.logging_in import log_in as try_to_log_in
 from dashboard.access.mode import AccessConfig
+from dashboard.access.proxy import ProxySettings
 from dashboard.app import build
 from dashboard.config import Config
 from prober.secrets import passwords
@@ -29,6 +31,8 @@ HASH = PasswordHasher(time_cost=1, memory_cost=8, parallelism=1).hash(PASSWORD)
 """Of other parameters than ours: wrong passwords cost nothing, and the right one is hashed anew."""
 AT_ONCE = Pauses(free=1, first=timedelta(minutes=1), longest=timedelta(minutes=1))
 """After the first failure one has to wait."""
+HERE = ip_network("127.0.0.1/32")
+"""From where the application under test is asked."""
 
 
 @asynccontextmanager
@@ -195,6 +199,46 @@ async def test_the_cookie_is_for_https_alone_where_people_come_by_it(
         assert cookie.startswith("__Host-mcpp_login=")
         assert {"HttpOnly", "Secure", "Path=/", "SameSite=lax"} <= {part.strip() for part in cookie.split(";")}
         assert "Domain" not in cookie
+
+
+@pytest.mark.parametrize(
+    ("base", "access", "headers", "warned"),
+    [
+        ("http://prober", {}, {}, True),
+        ("http://10.1.2.3:8080", {}, {"X-Forwarded-Proto": "https"}, True),
+        ("http://10.1.2.3:8080", {"proxy": ProxySettings(trusted=(HERE,))}, {"X-Forwarded-Proto": "https"}, False),
+        ("http://10.1.2.3:8080", {"proxy": ProxySettings(trusted=(HERE,))}, {"X-Forwarded-Proto": "http"}, True),
+        ("http://prober", {"public_url": "https://prober"}, {}, False),
+        ("http://127.0.0.1:8080", {}, {}, False),
+        ("http://localhost:8080", {}, {}, False),
+    ],
+)
+async def test_whoever_would_send_a_password_in_the_clear_is_told(
+    database_url: str, clock: SetClock, base: str, access: dict[str, Any], headers: dict[str, str], warned: bool
+) -> None:
+    async with browser(database_url, clock, base, **access) as client:
+        page = await client.get("/login", headers=headers)
+        setup = await client.get("/setup", headers=headers)
+    assert [("not encrypted" in each.text) for each in (page, setup)] == [warned, warned]
+    is_secure = all("Secure" in each for each in page.headers.get_list("set-cookie"))
+    assert is_secure == (not warned and "localhost" not in base and "127" not in base)
+
+
+async def test_two_dashboards_on_one_host_log_nobody_out_of_each_other(
+    database_url: str, db: AsyncEngine, clock: SetClock
+) -> None:
+    await add_person(db)
+    held: dict[str, str] = {}
+    for port in (8080, 8081):
+        async with browser(database_url, clock, f"http://localhost:{port}") as client:
+            client.cookies.update(held)
+            await log_in(client)
+            held |= dict(client.cookies)
+    assert sorted(held) == ["mcpp_login_8080", "mcpp_login_8081"]
+    for port in (8080, 8081):
+        async with browser(database_url, clock, f"http://localhost:{port}") as client:
+            client.cookies.update(held)
+            assert (await client.get("/account")).status_code == 200
 
 
 async def test_a_login_ends_by_rest_by_age_and_by_its_owner(
