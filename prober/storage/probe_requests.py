@@ -1,7 +1,8 @@
 """Probes out of turn: a person asks, the next worker that looks takes it, and its report answers.
 
 A request is taken with a lease on its endpoint (see `schedule.claim`), never while a probe of it runs. Where it could
-not end before the endpoint's next slot begins, that slot answers it.
+not end before the endpoint's next slot begins, that slot answers it. When that lease ends without a report, because its
+worker was killed, whoever claims next takes the request over.
 """
 
 from collections.abc import Collection, Mapping
@@ -11,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import Row, Select, case, delete, func, null, select, update
+from sqlalchemy import Row, Select, and_, case, delete, func, null, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -55,7 +56,7 @@ class Stage(StrEnum):
     DONE = "done"
     """Its report is saved."""
     LOST = "lost"
-    """No worker took it in time, or the one that did ended before its report was saved."""
+    """No worker took it in time, or none that did lived until its report was saved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +91,8 @@ async def ask(connection: AsyncConnection, name: str, profile: Profile, by: str)
     await connection.execute(
         delete(table).where(mine, table.c.taken_at.is_(None), table.c.asked_at < func.now() - _AGE)
     )
-    earlier = await connection.scalar(select(table.c.id).where(mine, _STAGE.in_([Stage.WAITING, Stage.UNDER_WAY])))
+    is_open = _STAGE.in_([Stage.WAITING, Stage.UNDER_WAY])
+    earlier = await connection.scalar(select(table.c.id).join(endpoint).where(mine, is_open))
     if earlier is not None:
         raise AlreadyAsked(f"a probe of {clean(name, 60)} was asked for already, and is not done yet", earlier)
     identity = uuid4()
@@ -118,7 +120,7 @@ async def take(connection: AsyncConnection, requests: Collection[UUID]) -> None:
     """Note, in the transaction that claims their slots, that these are under way."""
     table = tables.probe_request
     if requests:
-        wanted = table.c.id.in_(requests), table.c.taken_at.is_(None)
+        wanted = table.c.id.in_(requests), table.c.report_id.is_(None)
         await connection.execute(update(table).where(*wanted).values(taken_at=func.now()))
 
 
@@ -147,11 +149,14 @@ def _request(row: Row[Any]) -> ProbeRequest:
 
 
 def _stage() -> Any:
-    table = tables.probe_request
+    """For statements with the endpoint in them: whether its lease lasts tells whether anybody works on the request."""
+    table, endpoint = tables.probe_request, tables.endpoint
+    is_held = and_(table.c.taken_at.is_not(None), endpoint.c.lease_until > func.now())
+    since = case((is_held, table.c.taken_at), else_=table.c.asked_at)
     return case(
         (table.c.report_id.is_not(None), Stage.DONE.value),
-        (func.coalesce(table.c.taken_at, table.c.asked_at) < func.now() - _AGE, Stage.LOST.value),
-        (table.c.taken_at.is_not(None), Stage.UNDER_WAY.value),
+        (since < func.now() - _AGE, Stage.LOST.value),
+        (is_held, Stage.UNDER_WAY.value),
         else_=Stage.WAITING.value,
     )
 

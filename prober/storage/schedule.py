@@ -233,14 +233,15 @@ async def realign(db: AsyncEngine) -> int:
 # workers never take the same slot. `turn.is_mine` is whether the endpoint's turn lies nearer to this slot than to
 # another one; a full probe is due at the turn that is nearest to `full_every_s` after the last one was saved.
 # `cold.ends` is the next end of a cooling pause; slots within the pause before it are left out, and are not missed.
-# `asked` is the request that this slot answers. Of a request whose worker died, no slot is missed.
+# `asked` is the request that this slot answers: nobody works on it, as nobody holds a lease on the endpoint. Of one
+# whose worker died, no slot is missed.
 _EARLIER: Final = """
     case when endpoint.lease_owner is not null and not exists (select from probe_request as asked_before
         where asked_before.endpoint_id = endpoint.id and asked_before.taken_at = endpoint.claimed_slot)
         then endpoint.lease_owner end as earlier_owner, endpoint.claimed_slot as earlier_slot"""
 _DEADLINE_S: Final = "case when kind.is_full then endpoint.full_timeout_s else endpoint.timeout_s end"
 _LEASE_S: Final = f"{_DEADLINE_S} + :margin + coalesce(cast(:again as double precision) + endpoint.timeout_s, 0)"
-_IS_ASKED: Final = f"asked.taken_at is null and asked.asked_at > now() - interval '{WAITS_S} seconds'"
+_IS_ASKED: Final = f"asked.report_id is null and asked.asked_at > now() - interval '{WAITS_S} seconds'"
 _KNOWN: Final = """
     endpoint.id, endpoint.spec, endpoint.options, endpoint.edition, endpoint.fence, endpoint.next_due as next_slot,
     kind.is_full, coalesce(state.verdict = :down, false) as is_down, state.opener, state.warm_wait_ms,

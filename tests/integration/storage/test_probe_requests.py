@@ -140,19 +140,53 @@ async def test_one_that_is_handed_back_is_taken_by_another_worker(watched: Store
 async def test_one_that_is_handed_back_after_another_was_asked_for_is_not_asked_twice(watched: Store) -> None:
     request = await ask(watched)
     (claim,) = await watched.claim()
-    await watched.sql("update probe_request set taken_at = now() - interval '11 minutes'")
+    long_ago = "now() - interval '11 minutes'"
+    await watched.sql(f"update probe_request set asked_at = {long_ago}, taken_at = {long_ago}")
     newer = await ask(watched)
     await schedule.release(watched.db, claim)
     assert (await stage_of(watched, request), await stage_of(watched, newer)) == (Stage.LOST, Stage.WAITING)
 
 
-async def test_the_death_of_its_worker_makes_no_slot_a_missed_one(watched: Store) -> None:
-    await ask(watched)
+async def test_one_whose_worker_died_is_taken_by_another_when_the_lease_ends(watched: Store) -> None:
+    request = await ask(watched)
+    await watched.claim("killed")
+    assert await stage_of(watched, request) is Stage.UNDER_WAY
+    await watched.sql("update endpoint set lease_until = now()")
+    assert await stage_of(watched, request) is Stage.WAITING
+    with pytest.raises(AlreadyAsked):
+        await ask(watched)
+    (claim,) = await watched.claim("two")
+    assert (claim.request, claim.missed, await stage_of(watched, request)) == (request, (), Stage.UNDER_WAY)
+    saved = await watched.save(report_on(claim), claim, worker="two")
+    assert (await known(watched, request)).report_id == saved.report_id
+    assert await watched.claim() == []
+
+
+async def test_the_death_of_its_worker_makes_no_slot_a_missed_one_and_the_next_slot_answers_it(watched: Store) -> None:
+    request = await ask(watched, Profile.FULL)
     await watched.claim("killed")
     await schedule.release_all(watched.db, ["killed"])
     claim = await watched.claim_one()
-    assert claim.missed == ()
-    assert claim.request is None
+    assert (claim.missed, claim.request, claim.profile) == ((), request, Profile.FULL)
+
+
+async def test_one_that_every_worker_dies_of_is_lost_in_the_end_and_blocks_no_other(watched: Store) -> None:
+    request = await ask(watched)
+    await watched.claim("killed")
+    await watched.sql("update endpoint set lease_until = now()")
+    await watched.sql("update probe_request set asked_at = now() - interval '11 minutes'")
+    assert await stage_of(watched, request) is Stage.LOST
+    assert await watched.claim() == []
+    assert await ask(watched) != request
+
+
+async def test_what_its_worker_saved_late_answers_it_all_the_same(watched: Store) -> None:
+    request = await ask(watched)
+    (late,) = await watched.claim("one")
+    await watched.sql("update endpoint set lease_until = now()")
+    saved = await watched.save(report_on(late), late)
+    assert (await stage_of(watched, request), await watched.claim("two")) == (Stage.DONE, [])
+    assert (await known(watched, request)).report_id == saved.report_id
 
 
 async def test_the_answer_counts_for_the_endpoint_as_any_other(watched: Store) -> None:
