@@ -4,19 +4,22 @@ import logging
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Final
 
 from fastapi import FastAPI
 from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
 from psycopg.errors import UndefinedColumn, UndefinedTable
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
+from checks.proofs import listed
 from checks.text import clean
 from dashboard.access.way_in import to_the_login
 from dashboard.api import problems
+from dashboard.api.faults import UNUSABLE, fault_of
 from dashboard.api.problems import Fault
 from dashboard.guard import SECURITY_HEADERS
 from dashboard.operations.refusals import Unusable
@@ -26,6 +29,12 @@ from prober.settings import Problem
 _MOST_FAULTS: Final = 50
 _UNFIT_FOR_A_HEADER: Final = re.compile(r"[^\x20-\x7e]")
 """Servers send ASCII alone there, and a sentence may quote a name that is none (RFC 9110 section 5.5)."""
+
+_OURS: Final = {
+    "There was an error parsing the body": "The body cannot be read as JSON: it is nested too deeply, or one of its "
+    "numbers is too long.",
+}
+"""For sentences of FastAPI."""
 
 log = logging.getLogger(__name__)
 
@@ -75,14 +84,34 @@ def _refused(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     if error.status_code == HTTPStatus.UNAUTHORIZED and not _wants_json(request):
         return to_the_login(request)
-    title = {404: "There is no such page.", 405: "This page can only be read."}.get(
-        error.status_code, f"{HTTPStatus(error.status_code).phrase}."
-    )
+    title = _title(request, error)
     # Starlette's own detail for an unknown route is the bare phrase, which the title already says better.
     said = error.detail if error.detail != HTTPStatus(error.status_code).phrase else ""
     faults = tuple(Fault(place=each.place, message=each.message, way_out=each.hint) for each in _problems_of(error))
-    trouble = Trouble(error.status_code, said or title, faults=faults)
-    return _answer(request, trouble, dict(error.headers or {}))
+    trouble = Trouble(error.status_code, _OURS.get(said, said) or title, faults=faults)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED and (methods := _methods(request)):
+        headers["Allow"] = ", ".join(methods)
+    return _answer(request, trouble, headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """What an address of the API takes, by all of its routes: Starlette names the methods of one (RFC 9110 section
+    15.5.6)."""
+    route: APIRoute | None = request.scope.get("route")
+    named = {} if route is None else request.app.openapi()["paths"].get(route.path_format, {})
+    return sorted(each.upper() for each in named)
+
+
+def _title(request: Request, error: HTTPException) -> str:
+    """What is said where nothing else is."""
+    is_program = _wants_json(request)
+    if error.status_code == HTTPStatus.NOT_FOUND:
+        return "There is no such operation: /api/openapi.json names all." if is_program else "There is no such page."
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        methods = _methods(request) if is_program else []
+        return f"This address takes {listed(methods)}." if methods else "This page can only be read."
+    return f"{HTTPStatus(error.status_code).phrase}."
 
 
 def _problems_of(error: HTTPException) -> tuple[Problem, ...]:
@@ -94,15 +123,9 @@ def _malformed(request: Request, error: Exception) -> Response:
     is_of_a_form = request.method == "POST" and all(each["loc"][0] != "path" for each in error.errors())
     if not (_wants_json(request) or is_of_a_form):
         return _answer(request, Trouble(404, "There is no such page."))
-    faults = tuple(_fault(each) for each in error.errors()[:_MOST_FAULTS])
-    lines = () if _wants_json(request) else tuple(f"{each.place}: {each.message}" for each in faults)
-    return _answer(request, Trouble(422, "What was sent cannot be used.", lines, faults))
-
-
-def _fault(error: dict[str, Any]) -> Fault:
-    """What pydantic found, without the value, and without the marks of where FastAPI took it from."""
-    place = ".".join(clean(str(part), 60) for part in error["loc"][1:])
-    return Fault(place=place, message=clean(str(error["msg"]), 300))
+    faults = tuple(fault_of(request, each) for each in error.errors()[:_MOST_FAULTS])
+    lines = () if _wants_json(request) else tuple(f"{each.place} {each.message}: {each.way_out}." for each in faults)
+    return _answer(request, Trouble(422, UNUSABLE, lines, faults))
 
 
 def _unstorable(request: Request, error: Exception) -> Response:

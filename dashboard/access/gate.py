@@ -68,7 +68,9 @@ class Gate:
         if permission in actor.permissions:
             return
         if not actor.is_known:
-            raise HTTPException(HTTPStatus.UNAUTHORIZED, "Log in first.", CHALLENGE)
+            raise HTTPException(
+                HTTPStatus.UNAUTHORIZED, "Show an API token, as Authorization: Bearer …, or log in.", CHALLENGE
+            )
         raise HTTPException(HTTPStatus.FORBIDDEN, f"This asks for the permission to {permission}.")
 
 

@@ -106,13 +106,11 @@ def _complete(path: str, method: str, operation: dict[str, Any], permission: Per
 
 
 def _errors(path: str, method: str, operation: Mapping[str, Any], permission: Permission | None) -> dict[int, str]:
-    found = dict(_ALWAYS)
+    found = {**_ALWAYS, 422: _UNUSABLE}
     if permission is not None:
         found |= _GATED
     if "{" in path:
         found[404] = _NOT_FOUND
-    if operation.get("parameters") or "requestBody" in operation:
-        found[422] = _UNUSABLE
     if method != "get":
         found |= {409: _CONFLICT, **_SENT}
     if any(each["name"] == "If-Match" for each in operation.get("parameters", ())):

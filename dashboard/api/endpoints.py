@@ -18,6 +18,7 @@ from checks.text import shown_url
 from dashboard.access.gate import may
 from dashboard.access.permissions import Permission
 from dashboard.api.incidents import Incident
+from dashboard.api.paging import CURSOR, LIMIT, LONGEST_CURSOR, cursor_of_text, text_of
 from dashboard.operations.refusals import missing
 from dashboard.services import WithServices
 from dashboard.views.common import endpoint_href, probe_href
@@ -130,13 +131,14 @@ class ProbeSummary(BaseModel):
 
 class EndpointList(BaseModel):
     counts: dict[Verdict, int]
+    """Of all that are asked for and not paused, in this piece or not."""
     endpoints: list[EndpointSummary]
+    next: str | None = None
+    """The cursor of what follows; null at the end."""
 
 
 class Wanted(BaseModel):
-    """Which endpoints are asked for: those that meet all of these."""
-
-    model_config = ConfigDict(extra="forbid")
+    """Which endpoints are asked for: those that meet all of these, piece by piece."""
 
     verdict: Annotated[list[Verdict], Field(max_length=10, description="With one of these verdicts.")] = []
     label: Annotated[
@@ -144,6 +146,8 @@ class Wanted(BaseModel):
         Field(max_length=20, description="That bear this label, as `key=value`; all of them."),
     ] = []
     search: Annotated[str, Field(max_length=200, description="With this in the name, the address or a label.")] = ""
+    limit: Annotated[int, Field(ge=1, le=1000, description=LIMIT)] = 500
+    cursor: Annotated[str | None, Field(max_length=LONGEST_CURSOR, description=CURSOR)] = None
 
     def means(self, row: queries.FleetRow) -> bool:
         """Whether this endpoint is asked for."""
@@ -264,9 +268,16 @@ class ProbeDetail(BaseModel):
 @router.get("/endpoints", dependencies=[may(Permission.READ)])
 async def endpoints(services: WithServices, wanted: Annotated[Wanted, Query()]) -> EndpointList:
     """The endpoints that are watched, by name, and how many of them have each verdict."""
-    rows = [row for row in await queries.fleet(services.db) if wanted.means(row)]
+    after = text_of(wanted.cursor)
+    rows = sorted((row for row in await queries.fleet(services.db) if wanted.means(row)), key=lambda row: row.name)
+    following = [row for row in rows if after is None or row.name > after]
+    shown = following[: wanted.limit]
     counts = {verdict: sum(row.verdict is verdict for row in rows if row.enabled) for verdict in Verdict}
-    return EndpointList(counts=counts, endpoints=[EndpointSummary.of(row) for row in rows])
+    return EndpointList(
+        counts=counts,
+        endpoints=[EndpointSummary.of(row) for row in shown],
+        next=cursor_of_text(shown[-1].name) if len(following) > len(shown) else None,
+    )
 
 
 @router.get("/endpoints/{name:path}", dependencies=[may(Permission.READ)])

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Final
 from uuid import UUID
 
 from fastapi import Query
+from starlette.exceptions import HTTPException
 
 from dashboard.operations.refusals import unusable
 from prober.storage.listings import After
@@ -15,11 +16,12 @@ from prober.storage.listings import After
 MOST: Final = 200
 """Rows of one piece."""
 
-Limit = Annotated[int, Query(ge=1, le=MOST, description="How many at most.")]
-Cursor = Annotated[
-    str | None,
-    Query(max_length=200, description="`next` of the piece before: what follows it. Nothing else may be put here."),
-]
+LIMIT: Final = "How many at most."
+CURSOR: Final = "`next` of the piece before: what follows it. Nothing else may be put here."
+LONGEST_CURSOR: Final = 1000
+
+Limit = Annotated[int, Query(ge=1, le=MOST, description=LIMIT)]
+Cursor = Annotated[str | None, Query(max_length=LONGEST_CURSOR, description=CURSOR)]
 
 
 def cursor_of(at: datetime, identity: UUID) -> str:
@@ -40,7 +42,7 @@ def after_of(cursor: str | None) -> After | None:
         at, identity = _read(cursor)
         return After(at=_moment(at), id=UUID(identity))
     except (ValueError, TypeError, AttributeError):
-        raise unusable("this is no cursor: take the one that `next` holds, or none") from None
+        raise _none_of_ours() from None
 
 
 def number_of(cursor: str | None) -> int | None:
@@ -53,7 +55,29 @@ def number_of(cursor: str | None) -> int | None:
             return number
     except (ValueError, TypeError):
         pass
-    raise unusable("this is no cursor: take the one that `next` holds, or none")
+    raise _none_of_ours()
+
+
+def cursor_of_text(text: str) -> str:
+    """The same for rows that are ordered by a text."""
+    return _written([text])
+
+
+def text_of(cursor: str | None) -> str | None:
+    """The text that a cursor holds. Raises HTTPException for what is none of ours."""
+    if cursor is None:
+        return None
+    try:
+        (text,) = _read(cursor)
+        if isinstance(text, str):
+            return text
+    except (ValueError, TypeError):
+        pass
+    raise _none_of_ours()
+
+
+def _none_of_ours() -> HTTPException:
+    return unusable("this is no cursor: take the one that `next` holds, or none")
 
 
 def _written(parts: list[Any]) -> str:

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.routing import APIRoute
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -22,6 +22,7 @@ from dashboard.api import (
 )
 from dashboard.api.bodies import BoundedBody, EntityTags
 from dashboard.api.description import described
+from dashboard.api.faults import known_parameters
 from prober.net.client import VERSION
 
 ADDRESS: Final = "/api/openapi.json"
@@ -32,7 +33,7 @@ _ROUTERS: Final = (history, registry, endpoints, baselines, channels, incidents,
 def install(app: FastAPI) -> None:
     """Give the application the API, with its description."""
     for each in _ROUTERS:
-        app.include_router(each.router)
+        app.include_router(each.router, dependencies=[Depends(known_parameters)])
     app.add_api_route(ADDRESS, _description, include_in_schema=False, dependencies=[may(Permission.READ)])
     app.openapi = lambda: description(app)  # type: ignore[method-assign]
     app.add_middleware(EntityTags)

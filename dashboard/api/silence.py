@@ -12,6 +12,7 @@ from dashboard.access.permissions import Permission
 from dashboard.operations import deploys
 from dashboard.operations import maintenance as operations
 from dashboard.services import WithServices
+from prober import values
 from prober.incidents.windows import MaintenanceWindow, active_until, next_start
 from prober.storage import mutes
 from prober.storage.mutes import MuteRow
@@ -89,7 +90,7 @@ class Planned(Whom):
     @model_validator(mode="after")
     def _is_for_somebody(self) -> Self:
         if self.all == bool(self.endpoints or self.labels):
-            raise ValueError("give endpoints, or labels, or all: true")
+            raise values.Refused("is for nobody, or for some and for all", "give endpoints, or labels, or all: true")
         return self
 
 

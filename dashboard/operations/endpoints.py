@@ -67,7 +67,8 @@ def _read(document: Mapping[str, Any]) -> tuple[Endpoint, EndpointOptions]:
     except ConfigError as error:
         raise Unusable("The endpoint cannot be used as it is written.", error.problems) from None
     if refusal := never_allowed(urlsplit(endpoint.url).hostname or ""):
-        raise Unusable("The endpoint cannot be used as it is written.", [Problem("url", f"is refused: {refusal}")])
+        problem = Problem("url", f"is refused: {refusal}", "give the address that clients of the server use")
+        raise Unusable("The endpoint cannot be used as it is written.", [problem])
     return endpoint, options
 
 

@@ -17,6 +17,7 @@ from tests.integration.dashboard.conftest import SetClock
 
 OURS = {"name": "ours", "url": "https://ours.example/mcp"}
 JSON = {"content-type": "application/json"}
+SHORT = "it has at least 1 character"
 
 
 async def pieces(client: httpx.AsyncClient, address: str, key: str, limit: int) -> list[Any]:
@@ -39,16 +40,33 @@ async def open_incident(client: httpx.AsyncClient) -> str:
 
 @pytest.mark.usefixtures("told")
 async def test_a_list_in_pieces_is_the_same_list(client: httpx.AsyncClient) -> None:
-    for address, key in (("/api/endpoints/search/probes", "probes"), ("/api/incidents", "incidents")):
+    for address, key in (
+        ("/api/endpoints/search/probes", "probes"),
+        ("/api/incidents", "incidents"),
+        ("/api/endpoints", "endpoints"),
+    ):
         whole = (await client.get(f"{address}?limit=200")).json()[key]
         assert len(whole) > 1
         assert await pieces(client, address, key, 1) == whole
     notices = (await client.get("/api/notices")).json()["notices"]
     assert await pieces(client, "/api/notices", "notices", 1) == notices
     for cursor in ("x", "WzFd", "e30", "%00", "W251bGwsbnVsbF0"):
-        for address in ("/api/incidents", "/api/audit", "/api/endpoints/search/probes"):
+        for address in ("/api/incidents", "/api/audit", "/api/endpoints/search/probes", "/api/endpoints"):
             answer = await client.get(f"{address}?cursor={cursor}")
             assert answer.status_code in ((200, 422) if address == "/api/audit" else (422,)), (address, cursor)
+
+
+@pytest.mark.usefixtures("told")
+async def test_a_piece_of_the_fleet_counts_all_that_are_asked_for(client: httpx.AsyncClient) -> None:
+    whole = (await client.get("/api/endpoints")).json()
+    piece = (await client.get("/api/endpoints?limit=2")).json()
+    assert piece["counts"] == whole["counts"]
+    assert sum(whole["counts"].values()) > 2
+    names = [each["name"] for each in whole["endpoints"]]
+    assert (whole["next"], names) == (None, sorted(names))
+    rest = (await client.get(f"/api/endpoints?limit=1000&cursor={piece['next']}")).json()
+    assert [each["name"] for each in piece["endpoints"] + rest["endpoints"]] == names
+    assert rest["counts"] == whole["counts"]
 
 
 @pytest.mark.usefixtures("told")
@@ -61,7 +79,69 @@ async def test_the_fleet_is_filtered_by_verdict_label_and_words(client: httpx.As
     assert await names("search=STREAM.example") == ["reports-stream"]
     assert await names("verdict=down&search=orders") == []
     assert (await client.get("/api/endpoints?label=x")).status_code == 422
-    assert (await client.get("/api/endpoints?verdikt=down")).status_code == 422
+
+
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize(
+    ("address", "faults"),
+    [
+        ("endpoints?verdikt=down", {"verdikt": "did you mean verdict?"}),
+        ("incidents?lmit=1&sevrity=x", {"lmit": "did you mean limit?", "sevrity": "did you mean severity?"}),
+        ("incidents?x=1", {"x": "known here: open, endpoint, severity, limit, cursor"}),
+        ("prober?x=1", {"x": "leave it out: there are no parameters here"}),
+        ("endpoints?verdict=dwn", {"verdict.0": "write 'up', 'degraded', 'down' or 'unknown'"}),
+        ("incidents?limit=0", {"limit": "write 1 or more"}),
+        (
+            "incidents?limit=2e9&open=maybe",
+            {"limit": "write digits alone, without quotes in JSON", "open": "write true or false"},
+        ),
+        ("incidents/nothing", {"incident_id": "take the one that a list of this API holds"}),
+    ],
+)
+async def test_a_parameter_that_cannot_be_used_is_told_with_the_way_out(
+    client: httpx.AsyncClient, address: str, faults: dict[str, str]
+) -> None:
+    answer = await client.get(f"/api/{address}")
+    assert answer.status_code == 422
+    assert {each["place"]: each["way_out"] for each in answer.json()["errors"]} == faults
+
+
+@pytest.mark.usefixtures("told")
+@pytest.mark.parametrize(
+    ("address", "body", "faults"),
+    [
+        ("deploys", {"endpoint": ["orders"]}, {"endpoint": "did you mean endpoints?"}),
+        ("deploys", {"endpoints": "orders"}, {"endpoints": 'write ["one", "two"]'}),
+        ("deploys", {"endpoints": [""], "lasts_s": 5}, {"endpoints.0": SHORT, "lasts_s": "write 60 or more"}),
+        ("deploys", {"labels": 1}, {"labels": 'write {"name": value}'}),
+        ("maintenance", {"all": 3}, {"ends_at": "add it", "all": "write true or false"}),
+        ("maintenance", {"ends_at": "2026-01-01T00:00"}, {"ends_at": "write one such as 2026-11-20T18:00:00Z"}),
+        ("maintenance", {"ends_at": "2099-01-01T00:00:00Z"}, {"": "give endpoints, or labels, or all: true"}),
+        ("endpoints/search/probe", {"profile": "quick"}, {"profile": "write 'standard' or 'full'"}),
+        ("endpoints", [], {"": 'write {"name": value}'}),
+    ],
+)  # fmt: skip
+async def test_a_body_that_cannot_be_used_is_told_with_the_way_out(
+    client: httpx.AsyncClient, address: str, body: Any, faults: dict[str, str]
+) -> None:
+    answer = await client.post(f"/api/{address}", json=body)
+    assert answer.status_code == 422
+    assert {each["place"]: each["way_out"] for each in answer.json()["errors"]} == faults
+
+
+@pytest.mark.usefixtures("db")
+async def test_what_is_no_json_no_operation_and_no_method_is_said(client: httpx.AsyncClient) -> None:
+    (fault,) = (await client.post("/api/endpoints", content=b'{"name" 1}', headers=JSON)).json()["errors"]
+    assert (fault["place"], fault["message"]) == ("", "is no JSON: Expecting ':' delimiter at character 8")
+    (fault,) = (await client.post("/api/endpoints")).json()["errors"]
+    assert (fault["message"], fault["way_out"]) == ("is missing", "send a JSON object")
+    deep = await client.post("/api/endpoints", content=b"[" * 60_000, headers=JSON)
+    assert deep.json()["detail"].startswith("The body cannot be read as JSON: it is nested too deeply")
+    nothing = await client.get("/api/endpoint")
+    assert (nothing.status_code, "/api/openapi.json" in nothing.json()["detail"]) == (404, True)
+    other = await client.patch("/api/endpoints")
+    assert (other.status_code, other.headers["allow"]) == (405, "GET, POST")
+    assert other.json()["detail"] == "This address takes GET and POST."
 
 
 @pytest.mark.usefixtures("told")
