@@ -28,7 +28,6 @@ from dashboard.views.common import (
     labels_of,
     moment_of,
     probe_href,
-    start_ms,
     summary_of,
     word_of,
 )
@@ -36,6 +35,7 @@ from dashboard.views.costs import CostView, cost_view
 from dashboard.views.day import DayView, day_href, day_view
 from dashboard.views.evidence import NO_CHAPTERS, ReportView, report_view, transport_name
 from dashboard.views.long_run import DAYS, LongRunView, long_run_view
+from dashboard.views.probe_rows import ListedProbe, OlderView, ProbeRowView, listed_probes, older_view, probe_row
 from dashboard.views.sentinels import SentinelView, sentinel_views
 from dashboard.views.silence import UNMUTED, SilenceView
 from dashboard.views.tool_lists import ToolListsView, tool_lists_view
@@ -46,7 +46,6 @@ ENDPOINT_BARS: Final = 60
 ENDPOINT_BARS_AT_FIRST: Final = 30
 """Fewer and wider ones while there are no more."""
 ENDPOINT_BAR_HEIGHT: Final = 34.0
-LISTED_PROBES: Final = 30
 LISTED_DEPLOYS: Final = 10
 _LABELS_APART: Final = 60
 """Per cent of the width that two labels below a chart need on a phone."""
@@ -54,27 +53,10 @@ _WORTH_SAYING: Final = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ProbeRowView:
-    href: str | None
-    """None for slots without a probe."""
-    at: Moment
-    verdict: Verdict
-    cause: str
-    """Id of the diagnosis that weighs most."""
-    summary: str
-    cold: bool
-    full: bool
-    """Whether it was a probe of the full profile."""
-    took: str
-    wait: str
-    tools: str
-    title: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class HistoryView:
     """The newest probes, oldest first, as bars and as columns of milliseconds below them."""
 
+    title: str
     bars: tuple[tuple[Bar, str, str], ...]
     """Each with the address of its probe and a title."""
     bars_label: str
@@ -125,7 +107,8 @@ class EndpointView:
     facts: tuple[tuple[str, str], ...]
     incidents: tuple[IncidentView, ...]
     cold: ColdView
-    probes: tuple[ProbeRowView, ...]
+    probes: tuple[ListedProbe, ...]
+    older: OlderView | None
     sentinels: tuple[SentinelView, ...]
     tools: ToolListsView | None
     """None while no probe has read any."""
@@ -135,7 +118,7 @@ class EndpointView:
     asked: AskedView | None
     day: DayView | None
     """The day that was asked for."""
-    day_probes: tuple[ProbeRowView, ...]
+    day_probes: tuple[ListedProbe, ...]
     """Of the hour of it that was asked for."""
     streaming: StreamingView | None
     session: SessionView | None
@@ -147,6 +130,11 @@ class EndpointView:
     """Where a probe out of turn is asked for; empty while it is paused."""
     mark_deploy: str
 
+    @property
+    def contents(self) -> tuple[tuple[str, str], ...]:
+        """Anchor and words of each section that is there, in the order of the page."""
+        return tuple((anchor, words) for anchor, words, is_there in _sections(self) if is_there)
+
 
 def endpoint_view(
     page: EndpointPage,
@@ -157,7 +145,8 @@ def endpoint_view(
 ) -> EndpointView:
     """One endpoint with its history and everything that the newest probe found."""
     row, latest, full = page.fleet, page.latest, page.full
-    probes = tuple(_probe_row(each, now) for each in page.reports)
+    probes = tuple(probe_row(each, now) for each in page.reports)
+    listed, oldest = listed_probes(page.reports, probes)
     report = report_view(latest.detail, questions, chapters) if latest and latest.detail else None
     today, deploys = now.astimezone(UTC).date(), _deploys(page)
     kind, key = _kind(page, report), quote(row.name, safe="")
@@ -189,14 +178,15 @@ def endpoint_view(
         facts=_endpoint_facts(page, report),
         incidents=tuple(incident_view(each, now) for each in page.incidents),
         cold=cold_view(page.answers, page.endpoint),
-        probes=probes[:LISTED_PROBES],
+        probes=listed,
+        older=older_view(row.name, oldest, len(probes)),
         sentinels=sentinel_views(page.sentinels, now),
         tools=tool_lists_view(row.name, page.tools),
         silence=silence,
         kept=kept_view(row),
         asked=asked_view(page.request, now),
         day=day_view(row.name, page.opened, today, DAYS) if page.opened else None,
-        day_probes=tuple(_probe_row(each, now) for each in page.opened.reports) if page.opened else (),
+        day_probes=tuple(ListedProbe(probe_row(each, now)) for each in page.opened.reports) if page.opened else (),
         streaming=streaming_view(latest, page.reports, ENDPOINT_BARS),
         session=session_view(full, report),
         cost=cost_view(page.endpoint, kind, page.answers, latest.detail if latest else None) if kind else None,
@@ -204,6 +194,29 @@ def endpoint_view(
         probe_now=f"/probe-requests/{key}" if row.enabled else "",
         mark_deploy=f"/deploys/{key}",
     )
+
+
+def _sections(view: EndpointView) -> Iterator[tuple[str, str, bool]]:
+    has_report = view.report is not None
+    yield "diagnoses", "Diagnosis", view.report is not None and bool(view.report.diagnoses)
+    yield "checks", "Checks", has_report
+    yield "facts", "Facts", has_report
+    yield "history", "Last probes", bool(view.history.bars)
+    yield "long-run", f"Last {DAYS} days", view.long_run is not None
+    yield "day", view.day.iso if view.day else "", view.day is not None
+    yield "hour", view.day.hour if view.day else "", view.day is not None and bool(view.day.hour)
+    yield "sentinels", "Sentinels", bool(view.sentinels)
+    yield "tool-lists", "Tools", view.tools is not None
+    yield "streaming", "Streaming", view.streaming is not None
+    yield "sessions", "Sessions", view.session is not None
+    yield "full", "Full probe", view.full is not None
+    yield "cold", "Cold starts", has_report
+    yield "incidents", "Incidents", bool(view.incidents)
+    yield "maintenance", "Maintenance", bool(view.silence.now or view.silence.next)
+    yield "deploys", "Deploys", bool(view.deploys)
+    yield "cost", "Cost", view.cost is not None
+    yield "kept", "Who keeps it", True
+    yield "probes", "Table of probes", bool(view.probes)
 
 
 def _deploys(page: EndpointPage) -> list[tuple[datetime, str]]:
@@ -227,36 +240,6 @@ def _no_report(row: FleetRow) -> str:
     return "The first probe has not ended yet." if row.slot is None else "What the last probe saw is no longer kept."
 
 
-def _cold_word(report: ReportRow) -> str:
-    if not report.was_cold:
-        return ""
-    start = start_ms(report)
-    return "cold start" if start is None else f"cold start, by the log: {milliseconds(start)} to start the instance"
-
-
-def _probe_row(report: ReportRow, now: datetime) -> ProbeRowView:
-    summary = clean(report.cause_summary, 300)
-    if report.missed:
-        summary = f"{counted(report.missed, 'slot')} without a probe: {summary}"
-    took = milliseconds(report.duration_ms)
-    is_full = report.profile == Profile.FULL
-    marks = ["full profile" if is_full else "", _cold_word(report)]
-    words = [absolute(report.slot), report.verdict.value, took, *marks, summary]
-    return ProbeRowView(
-        href=None if report.missed else probe_href(report.id),
-        at=moment_of(report.slot, now),
-        verdict=report.verdict,
-        cause=clean(report.cause or ""),
-        summary=summary,
-        cold=report.was_cold,
-        full=is_full,
-        took=took,
-        wait=milliseconds(report.wait_ms),
-        tools="-" if report.tool_count is None else str(report.tool_count),
-        title=" · ".join(word for word in words if word and word != "-"),
-    )
-
-
 def _history(
     newest_first: Sequence[tuple[ReportRow, ProbeRowView]], without_probe: str, deploys: Sequence[tuple[datetime, str]]
 ) -> HistoryView:
@@ -267,6 +250,7 @@ def _history(
     standing = bars([report.verdict for report in reports], slots, ENDPOINT_BAR_HEIGHT)
     chart = latency_chart([_phases(report) for report in reports], slots)
     return HistoryView(
+        title="The last probe" if len(rows) == 1 else f"The last {len(rows)} probes",
         bars=tuple((bar, row.href or without_probe, row.title) for bar, row in zip(standing, rows, strict=True)),
         bars_label=bars_label([report.verdict for report in reports]),
         chart=chart,

@@ -114,6 +114,21 @@ class ReportView:
     matrix: Matrix | None
     """Which clients can connect; only full probes ask."""
 
+    @property
+    def skipped_alike(self) -> tuple[tuple[str, str], ...]:
+        """Titles of checks that were not asked for one and the same reason, and that reason."""
+        reasons: dict[str, list[str]] = {}
+        for each in self.checks:
+            if each.outcome is Outcome.SKIP:
+                reasons.setdefault(each.summary, []).append(each.title)
+        return tuple((", ".join(titles), reason) for reason, titles in reasons.items() if len(titles) > 1)
+
+    @property
+    def told_checks(self) -> tuple[CheckView, ...]:
+        """All other checks."""
+        reasons = {reason for _, reason in self.skipped_alike}
+        return tuple(each for each in self.checks if each.outcome is not Outcome.SKIP or each.summary not in reasons)
+
 
 def report_view(
     report: Mapping[str, Any],

@@ -19,6 +19,8 @@ _LEAST: Final = 0.12
 """Share of a bar's height that the rarest verdict has, so that a short trouble shows."""
 
 _FROM_THE_TOP: Final = (Verdict.DOWN, Verdict.DEGRADED, Verdict.UP)
+_NEAR_THE_EDGE: Final = 0.88
+"""A share of the width from which on a month's name does not fit to the right of its mark on a phone."""
 _HOLLOW: Final = 0.3
 """Height of the bar of a day in which nothing could be observed, as a share."""
 
@@ -50,6 +52,8 @@ class LongRunView:
     bars: tuple[DayBar, ...]
     """Oldest first, today at the right edge."""
     bars_label: str
+    months: tuple[tuple[float, str, str], ...]
+    """Place of each month's first day in per cent, text anchor and name."""
     deploys: tuple[tuple[float, str], ...]
     """Place of each in per cent, and a title."""
     first: str
@@ -80,6 +84,7 @@ def long_run_view(
         facts=facts,
         bars=tuple(day_bars(days, today, href)),
         bars_label=f"last {DAYS} days: {per_cent(whole.uptime)} up, {counted(len(days), 'day')} watched",
+        months=tuple(_months(today)),
         deploys=tuple(_deploys(deploys, today)),
         first=(today - timedelta(days=DAYS - 1)).isoformat(),
         last=today.isoformat(),
@@ -130,6 +135,16 @@ def _facts(stats: Stats | None) -> Iterator[tuple[str, str]]:
         yield "Warm answers, 24 h", f"p50 {milliseconds(stats.warm_p50_ms)}, p95 {milliseconds(stats.warm_p95_ms)}"
     if stats.cold_p95_ms is not None:
         yield "Cold starts, 7 d", f"p95 {milliseconds(stats.cold_p95_ms)}"
+
+
+def _months(today: date) -> Iterator[tuple[float, str, str]]:
+    """Where a month begins within the days that are drawn; a January with its year."""
+    for position in range(DAYS):
+        day = today - timedelta(days=DAYS - 1 - position)
+        if day.day == 1:
+            place = position / DAYS
+            name = f"{day:%b %Y}" if day.month == 1 else f"{day:%b}"
+            yield round(place * 100, 3), "end" if place > _NEAR_THE_EDGE else "start", name
 
 
 def _deploys(deploys: Sequence[tuple[datetime, str]], today: date) -> Iterator[tuple[float, str]]:

@@ -49,6 +49,6 @@ def test_days_that_were_not_yet_or_are_too_old_have_no_link() -> None:
 
 def test_the_page_lists_the_probes_of_the_hour_that_is_open() -> None:
     view = endpoint_view(endpoint_page(), {}, NOW)
-    assert [probe.at.iso for probe in view.day_probes] == ["2026-11-20T09:00:00+00:00"]
+    assert [probe.row.at.iso for probe in view.day_probes] == ["2026-11-20T09:00:00+00:00"]
     closed = endpoint_view(endpoint_page(opened=None), {}, NOW)
     assert (closed.day, closed.day_probes) == (None, ())

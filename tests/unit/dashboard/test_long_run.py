@@ -56,6 +56,19 @@ def test_figures_are_named_with_their_span() -> None:
     assert (fleet_warm(STATS), fleet_cold(STATS)) == ("warm p50 42 ms, p95 120 ms", "cold p95 1.84 s")
 
 
+@pytest.mark.parametrize(
+    ("today", "months"),
+    [
+        (date(2026, 11, 20), [(10.0, "start", "Sep"), (43.333, "start", "Oct"), (77.778, "start", "Nov")]),
+        (date(2027, 1, 3), [(28.889, "start", "Nov"), (62.222, "start", "Dec"), (96.667, "end", "Jan 2027")]),
+    ],
+)
+def test_the_days_are_marked_where_a_month_begins(today: date, months: list[tuple[float, str, str]]) -> None:
+    found = long_run_view(STATS, (), today)
+    assert found is not None
+    assert list(found.months) == months
+
+
 def test_what_nobody_knows_is_not_said() -> None:
     assert long_run_view(None, (), TODAY) is None
     assert long_run_view(NOTHING, (), TODAY) is None

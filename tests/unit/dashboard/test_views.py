@@ -1,7 +1,9 @@
 """What the pages say about what storage read."""
 
+import re
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -18,7 +20,7 @@ from dashboard.views.fleet import FleetRowView, FleetView, fleet_view
 from dashboard.views.incidents import incidents_view
 from dashboard.views.probe import probe_view
 from dashboard.views.prober_state import ProberView
-from tests.unit.dashboard.rows import NOW, endpoint_page, fleet_row, incident, notice, probe_page, report_row
+from tests.unit.dashboard.rows import NOW, endpoint_page, fleet_row, incident, notice, probe_page, report_row, silence
 
 
 def shown(view: FleetView) -> list[FleetRowView]:
@@ -46,6 +48,17 @@ def test_the_worst_stand_first_and_the_paused_last() -> None:
     ]
     view = fleet_view(rows, NOW)
     assert [row.name for row in shown(view)] == ["a down", "b down", "degraded", "not seen", "up", "paused"]
+
+
+@pytest.mark.parametrize("changes", [{}, {"reports": (), "latest": None, "full": None, "incidents": ()}, {"days": ()}])
+def test_the_contents_name_every_section_that_is_there_in_its_order(changes: dict[str, Any]) -> None:
+    request = Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []})
+    view = endpoint_view(endpoint_page(**changes), {}, NOW, silence())
+    html = bytes(page(request, "endpoint.html", endpoint=view).body).decode()
+    sections = re.findall('<h2 id="([^"]+)"', html)
+    assert [anchor for anchor, _ in view.contents] == sections
+    assert re.findall('<a id="to-([^"]+)" href="#', html) == sections
+    assert all(words for _, words in view.contents)
 
 
 def test_checks_without_a_conversation_share_a_line() -> None:
@@ -193,8 +206,8 @@ def test_bars_and_columns_of_the_history_belong_to_the_same_probes() -> None:
 def test_slots_without_a_probe_lead_to_no_probe() -> None:
     page = endpoint_page(reports=(report_row(missed=3, cause_summary="no prober was running"),))
     view = endpoint_view(page, {}, NOW)
-    assert view.probes[0].href is None
-    assert view.probes[0].summary == "3 slots without a probe: no prober was running"
+    assert view.probes[0].row.href is None
+    assert view.probes[0].row.summary == "3 slots without a probe: no prober was running"
     assert view.history.bars[0][1] == "/endpoints/orders"
 
 
@@ -305,8 +318,8 @@ def test_an_endpoint_without_a_full_probe_says_nothing_of_one() -> None:
 def test_a_full_probe_is_marked_in_the_list() -> None:
     page = endpoint_page(reports=(report_row(profile="full"), report_row()))
     probes = endpoint_view(page, {}, NOW).probes
-    assert [probe.full for probe in probes] == [True, False]
-    assert "full profile" in probes[0].title
+    assert [probe.row.full for probe in probes] == [True, False]
+    assert "full profile" in probes[0].row.title
 
 
 def test_a_diagnosis_that_is_carried_on_says_when_it_was_seen() -> None:
