@@ -1,4 +1,7 @@
-"""The recipes and the action for pipelines: what they run is what we take, and their scripts do what they say."""
+"""The recipes and the action for pipelines: what they run is what we take, and what they name is there.
+
+That they run, and decide by how the check ends, is for `tests/integration/recipes`.
+"""
 
 import json
 import os
@@ -6,6 +9,7 @@ import re
 import shlex
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,7 +23,14 @@ from tests.contract.command_lines import parsed
 ROOT = Path(__file__).parents[2]
 RECIPES = ROOT / "docs" / "recipes"
 ACTION = ROOT / ".github" / "actions" / "check"
-TEMPLATES = ("codepipeline.yaml", "eventbridge.yaml")
+TEMPLATES = sorted(path.name for path in RECIPES.glob("*.yaml"))
+WITHOUT_A_COMMAND = {
+    "codepipeline-rollback.yaml",
+    "eventbridge.yaml",
+    "eventbridge-deploy-mark.yaml",
+    "github-actions.yml",
+}
+VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 SCRIPTS = [*sorted(RECIPES.glob("*.sh")), *sorted(ACTION.glob("*.sh"))]
 URL = "https://abc123.lambda-url.eu-central-1.on.aws/mcp"
 
@@ -54,13 +65,15 @@ def commands(path: Path) -> list[list[str]]:
     held = list(texts(yaml.load(text, Loader))) if path.suffix in (".yml", ".yaml") else [text]
     lines = [re.sub(r"^\s*-?\s+", "", line) for each in held for line in each.splitlines()]
     ours = [line.strip() for line in lines if line.strip().startswith("mcp-prober ")]
-    return [shlex.split(re.sub(r"\$\{?\w+\}?", URL, line))[1:] for line in ours]
+    values = {"MCP_WAIT": "120s", "WAIT": "120s"}
+    filled = [re.sub(r"\$\{?(\w+)\}?", lambda found: values.get(found[1], URL), line) for line in ours]
+    return [shlex.split(line.partition("||")[0])[1:] for line in filled]
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.iterdir()), ids=lambda path: path.name)
 def test_every_command_of_a_recipe_is_one_that_we_take(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     found = commands(path)
-    assert found or path.name in ("eventbridge.yaml", "github-actions.yml")
+    assert bool(found) != (path.name in WITHOUT_A_COMMAND)
     monkeypatch.setenv("MCP_TOKEN", "a-token")
     for words in found:
         options = parsed(words)
@@ -72,6 +85,12 @@ def test_cloudformation_has_nothing_to_say_against_a_template(name: str) -> None
     from cfnlint.api import lint  # takes its time, which those who only collect the tests are spared
 
     assert [str(match) for match in lint((RECIPES / name).read_text())] == []
+
+
+def test_a_recipe_installs_this_version_and_not_whichever_is_newest() -> None:
+    named = [each for path in RECIPES.iterdir() for each in re.findall(r"mcp-prober==(\S+)", path.read_text())]
+    assert named == [VERSION] * 3
+    assert not [path for path in RECIPES.iterdir() if re.search(r"MCP_PROBER: mcp-prober(?!==)", path.read_text())]
 
 
 def test_the_list_of_recipes_is_complete() -> None:
@@ -102,18 +121,16 @@ def test_the_workflow_uses_inputs_that_the_action_has() -> None:
 
 @pytest.fixture
 def stubs(tmp_path: Path) -> Path:
-    """A directory of programs that write down their words and end with $CODE."""
+    """A directory with an `mcp-prober` that writes down its words and ends with $CODE."""
     directory = tmp_path / "bin"
     directory.mkdir()
-    for name in ("mcp-prober", "sam", "cdk", "pip"):
-        stub = directory / name
-        stub.write_text(
-            f"#!{sys.executable}\nimport json, os, sys\n"
-            "with open(os.environ['SAID'], 'a') as file: file.write(json.dumps(sys.argv) + '\\n')\n"
-            "print(os.environ.get('ANSWER', ''))\n"
-            "sys.exit(int(os.environ.get('CODE', '0')) if sys.argv[0].endswith('mcp-prober') else 0)\n"
-        )
-        stub.chmod(0o755)
+    stub = directory / "mcp-prober"
+    stub.write_text(
+        f"#!{sys.executable}\nimport json, os, sys\n"
+        "with open(os.environ['SAID'], 'a') as file: file.write(json.dumps(sys.argv) + '\\n')\n"
+        "sys.exit(int(os.environ.get('CODE', '0')))\n"
+    )
+    stub.chmod(0o755)
     return directory
 
 
@@ -181,17 +198,6 @@ def test_no_input_of_the_action_is_run_or_taken_for_an_option(stubs: Path, hosti
 def test_the_action_ends_as_the_check_does_and_says_how(stubs: Path) -> None:
     code, _, told = ran(ACTION / "check.sh", stubs, **INPUTS | {"TARGETS": URL, "CODE": "3"})
     assert (code, told) == (3, "exit-code=3\n")
-
-
-def test_the_scripts_find_the_address_in_the_outputs_of_the_stack(stubs: Path) -> None:
-    outputs = json.dumps([{"OutputKey": "Other", "OutputValue": "x"}, {"OutputKey": "McpUrl", "OutputValue": URL}])
-    code, words, _ = ran(RECIPES / "sam-post-deploy.sh", stubs, STACK="orders", ANSWER=outputs, CODE="1")
-    assert (code, [each[:2] for each in words]) == (1, [["sam", "deploy"], ["sam", "list"], ["mcp-prober", "check"]])
-    assert words[-1][2] == URL
-    (stubs.parent / "cdk-outputs.json").write_text(json.dumps({"Orders": {"McpUrl": URL}}))
-    (stubs.parent / "said").unlink()
-    code, words, _ = ran(RECIPES / "cdk-post-deploy.sh", stubs, STACK="Orders")
-    assert (code, words[-1][:3]) == (0, ["mcp-prober", "check", URL])
 
 
 def test_the_action_installs_what_it_came_with_by_hash() -> None:
