@@ -11,28 +11,22 @@ from checks.proofs import counted, listed, milliseconds
 from checks.text import ELLIPSIS, clean, shown_url
 from prober.app.smoke import Conclusion, Examined, Run
 from prober.cli.outcome import tally
+from prober.cli.terminal import BOLD, CYAN, DIM, GREEN, RED, VERDICT_COLOURS, YELLOW, painted
 
-_RED, _GREEN, _YELLOW, _CYAN, _DIM, _BOLD = "31", "32", "33", "36", "2", "1"
 _OUTCOME_COLOURS: Final = {
-    Outcome.PASS: _GREEN,
-    Outcome.WARN: _YELLOW,
-    Outcome.FAIL: _RED,
-    Outcome.SKIP: _DIM,
-    Outcome.ERROR: _CYAN,
+    Outcome.PASS: GREEN,
+    Outcome.WARN: YELLOW,
+    Outcome.FAIL: RED,
+    Outcome.SKIP: DIM,
+    Outcome.ERROR: CYAN,
 }
-_VERDICT_COLOURS: Final = {
-    Verdict.UP: _GREEN,
-    Verdict.DEGRADED: _YELLOW,
-    Verdict.DOWN: _RED,
-    Verdict.UNKNOWN: _CYAN,
-}
-_CONNECT_COLOURS: Final = {"yes": _GREEN, "no": _YELLOW}
+_CONNECT_COLOURS: Final = {"yes": GREEN, "no": YELLOW}
 _CONCLUSION_COLOURS: Final = {
-    Conclusion.PASSED: _GREEN,
-    Conclusion.WARNINGS: _YELLOW,
-    Conclusion.UNOBSERVED: _CYAN,
-    Conclusion.AUTHENTICATION: _RED,
-    Conclusion.FAILED: _RED,
+    Conclusion.PASSED: GREEN,
+    Conclusion.WARNINGS: YELLOW,
+    Conclusion.UNOBSERVED: CYAN,
+    Conclusion.AUTHENTICATION: RED,
+    Conclusion.FAILED: RED,
 }
 _SELF_EVIDENT: Final[Mapping[Verdict | None, Conclusion]] = {
     Verdict.UP: Conclusion.PASSED,
@@ -50,13 +44,13 @@ def render_run(run: Run, *, width: int = 80, colour: bool = False) -> str:
     page = _Page(width, colour)
     parts = []
     for examined in run.examined:
-        lines = [page.painted(shown_url(examined.endpoint.url, 300), _BOLD)]
+        lines = [page.painted(shown_url(examined.endpoint.url, 300), BOLD)]
         if examined.report is not None:
             demands = examined.judged.demands
             lines = [render(examined.report, examined.endpoint, width=width, colour=colour, demands=demands)]
         parts.append("\n".join([*lines, *page.conclusion(examined)]))
     if len(run.examined) > 1:
-        word = page.painted(run.conclusion.value.upper(), _BOLD, _CONCLUSION_COLOURS[run.conclusion])
+        word = page.painted(run.conclusion.value.upper(), BOLD, _CONCLUSION_COLOURS[run.conclusion])
         parts.append(f"{word}: {counted(len(run.examined), 'endpoint')}, {tally(run)}")
     return "\n\n".join(parts)
 
@@ -73,7 +67,7 @@ def render(
     `demands` are answers beside those of the checks."""
     page = _Page(width, colour)
     diagnoses = sorted(report.diagnoses, key=lambda each: (_WEIGHTS[each.effect], -each.confidence))
-    lines = [page.painted(shown_url(endpoint.url, 300), _BOLD), ""]
+    lines = [page.painted(shown_url(endpoint.url, 300), BOLD), ""]
     for result in report.results:
         lines += page.check(result, is_explained=bool(diagnoses))
     for result in demands:
@@ -96,7 +90,7 @@ class _Page:
         self._colour = colour
 
     def painted(self, text: str, *codes: str) -> str:
-        return f"\x1b[{';'.join(codes)}m{text}\x1b[0m" if self._colour else text
+        return painted(text, *codes) if self._colour else text
 
     def check(self, result: CheckResult, *, is_explained: bool) -> Iterator[str]:
         """One line, or two where the summary is long; more where it passed, or no diagnosis below says the same."""
@@ -115,14 +109,14 @@ class _Page:
             if finding.text != result.summary:
                 yield from self._wrapped(clean(finding.text, _LONGEST_TEXT), " " * 8, "      - ")
             if finding.rule:
-                yield self.painted(f"        {clean(finding.rule)}", _DIM)
+                yield self.painted(f"        {clean(finding.rule)}", DIM)
         for exchange, odd in _irregularities(result):
             yield from self._wrapped(
                 clean(f"{exchange}: {odd.detail} ({odd.code})", _LONGEST_TEXT), " " * 8, "      - "
             )
 
     def verdict(self, report: ProbeReport) -> Iterator[str]:
-        word = self.painted(report.verdict.value.upper(), _BOLD, _VERDICT_COLOURS[report.verdict])
+        word = self.painted(report.verdict.value.upper(), BOLD, VERDICT_COLOURS[report.verdict])
         opener = report.opening.opener
         if report.verdict is Verdict.UNKNOWN:
             said = "we could not observe; this says nothing about the endpoint"
@@ -142,15 +136,15 @@ class _Page:
             return
         yield ""
         word = examined.conclusion.value.upper()
-        yield f"{self.painted(word, _BOLD, _CONCLUSION_COLOURS[examined.conclusion])}:"
+        yield f"{self.painted(word, BOLD, _CONCLUSION_COLOURS[examined.conclusion])}:"
         for each in examined.judged.why:
             yield from self._wrapped(clean(each, _LONGEST_TEXT), "    ", "  - ")
 
     def matrix(self, matrix: Matrix) -> Iterator[str]:
         """Which clients can connect, then what came of each revision that was offered."""
-        yield self.painted("which clients can connect", _BOLD)
+        yield self.painted("which clients can connect", BOLD)
         for each in matrix.clients:
-            mark = self.painted(f"{each.connect:<7}", _CONNECT_COLOURS.get(each.connect, _CYAN))
+            mark = self.painted(f"{each.connect:<7}", _CONNECT_COLOURS.get(each.connect, CYAN))
             first, *more = self._wrapped(f"{each.kind}: {each.detail}", " " * 10)
             yield f"  {mark} {first.lstrip()}"
             yield from more
@@ -163,7 +157,7 @@ class _Page:
     def diagnosis(self, diagnosis: Diagnosis) -> Iterator[str]:
         is_note = diagnosis.effect is Effect.INFORMATION
         kind = "note" if is_note else "diagnosis"
-        name = self.painted(clean(diagnosis.id, 60), _BOLD)
+        name = self.painted(clean(diagnosis.id, 60), BOLD)
         yield f"{kind}: {name} ({_certainty(diagnosis.confidence)}, {diagnosis.confidence:.0%})"
         yield from self._wrapped(clean(diagnosis.summary, _LONGEST_TEXT), "  ")
         yield from self._listed("evidence", (proof.text for proof in diagnosis.evidence))
@@ -176,7 +170,7 @@ class _Page:
             yield f"    {clean(diagnosis.reproduce, _LONGEST_COMMAND)}"
 
     def _heading(self, text: str) -> str:
-        return f"  {self.painted(text, _DIM)}" if self._colour else f"  {text}:"
+        return f"  {self.painted(text, DIM)}" if self._colour else f"  {text}:"
 
     def _listed(self, heading: str, texts: Iterable[str]) -> Iterator[str]:
         for index, text in enumerate(texts):

@@ -2,16 +2,29 @@
 
 import argparse
 import asyncio
+import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Final
 
+from checks.model import Verdict
 from checks.proofs import counted, listed
 from checks.text import clean
+from prober.app.first_look import FirstLook, first_look
 from prober.app.up import Dashboard, Running, UpOptions, up
 from prober.cli.dispatch import Parser
 from prober.cli.errors import ExitCode
 from prober.cli.running import run_until_stopped
+from prober.cli.terminal import VERDICT_COLOURS, is_watched, painted, terminal_width, wants_colour
+from prober.clock import SystemClock
 from prober.settings import Access, Settings
+from prober.storage.latest import Latest, latest
+
+_BEST_FIRST: Final = (Verdict.UP, Verdict.UNKNOWN, Verdict.DEGRADED, Verdict.DOWN)
+_WORST: Final = 10
+"""How many that are not up the summary names."""
+_LONGEST_NAME: Final = 40
+_LEAST_ROOM: Final = 20
 
 
 def add_arguments(parser: Parser) -> None:
@@ -36,6 +49,12 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--insecure-no-auth", action="store_true", help="let the dashboard listen beyond this machine without a login"
     )
+    parser.add_argument(
+        "--summary",
+        action=argparse.BooleanOptionalAction,
+        default=None,
+        help="print what the first probes found, once all endpoints had theirs (default: only on a terminal)",
+    )
     parser.examples = (
         "mcp-prober up",
         "mcp-prober up --config prober.yaml --port 9000",
@@ -54,8 +73,21 @@ def run(options: argparse.Namespace) -> int:
         insecure_no_auth=options.insecure_no_auth,
     )
 
+    sums_up = is_watched(sys.stdout) if options.summary is None else options.summary
+
     async def program(stop: asyncio.Event) -> ExitCode:
-        await up(wanted, stop, lambda running: _announce(running, options.config))
+        looking: list[asyncio.Task[None]] = []
+
+        def started(running: Running) -> None:
+            _announce(running, options.config)
+            if sums_up:
+                looking.append(asyncio.create_task(_sum_up(running)))
+
+        try:
+            await up(wanted, stop, started)
+        finally:
+            for each in looking:
+                each.cancel()
         return ExitCode.UP
 
     return run_until_stopped(program)
@@ -64,6 +96,14 @@ def run(options: argparse.Namespace) -> int:
 def _announce(running: Running, config: Path) -> None:
     print("\n".join(shown_in_words(running.dashboard)))
     print("\n".join(started_in_words(running.settings, config)), flush=True)
+
+
+async def _sum_up(running: Running) -> None:
+    expected = {each.name for each in running.settings.endpoints if each.enabled}
+    look = await first_look(lambda: latest(running.db), expected, SystemClock())
+    address = None if running.dashboard is None else running.dashboard.address
+    lines = summed_up(look, address, width=terminal_width(), colour=wants_colour())
+    print("\n".join(lines), flush=True)
 
 
 def shown_in_words(dashboard: Dashboard | None) -> Iterator[str]:
@@ -86,3 +126,33 @@ def started_in_words(settings: Settings, config: Path) -> Iterator[str]:
     channels = [clean(each.name, 60) for each in settings.notifiers]
     yield f"incidents are told to {listed(channels)}" if channels else "nobody is told of incidents: no notifiers"
     yield "each incident is logged here as it opens and ends; Ctrl-C stops all of it"
+
+
+def summed_up(look: FirstLook, address: str | None, *, width: int = 80, colour: bool = False) -> Iterator[str]:
+    """What the first probes found: how many are well, and the worst with their causes. Nothing where nothing is
+    watched."""
+    if not look.endpoints:
+        return
+    probed = [each for each in look.endpoints if each.slot is not None]
+    counts = [(each.value, sum(one.verdict is each for one in probed)) for each in _BEST_FIRST]
+    counts.append(("not probed yet", len(look.endpoints) - len(probed)))
+    said = ", ".join(f"{number} {word}" for word, number in counts if number)
+    yield f"after {look.after_s:.0f} s: {counted(len(look.endpoints), 'endpoint')}, {said}"
+    ill = [each for each in probed if each.verdict is not Verdict.UP]
+    ill.sort(key=lambda each: -_BEST_FIRST.index(each.verdict))
+    names = max((len(clean(each.name, _LONGEST_NAME)) for each in ill[:_WORST]), default=0)
+    for each in ill[:_WORST]:
+        yield _line(each, names, width, colour)
+    if len(ill) > _WORST:
+        yield f"  and {len(ill) - _WORST} more that are not up"
+    if address is not None:
+        yield f"all of them, with evidence and fix: {address}"
+
+
+def _line(endpoint: Latest, names: int, width: int, colour: bool) -> str:
+    """One endpoint that is not up, in one line."""
+    cause = f"{endpoint.cause}: {endpoint.cause_summary}" if endpoint.cause else "no known cause"
+    name, verdict = clean(endpoint.name, _LONGEST_NAME), f"{endpoint.verdict.value:<8}"
+    room = max(width - len(verdict) - names - 6, _LEAST_ROOM)
+    shown = painted(verdict, VERDICT_COLOURS[endpoint.verdict]) if colour else verdict
+    return f"  {shown}  {name:<{names}}  {clean(cause, room)}"

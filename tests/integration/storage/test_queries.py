@@ -7,6 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from checks.model import Verdict
 from prober.storage import queries
+from prober.storage.latest import latest
 from tests.integration.storage.builders import Store, diagnosis, endpoint
 
 
@@ -18,6 +19,15 @@ async def test_an_endpoint_without_a_report_is_unknown(store: Store) -> None:
     page = await queries.endpoint_page(store.db, "shop")
     assert page is not None
     assert (page.fleet, page.endpoint.name, page.reports, page.latest) == (row, "shop", (), None)
+
+
+async def test_the_latest_verdicts_are_of_endpoints_that_are_probed(store: Store) -> None:
+    await store.watch(endpoint(), endpoint(name="paused", enabled=False))
+    (fresh,) = await latest(store.db)
+    assert (fresh.name, fresh.verdict, fresh.slot, fresh.cause_summary) == ("shop", Verdict.UNKNOWN, None, "")
+    claim, _ = await store.probe(verdict=Verdict.DOWN, diagnoses=(diagnosis(),))
+    (probed,) = await latest(store.db)
+    assert (probed.verdict, probed.cause, probed.slot) == (Verdict.DOWN, "tools-empty", claim.slot)
 
 
 async def test_the_page_of_an_endpoint_lists_its_reports_newest_first(watched: Store) -> None:
