@@ -457,7 +457,7 @@ PROBER_METRICS: Final[Sequence[ProberMetric]] = (
         vital="reports_outdated",
         kind=Kind.COUNTER,
         unit=Unit.COUNT,
-        help="Reports on a server that was removed or replaced before they were saved, which were dropped.",
+        help="Reports on a server that had been removed or replaced before it was probed, which were dropped.",
     ),
     ProberMetric(
         vital="reports_stumbled",

@@ -268,7 +268,7 @@ class Recorder:
         for one in saved:
             self._settle(one.record)
             if one.fate is Fate.OUTDATED:
-                log.warning("%s was removed or replaced while it was probed; this report is dropped", one.record.name)
+                log.warning("%s was removed or replaced before it was probed; the report is dropped", one.record.name)
                 self._vitals.add("reports_outdated", 1 + one.record.coalesced)
         self._saved()
 

@@ -38,7 +38,7 @@ class Fate(StrEnum):
     KNOWN = "known"
     """It had been saved before."""
     OUTDATED = "outdated"
-    """Its endpoint was removed, or is another server by now: nothing is saved."""
+    """Its endpoint had been removed, or was another server, when it was probed: nothing is saved."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -104,24 +104,28 @@ def one_of_each(records: Iterable[ReportRecord]) -> Iterator[tuple[ReportRecord,
 async def _save(connection: AsyncConnection, records: Sequence[ReportRecord]) -> list[Saved]:
     found = await _lock(connection, records)
     wanted = [each for each in records if _is_current(each, found)]
-    strays = [each for each in wanted if not _holds_lease(each, found[each.endpoint_id])]
+    former = [each for each in records if _is_of_the_former(each, found)]
+    strays = [each for each in wanted if not _holds_lease(each, found[each.endpoint_id])] + former
     replaced = await take_out(connection, [_probed(each) for each in strays]) if strays else frozenset()
-    new = await _insert(connection, wanted)
+    new = await _insert(connection, wanted + former)
     await save_missed(connection, [run for each in wanted for run in _passed_by(each, found[each.endpoint_id])])
     fresh = [each for each in wanted if each.report_id in new and _is_newest(each, found[each.endpoint_id])]
     await _move_on(connection, wanted, found)
     await _renew_states(connection, fresh, found, replaced)
-    await outdate(connection, [(each.slot, each.newest_slot) for each in wanted if each.report_id in new])
+    await outdate(connection, [(each.slot, each.newest_slot) for each in records if each.report_id in new])
     await probe_requests.done(connection, {each.request: each.report_id for each in wanted if each.request is not None})
-    await _announce(connection, [each.endpoint_id for each in wanted if each.report_id in new])
+    await _announce(connection, [each.endpoint_id for each in records if each.report_id in new])
     return [Saved(record=each, fate=_fate(each, found, new)) for each in records]
 
 
 def _fate(record: ReportRecord, found: Mapping[UUID, RowMapping], new: Collection[UUID]) -> Fate:
-    if not _is_current(record, found):
+    is_former = _is_of_the_former(record, found)
+    if not is_former and not _is_current(record, found):
         return Fate.OUTDATED
     if record.report_id not in new:
         return Fate.KNOWN
+    if is_former:
+        return Fate.LATE
     return Fate.SAVED if _is_newest(record, found[record.endpoint_id]) else Fate.LATE
 
 
@@ -133,6 +137,13 @@ async def _lock(connection: AsyncConnection, records: Sequence[ReportRecord]) ->
 def _is_current(record: ReportRecord, found: Mapping[UUID, RowMapping]) -> bool:
     row = found.get(record.endpoint_id)
     return row is not None and row["edition"] == record.edition and row["removed_at"] is None
+
+
+def _is_of_the_former(record: ReportRecord, found: Mapping[UUID, RowMapping]) -> bool:
+    """Whether it was probed before its endpoint was removed or became another server: it is history, as what was saved
+    before that is, and tells nothing of how the endpoint is now. None of its slots is one of the new server's."""
+    row = found.get(record.endpoint_id)
+    return row is not None and not _is_current(record, found) and record.newest_slot < row["changed_at"]
 
 
 def _holds_lease(record: ReportRecord, row: RowMapping) -> bool:
@@ -313,6 +324,7 @@ _LOCK: Final = text(
     """
     select endpoint.id, endpoint.edition, endpoint.removed_at, endpoint.enabled, endpoint.lease_owner,
            endpoint.claimed_slot, endpoint.next_due, endpoint.interval_s,
+           coalesce(endpoint.removed_at, endpoint.updated_at) as changed_at,
            state.endpoint_id as has_state, state.slot as newest,
            state.slot > now() + interval '1 minute' as is_of_another_clock
     from endpoint left join endpoint_state as state on state.endpoint_id = endpoint.id

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from checks.model import Verdict
+from checks.model import Endpoint, Verdict
 from prober.settings import EndpointOptions, MetricSet
 from prober.storage.recording import Fate
 from prober.storage.records import ReportRecord, UnreadableRecord
@@ -143,11 +143,32 @@ async def test_a_run_leaves_out_a_slot_that_another_worker_probed_meanwhile(watc
     ]
 
 
-async def test_a_record_on_a_server_that_was_replaced_is_dropped(watched: Store) -> None:
+@pytest.mark.parametrize("after", [(), (endpoint(url="https://another.example/mcp"),)], ids=["removed", "replaced"])
+async def test_what_was_probed_before_its_server_was_removed_or_replaced_is_history_and_the_rest_is_dropped(
+    watched: Store, after: tuple[Endpoint, ...]
+) -> None:
+    claim = await claimed_earlier(watched)
+    before = records(claim, UP, DOWN)
+    later = record_on(replace(claim, slot=claim.slot + 12 * MINUTE, next_slot=claim.next_slot + 12 * MINUTE))
+    await watched.watch(*after)
+    changed = await watched.sql("select next_due, lease_owner, claimed_slot from endpoint")
+    assert await watched.save_all(*before, later) == [Fate.LATE, Fate.LATE, Fate.OUTDATED]
+    assert await watched.save_all(*before) == [Fate.KNOWN, Fate.KNOWN]
+    assert await rows(watched, "slot, verdict") == [(each.slot, each.row["verdict"]) for each in before]
+    assert await watched.sql("select 1 from endpoint_state") == []
+    assert await watched.sql("select next_due, lease_owner, claimed_slot from endpoint") == changed
+
+
+async def test_history_takes_the_place_of_a_slot_that_was_given_up_before_its_server_was_replaced(
+    watched: Store,
+) -> None:
     claim = await watched.claim_one()
+    await watched.sql("update endpoint set lease_until = now()")
+    await watched.claim_one(worker="two")
+    assert await rows(watched, "slot, missed") == [(claim.slot, 1)]
     await watched.watch(endpoint(url="https://another.example/mcp"))
-    assert await watched.save_all(record_on(claim)) == [Fate.OUTDATED]
-    assert await rows(watched) == []
+    assert await watched.save_all(record_on(claim)) == [Fate.LATE]
+    assert await rows(watched, "slot, missed") == [(claim.slot, 0)]
 
 
 async def test_an_endpoint_that_nobody_watches_any_more_keeps_its_state(watched: Store) -> None:

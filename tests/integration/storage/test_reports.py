@@ -104,9 +104,10 @@ async def test_saving_gives_the_lease_back(watched: Store) -> None:
     assert await watched.sql("select lease_owner, lease_until, claimed_slot from endpoint") == [(None, None, None)]
 
 
-async def test_a_report_on_a_removed_endpoint_is_dropped(watched: Store) -> None:
+async def test_a_report_on_an_endpoint_that_was_removed_before_is_dropped(watched: Store) -> None:
     claim = await watched.claim_one()
     await watched.watch()
+    await watched.sql("update endpoint set removed_at = :slot", slot=claim.slot)
     assert (await watched.save(report_on(claim), claim)).fate is Fate.OUTDATED
     assert await watched.sql("select 1 from report") == []
 
