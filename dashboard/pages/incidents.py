@@ -31,13 +31,15 @@ _NOTICES: Final = 200
 @router.api_route(INCIDENTS_HREF, methods=READ, dependencies=[may(Permission.READ)])
 async def shown(request: Request, services: WithServices) -> Response:
     query, now = query_of(request.query_params), services.clock.now()
-    seen, number = await incident_log.between(services.db, query.stretch(now))
+    stretch = query.stretch(now)
+    seen, beyond = await incident_log.between(services.db, stretch, after=query.after)
     view = incidents_view(
         seen,
         await queries.notices(services.db, limit=_NEWEST_NOTICES),
         now,
         query=query,
-        number=number,
+        beyond=beyond,
+        overview=await incident_log.overview(services.db, stretch),
         still_open=await incident_log.still_open(services.db),
         outages=await outages.recent(services.db),
         silence=await silence_of(services),

@@ -9,15 +9,17 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final, TypeVar
 from urllib.parse import urlencode
+from uuid import UUID
 
 from checks.text import clean
 from prober.incidents.rules import Severity
-from prober.storage.incident_log import Stretch
+from prober.storage.incident_log import Place, Stretch
 
 INCIDENTS_HREF: Final = "/incidents"
 Choice = TypeVar("Choice", bound=StrEnum)
 
 _LONGEST: Final = 120
+_OPENED: Final = "%Y%m%dT%H%M%S%f"
 _OLDEST: Final = datetime(2000, 1, 1, tzinfo=UTC)
 
 
@@ -55,6 +57,8 @@ class IncidentQuery:
     severity: Severity | None = None
     endpoint: str = ""
     """A part of its name."""
+    after: Place | None = None
+    """Where the page before ended; None for the first one."""
 
     @property
     def is_narrowed(self) -> bool:
@@ -70,14 +74,14 @@ class IncidentQuery:
 
     def earlier(self, now: datetime) -> str:
         """The address of the stretch before this one."""
-        return href(replace(self, until=self.stretch(now).since))
+        return href(replace(self, until=self.stretch(now).since, after=None))
 
     def later(self, now: datetime) -> str | None:
         """The address of the stretch after it; None for the one that ends now."""
         if self.until is None or self.until >= now:
             return None
         following = self.until + self.window.lasts
-        return href(replace(self, until=None if following >= now else following))
+        return href(replace(self, until=None if following >= now else following, after=None))
 
 
 EVERYTHING: Final = IncidentQuery()
@@ -91,6 +95,7 @@ def query_of(params: Mapping[str, str]) -> IncidentQuery:
         state=_choice(State, params.get("state"), State.ALL),
         severity=_severity(params.get("severity")),
         endpoint=clean(params.get("endpoint", "").strip(), _LONGEST),
+        after=_place(params.get("after", "")),
     )
 
 
@@ -107,7 +112,24 @@ def href(query: IncidentQuery) -> str:
         said["severity"] = query.severity.value
     if query.endpoint:
         said["endpoint"] = query.endpoint
+    if query.after is not None:
+        said["after"] = _written(query.after)
     return f"{INCIDENTS_HREF}?{urlencode(said)}" if said else INCIDENTS_HREF
+
+
+def _written(place: Place) -> str:
+    """`over.20261120T101112123456.` and the id of the incident."""
+    opened_at = place.opened_at.astimezone(UTC).strftime(_OPENED)
+    return ".".join((State.OVER if place.is_over else State.OPEN, opened_at, place.id.hex))
+
+
+def _place(said: str) -> Place | None:
+    try:
+        state, opened_at, identity = said.split(".")
+        opened = datetime.strptime(opened_at, _OPENED).replace(tzinfo=UTC)
+        return Place(is_over=State(state) is State.OVER, opened_at=opened, id=UUID(identity))
+    except ValueError:
+        return None
 
 
 def _choice(kind: type[Choice], said: str | None, otherwise: Choice) -> Choice:

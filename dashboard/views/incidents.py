@@ -1,7 +1,7 @@
 """The page of incidents: a stretch of time across the fleet, and what people were told in it."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Final
 
@@ -15,13 +15,13 @@ from dashboard.views.timeline import Timeline, timeline
 from dashboard.wording import absolute, counted
 from prober.incidents.outages import Outage
 from prober.incidents.rules import Severity
+from prober.storage.incident_log import Overview, Place
 from prober.storage.queries import IncidentRow, NoticeRow
 
 _ENDPOINT_KINDS: Final = frozenset(
     {"opened", "worsened", "cause-changed", "flapping", "reminder", "escalated", "closed"}
 )
 """Of notices whose thread is an incident (`prober.incidents.notice`)."""
-_LISTED: Final = 200
 _WINDOWS: Final = {
     Window.DAY: "24 hours", Window.WEEK: "7 days", Window.MONTH: "30 days", Window.QUARTER: "90 days",
 }  # fmt: skip
@@ -68,8 +68,12 @@ class IncidentsView:
     filter: IncidentFilter
     timeline: Timeline
     items: tuple[IncidentView, ...]
+    older: str
+    """The address of the next page of the list; empty on the last one."""
     more: str
-    """How many of them are not listed."""
+    """How many stand on the pages after this one."""
+    first: str
+    """The address of the first page; empty there."""
     notices: tuple[NoticeView, ...]
     outages: tuple[OutageView, ...] = ()
     silence: SilenceView = UNMUTED
@@ -81,27 +85,31 @@ def incidents_view(
     now: datetime,
     *,
     query: IncidentQuery = EVERYTHING,
-    number: int | None = None,
+    beyond: int = 0,
+    overview: Overview | None = None,
     still_open: int | None = None,
     outages: Sequence[Outage] = (),
     silence: SilenceView = UNMUTED,
 ) -> IncidentsView:
     """Incidents of all endpoints, and what people were told about them.
 
-    `number` is how many there are in the stretch where `incidents` are not all of them, and `still_open` how many are
-    open at all.
+    `beyond` is how many stand on later pages, `overview` shows all of the stretch where `incidents` are not all of
+    them, and `still_open` is how many are open at all.
     """
     opened = sum(each.ended_at is None for each in incidents) if still_open is None else still_open
     headline = f"{counted(opened, 'open incident')}" if opened else "No open incidents"
-    found = len(incidents) if number is None else number
-    more = found - min(len(incidents), _LISTED)
+    number = len(incidents) if overview is None else overview.number
+    spells = incidents if overview is None else overview.spells
+    endpoints = None if overview is None else overview.endpoints
     return IncidentsView(
         title=f"{headline} · mcp-prober",
         headline=headline,
-        filter=_filter(query, found, now),
-        timeline=timeline(incidents, query.stretch(now), now),
-        items=tuple(incident_view(each, now) for each in incidents[:_LISTED]),
-        more=f"{more} more are not listed: choose a shorter time or narrow the filter." if more else "",
+        filter=_filter(query, number, now),
+        timeline=timeline(spells, query.stretch(now), now, endpoints=endpoints),
+        items=tuple(incident_view(each, now) for each in incidents),
+        older=href(replace(query, after=Place.of(incidents[-1]))) if beyond else "",
+        more=f"{counted(beyond, 'more incident')}" if beyond else "",
+        first=href(replace(query, after=None)) if query.after is not None else "",
         notices=tuple(notice_view(each, now) for each in notices),
         outages=tuple(outage_view(each) for each in outages),
         silence=silence,

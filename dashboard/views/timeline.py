@@ -9,10 +9,12 @@ from checks.model import Verdict
 from checks.text import clean
 from dashboard.views.common import endpoint_href, incident_href
 from dashboard.wording import absolute, counted, span
-from prober.storage.incident_log import Stretch
+from prober.storage.incident_log import MOST_LANES, SpellRow, Stretch
 from prober.storage.queries import IncidentRow
 
-MOST_ROWS: Final = 20
+Lasting = IncidentRow | SpellRow
+
+MOST_ROWS: Final = MOST_LANES
 ROW_HEIGHT: Final = 18
 _LEAST_WIDTH: Final = 0.4
 """Per cent: an incident of a minute within a month is still seen."""
@@ -61,14 +63,19 @@ class Timeline:
     """How many endpoints have no row, because there are too many."""
 
 
-def timeline(incidents: Sequence[IncidentRow], stretch: Stretch, now: datetime) -> Timeline:
-    """The incidents of a stretch of time; endpoints with an open one first, then those whose last one is newest."""
-    by_name: dict[str, list[IncidentRow]] = {}
+def timeline(
+    incidents: Sequence[Lasting], stretch: Stretch, now: datetime, *, endpoints: int | None = None
+) -> Timeline:
+    """The incidents of a stretch of time; endpoints with an open one first, then those whose last one is newest.
+
+    `endpoints` is how many had one, where `incidents` are not those of all.
+    """
+    by_name: dict[str, list[Lasting]] = {}
     for each in incidents:
         by_name.setdefault(each.endpoint_name, []).append(each)
     named = sorted(by_name.items(), key=lambda item: _newest(item[1]), reverse=True)
     rows = tuple(_row(name, found, stretch, now) for name, found in named[:MOST_ROWS])
-    more = len(named) - len(rows)
+    more = max(endpoints or 0, len(named)) - len(rows)
     return Timeline(
         marks=tuple(_marks(stretch)),
         rows=rows,
@@ -76,23 +83,24 @@ def timeline(incidents: Sequence[IncidentRow], stretch: Stretch, now: datetime) 
     )
 
 
-def _newest(incidents: Sequence[IncidentRow]) -> tuple[bool, datetime]:
+def _newest(incidents: Sequence[Lasting]) -> tuple[bool, datetime]:
     return any(each.ended_at is None for each in incidents), max(each.since for each in incidents)
 
 
-def _row(name: str, incidents: Sequence[IncidentRow], stretch: Stretch, now: datetime) -> Row:
+def _row(name: str, incidents: Sequence[Lasting], stretch: Stretch, now: datetime) -> Row:
     spells = tuple(_spell(each, stretch, now) for each in sorted(incidents, key=lambda each: each.since))
+    number = max(len(spells), *(each.of for each in incidents if isinstance(each, SpellRow)), 0)
     still = sum(each.ended_at is None for each in incidents)
     return Row(
         endpoint=clean(name, 100),
         href=endpoint_href(name),
-        label=f"{counted(len(spells), 'incident')}{', 1 open' if still else ''}: "
+        label=f"{counted(number, 'incident')}{', 1 open' if still else ''}: "
         + "; ".join(each.title for each in spells[:5]),
         spells=spells,
     )
 
 
-def _spell(row: IncidentRow, stretch: Stretch, now: datetime) -> Spell:
+def _spell(row: Lasting, stretch: Stretch, now: datetime) -> Spell:
     begin, end = _place(row.since, stretch), _place(row.ended_at or now, stretch)
     width = max(end - begin, _LEAST_WIDTH)
     share = _SHARE.get(row.verdict, 0.6)

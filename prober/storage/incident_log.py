@@ -3,18 +3,23 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import Final, Self
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from checks.model import Verdict
 from prober.incidents.rules import Severity
 from prober.storage import tables
 from prober.storage.channels import AttemptRow, told_incident
 from prober.storage.queries import INCIDENT_COLUMNS, IncidentRow, incident_row
 
-MOST_INCIDENTS: Final = 500
+ON_A_PAGE: Final = 50
+MOST_LANES: Final = 20
+"""Endpoints of the time axis."""
+MOST_SPELLS: Final = 100
+"""Incidents of one of them there, the newest."""
 MOST_TRIES: Final = 500
 """Tries of the notices of one incident."""
 
@@ -32,22 +37,101 @@ class Stretch:
     severity: Severity | None = None
 
 
-async def between(db: AsyncEngine, stretch: Stretch) -> tuple[tuple[IncidentRow, ...], int]:
-    """The newest `MOST_INCIDENTS` of them, open ones first; and how many there are in all."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where an incident stands in the list."""
+
+    is_over: bool
+    opened_at: datetime
+    id: UUID
+
+    @classmethod
+    def of(cls, row: IncidentRow) -> Self:
+        return cls(is_over=row.ended_at is not None, opened_at=row.opened_at, id=row.id)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpellRow:
+    """What the time axis shows of an incident."""
+
+    id: UUID
+    endpoint_name: str
+    since: datetime
+    ended_at: datetime | None
+    verdict: Verdict
+    cause: str | None
+    of: int
+    """How many incidents its endpoint had."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overview:
+    """The incidents of a stretch of time."""
+
+    number: int
+    endpoints: int
+    """How many had one."""
+    spells: tuple[SpellRow, ...]
+    """Of the endpoints whose incidents are open, or newest."""
+
+
+async def between(
+    db: AsyncEngine, stretch: Stretch, *, after: Place | None = None, limit: int = ON_A_PAGE
+) -> tuple[tuple[IncidentRow, ...], int]:
+    """`limit` of them after that place, open ones first and then the newest; and how many there are beyond these.
+
+    By the place of a row and not by a number of rows to skip: one that closes meanwhile may come again, and none is
+    left out.
+    """
     incident, endpoint = tables.incident, tables.endpoint
-    which = and_(*_conditions(stretch), incident.c.endpoint_id == endpoint.c.id)
+    which = [*_conditions(stretch), incident.c.endpoint_id == endpoint.c.id]
+    if after is not None:
+        which.append(_follows(after))
     wanted = (
-        select(*INCIDENT_COLUMNS)
-        .where(which)
-        .order_by(incident.c.ended_at.is_not(None), incident.c.opened_at.desc(), incident.c.id)
-        .limit(MOST_INCIDENTS)
+        select(*INCIDENT_COLUMNS, func.count().over().label("following"))
+        .where(*which)
+        .order_by(incident.c.ended_at.is_not(None), incident.c.opened_at.desc(), incident.c.id.desc())
+        .limit(limit)
     )
     async with db.connect() as connection:
-        rows = tuple(incident_row(each) for each in (await connection.execute(wanted)).mappings())
-        if len(rows) < MOST_INCIDENTS:
-            return rows, len(rows)
-        number = await connection.scalar(select(func.count()).select_from(incident).join(endpoint).where(which))
-    return rows, number or len(rows)
+        rows = (await connection.execute(wanted)).mappings().all()
+    beyond = rows[0]["following"] - len(rows) if rows else 0
+    return tuple(incident_row(row) for row in rows), beyond
+
+
+async def overview(db: AsyncEngine, stretch: Stretch) -> Overview:
+    """All of them on a time axis, however many the list shows at once."""
+    incident, endpoint = tables.incident, tables.endpoint
+    which = and_(*_conditions(stretch), incident.c.endpoint_id == endpoint.c.id)
+    lane = (
+        select(
+            incident.c.endpoint_id,
+            func.count().label("of"),
+            func.sum(func.count()).over().label("number"),
+            func.count().over().label("endpoints"),
+        )
+        .where(which)
+        .group_by(incident.c.endpoint_id)
+        .order_by(func.bool_or(incident.c.ended_at.is_(None)).desc(), func.max(incident.c.since).desc())
+        .limit(MOST_LANES)
+        .cte("lane")
+    )
+    newest = func.row_number().over(partition_by=incident.c.endpoint_id, order_by=incident.c.opened_at.desc())
+    columns = (incident.c[name] for name in ("id", "since", "ended_at", "verdict", "cause"))
+    numbered = (
+        select(*columns, endpoint.c.name.label("endpoint_name"), newest.label("place"), *lane.c)
+        .join(lane, lane.c.endpoint_id == incident.c.endpoint_id)
+        .where(which)
+        .subquery()
+    )
+    async with db.connect() as connection:
+        found = await connection.execute(select(numbered).where(numbered.c.place <= MOST_SPELLS))
+        rows = found.mappings().all()
+    if not rows:
+        return Overview(number=0, endpoints=0, spells=())
+    names = SpellRow.__dataclass_fields__
+    spells = (SpellRow(**{**{name: row[name] for name in names}, "verdict": Verdict(row["verdict"])}) for row in rows)
+    return Overview(number=int(rows[0]["number"]), endpoints=rows[0]["endpoints"], spells=tuple(spells))
 
 
 async def during(db: AsyncEngine, endpoint: UUID, moment: datetime) -> IncidentRow | None:
@@ -93,6 +177,15 @@ async def tries(db: AsyncEngine, threads: Sequence[UUID]) -> Mapping[UUID, tuple
             tried = AttemptRow(**row)
             found[tried.notice_id] = (tried, *found.get(tried.notice_id, ()))
     return found
+
+
+def _follows(after: Place) -> ColumnElement[bool]:
+    """Whether an incident stands behind that place."""
+    incident = tables.incident.c
+    behind = tuple_(incident.opened_at, incident.id) < tuple_(after.opened_at, after.id)
+    if after.is_over:
+        return and_(incident.ended_at.is_not(None), behind)
+    return or_(incident.ended_at.is_not(None), behind)
 
 
 def _conditions(stretch: Stretch) -> list[ColumnElement[bool]]:

@@ -5,19 +5,27 @@ from datetime import timedelta
 from uuid import UUID, uuid4
 
 import httpx
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.model import Verdict
 from prober.incidents.notice import NoticeKind
 from prober.incidents.rules import Severity
 from prober.storage import audit, incident_log, outages
-from prober.storage.incident_log import Stretch
+from prober.storage.incident_log import Overview, Place, Stretch
 from tests.integration.dashboard.conftest import SetClock
 from tests.integration.notifiers.stage import GONE, staged, tell
 from tests.integration.storage.builders import Store
 from tests.integration.storage.test_telling import Desk
 
 OURS = {"Origin": "http://localhost"}
+COPIES = text(
+    "insert into incident (id, endpoint_id, verdict, severity, since, opened_at, ended_at, cause_summary, fix,"
+    " report_id) select gen_random_uuid(), endpoint_id, verdict, severity, since - interval '2 hours',"
+    " opened_at - interval '1 hour' - make_interval(mins => number / 20), opened_at - interval '10 minutes',"
+    " cause_summary, fix, report_id from incident join endpoint on endpoint.id = endpoint_id,"
+    " generate_series(1, 100) as each (number) where name = 'shop'"
+)
 
 
 async def desk_with(db: AsyncEngine, clock: SetClock, *names: str) -> Desk:
@@ -146,11 +154,46 @@ async def test_an_incident_of_an_outage_names_it(client: httpx.AsyncClient, db: 
     assert "6 endpoints are failing together" in page
 
 
-async def test_more_incidents_than_are_shown_are_counted(db: AsyncEngine, clock: SetClock) -> None:
-    await desk_with(db, clock, "shop")
+async def test_the_list_goes_on_page_by_page_and_the_time_axis_shows_all(
+    client: httpx.AsyncClient, db: AsyncEngine, clock: SetClock
+) -> None:
+    await desk_with(db, clock, "shop", "search")
+    async with db.begin() as connection:
+        # A hundred older ones of the shop, many of which were opened in the same moment.
+        await connection.execute(COPIES)
+    wanted, after, seen = Stretch(since=clock.now() - timedelta(days=1), until=clock.now()), None, []
+    while True:
+        rows, beyond = await incident_log.between(db, wanted, after=after, limit=7)
+        seen += rows
+        assert len(seen) + beyond == 102
+        if not beyond:
+            break
+        after = Place.of(rows[-1])
+    assert len({row.id for row in seen}) == 102
+    assert [row.ended_at is None for row in seen] == [True] * 2 + [False] * 100
+    assert [row.opened_at for row in seen[2:]] == sorted((row.opened_at for row in seen[2:]), reverse=True)
+    found = await incident_log.overview(db, wanted)
+    assert (found.number, found.endpoints, {each.of for each in found.spells}) == (102, 2, {101, 1})
+    assert len(found.spells) == incident_log.MOST_SPELLS + 1
+
+    address, links = "/incidents", []
+    while address:
+        page = (await client.get(address)).text
+        assert "102 incidents from" in page
+        assert page.count('class="timeline-row"') == 2
+        links += re.findall(r'class="incident-link" href="([^"]*)"', page)
+        following = re.search(r'<a href="([^"]*)" rel="next">[0-9]+ more incidents?', page)
+        address = following[1].replace("&amp;", "&") if following else ""
+    assert (len(links), len(set(links))) == (102, 102)
+
+
+async def test_what_is_counted_and_tried_where_there_is_little(db: AsyncEngine, clock: SetClock) -> None:
     now = clock.now() + timedelta(minutes=1)
-    rows, number = await incident_log.between(db, Stretch(since=now - timedelta(days=1), until=now))
-    assert (len(rows), number) == (1, 1)
+    wanted = Stretch(since=now - timedelta(days=1), until=now)
+    assert await incident_log.overview(db, wanted) == Overview(number=0, endpoints=0, spells=())
+    await desk_with(db, clock, "shop")
+    rows, beyond = await incident_log.between(db, wanted)
+    assert (len(rows), beyond) == (1, 0)
     assert await incident_log.still_open(db) == 1
     assert await incident_log.tries(db, [rows[0].id]) == {}
     assert await outages.known(db, UUID(int=1)) is None

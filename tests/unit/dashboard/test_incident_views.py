@@ -1,6 +1,8 @@
 """The pages of incidents: which of them, on what axis, and the story of one."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from urllib.parse import parse_qsl
 from uuid import UUID
 
 import pytest
@@ -11,6 +13,7 @@ from dashboard.views.incident_query import EVERYTHING, IncidentQuery, State, Win
 from dashboard.views.incidents import incidents_view
 from dashboard.views.timeline import MOST_ROWS, timeline
 from prober.incidents.rules import Severity
+from prober.storage.incident_log import Overview, Place, SpellRow
 from tests.unit.dashboard.rows import ID, NOW, attempt, comment, incident, notice, outage, transition
 
 STRETCH = EVERYTHING.stretch(NOW)
@@ -152,5 +155,31 @@ def test_what_the_filter_leaves_out_can_be_shown_again() -> None:
     assert [each.word for each in narrowed.states if each.is_chosen] == ["open"]
 
 
-def test_incidents_beyond_the_list_are_counted() -> None:
-    assert incidents_view([incident()] * 3, [], NOW, number=512).more.startswith("509 more")
+def test_a_page_leads_to_the_next_one_and_back_to_the_first() -> None:
+    last = incident(id=UUID(int=9), ended_at=NOW, opened_at=NOW - timedelta(microseconds=1))
+    query = IncidentQuery(window=Window.DAY, state=State.OVER)
+    first = incidents_view([incident(), last], [], NOW, query=query, beyond=12)
+    assert (first.more, first.first) == ("12 more incidents", "")
+    following = query_of(dict(parse_qsl(first.older.partition("?")[2])))
+    assert following == replace(query, after=Place.of(last))
+    end = incidents_view([incident()], [], NOW, query=following)
+    assert (end.older, end.more, end.first) == ("", "", href(query))
+    assert "after" not in following.earlier(NOW)
+
+
+@pytest.mark.parametrize(
+    "after",
+    ["", "over", "over.20261120T101112000000.x", "?.20261120T101112000000." + 32 * "0", "open.now." + 32 * "0"],
+)
+def test_an_address_after_nothing_is_that_of_the_first_page(after: str) -> None:
+    assert query_of({"after": after}).after is None
+
+
+def test_the_time_axis_and_the_number_are_those_of_all_pages() -> None:
+    spell = SpellRow(id=ID, endpoint_name="shop", since=NOW, ended_at=None, verdict=Verdict.DOWN, cause=None, of=300)
+    whole = Overview(number=512, endpoints=MOST_ROWS + 2, spells=(spell,))
+    view = incidents_view([incident()], [], NOW, beyond=511, overview=whole)
+    assert view.filter.told.startswith("512 incidents from")
+    (row,) = view.timeline.rows
+    assert (row.endpoint, row.label.partition(",")[0]) == ("shop", "300 incidents")
+    assert view.timeline.left_out.startswith(f"{MOST_ROWS + 1} more endpoints")
