@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from checks.catalog import CHECKS
 from checks.model import CheckResult, Endpoint, Evidence, History, Opener, ProbeReport, Profile, Verdict
+from checks.proofs import counted
 from checks.protocol.cold_starts import burst_of
 from checks.unit import Check, CheckContext
 from prober.app.background import DaemonExecutor
@@ -205,8 +206,9 @@ class _Examination:
             streak = streak + 1 if judged.conclusion in PASSING else 0
             if streak >= self._demands.passes or not self._goes_on(report, judged, streak):
                 break
-            passed = f"passed {streak} of {self._demands.passes}"
-            self._tell(endpoint, passed if streak else f"not ready after {len(attempts)}")
+            last = attempts[-1]
+            not_ready = f"not ready after {counted(len(attempts), 'probe')}: {last.cause or last.verdict}"
+            self._tell(endpoint, f"passed {streak} of {self._demands.passes}" if streak else not_ready)
             await self._pause(IN_A_ROW_S if streak else self._again_after_s())
         final = concluded(attempts, judged, self._demands)
         self._tell(endpoint, final.conclusion.value)

@@ -14,6 +14,7 @@ from prober.cli.database import add_database_arguments
 from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError, ExitCode
 from prober.cli.findings import JSON_VERSION, as_json, exit_code, in_words, lines_of
+from prober.cli.progress import working
 from prober.cli.registering import register
 from prober.cli.starter_file import scalar
 from prober.endpoints.aws_asking import CannotDiscover, RegionClients, smallest_policy
@@ -70,8 +71,12 @@ def run(options: argparse.Namespace) -> int:
     if options.policy:
         print(smallest_policy(ACTIONS, regions[0] if len(regions) == 1 else "*"))
         return ExitCode.UP
+    found = []
     try:
-        found = [discover(RegionClients(region), region, wanted) for region in regions]
+        with working("looking") as say:
+            for region in regions:
+                say(f"looking at the functions and their addresses in {region}")
+                found.append(discover(RegionClients(region), region, wanted))
     except CannotDiscover as error:
         raise CommandError(str(error), code=ExitCode.UNOBSERVED) from None
     if options.register:

@@ -12,6 +12,7 @@ from prober.cli.check import probe
 from prober.cli.credentials import add_credential_arguments
 from prober.cli.dispatch import Parser
 from prober.cli.errors import EXIT_OF_VERDICT, CommandError, ExitCode
+from prober.cli.progress import progress
 from prober.cli.starter_file import starter_file
 from prober.cli.terminal import terminal_width
 from prober.settings import ConfigError, parse
@@ -39,7 +40,9 @@ def run(options: argparse.Namespace) -> int:
     path = Path(options.output)
     if options.output != STDOUT and not options.force:
         _refuse_what_is_there(path)
-    report = probe(endpoint, Profile.QUICK)
+    with progress((endpoint,)) as tell:
+        tell(endpoint, "asking")
+        report = probe(endpoint, Profile.QUICK)
     if not report.opening.established:
         print(report_text.render(report, endpoint, width=terminal_width()), file=sys.stderr)
         code = EXIT_OF_VERDICT[report.verdict] or ExitCode.NOT_UP

@@ -35,6 +35,9 @@ _SELF_EVIDENT: Final[Mapping[Verdict | None, Conclusion]] = {
     Verdict.UNKNOWN: Conclusion.UNOBSERVED,
 }
 _WEIGHTS: Final = {Effect.DOWN: 0, Effect.UNKNOWN: 1, Effect.DEGRADED: 2, Effect.INFORMATION: 3}
+_NARROW: Final = 60
+"""With fewer columns, what a check says stands below its name."""
+_BREAK: Final = "\n  "
 _LONGEST_TEXT: Final = 4000
 _LONGEST_COMMAND: Final = 20_000
 
@@ -96,15 +99,19 @@ class _Page:
         """One line, or two where the summary is long; more where it passed, or no diagnosis below says the same."""
         time = milliseconds(result.ms) if result.ms else "-"
         head = f"  {result.outcome.value:<5} {clean(result.check, 20):<14}{time:>8}  "
+        is_narrow = self._width < _NARROW
         summary = self._wrapped(
             clean(result.summary, _LONGEST_TEXT),
-            " " * len(head),
+            " " * (8 if is_narrow else len(head)),
             most_lines=2 if is_explained and result.outcome is not Outcome.PASS else None,
         )
-        first = summary[0].lstrip() if summary else ""
         mark = self.painted(f"{result.outcome.value:<5}", _OUTCOME_COLOURS[result.outcome])
-        yield f"  {mark}{head[7:]}{first}"
-        yield from summary[1:]
+        if is_narrow or not summary:
+            yield f"  {mark}{head[7:].rstrip()}"
+            yield from summary
+        else:
+            yield f"  {mark}{head[7:]}{summary[0].lstrip()}"
+            yield from summary[1:]
         for finding in result.findings:
             if finding.text != result.summary:
                 yield from self._wrapped(clean(finding.text, _LONGEST_TEXT), " " * 8, "      - ")
@@ -116,7 +123,7 @@ class _Page:
             )
 
     def verdict(self, report: ProbeReport) -> Iterator[str]:
-        word = self.painted(report.verdict.value.upper(), BOLD, VERDICT_COLOURS[report.verdict])
+        word = report.verdict.value.upper()
         opener = report.opening.opener
         if report.verdict is Verdict.UNKNOWN:
             said = "we could not observe; this says nothing about the endpoint"
@@ -124,7 +131,9 @@ class _Page:
             said = "no conversation could be opened"
         else:
             said = f"{clean(opener.protocol_version, 20)} over {opener.transport.value}, {opener.era.value} era"
-        yield f"{word} after {milliseconds(report.duration_ms)}: {said}"
+        first, *more = self._wrapped(f"{word} after {milliseconds(report.duration_ms)}: {said}", "  ", "")
+        yield self.painted(word, BOLD, VERDICT_COLOURS[report.verdict]) + first.removeprefix(word)
+        yield from more
         if report.verdict is not Verdict.UNKNOWN and opener is not None:
             yield from self._wrapped(clean(_in_words(axes_of(report)), _LONGEST_TEXT), "  ")
 
@@ -157,8 +166,10 @@ class _Page:
     def diagnosis(self, diagnosis: Diagnosis) -> Iterator[str]:
         is_note = diagnosis.effect is Effect.INFORMATION
         kind = "note" if is_note else "diagnosis"
-        name = self.painted(clean(diagnosis.id, 60), BOLD)
-        yield f"{kind}: {name} ({_certainty(diagnosis.confidence)}, {diagnosis.confidence:.0%})"
+        name = clean(diagnosis.id, 60)
+        certainty = f"({_certainty(diagnosis.confidence)}, {diagnosis.confidence:.0%})"
+        fits = len(f"{kind}: {name} {certainty}") <= self._width
+        yield f"{kind}: {self.painted(name, BOLD)}{' ' if fits else _BREAK}{certainty}"
         yield from self._wrapped(clean(diagnosis.summary, _LONGEST_TEXT), "  ")
         yield from self._listed("evidence", (proof.text for proof in diagnosis.evidence))
         if diagnosis.fix.strip():

@@ -14,6 +14,7 @@ from prober.cli.credentials import checked
 from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError
 from prober.cli.findings import JSON_VERSION, as_json, exit_code, in_words, lines_of
+from prober.cli.progress import working
 from prober.endpoints.template_file import UnreadableTemplate, read_template
 
 MAX_FILES: Final = 100
@@ -60,11 +61,13 @@ def run(options: argparse.Namespace) -> int:
     given = options.client_timeout
     timeout_s = None if given is None else float(checked("--client-timeout", values.duration_s, given))
     judged = []
-    for path in dict.fromkeys(options.files):
-        template = _read(path)
-        _refuse_unknown(options.function, template, path, several=len(options.files) > 1)
-        told = judge_template(template, chosen=options.function, region=region, client_timeout_s=timeout_s)
-        judged.append((str(path), told))
+    with working("reading") as say:
+        for path in dict.fromkeys(options.files):
+            say(f"reading {path}")
+            template = _read(path)
+            _refuse_unknown(options.function, template, path, several=len(options.files) > 1)
+            told = judge_template(template, chosen=options.function, region=region, client_timeout_s=timeout_s)
+            judged.append((str(path), told))
     findings = [each for _, told in judged for each in told.findings]
     print(_json(judged) if options.format == "json" else _text(judged, findings))
     return exit_code(findings, strict=options.strict)

@@ -65,6 +65,13 @@ def test_prose_keeps_to_the_width_and_the_curl_line_stays_whole(broken: ProbeRep
     assert any(line.startswith("    curl") and line.endswith("/mcp") for line in lines)
 
 
+@pytest.mark.parametrize("width", [40, 59, 60, 100])
+def test_only_what_is_copied_is_wider_than_the_terminal(broken: ProbeReport, endpoint: Endpoint, width: int) -> None:
+    lines = render(broken, endpoint, width=width).splitlines()
+    wide = [line.strip() for line in lines if len(line) > width and " " in line.strip()]
+    assert all(line.startswith(("curl ", "aws ")) for line in wide), wide
+
+
 def test_unknown_says_that_it_says_nothing_about_the_endpoint(healthy: ProbeReport, endpoint: Endpoint) -> None:
     unknown = render(replace(healthy, verdict=Verdict.UNKNOWN), endpoint)
     assert "UNKNOWN after 122 ms: we could not observe" in unknown
