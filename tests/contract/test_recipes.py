@@ -87,6 +87,24 @@ def test_cloudformation_has_nothing_to_say_against_a_template(name: str) -> None
     assert [str(match) for match in lint((RECIPES / name).read_text())] == []
 
 
+def test_the_pipeline_that_rolls_back_goes_by_what_its_project_says() -> None:
+    project = yaml.load((RECIPES / "codepipeline.yaml").read_text(), Loader)["Resources"]["Smoke"]["Properties"]
+    (exported,) = yaml.safe_load(project["Source"]["BuildSpec"])["env"]["exported-variables"]
+    pipeline = yaml.load((RECIPES / "codepipeline-rollback.yaml").read_text(), Loader)["Resources"]["Pipeline"]
+    _, release, unsure = pipeline["Properties"]["Stages"]
+    deploy, smoke = sorted(release["Actions"], key=lambda action: int(action["RunOrder"]))
+    assert [each["ActionTypeId"]["Category"] for each in (deploy, smoke)] == ["Deploy", "Build"]
+    assert release["OnFailure"] == {"Result": "ROLLBACK"}
+    given = json.loads(smoke["Configuration"]["EnvironmentVariables"])
+    assert {each["name"] for each in given} <= {each["Name"] for each in project["Environment"]["EnvironmentVariables"]}
+    (condition,) = unsure["BeforeEntry"]["Conditions"]
+    (rule,) = condition["Rules"]
+    variable = f"#{{{smoke['Namespace']}.{exported}}}"
+    assert condition["Result"] == "SKIP", "what follows where the rule does not hold"
+    assert rule["Configuration"] == {"Variable": variable, "Operator": "NE", "Value": "0"}
+    assert variable in unsure["Actions"][0]["Configuration"]["CustomData"]
+
+
 def test_a_recipe_installs_this_version_and_not_whichever_is_newest() -> None:
     named = [each for path in RECIPES.iterdir() for each in re.findall(r"mcp-prober==(\S+)", path.read_text())]
     assert named == [VERSION] * 3
