@@ -101,6 +101,16 @@ def url(text: str) -> str:
     return text
 
 
+def is_this_machine(host: str) -> bool:
+    """Whether a host name or an address means this machine whoever asks."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
 def origin(text: str) -> str:
     """An origin as browsers spell it (RFC 6454 section 6.2): lower case, without the default port."""
     hint = "scheme and host, such as https://app.example.com"

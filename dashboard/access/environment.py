@@ -8,6 +8,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from checks.text import clean
+from prober import values
 from prober.storage.people import Role
 
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -90,16 +91,6 @@ def web_address(variable: str, text: str) -> str:
         raise unreadable
     if parts.username is not None or parts.query or parts.fragment:
         raise SettingRefused(f"{variable} must be an address without a password, a query and a fragment")
-    if parts.scheme != "https" and not (parts.scheme == "http" and is_this_machine(host)):
+    if parts.scheme != "https" and not (parts.scheme == "http" and values.is_this_machine(host)):
         raise SettingRefused(f"{variable} must begin with https://, for what is sent there must not be read on the way")
     return text
-
-
-def is_this_machine(host: str) -> bool:
-    """Whether a host name or an address means this machine whoever asks."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

@@ -5,10 +5,10 @@ from urllib.parse import urlsplit
 
 from starlette.requests import Request
 
-from dashboard.access.environment import is_this_machine
 from dashboard.access.proxy import ProxySettings
 from prober.settings import Access
 from prober.storage.logins import Lasts
+from prober.values import is_this_machine
 
 Mode = Access
 """Who may come in."""

@@ -11,29 +11,18 @@ from typing import Final
 from urllib.parse import urlsplit
 
 from checks.text import clean
-from dashboard.access.environment import Groups, SettingRefused, is_this_machine, networks, web_address
+from dashboard.access.environment import Groups, SettingRefused, networks, web_address
 from prober.secrets.references import SecretError, is_reference, is_remote, resolve
+from prober.settings import vouching
 from prober.storage.people import Role
+from prober.values import is_this_machine
 
-PREFIX: Final = "PROBER_DASHBOARD_OIDC_"
+PREFIX: Final = vouching.OIDC
 CALLBACK: Final = "/login/oidc/callback"
 LASTS: Final = timedelta(minutes=10)
 """For how long somebody may be at the provider before the login has to begin anew."""
 
-VARIABLES: Final = frozenset(
-    PREFIX + name
-    for name in (
-        "ISSUER",
-        "CLIENT_ID",
-        "CLIENT_SECRET",
-        "GROUPS",
-        "GROUPS_CLAIM",
-        "NAME_CLAIM",
-        "SCOPES",
-        "LABEL",
-        "ALLOW_CIDRS",
-    )
-)
+VARIABLES: Final = frozenset(name for name in vouching.VARIABLES if name.startswith(PREFIX))
 _LOOPBACK: Final = ("127.0.0.0/8", "::1/128")
 _LONGEST_COOKIE: Final = 3800
 _BACK_S: Final = 60

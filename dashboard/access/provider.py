@@ -14,7 +14,6 @@ from joserfc.jwk import KeySet
 
 from checks.model import Failure
 from checks.text import clean
-from dashboard.access.environment import is_this_machine
 from dashboard.access.id_token import Expected, TokenRefused, UnknownKey, claims_of, groups_in, keys_of
 from dashboard.access.oidc import CALLBACK, PREFIX, Attempt, OidcSettings, Spent
 from dashboard.access.way_in import LOGIN_HREF
@@ -23,6 +22,7 @@ from prober.net.client import FormOutcome, Net
 from prober.net.guard import GuardPolicy
 from prober.secrets.references import SecretError, resolve
 from prober.storage.people import Role
+from prober.values import is_this_machine
 
 log = logging.getLogger(__name__)
 

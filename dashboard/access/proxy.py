@@ -15,27 +15,18 @@ from starlette.requests import Request
 from checks.text import clean
 from dashboard.access.environment import Groups, Network, SettingRefused, networks
 from prober.clock import Clock
+from prober.settings import vouching
 from prober.storage import vouched
 from prober.storage.people import Person, Role, Source
 from prober.storage.vouched import TurnedAway
 
 log = logging.getLogger(__name__)
 
-PREFIX: Final = "PROBER_DASHBOARD_PROXY_"
+PREFIX: Final = vouching.PROXY
 LOGGED_EVERY_S: Final = 60.0
 
-VARIABLES: Final = frozenset(
-    PREFIX + name
-    for name in (
-        "TRUSTED",
-        "USER_HEADER",
-        "GROUPS_HEADER",
-        "GROUPS",
-        "ROLE",
-    )
-)
+VARIABLES: Final = frozenset(name for name in vouching.VARIABLES if name.startswith(PREFIX))
 _HEADER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
-_TAKEN: Final = frozenset({"authorization", "cookie", "host", "origin", "x-csrf-token", "x-forwarded-for"})
 _LONGEST_NAME: Final = 255
 _LONGEST_GROUPS: Final = 16_384
 
@@ -102,7 +93,7 @@ def _trusted(text: str) -> tuple[Network, ...]:
 
 def _header(given: Mapping[str, str], name: str) -> str | None:
     header = given.get(PREFIX + name)
-    if header is not None and (not _HEADER.fullmatch(header) or header.lower() in _TAKEN):
+    if header is not None and (not _HEADER.fullmatch(header) or header.lower() in vouching.TAKEN):
         raise SettingRefused(
             f"{PREFIX}{name}: {clean(header, 100)} cannot be the header, write for example Remote-User"
         )

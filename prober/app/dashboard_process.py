@@ -1,7 +1,6 @@
 """The dashboard as a child process: started again when it ends, on a socket that the parent keeps."""
 
 import asyncio
-import ipaddress
 import logging
 import os
 import socket
@@ -11,6 +10,8 @@ from urllib.parse import urlsplit
 
 from prober.app.children import Child
 from prober.settings import Access, DashboardSettings
+from prober.settings.vouching import VARIABLES
+from prober.values import is_this_machine
 
 log = logging.getLogger(__name__)
 
@@ -60,27 +61,29 @@ def access_at(
     """Whether people log in where the dashboard listens on `host`. Raises NotLoopback and OpenAndVouched.
 
     They do wherever the configuration says so, and beyond this machine unless somebody insists. On this machine the
-    dashboard is open as long as nothing in the environment names people, and its public address is of this machine too:
-    with another one, a proxy beside it lets everybody reach it.
+    dashboard is open as long as nothing in the configuration or the environment names people, and its public address is
+    of this machine too: with another one, a proxy beside it lets everybody reach it.
     """
     if settings.access is Access.LOGIN:
         return Access.LOGIN
-    is_local = _is_loopback(host)
+    named = {**settings.vouching, **environment}
+    is_local = is_this_machine(host)
     if settings.access is Access.OPEN and not is_local and not insecure_no_auth:
         raise NotLoopback(host)
     if settings.access is Access.OPEN or insecure_no_auth:
-        for variable in _given(environment, _VOUCHES):
-            raise OpenAndVouched(variable)
+        for variable in _given(named, _VOUCHES):
+            raise OpenAndVouched(variable if environment.get(variable) else ".".join(VARIABLES[variable]))
         return Access.OPEN
     is_reached_from_here = is_local and (settings.public_url is None or _is_of_this_machine(settings.public_url))
-    return Access.OPEN if is_reached_from_here and not names_people(environment) else Access.LOGIN
+    return Access.OPEN if is_reached_from_here and not names_people(named) else Access.LOGIN
 
 
 def warn_of_plain_http(host: str, settings: DashboardSettings, environment: Mapping[str, str], access: Access) -> None:
     """Say in the log that passwords and tokens can be read on their way: the dashboard listens beyond this machine, and
     nothing says that TLS ends in front of it."""
+    environment = {**settings.vouching, **environment}
     is_behind_tls = (settings.public_url or "").startswith("https://") or bool(_given(environment, _IN_FRONT))
-    if access is Access.LOGIN and not _is_loopback(host) and not is_behind_tls:
+    if access is Access.LOGIN and not is_this_machine(host) and not is_behind_tls:
         log.warning(
             "the dashboard speaks plain HTTP on %s: passwords and tokens can be read on their way. Put TLS in front of "
             "it and give its address as dashboard.public_url: https://..., or listen on 127.0.0.1",
@@ -126,15 +129,8 @@ def address(listener: socket.socket) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
 def _is_of_this_machine(url: str) -> bool:
-    return _is_loopback(urlsplit(url).hostname or "")
+    return is_this_machine(urlsplit(url).hostname or "")
 
 
 def environment_of(url: str, settings: DashboardSettings, access: Access) -> Mapping[str, str]:
@@ -145,6 +141,7 @@ def environment_of(url: str, settings: DashboardSettings, access: Access) -> Map
         "PROBER_DASHBOARD_LOGIN_IDLE": f"{settings.login_idle}s",
         "PROBER_DASHBOARD_LOGIN_LASTS": f"{settings.login_lasts}s",
     }
+    said |= settings.vouching
     return {**said, **({"PROBER_DASHBOARD_PUBLIC_URL": settings.public_url} if settings.public_url else {})}
 
 

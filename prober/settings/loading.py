@@ -17,7 +17,7 @@ from prober.incidents.windows import MaintenanceWindow
 from prober.limits import Limits
 from prober.secrets.allowance import Allowed, AllowList
 from prober.secrets.references import SecretError, is_reference, is_remote, resolve
-from prober.settings import rules, schema
+from prober.settings import rules, schema, vouching
 from prober.settings.document import Document, Path, read
 from prober.settings.model import (
     CloudWatchSettings,
@@ -44,6 +44,7 @@ ENVIRONMENT: Final[Mapping[str, tuple[str, ...]]] = {
     "PROBER_DASHBOARD_ACCESS": ("dashboard", "access"),
     "PROBER_DASHBOARD_LOGIN_IDLE": ("dashboard", "login_idle"),
     "PROBER_DASHBOARD_LOGIN_LASTS": ("dashboard", "login_lasts"),
+    **vouching.VARIABLES,
     "PROBER_STATUS_HOST": ("status", "host"),
     "PROBER_STATUS_PORT": ("status", "port"),
     "PROBER_CLOUDWATCH_ENABLED": ("cloudwatch", "enabled"),
@@ -125,7 +126,7 @@ def _place_data_dir(document: Document, directory: FilePath) -> list[Problem]:
 
 def _overlay(document: Document, env: Mapping[str, str]) -> None:
     for variable, path in ENVIRONMENT.items():
-        if env.get(variable):
+        if env.get(variable, "").strip():
             document.put(path, env[variable], f"environment variable {variable}")
 
 
@@ -207,10 +208,17 @@ def _settings(parsed: schema.ConfigFile, notifiers: tuple[NotifierSpec, ...], da
             aggregates=parsed.cloudwatch.aggregates,
             emf_file=None if parsed.cloudwatch.emf_file is None else FilePath(parsed.cloudwatch.emf_file),
         ),
-        dashboard=DashboardSettings(**parsed.dashboard.model_dump()),
+        dashboard=_dashboard(parsed.dashboard),
         location=parsed.location,
         database_url=database_url,
         data_dir=None if parsed.data_dir is None else FilePath(parsed.data_dir),
+    )
+
+
+def _dashboard(section: schema.DashboardSection) -> DashboardSettings:
+    return DashboardSettings(
+        **section.model_dump(exclude={"oidc", "proxy"}),
+        vouching=vouching.variables(section.model_dump(include={"oidc", "proxy"}, exclude_unset=True)),
     )
 
 

@@ -151,6 +151,9 @@ class DashboardSettings:
     """Seconds without a request after which a login ends."""
     login_lasts: float = 604_800.0
     """Seconds after which a login ends in any case."""
+    vouching: Mapping[str, str] = field(default_factory=dict)
+    """Who vouches for people beside their passwords, as variables that the dashboard's process reads. Without secrets:
+    that of the client is a reference."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from checks.spec import Era, Transport, era_of
 from prober import values
 from prober.secrets.references import is_reference, is_remote
-from prober.settings import credentials
+from prober.settings import credentials, vouching
 from prober.settings.broken import Broken, entries_of, mapping_of
 from prober.settings.document import Path
 
@@ -24,6 +24,7 @@ def broken_rules(data: Mapping[str, Any]) -> Iterator[Broken]:
     """Every rule that the data breaks; values of a wrong type are left to the schema."""
     defaults = mapping_of(data, "defaults")
     yield from credentials.broken_rules(data)
+    yield from vouching.broken_rules(data)
     yield from _labels(("defaults", "labels"), mapping_of(defaults, "labels"))
     yield from _pace(("defaults",), defaults)
     for index, endpoint in entries_of(data, "endpoints"):

@@ -28,6 +28,7 @@ from prober import values
 from prober.incidents.rules import Severity
 from prober.limits import Limits
 from prober.secrets.allowance import problem_with_pattern
+from prober.settings import vouching
 from prober.settings.limits import limit_field
 from prober.settings.model import Access, MetricSet
 
@@ -493,6 +494,45 @@ class CloudWatchSection(Section):
     )
 
 
+_ROLES_SCHEMA: Final = WithJsonSchema(
+    {"type": "object", "additionalProperties": {"enum": ["viewer", "operator", "admin"]}, "minProperties": 1}
+)
+RoleName = Literal["viewer", "operator", "admin"]
+Groups = Annotated[dict[Text, RoleName], BeforeValidator(vouching.groups), _ROLES_SCHEMA]
+Networks = Annotated[list[Annotated[str, AfterValidator(_cidr)]], BeforeValidator(vouching.networks)]
+
+
+class OidcSection(Section):
+    issuer: Url = Field(description="The provider's name for itself, letter by letter: https, or http on this machine.")
+    client_id: Text = Field(description="What the provider calls the dashboard.")
+    client_secret: Reference | None = Field(
+        default=None, description="env:NAME or file:/path, read at each login; without one, a public client."
+    )
+    groups: Groups = Field(description="The groups that may come in, each with viewer, operator or admin.")
+    groups_claim: Text = Field(
+        default="groups", description="Where groups stand; dots lead into nested objects, such as realm_access.roles."
+    )
+    name_claim: Text = Field(
+        default="preferred_username", description="What people are called; then their e-mail address, then their name."
+    )
+    scopes: Text = Field(default="openid profile email", description="What is asked for, with spaces between.")
+    label: Text = Field(default="Single sign-on", description="What the button of the login page says.")
+    allow_cidrs: Networks = Field(default=[], description="Private networks in which the provider may be.")
+
+
+class ProxySection(Section):
+    trusted: Networks = Field(description="Addresses or networks of the proxies in front of the dashboard.")
+    user_header: HeaderName | None = Field(
+        default=None,
+        description="Header that names a person; without it, the proxies are believed about addresses and https alone.",
+    )
+    groups_header: HeaderName | None = Field(default=None, description="Header that lists the groups of the person.")
+    groups: Groups | None = Field(default=None, description="The groups that may come in, each with its role.")
+    role: RoleName | None = Field(
+        default=None, description="Role of everybody whom the proxy names, where groups give none or a lower one."
+    )
+
+
 class DashboardSection(Section):
     host: Text = Field(default="127.0.0.1", description="Address to listen on.")
     port: Annotated[int, Field(ge=0, le=65535)] = Field(default=8080, description="Port to listen on; 0 is a free one.")
@@ -504,6 +544,12 @@ class DashboardSection(Section):
     )
     login_idle: LoginSpan = Field(default=43_200.0, description="A login ends after so long without a request.")
     login_lasts: LoginSpan = Field(default=604_800.0, description="A login ends after so long in any case.")
+    oidc: OidcSection | None = Field(
+        default=None, description="An OpenID Connect provider at which people log in; its edits count after a restart."
+    )
+    proxy: ProxySection | None = Field(
+        default=None, description="A proxy in front that says who asks; its edits count after a restart."
+    )
 
 
 class ConfigFile(Section):

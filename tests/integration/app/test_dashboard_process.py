@@ -145,7 +145,10 @@ def test_nobody_is_asked_and_somebody_vouches_is_a_contradiction() -> None:
         access_at("127.0.0.1", OPEN, provider)
     with pytest.raises(OpenAndVouched, match="PROBER_DASHBOARD_PROXY_USER_HEADER"):
         access_at("0.0.0.0", DashboardSettings(), {"PROBER_DASHBOARD_PROXY_USER_HEADER": "x"}, insecure_no_auth=True)
+    with pytest.raises(OpenAndVouched, match=r"dashboard\.oidc\.issuer"):
+        access_at("0.0.0.0", DashboardSettings(vouching=provider), {}, insecure_no_auth=True)
     assert access_at("127.0.0.1", LOGIN, provider) is Access.LOGIN
+    assert access_at("127.0.0.1", DashboardSettings(vouching=provider), {}) is Access.LOGIN
 
 
 def test_the_owners_provider_is_none_of_the_demos_business() -> None:
@@ -167,7 +170,7 @@ def test_a_dashboard_alone_that_cannot_use_its_environment_says_so_and_fails(sta
     lacking = {"DATABASE_URL": "postgresql://localhost/x", "PROBER_DASHBOARD_PROXY_USER_HEADER": "Remote-User"}
     ended = start("serve", "--port", "0", **lacking)
     assert ended.process.wait(60) == 2
-    assert "dashboard: PROBER_DASHBOARD_PROXY_TRUSTED is not set" in ended.said
+    assert "dashboard.proxy.trusted: is missing" in ended.said
     assert "Traceback" not in ended.said
 
 

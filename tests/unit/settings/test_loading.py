@@ -359,8 +359,9 @@ def test_every_variable_leads_to_a_key_of_the_file() -> None:
         section: dict[str, Any] = described
         for key in path:
             section = section["properties"][key]
-            if "$ref" in section:
-                section = described["$defs"][section["$ref"].rpartition("/")[2]]
+            for each in (section, *section.get("anyOf", ())):
+                if "$ref" in each:
+                    section = described["$defs"][each["$ref"].rpartition("/")[2]]
 
 
 def test_a_file_that_is_not_there_is_a_configuration_problem(tmp_path: Path) -> None:
