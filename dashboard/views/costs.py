@@ -1,7 +1,6 @@
 """What probing an endpoint costs a month, as far as that follows from its timetable and from what its probes meet.
 
-Prices are AWS's list prices of us-east-1 for x86 (https://aws.amazon.com/lambda/pricing/ and
-https://aws.amazon.com/api-gateway/pricing/), without the free tier: an order of magnitude and no bill.
+Prices are AWS's list prices of one region for x86, without the free tier: an order of magnitude and no bill.
 """
 
 from collections.abc import Mapping
@@ -15,6 +14,7 @@ from checks.front_door import LAMBDA_DOORS, FrontDoor, front_door_of
 from checks.model import Endpoint, Exchange, Profile
 from dashboard.views.stored import LONG, read_items, read_mapping, read_pairs, read_text
 from dashboard.wording import milliseconds
+from prober import values
 from prober.storage.cold_starts import FirstAnswers
 
 MONTH_S: Final = 30.44 * 86_400
@@ -24,6 +24,13 @@ MEMORY_GB: Final = 0.5
 _ANY: Final = datetime(1970, 1, 1, tzinfo=UTC)
 """When something was is no matter here."""
 
+PRICED_AT: Final = "November 2026"
+"""When the prices here were looked at last."""
+PRICED_IN: Final = "us-east-1"
+SOURCES: Final = (
+    ("AWS Lambda pricing", "https://aws.amazon.com/lambda/pricing/"),
+    ("Amazon API Gateway pricing", "https://aws.amazon.com/api-gateway/pricing/"),
+)
 PER_REQUEST: Final = 0.20e-6
 PER_GB_S: Final = 0.0000166667
 PER_DOOR_REQUEST: Final[Mapping[FrontDoor, float]] = {FrontDoor.HTTP_API: 1.00e-6, FrontDoor.REST_API: 3.50e-6}
@@ -50,6 +57,8 @@ class CostView:
     summary: str
     facts: tuple[tuple[str, str], ...]
     assumptions: str
+    sources: tuple[tuple[str, str], ...] = SOURCES
+    """Where the prices stand: names and addresses."""
 
 
 def cost_view(endpoint: Endpoint, kind: Kind, answers: FirstAnswers, detail: Mapping[str, Any] | None) -> CostView:
@@ -65,7 +74,7 @@ def cost_view(endpoint: Endpoint, kind: Kind, answers: FirstAnswers, detail: Map
     return CostView(
         summary=f"About {_dollars(cost.whole)} a month.",
         facts=tuple((term, text) for term, text in facts.items() if text),
-        assumptions=_assumptions(door, wait_ms),
+        assumptions=f"{_assumptions(door, wait_ms)} {_prices(endpoint.url)}",
     )
 
 
@@ -114,9 +123,24 @@ def _assumptions(door: FrontDoor, wait_ms: float) -> str:
     behind = "" if door in LAMBDA_DOORS else "that a Lambda function is behind it, "
     return (
         f"Taken for granted: {behind}{MEMORY_GB * 1024:.0f} MB of memory, and {milliseconds(wait_ms)} for a request, "
-        "which is the usual wait and has the network in it. List prices of us-east-1 for x86, without the free tier, "
-        "logs and what the tools themselves call."
+        "which is the usual wait and has the network in it."
     )
+
+
+def _prices(url: str) -> str:
+    region = _region(url)
+    elsewhere = "other regions may ask for more" if region is None else f"this is in {region}, which may ask for more"
+    stand = f"List prices of {PRICED_IN} for x86 as of {PRICED_AT}"
+    without = "without the free tier, logs and what the tools themselves call"
+    return f"{stand}, {without}." if region == PRICED_IN else f"{stand}, {without}; {elsewhere}."
+
+
+def _region(url: str) -> str | None:
+    """As the host name of a Function URL or an API Gateway stage tells it."""
+    try:
+        return values.signing_scope(url, service="lambda")[1]
+    except (values.Refused, ValueError):
+        return None
 
 
 def _median(values: tuple[float, ...]) -> float | None:
