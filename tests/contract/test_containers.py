@@ -113,17 +113,23 @@ def test_a_command_line_that_we_do_not_take_would_be_noticed() -> None:
         parsed([*SERVICES["prober"]["command"], "--no-such-option"])
 
 
+def test_no_service_is_root_or_can_become_somebody_else() -> None:
+    for name, service in SERVICES.items():
+        assert service["read_only"] is True, name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+    assert SERVICES["postgres"]["user"] == "postgres", "its image starts as root; ours does not"
+    assert SERVICES["postgres"]["tmpfs"] == ["/tmp", "/run/postgresql"], "its socket"
+
+
 @pytest.mark.parametrize("name", OURS)
 def test_our_services_can_write_nothing_but_a_temporary_directory_and_reports_that_wait(name: str) -> None:
     service = SERVICES[name]
-    assert service["read_only"] is True
     assert service["tmpfs"] == ["/tmp"]
     written = [mount["target"] for mount in service.get("volumes", ()) if not mount.get("read_only", False)]
     data_dir = re.search(r"PROBER_DATA_DIR=(\S+)", dict(stages()[-1])["ENV"])
     assert data_dir is not None
     assert written == ([data_dir[1]] if name in ("prober", "worker") else [])
-    assert service["cap_drop"] == ["ALL"]
-    assert service["security_opt"] == ["no-new-privileges:true"]
 
 
 def test_no_service_can_be_reached_from_other_machines() -> None:

@@ -45,16 +45,20 @@ def project() -> dict[str, Any]:
 def test_compose_accepts_the_file_and_merges_what_the_services_share(project: dict[str, Any]) -> None:
     services = project["services"]
     assert set(services) == {"postgres", "prober", "worker", "dashboard"}
+    for service in services.values():
+        assert (service["read_only"], service["cap_drop"]) == (True, ["ALL"])
+    assert services["postgres"]["user"] == "postgres"
     for name in ("prober", "worker", "dashboard"):
-        assert services[name]["read_only"] is True
         assert services[name]["environment"]["DATABASE_URL"] == "postgresql://prober:secret@postgres:5432/prober"
     assert services["prober"]["build"]["context"] == str(ROOT)
     assert services["worker"]["scale"] == 0
     for name in ("prober", "worker"):
-        mount, spool = services[name]["volumes"]
+        _, spool = services[name]["volumes"]
         assert (spool["type"], spool["source"], spool["target"]) == ("volume", "spool", "/var/lib/mcp-prober")
-        assert mount["source"] == str(ROOT / "config")
-        assert mount["bind"] == {"create_host_path": False}
+    for name in ("prober", "worker", "dashboard"):
+        mount = services[name]["volumes"][0]
+        assert (mount["source"], mount["target"]) == (str(ROOT / "config"), "/etc/mcp-prober")
+        assert (mount["read_only"], mount["bind"]) == (True, {"create_host_path": False})
 
 
 def test_compose_publishes_the_dashboard_on_loopback_alone(project: dict[str, Any]) -> None:
@@ -71,7 +75,7 @@ def test_compose_refuses_to_start_without_a_password() -> None:
 def test_compose_would_notice_a_misspelled_key(tmp_path: Path) -> None:
     broken = tmp_path / "docker-compose.yml"
     broken.write_text(
-        (ROOT / "docker-compose.yml").read_text().replace("read_only: true\n  tmpfs", "reed_only: true\n  tmpfs")
+        (ROOT / "docker-compose.yml").read_text().replace("read_only: true\n  tmpfs", "reed_only: true\n  tmpfs", 1)
     )
     done = read(broken, POSTGRES_PASSWORD="secret")
     assert done.returncode != 0
