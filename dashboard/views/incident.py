@@ -132,7 +132,8 @@ def naps(now: datetime) -> Iterator[Nap]:
     yield Nap("1h", "1 hour")
     yield Nap("4h", "4 hours")
     yield Nap("tomorrow", f"until {absolute(nap_ends('tomorrow', now) or now)[:16]} UTC")
-    yield Nap("monday", f"until {absolute(nap_ends('monday', now) or now)[:16]} UTC")
+    if nap_ends("monday", now) != nap_ends("tomorrow", now):
+        yield Nap("monday", f"until {absolute(nap_ends('monday', now) or now)[:16]} UTC")
 
 
 def nap_ends(value: str, now: datetime) -> datetime | None:

@@ -183,3 +183,9 @@ def test_the_time_axis_and_the_number_are_those_of_all_pages() -> None:
     (row,) = view.timeline.rows
     assert (row.endpoint, row.label.partition(",")[0]) == ("shop", "300 incidents")
     assert view.timeline.left_out.startswith(f"{MOST_ROWS + 1} more endpoints")
+
+
+def test_no_two_buttons_snooze_an_incident_until_the_same_morning() -> None:
+    sunday = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    assert [each.words for each in naps(sunday)] == ["1 hour", "4 hours", "until 2026-11-23 09:00 UTC"]
+    assert [each.value for each in naps(sunday + timedelta(days=1))] == ["1h", "4h", "tomorrow", "monday"]
