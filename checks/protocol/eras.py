@@ -77,6 +77,27 @@ async def eras(ctx: CheckContext) -> CheckResult:
     if reason is not None:
         return skipped("eras", reason)
     transport = opener_of(ctx).transport
+    offers, beside = await _every_offer(ctx, transport)
+    findings = tuple(_findings(offers))
+    clients = list(_clients(offers))
+    return CheckResult(
+        check="eras",
+        outcome=_outcome(offers, findings),
+        summary=_summary(offers, findings),
+        ms=elapsed_ms(beside),
+        exchanges=beside,
+        findings=findings,
+        facts={
+            "revisions": {offer.revision: _fact(offer) for offer in offers},
+            "clients": clients,
+            "transport": transport.value,
+            "echo_violations": [offer.revision for offer in _unechoed(offers)],
+        },
+    )
+
+
+async def _every_offer(ctx: CheckContext, transport: Transport) -> tuple[Sequence[Offer], tuple[Exchange, ...]]:
+    """What became of every revision, with the exchanges that this took beside the open conversation."""
     pinned = pinned_era(ctx.endpoint.era, ctx.endpoint.protocol_version)
     known = {offer.revision: offer for offer in _already_made(ctx.wire.opening)}
     offers: list[Offer] = []
@@ -91,22 +112,7 @@ async def eras(ctx: CheckContext) -> CheckResult:
             beside += opening.exchanges
             known[revision] = _of_opening(revision, opening)
         offers.append(known[revision])
-    findings = tuple(_findings(offers))
-    clients = list(_clients(offers))
-    return CheckResult(
-        check="eras",
-        outcome=_outcome(offers, findings),
-        summary=_summary(offers, findings),
-        ms=elapsed_ms(beside),
-        exchanges=tuple(beside),
-        findings=findings,
-        facts={
-            "revisions": {offer.revision: _fact(offer) for offer in offers},
-            "clients": clients,
-            "transport": transport.value,
-            "echo_violations": [offer.revision for offer in _unechoed(offers)],
-        },
-    )
+    return offers, tuple(beside)
 
 
 def _already_made(opening: Opening) -> Iterator[Offer]:

@@ -58,32 +58,23 @@ async def tools_list(ctx: CheckContext) -> CheckResult:
     again = await after_failed_listing(ctx, last)
     revision = _rulebook(ctx)
     judged = await ctx.apart(_bytes_of(pages), lambda: _judged(pages, stopped, revision))
-    names, findings, invalid = judged.names, judged.findings, judged.invalid
-    missing = [name for name in ctx.endpoint.expected_tools if name not in names]
-    readable = isinstance((result_of(last) or {}).get("tools"), list)
-    if not names and not invalid and _is_toolless(ctx, last):
-        outcome, summary = Outcome.SKIP, "the server declares no tools, only other capabilities"
-    elif not readable:
-        outcome, summary = Outcome.FAIL, _unreadable(last)
-    else:
-        outcome, summary = _outcome(names, missing, stopped, findings)
-    if outcome is Outcome.FAIL and invalid:
-        summary = "the list has no tool that a client could use"
+    missing = [name for name in ctx.endpoint.expected_tools if name not in judged.names]
+    outcome, summary = _outcome(ctx, last, judged, missing, stopped)
     return CheckResult(
         check="tools_list",
         outcome=outcome,
         summary=summary,
         ms=elapsed_ms(pages),
         exchanges=(*pages, *again),
-        findings=findings,
+        findings=judged.findings,
         facts={
-            "tools": [name[:NAME_KEPT] for name in names[:NAMES_KEPT]],
-            "tool_count": len(names),
+            "tools": [name[:NAME_KEPT] for name in judged.names[:NAMES_KEPT]],
+            "tool_count": len(judged.names),
             "fingerprint": judged.fingerprint,
             "pages": len(pages),
-            "complete": readable and stopped is None,
+            "complete": _is_readable(last) and stopped is None,
             "stopped": None if stopped is None else stopped.value,
-            "invalid": list(invalid),
+            "invalid": list(judged.invalid),
             "missing": missing,
             "asked_again": [each.id for each in again],
         },
@@ -162,8 +153,15 @@ def _of_shapes(pages: Sequence[Exchange], revision: str) -> Iterator[Finding]:
 
 
 def _outcome(
-    names: Sequence[str], missing: Sequence[str], stopped: Stop | None, findings: Sequence[Finding]
+    ctx: CheckContext, last: Exchange, judged: _Judged, missing: Sequence[str], stopped: Stop | None
 ) -> tuple[Outcome, str]:
+    names, findings = judged.names, judged.findings
+    if not names and not judged.invalid and _is_toolless(ctx, last):
+        return Outcome.SKIP, "the server declares no tools, only other capabilities"
+    if judged.invalid and (not names or not _is_readable(last)):
+        return Outcome.FAIL, "the list has no tool that a client could use"
+    if not _is_readable(last):
+        return Outcome.FAIL, _unreadable(last)
     if not names:
         return Outcome.FAIL, "the list is empty"
     tools = counted(len(names), "tool")
@@ -174,6 +172,10 @@ def _outcome(
     if findings:
         return Outcome.WARN, f"{tools}; {counted(len(findings), 'finding')}, first: {findings[0].text}"
     return Outcome.PASS, f"{tools}: {_spelled(names)}"
+
+
+def _is_readable(page: Exchange) -> bool:
+    return isinstance((result_of(page) or {}).get("tools"), list)
 
 
 def _unreadable(page: Exchange) -> str:

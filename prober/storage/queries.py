@@ -244,19 +244,12 @@ async def endpoint_page(
 
     With `day`, in UTC, the hours of that day as well, and with `hour` the reports of that one.
     """
-    table = tables.report
     async with db.connect() as connection:
         wanted = _fleet(tables.endpoint.c.spec).where(tables.endpoint.c.name == name)
         row = (await connection.execute(wanted)).mappings().first()
         if row is None:
             return None
-        history = await connection.execute(
-            select(*_REPORT_COLUMNS)
-            .where(table.c.endpoint_id == row["id"])
-            .order_by(table.c.slot.desc(), table.c.location)
-            .limit(min(reports, MOST_ROWS))
-        )
-        made = tuple(_report_row(each) for each in history.mappings())
+        made = await _newest_reports(connection, row["id"], limit=min(reports, MOST_ROWS))
         past = await connection.execute(
             _incidents().where(tables.incident.c.endpoint_id == row["id"]).limit(_ENDPOINT_INCIDENTS)
         )
@@ -285,6 +278,17 @@ async def endpoint_page(
         request=await probe_requests.newest(db, name),
         opened=opened,
     )
+
+
+async def _newest_reports(connection: AsyncConnection, endpoint: UUID, *, limit: int) -> tuple[ReportRow, ...]:
+    table = tables.report
+    found = await connection.execute(
+        select(*_REPORT_COLUMNS)
+        .where(table.c.endpoint_id == endpoint)
+        .order_by(table.c.slot.desc(), table.c.location)
+        .limit(limit)
+    )
+    return tuple(_report_row(each) for each in found.mappings())
 
 
 async def _day_page(connection: AsyncConnection, endpoint: UUID, day: date, hour: int | None) -> DayPage:
