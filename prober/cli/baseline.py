@@ -1,7 +1,6 @@
 """`mcp-prober baseline show|accept`: the list of tools that an endpoint's changes are measured by."""
 
 import argparse
-import asyncio
 import json
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any, TypeVar
@@ -13,11 +12,11 @@ from checks.encode import as_json
 from checks.inventory import Inventory, ListedTool
 from checks.proofs import counted
 from checks.text import clean
-from prober.cli.database import add_database_arguments, database_url, named_failures
+from prober.cli.database import add_database_arguments, in_database, migrated_url
 from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError, ExitCode
 from prober.cli.person import author
-from prober.storage import accepted_tools, audit, database, migrations
+from prober.storage import accepted_tools, audit
 from prober.storage.accepted_tools import FIRST_SEEN, NoSuchEndpoint, NotAccepted, ToolLists
 
 SCHEMA_VERSION = 1
@@ -48,12 +47,8 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    with named_failures():
-        url = database_url(options)
-        if migrations.current(url) != migrations.head():
-            raise CommandError("the database has not the tables of this version", "make them with: mcp-prober migrate")
-        with database.named_failures(url):
-            return _accept(url, options) if options.action == "accept" else _show(url, options)
+    url = migrated_url(options)
+    return _accept(url, options) if options.action == "accept" else _show(url, options)
 
 
 def text(name: str, lists: ToolLists) -> str:
@@ -101,15 +96,8 @@ def _accept(url: str, options: argparse.Namespace) -> int:
 
 
 def _in_database(url: str, work: Callable[[AsyncEngine], Awaitable[_Found]]) -> _Found:
-    async def working() -> _Found:
-        db = database.open_engine(url, pool_size=1)
-        try:
-            return await work(db)
-        finally:
-            await db.dispose()
-
     try:
-        return asyncio.run(working())
+        return in_database(url, work)
     except NoSuchEndpoint as missing:
         raise CommandError(str(missing), "mcp-prober endpoints lists those that are") from None
     except NotAccepted as refused:
