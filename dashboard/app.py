@@ -27,6 +27,7 @@ from dashboard.live import Hub, ended_by_signals, listen, stream
 from dashboard.pages import (
     account,
     audit,
+    baselines,
     channels,
     endpoint,
     fleet,
@@ -83,7 +84,7 @@ def build(config: Config, clock: Clock) -> FastAPI:
     app.state.who = WhoAsks(db=services.db, clock=clock, config=config.access, vouching=vouching)
     for routes in (
         *(fleet, endpoint, probe, incidents, channels, public),
-        *(single_sign_on, login, setup, account, registry, settings, people, tokens, audit),
+        *(single_sign_on, login, setup, account, registry, settings, baselines, people, tokens, audit),
     ):
         app.include_router(routes.router)
     app.add_api_route("/live", _live, include_in_schema=False, dependencies=[may(Permission.READ)])

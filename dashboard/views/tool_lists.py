@@ -80,9 +80,9 @@ def tool_lists_view(name: str, lists: ToolLists) -> ToolListsView | None:
         more_tools=f"and {counted(more, 'more tool')}" if more > 0 else "",
         accepted=_accepted(lists),
         changes=tuple(_change(each) for each in found.changes[:CHANGES_SHOWN]),
-        counts=_counts(found),
+        counts=counts_of(found),
         more_changes=_more(found),
-        state=_state(lists) if found.changes else "",
+        state=state_of(lists) if found.changes else "",
         accept=baseline_href(name, candidate.fingerprint) if candidate is not None else "",
     )
 
@@ -127,7 +127,8 @@ def _change(change: Change) -> ChangeView:
     )
 
 
-def _counts(found: Difference) -> str:
+def counts_of(found: Difference) -> str:
+    """How many changes of each kind, in words."""
     return listed([f"{found.count(each)} {_WORDS[each]}" for each in Impact if found.count(each)])
 
 
@@ -138,7 +139,8 @@ def _more(found: Difference) -> str:
     return f"and {counted(more, 'more change')}" if more > 0 else ""
 
 
-def _state(lists: ToolLists) -> str:
+def state_of(lists: ToolLists) -> str:
+    """Whether the changes count, where they do not."""
     memory, candidate = lists.memory, lists.candidate
     if memory.takes_turns:
         return "Different versions answer in turn; nothing counts as a change until one list settles."

@@ -1,12 +1,13 @@
 """The list of tools that an endpoint's changes are measured by, and who accepted it."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, Select, and_, func, select, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import ColumnElement, RowMapping, Select, and_, cast, func, select, update
+from sqlalchemy.dialects.postgresql import JSONPATH, insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.encode import as_json
@@ -60,6 +61,64 @@ class ToolLists:
             return self.candidate or self.accepted
         is_accepted = self.accepted is not None and self.accepted.fingerprint == fingerprint
         return self.accepted if is_accepted else self.memory.inventory(fingerprint)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineRow:
+    """Which list of one endpoint is accepted, without the list."""
+
+    name: str
+    fingerprint: str | None
+    """None while none is accepted."""
+    tools: int | None
+    accepted_at: datetime | None
+    accepted_by: str
+    memory: ToolMemory
+    """Without lists."""
+    kept: tuple[str, ...]
+    """The fingerprints of these."""
+
+    @property
+    def other(self) -> str | None:
+        """The fingerprint of the list that could be accepted in its place."""
+        newest = (self.memory.settled, next(reversed(self.memory.fingerprints), None))
+        return next((each for each in newest if each in self.kept and each != self.fingerprint), None)
+
+
+async def overview(db: AsyncEngine) -> tuple[BaselineRow, ...]:
+    """Every endpoint that is watched, by name."""
+    endpoint, state, accepted = tables.endpoint, tables.endpoint_state, tables.accepted_tools
+    wanted = (
+        select(
+            endpoint.c.name,
+            accepted.c.fingerprint,
+            func.jsonb_array_length(accepted.c.tools).label("tools"),
+            accepted.c.accepted_at,
+            func.coalesce(accepted.c.accepted_by, "").label("accepted_by"),
+            state.c.tool_memory.op("-")("lists").label("memory"),
+            func.jsonb_path_query_array(state.c.tool_memory, cast("$.lists[*].fingerprint", JSONPATH)).label("kept"),
+        )
+        .outerjoin(state, state.c.endpoint_id == endpoint.c.id)
+        .outerjoin(accepted, accepted.c.endpoint_id == endpoint.c.id)
+        .where(endpoint.c.removed_at.is_(None))
+        .order_by(endpoint.c.name)
+    )
+    async with db.connect() as connection:
+        rows = (await connection.execute(wanted)).mappings()
+        return tuple(
+            BaselineRow(**{**row, "memory": tool_memory_of(row["memory"]), "kept": tuple(row["kept"] or ())})
+            for row in rows
+        )
+
+
+async def of_names(db: AsyncEngine, names: Sequence[str]) -> Mapping[str, ToolLists]:
+    """The lists of the endpoints of these names, of those that are watched."""
+    table = tables.endpoint
+    if not names:
+        return {}
+    wanted = _lists(and_(table.c.name.in_(names), table.c.removed_at.is_(None))).add_columns(table.c.name)
+    async with db.connect() as connection:
+        return {row["name"]: _tool_lists_of(row) for row in (await connection.execute(wanted)).mappings()}
 
 
 async def accept_first(connection: AsyncConnection, endpoint: UUID, first: Inventory) -> None:

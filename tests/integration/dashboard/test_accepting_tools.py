@@ -1,11 +1,13 @@
 """Accepting a list of tools on its page and as JSON, and who may not."""
 
+import re
+
 import httpx
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.inventory import inventory_of
-from prober.storage import accepted_tools
+from prober.storage import accepted_tools, audit
 from tests.integration.storage.builders import Store, endpoint
 from tests.integration.storage.test_accepted_tools import read
 
@@ -91,3 +93,54 @@ async def test_what_cannot_be_accepted_is_said(client: httpx.AsyncClient) -> Non
     assert "No endpoint of the name nowhere is watched." in nowhere.text
     assert (await client.get("/api/baselines/nowhere")).status_code == 404
     assert (await client.post("/baselines/a%2Fshop", headers=SELF)).status_code == 422
+
+
+@pytest.mark.usefixtures("drifted")
+async def test_the_page_of_baselines_shows_who_drifted_and_asks_before_it_accepts(
+    client: httpx.AsyncClient, db: AsyncEngine
+) -> None:
+    store = Store(db)
+    await store.watch(endpoint("a/shop", url="https://shop.example/mcp"), endpoint("bank"), endpoint("calm"))
+    await read(store, OLD, OLD, OLD, NEW, name="bank", version="1")
+    await read(store, OLD, OLD, OLD, name="calm", version="1")
+    page = (await client.get("/settings/baselines")).text
+    assert "2 endpoints of 3 have other tools" in page
+    assert re.findall(r'<a href="/endpoints/([^"]*)#tool-lists">(?!the diff)', page) == ["a%2Fshop", "bank", "calm"]
+    assert "1 breaking and 1 text only" in page
+    assert "Seen by 1 probe so far" in page
+    one = (await client.get("/settings/baselines/accept?name=bank")).text
+    assert "Accept the tools of bank?" in one
+    chosen = re.findall(r'name="chosen" value="([^"]*)"', (await client.get("/settings/baselines/accept")).text)
+    assert chosen == [f"{NEW.fingerprint} a/shop", f"{NEW.fingerprint} bank"]
+
+    answer = await client.post("/settings/baselines/accept", data={"chosen": chosen}, headers=SELF)
+
+    assert (answer.status_code, answer.headers["location"]) == (303, "/settings/baselines")
+    rows = await audit.newest(db)
+    assert [(row.action, row.subject) for row in rows] == [("baseline.accept", "bank"), ("baseline.accept", "a/shop")]
+    page = (await client.get("/settings/baselines")).text
+    assert "No endpoint has other tools than those accepted" in page
+    assert "Accept…" not in page
+    assert "There is nothing to accept" in (await client.get("/settings/baselines/accept")).text
+
+
+async def test_a_list_that_is_gone_by_then_is_not_accepted_and_the_others_are(
+    client: httpx.AsyncClient, drifted: Store
+) -> None:
+    chosen = [f"{NEW.fingerprint} <b>gone</b>", "0123456789abcdef a/shop", f"{NEW.fingerprint} a/shop"]
+
+    answer = await client.post("/settings/baselines/accept", data={"chosen": chosen}, headers=SELF)
+
+    assert answer.status_code == 409
+    assert "No endpoint of the name &lt;b&gt;gone&lt;/b&gt; is watched." in answer.text
+    assert "No recent probe read a list with the fingerprint 0123456789abcdef" in answer.text
+    assert (await accepted_tools.known(drifted.db, "a/shop")).accepted == NEW
+
+
+@pytest.mark.usefixtures("drifted")
+async def test_what_chooses_nothing_is_refused(client: httpx.AsyncClient) -> None:
+    here = "/settings/baselines/accept"
+    assert (await client.post(here, headers=SELF)).status_code == 422
+    assert (await client.post(here, data={"chosen": ["x"]}, headers=SELF)).status_code == 422
+    assert (await client.get(f"{here}?name=nowhere")).status_code == 404
+    assert (await client.get("/settings/baselines?page=7")).status_code == 200

@@ -151,6 +151,7 @@ async def _operates(story: Story) -> None:
     assert newer is not None
     await story.change("POST", f"/api/baselines/{{name:{name}}}", once_only=True)
     await story.change("POST", f"/baselines/{{name:{name}}}", params={"fingerprint": newer.fingerprint})
+    await story.change("POST", "/settings/baselines/accept", data={"chosen": f"{newer.fingerprint} {name}"})
 
 
 async def _decides_about_incidents(story: Story) -> None:

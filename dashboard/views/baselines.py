@@ -1,0 +1,148 @@
+"""The page of baselines: whose tools are measured by which list, and whose have changed since."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+from urllib.parse import urlencode
+
+from checks.drift import Impact
+from checks.text import clean
+from dashboard.views.common import Moment, endpoint_href, moment_of
+from dashboard.views.tool_lists import changes_of, counts_of, state_of
+from dashboard.wording import counted
+from prober.storage.accepted_tools import FIRST_SEEN, BaselineRow, ToolLists
+
+BASELINES_HREF: Final = "/settings/baselines"
+ACCEPT_HREF: Final = f"{BASELINES_HREF}/accept"
+ON_A_PAGE: Final = 100
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselineView:
+    """One endpoint."""
+
+    name: str
+    href: str
+    """Its page, at the tools."""
+    icon: str
+    state: str
+    changes: str
+    """How many of each kind the newest list makes; empty where it is the accepted one."""
+    notes: str
+    """Whether the changes count yet."""
+    tools: str
+    at: Moment | None
+    """When its list was accepted; None while none is."""
+    by: str
+    accept: str
+    """The page that asks before the newest list is accepted; empty where there is none."""
+    chosen: str
+    """What the form sends to accept it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaselinesView:
+    rows: tuple[BaselineView, ...]
+    headline: str
+    drifted: int
+    """How many on this page have another list than the accepted one."""
+    accept: str
+    """The page that asks before all of them are accepted."""
+    before: str
+    after: str
+    refused: tuple[str, ...] = ()
+    """Why some were not accepted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AcceptView:
+    """What is asked before lists are accepted."""
+
+    rows: tuple[BaselineView, ...]
+    question: str
+    back: str = BASELINES_HREF
+    do: str = ACCEPT_HREF
+
+
+def ordered(rows: Sequence[BaselineRow], page: int) -> tuple[Sequence[BaselineRow], int, int]:
+    """The rows of a page, those with another list first; its number, and how many pages there are."""
+    pages = max(-(-len(rows) // ON_A_PAGE), 1)
+    number = min(max(page, 1), pages)
+    first = (number - 1) * ON_A_PAGE
+    found = sorted(rows, key=lambda row: (row.other is None, row.name))
+    return found[first : first + ON_A_PAGE], number, pages
+
+
+def baselines_view(
+    rows: Sequence[BaselineRow],
+    lists: Mapping[str, ToolLists],
+    now: datetime,
+    *,
+    page: int = 1,
+    refused: Sequence[str] = (),
+) -> BaselinesView:
+    """`rows` are all endpoints, and `lists` the whole lists of those that show another one on this page."""
+    shown, number, pages = ordered(rows, page)
+    views = tuple(_views(shown, lists, now))
+    drifted = sum(row.other is not None for row in rows)
+    acceptable = sum(bool(view.accept) for view in views)
+    return BaselinesView(
+        rows=views,
+        headline=f"{counted(drifted, 'endpoint')} of {len(rows)} {'has' if drifted == 1 else 'have'} other tools"
+        if drifted
+        else "No endpoint has other tools than those accepted",
+        drifted=acceptable,
+        accept=_href(ACCEPT_HREF, page=number),
+        before=_href(BASELINES_HREF, page=number - 1) if number > 1 else "",
+        after=_href(BASELINES_HREF, page=number + 1) if number < pages else "",
+        refused=tuple(clean(each, 300) for each in refused),
+    )
+
+
+def accept_view(rows: Sequence[BaselineRow], lists: Mapping[str, ToolLists], now: datetime) -> AcceptView:
+    """What is asked before the newest lists of these are accepted."""
+    views = tuple(view for view in _views(rows, lists, now) if view.accept)
+    whose = f"of {views[0].name}" if len(views) == 1 else f"of {counted(len(views), 'endpoint')}"
+    return AcceptView(rows=views, question=f"Accept the tools {whose}?" if views else "There is nothing to accept")
+
+
+def chosen_of(written: Sequence[str]) -> list[tuple[str, str]]:
+    """Names of endpoints with the fingerprints of the lists that the form showed. Raises ValueError."""
+    pairs = [each.partition(" ") for each in written]
+    if not pairs or any(not (fingerprint and name) for fingerprint, _, name in pairs):
+        raise ValueError("choose at least one list on the page of baselines")
+    return [(name, fingerprint) for fingerprint, _, name in pairs]
+
+
+def _views(rows: Sequence[BaselineRow], lists: Mapping[str, ToolLists], now: datetime) -> Iterator[BaselineView]:
+    for row in rows:
+        whole = lists.get(row.name, ToolLists())
+        candidate, changes = whole.candidate if row.other else None, changes_of(whole)
+        state, icon = _state(row, is_breaking=bool(changes.count(Impact.BREAKING)))
+        yield BaselineView(
+            name=clean(row.name),
+            href=f"{endpoint_href(row.name)}#tool-lists",
+            icon=icon,
+            state=state,
+            changes=counts_of(changes),
+            notes=state_of(whole) if row.other else "",
+            tools="" if row.tools is None else counted(row.tools, "tool"),
+            at=None if row.accepted_at is None else moment_of(row.accepted_at, now),
+            by="the first one seen" if row.accepted_by == FIRST_SEEN else f"by {clean(row.accepted_by, 100)}",
+            accept=_href(ACCEPT_HREF, name=row.name) if candidate is not None else "",
+            chosen="" if candidate is None else f"{candidate.fingerprint} {row.name}",
+        )
+
+
+def _state(row: BaselineRow, *, is_breaking: bool) -> tuple[str, str]:
+    if row.fingerprint is None:
+        return "none accepted yet", "unknown"
+    if row.other is None:
+        return "as accepted", "up"
+    return "changed", "degraded" if is_breaking else "information"
+
+
+def _href(address: str, **said: str | int) -> str:
+    kept = {name: value for name, value in said.items() if value != 1}
+    return f"{address}?{urlencode(kept)}" if kept else address
