@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final, NoReturn
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ DEFAULT_TIMEOUT_S: Final = 15.0
 """Longer than a monitor's: after a deployment the first request meets a cold start."""
 DEFAULT_FULL_TIMEOUT_S: Final = 60.0
 LONGEST_TIMEOUT_S: Final = 900.0
+_HIGHEST_PORT: Final = 65535
 
 
 def add_connection_arguments(parser: Arguments) -> None:
@@ -46,23 +48,7 @@ def add_connection_arguments(parser: Arguments) -> None:
 
 def add_question_arguments(parser: Arguments) -> None:
     """What is asked beyond the opening and the list of tools."""
-    parser.add_argument(
-        "--sentinel",
-        metavar="TOOL",
-        action=_SentinelAction,
-        default=[],
-        help="call this tool, once: naming it says that a call does no harm (repeatable)",
-    )
-    parser.add_argument(
-        "--args", metavar="JSON", action=_ArgsAction, help="arguments of the sentinel before it, as a JSON object"
-    )
-    parser.add_argument(
-        "--expect",
-        metavar="JSON",
-        action=_ExpectAction,
-        help="what the answer of the sentinel before it must hold, as `expect` in a configuration: an object with any "
-        "of text, matches, json, at and schema",
-    )
+    _add_sentinel_arguments(parser)
     parser.add_argument(
         "--expect-tool", metavar="TOOL", action="append", default=[], help="fail unless it is listed (repeatable)"
     )
@@ -85,6 +71,26 @@ def add_question_arguments(parser: Arguments) -> None:
         action="append",
         default=[],
         help="with --profile full, ask as a browser does for a page of this origin (repeatable)",
+    )
+
+
+def _add_sentinel_arguments(parser: Arguments) -> None:
+    parser.add_argument(
+        "--sentinel",
+        metavar="TOOL",
+        action=_SentinelAction,
+        default=[],
+        help="call this tool, once: naming it says that a call does no harm (repeatable)",
+    )
+    parser.add_argument(
+        "--args", metavar="JSON", action=_ArgsAction, help="arguments of the sentinel before it, as a JSON object"
+    )
+    parser.add_argument(
+        "--expect",
+        metavar="JSON",
+        action=_ExpectAction,
+        help="what the answer of the sentinel before it must hold, as `expect` in a configuration: an object with any "
+        "of text, matches, json, at and schema",
     )
 
 
@@ -129,6 +135,8 @@ def _url(written: str) -> str:
 
 def _without_scheme(written: str, refused: values.Refused) -> CommandError:
     """An address whose beginning was left out, or no address at all, which is not repeated."""
+    if _is_file(written):
+        return CommandError(f"{clean(written, 200)} is a file", f"if it is a configuration: --config {written} --all")
     if re.search(r"[.:/]", written) is None:
         return CommandError(
             f"URL {refused.message}", "write it out; for an endpoint of a configuration, add --config FILE"
@@ -139,6 +147,13 @@ def _without_scheme(written: str, refused: values.Refused) -> CommandError:
     except values.Refused:
         return CommandError(f"URL {refused.message}", refused.hint)
     return CommandError(f"{clean(written, 200)} has no scheme", f"did you mean {meant}?")
+
+
+def _is_file(written: str) -> bool:
+    try:
+        return Path(written).is_file()
+    except (OSError, ValueError):
+        return False
 
 
 def _for_full_profile(options: argparse.Namespace) -> dict[str, Any]:
@@ -236,6 +251,13 @@ def _refused_number(word: str) -> NoReturn:
 def _finite(digits: str) -> float:
     value = float(digits)
     return value if math.isfinite(value) else _refused_number(digits)
+
+
+def port(written: str) -> int:
+    """The number of a port, as argparse takes a type; 0 stands for any free one."""
+    if not (written.isascii() and written.isdigit() and len(written) <= 5 and int(written) <= _HIGHEST_PORT):
+        raise argparse.ArgumentTypeError(f"is no port: a number from 0 to {_HIGHEST_PORT}")
+    return int(written)
 
 
 def timeout_s(options: argparse.Namespace) -> float:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from prober.app.demo import RIGHT_WITHIN_S, demo, until_right
 from prober.app.up import Running
+from prober.cli.arguments import port
 from prober.cli.errors import ExitCode
 from prober.cli.running import run_until_stopped
 from prober.cli.up import shown_in_words
@@ -23,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--host", default="127.0.0.1", help="where the dashboard listens (default: %(default)s)")
     parser.add_argument(
-        "--port", type=int, default=8080, help="of the dashboard; 0 takes any free one (default: %(default)s)"
+        "--port", type=port, default=8080, help="of the dashboard; 0 takes any free one (default: %(default)s)"
     )
     parser.add_argument(
         "--check",

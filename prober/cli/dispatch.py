@@ -78,6 +78,15 @@ class Parser(argparse.ArgumentParser):
         finally:
             self._is_mixing = False
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        """As argparse does, with the choice that looks like what was written."""
+        try:
+            super()._check_value(action, value)
+        except argparse.ArgumentError as refused:
+            if hint := _alike(str(value), map(str, action.choices or ())):
+                refused.message += f": {hint}"
+            raise
+
     def actions(self) -> Mapping[str, "Parser"]:
         """The parser of each action, where a command has some."""
         each = next((each for each in self._actions if isinstance(each, argparse._SubParsersAction)), None)
@@ -98,6 +107,8 @@ class Parser(argparse.ArgumentParser):
         return super().format_help() + (f"\nexamples:\n{shown}" if shown else "")
 
     def error(self, message: str) -> NoReturn:
+        if message.endswith("required: ACTION"):
+            message = f"what is to be done? {self.prog} {' | '.join(self.actions())}"
         say_error(message, f"see: {self.prog} --help")
         raise SystemExit(int(ExitCode.USAGE))
 

@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 from collections.abc import Mapping
 
+from prober.cli.arguments import port
 from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError, ExitCode
 from prober.cli.lab_commands import beyond_a_command, command_for
@@ -15,7 +16,7 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("scenarios", metavar="SCENARIO", nargs="*", help="what to serve (default: everything)")
     parser.add_argument("--list", action="store_true", help="print what there is and exit")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=int, default=0, help="first of consecutive ports (default: any free ones)")
+    parser.add_argument("--port", type=port, default=0, help="first of consecutive ports (default: any free ones)")
     parser.examples = ("mcp-prober lab --list", "mcp-prober lab streaming-buffered tools-empty")
 
 
@@ -23,8 +24,6 @@ def run(options: argparse.Namespace) -> int:
     if options.list:
         print(list_text())
         return ExitCode.UP
-    if not 0 <= options.port <= 65535:
-        raise CommandError("--port is out of range", "0 to 65535")
     # Ctrl-C is how a lab ends.
     with contextlib.suppress(KeyboardInterrupt):
         try:

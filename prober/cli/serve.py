@@ -14,6 +14,7 @@ import uvloop
 from sqlalchemy.exc import SQLAlchemyError
 
 from prober.app import dashboard_process, first_admin, logs
+from prober.cli.arguments import port
 from prober.cli.config import unusable
 from prober.cli.database import add_database_arguments, database_url
 from prober.cli.errors import ExitCode
@@ -31,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_database_arguments(parser)
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument(
-        "--port", type=int, default=8080, help="where to listen; 0 takes any free one (default: %(default)s)"
+        "--port", type=port, default=8080, help="where to listen; 0 takes any free one (default: %(default)s)"
     )
     parser.add_argument("--insecure-no-auth", action="store_true", help="listen beyond this machine without a login")
     parser.add_argument("--fd", type=int, help=argparse.SUPPRESS)

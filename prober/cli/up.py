@@ -12,6 +12,7 @@ from checks.proofs import counted, listed
 from checks.text import clean
 from prober.app.first_look import FirstLook, first_look
 from prober.app.up import Dashboard, Running, UpOptions, up
+from prober.cli.arguments import port
 from prober.cli.dispatch import Parser
 from prober.cli.errors import ExitCode
 from prober.cli.running import run_until_stopped
@@ -43,7 +44,7 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_argument("--host", help="where the dashboard listens (default: that of the file, or 127.0.0.1)")
     parser.add_argument(
-        "--port", type=int, help="of the dashboard; 0 takes any free one (default: that of the file, or 8080)"
+        "--port", type=port, help="of the dashboard; 0 takes any free one (default: that of the file, or 8080)"
     )
     parser.add_argument("--no-dashboard", action="store_true", help="probe and alert only")
     parser.add_argument(

@@ -102,6 +102,31 @@ def test_an_address_in_the_place_of_a_command_gets_the_command(capsys: pytest.Ca
     assert "hunter2" not in said
 
 
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ("up --port abc", "--port: is no port: a number from 0 to 65535"),
+        ("lab --port 99999", "--port: is no port: a number from 0 to 65535"),
+        ("demo --port 00000000080", "--port: is no port: a number from 0 to 65535"),
+        ("serve --port -1", "--port: is no port"),
+        ("config", "what is to be done? mcp-prober config check | schema"),
+        ("access token", "what is to be done? mcp-prober access token add | revoke"),
+        ("config chek", "did you mean check?"),
+        ("check http://localhost/ --profile ful", "did you mean full?"),
+        ("check http://localhost/ --format xml", "choose from 'text', 'json'"),
+        ("check pyproject.toml", "pyproject.toml is a file\n  if it is a configuration: --config pyproject.toml --all"),
+    ],
+)
+def test_a_slip_ends_with_2_and_the_way_out(
+    words: str, message: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(ROOT)
+    assert main(words.split()) == 2
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert message in said.err
+
+
 def test_an_option_like_no_other_gets_no_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--url", "http://localhost/"]) == 2
     assert "did you mean" not in capsys.readouterr().err
