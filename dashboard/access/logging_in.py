@@ -5,7 +5,7 @@ import logging
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Final, TypeVar
@@ -86,7 +86,8 @@ async def log_in(
 ) -> Person:
     """The person with that name and password. Raises NotLoggedIn and TooManyTries."""
     name, place = storable(clean(name.strip().lower(), 100)), counted(address)
-    await _count(db, clock, name, place)
+    tried_at = clock.now()
+    await _count(db, tried_at, name, place)
     found = await people.credentials(db, name)
     kept = passwords.NOBODYS if found is None else found[1]
     is_right = await checking.is_right(password[: passwords.LONGEST + 1], kept)
@@ -95,19 +96,22 @@ async def log_in(
         raise NotLoggedIn
     async with db.begin() as connection:
         await failed_logins.succeeded(
-            connection, forget=by_name_from(name, place), take_back=(by_address(place), by_name(name))
+            connection,
+            forget=by_name_from(name, place),
+            take_back=(by_address(place), by_name(name)),
+            tried_at=tried_at,
         )
     if passwords.is_outdated(kept):
         await people.rehash(db, found[0].id, old=kept, new=await checking.hashed(password))
     return found[0]
 
 
-async def _count(db: AsyncEngine, clock: Clock, name: str, place: str) -> None:
+async def _count(db: AsyncEngine, now: datetime, name: str, place: str) -> None:
     keys = {by_name_from(name, place): OF_ONE, by_address(place): OF_ADDRESS}
     async with db.begin() as connection:
         if place not in map(counted, await logins.addresses_of(connection, name)):
             keys[by_name(name)] = OF_NAME
-        wait = await failed_logins.attempt(connection, keys, now=clock.now())
+        wait = await failed_logins.attempt(connection, keys, now=now)
         if wait is not None:
             # Nothing is kept of it: whoever has to wait must not fill the table with names.
             raise TooManyTries(math.ceil(wait.total_seconds()))

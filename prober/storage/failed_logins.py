@@ -9,12 +9,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import and_, case, delete, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from prober.storage import tables
 
+_FROM: Final = "from "
 FORGOTTEN_AFTER: Final = timedelta(hours=1)
 """After so long without a failure, counting begins anew."""
 
@@ -42,8 +43,11 @@ def by_name(name: str) -> str:
 
 
 def by_name_from(name: str, address: str) -> str:
-    """The key of tries of a name from one address."""
-    return f"{by_name(name)} {address}"
+    """The key of tries of a name from one address.
+
+    A name that somebody types may hold spaces, so that it stands last: no name and address are another name.
+    """
+    return f"{_FROM}{address} {name}"
 
 
 def by_address(address: str) -> str:
@@ -73,20 +77,24 @@ async def attempt(connection: AsyncConnection, keys: Mapping[str, Pauses], *, no
     return None
 
 
-async def succeeded(connection: AsyncConnection, *, forget: str, take_back: tuple[str, ...]) -> None:
+async def succeeded(
+    connection: AsyncConnection, *, forget: str, take_back: tuple[str, ...], tried_at: datetime
+) -> None:
     """The try was right: nothing is held against the key `forget` any more, and one failure less against the others.
 
-    Those are not forgotten whole: somebody who has one password could else guess at another between two logins.
+    Those are not forgotten whole: somebody who has one password could else guess at another between two logins. Nor
+    does a pause end that another try began meanwhile.
     """
     table = tables.failed_login
     await connection.execute(delete(table).where(table.c.key == forget))
+    held = case((table.c.last_at == tried_at, None), else_=table.c.locked_until)
     await connection.execute(
-        update(table).where(table.c.key.in_(take_back)).values(failures=table.c.failures - 1, locked_until=None)
+        update(table).where(table.c.key.in_(take_back)).values(failures=table.c.failures - 1, locked_until=held)
     )
 
 
 async def forgive(connection: AsyncConnection, name: str) -> None:
     """Hold nothing against those who tried that name, wherever they are."""
     key = tables.failed_login.c.key
-    of_some = key.startswith(f"{by_name(name)} ", autoescape=True)
+    of_some = and_(key.startswith(_FROM), key.endswith(f" {name}", autoescape=True))
     await connection.execute(delete(tables.failed_login).where(or_(key == by_name(name), of_some)))

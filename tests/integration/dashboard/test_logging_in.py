@@ -152,6 +152,32 @@ async def test_strangers_keep_nobody_out_of_where_he_is_logged_in(
     assert (await known()).name == "ada"
 
 
+class MeanwhileGuessed(Passwords):
+    """Looks at a password for so long that somebody at the same address guesses at others."""
+
+    def __init__(self, db: AsyncEngine, clock: SetClock) -> None:
+        super().__init__()
+        self._db = db
+        self._clock = clock
+
+    async def is_right(self, password: str, kept: str) -> bool:
+        found = await super().is_right(password, kept)
+        self._clock.moment += timedelta(milliseconds=1)
+        async with self._db.begin() as connection:
+            await failed_logins.attempt(connection, {by_address("192.0.2.1"): AT_ONCE}, now=self._clock.now())
+        return found
+
+
+async def test_whoever_has_one_password_ends_no_pause_of_his_guesses_at_others(
+    db: AsyncEngine, clock: SetClock
+) -> None:
+    await add_person(db)
+    checking = MeanwhileGuessed(db, clock)
+    assert await try_to_log_in(db, clock, checking, name="ada", password=PASSWORD, address="192.0.2.1")
+    with pytest.raises(TooManyTries):
+        await try_to_log_in(db, clock, Passwords(), name="eve", password=PASSWORD, address="192.0.2.1")
+
+
 class MeanwhileReset(Passwords):
     """Looks at a password for so long that an admin gives the person another one."""
 

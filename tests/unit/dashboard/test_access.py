@@ -12,7 +12,7 @@ from dashboard.access.way_in import local
 from dashboard.views.settings import whom_of
 from prober.cli.access import SCOPES
 from prober.secrets.passwords import NOBODYS, PasswordRefused, accepted, is_outdated, is_right
-from prober.storage.failed_logins import Pauses
+from prober.storage.failed_logins import Pauses, by_address, by_name, by_name_from
 from prober.storage.people import Role
 
 
@@ -56,6 +56,12 @@ def test_one_address_tries_at_most_twenty_passwords_in_a_quarter_of_an_hour() ->
             waited += pauses.after(tries) or timedelta(0)
         assert tries <= 20
     assert OF_NAME.longest <= timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("name", ["ada 192.0.2.1", "192.0.2.1 ada", "from 192.0.2.1 ada", "address 192.0.2.1"])
+def test_no_name_that_somebody_types_counts_against_somebody_else(name: str) -> None:
+    others = {by_name("ada"), by_address("192.0.2.1"), by_name_from("ada", "192.0.2.1")}
+    assert not others & {by_name(name), by_name_from(name, "198.51.100.1")}
 
 
 @pytest.mark.parametrize(
