@@ -318,8 +318,9 @@ _NEVER_READY: Final = (
     "then every request takes as long, GET and OPTIONS too, and the log repeats `app is not ready`."
 )
 _SLOW_CRASH: Final = (
-    "A crash after the same time, such as a failed start or a connection that gives up: the log then has an exception "
-    "instead of `Task timed out`."
+    "A crash after the same time, such as a failed start (an import, a missing AWS_LAMBDA_EXEC_WRAPPER or its file) or "
+    "a connection that gives up: the log then has an exception, Runtime.ImportModuleError or Runtime.ExitError instead "
+    "of `Task timed out`."
 )
 
 
