@@ -71,6 +71,8 @@ def run(options: argparse.Namespace) -> int:
     if options.policy:
         print(smallest_policy(ACTIONS, regions[0] if len(regions) == 1 else "*"))
         return ExitCode.UP
+    if not regions:
+        raise CommandError("no Region is named", "add --region, such as --region eu-central-1, or set AWS_REGION")
     found = []
     try:
         with working("looking") as say:
@@ -95,8 +97,6 @@ def _code(found: Sequence[Discovery], *, strict: bool) -> int:
 def _regions(given: Sequence[str]) -> list[str]:
     usual = os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")
     regions = list(dict.fromkeys(given)) or ([usual] if usual else [])
-    if not regions:
-        raise CommandError("no Region is named", "add --region, such as --region eu-central-1, or set AWS_REGION")
     return [str(checked("--region", values.aws_name, each)) for each in regions]
 
 

@@ -7,7 +7,8 @@ import os
 import sys
 import traceback
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final, NoReturn, Protocol, cast
+from pathlib import Path
+from typing import Any, Final, NoReturn, Protocol, TextIO, cast
 
 from checks.text import shown_url
 from prober.cli.errors import PROGRAM, CommandError, ExitCode, say_error
@@ -121,6 +122,7 @@ class Parser(argparse.ArgumentParser):
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command. Returns its exit code, see `prober.cli.errors.ExitCode`; never raises."""
+    sys.stdout, sys.stderr = sys.stdout or _nowhere(), sys.stderr or _nowhere()
     for stream in (sys.stdout, sys.stderr):
         if hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")  # a terminal that is not UTF-8 must not cost the report
@@ -146,6 +148,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     except Exception as bug:  # the last line of defence: a bug of ours must not show a traceback to users
         return _say_bug(bug)
     return code
+
+
+def _nowhere() -> TextIO:
+    """In the place of a stream that whoever started us has closed."""
+    return Path(os.devnull).open("w", encoding="utf-8")
 
 
 def _status_of(ended: SystemExit) -> int:

@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import json
+import sys
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,6 +11,7 @@ from checks.encode import as_json
 from checks.text import clean, shown_url
 from prober.cli.database import add_database_arguments, database_url, named_failures
 from prober.cli.errors import CommandError, ExitCode
+from prober.cli.terminal import DIM, VERDICT_COLOURS, columns_of, painted, wants_colour
 from prober.storage import database, migrations, queries
 from prober.storage.queries import FleetRow
 
@@ -30,17 +32,39 @@ def run(options: argparse.Namespace) -> int:
             raise CommandError("the database has no tables of the prober yet", "make them with: mcp-prober migrate")
         with database.named_failures(url):
             rows = asyncio.run(_fleet(url))
-    print(document(rows) if options.format == "json" else table(rows))
+    if options.format == "json":
+        print(document(rows))
+    else:
+        print(table(rows, width=columns_of(sys.stdout), colour=wants_colour()))
     return ExitCode.UP
 
 
-def table(rows: Sequence[FleetRow]) -> str:
-    """One line per endpoint, columns as wide as they need to be."""
+def table(rows: Sequence[FleetRow], *, width: int | None = None, colour: bool = False) -> str:
+    """One line per endpoint, columns as wide as they need to be. With a width, addresses are left out where they have
+    no room."""
     if not rows:
         return "no endpoint is registered: mcp-prober up takes them from its configuration file"
     lines = [("VERDICT", "ENDPOINT", "DIAGNOSIS", "LAST PROBE", "URL"), *(_line(row) for row in rows)]
-    widths = [max(len(line[column]) for line in lines) for column in range(4)]
-    return "\n".join("  ".join([*(f"{line[i]:<{widths[i]}}" for i in range(4)), line[4]]) for line in lines)
+    if width is not None and _width(lines) > width:
+        lines = [line[:-1] for line in lines]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]) - 1)]
+    shown = [
+        "  ".join([*(f"{each:<{room}}" for each, room in zip(line, widths, strict=False)), line[-1]]) for line in lines
+    ]
+    return "\n".join(
+        [shown[0], *(_painted(line, row) if colour else line for line, row in zip(shown[1:], rows, strict=True))]
+    )
+
+
+def _width(lines: Sequence[Sequence[str]]) -> int:
+    """Columns that the lines take below each other."""
+    return sum(max(len(cell) for cell in column) + 2 for column in zip(*lines, strict=True)) - 2
+
+
+def _painted(line: str, row: FleetRow) -> str:
+    """The line with its verdict in that one's colour."""
+    word, blank, rest = line.partition(" ")
+    return painted(word, VERDICT_COLOURS[row.verdict] if row.enabled else DIM) + blank + rest
 
 
 def document(rows: Sequence[FleetRow]) -> str:
@@ -56,7 +80,7 @@ async def _fleet(url: str) -> Sequence[FleetRow]:
         await db.dispose()
 
 
-def _line(row: FleetRow) -> tuple[str, str, str, str, str]:
+def _line(row: FleetRow) -> tuple[str, ...]:
     return (
         row.verdict.value if row.enabled else "disabled",
         clean(row.name, 60),

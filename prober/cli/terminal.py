@@ -25,6 +25,11 @@ def terminal_width() -> int:
     return min(max(shutil.get_terminal_size((80, 24)).columns, NARROWEST), WIDEST)
 
 
+def columns_of(stream: TextIO) -> int | None:
+    """Columns of the terminal that a stream goes to; None for a file or a pipe, whose lines are as long as they are."""
+    return shutil.get_terminal_size().columns if stream.isatty() else None
+
+
 def wants_colour(stream: TextIO | None = None) -> bool:
     """Colours for people at a terminal, and where FORCE_COLOR asks for them, unless NO_COLOR is set
     (https://no-color.org, https://force-color.org)."""

@@ -26,6 +26,17 @@ def test_the_policy_is_printed_without_a_question(capsys: pytest.CaptureFixture[
     assert all(each["Effect"] == "Allow" for each in policy["Statement"])
 
 
+def test_the_policy_is_for_every_region_where_none_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION"):
+        monkeypatch.delenv(name, raising=False)
+    assert main(["discover", "--policy"]) == 0
+    assert "lambda:ListFunctions" in capsys.readouterr().out
+    assert main(["discover"]) == 2
+    assert "no Region is named" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("words", [["--tag", "=x"], ["--region", "nowhere!"]])
 def test_what_cannot_be_meant_is_refused(words: list[str]) -> None:
     assert main(["discover", "--region", "eu-central-1", *words]) == 2

@@ -127,6 +127,11 @@ def test_a_slip_ends_with_2_and_the_way_out(
     assert message in said.err
 
 
+def test_streams_that_are_closed_cost_no_exit_code() -> None:
+    command = f"{sys.executable} -m prober.cli explain >&- 2>&-"
+    assert subprocess.run(["bash", "-c", command], cwd=ROOT, check=False).returncode == 0
+
+
 def test_an_option_like_no_other_gets_no_suggestion(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["check", "--url", "http://localhost/"]) == 2
     assert "did you mean" not in capsys.readouterr().err
