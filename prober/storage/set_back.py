@@ -2,8 +2,8 @@
 
 Nothing in PostgreSQL tells of that. So whoever looks leaves behind what the clock showed; when it shows less at the
 next look, it was set back, however many workers were killed and started anew in between. Times that people have chosen
-(the end of a snooze, of a maintenance, of a token) are those of the clock, and stay. For the timetable of probes see
-`schedule.realign`.
+(the end of a snooze, of a maintenance, of a token) are those of the clock, and stay; a deploy that was marked lasts as
+long as it would have. For the timetable of probes see `schedule.realign`.
 """
 
 from datetime import timedelta
@@ -11,6 +11,8 @@ from typing import Final
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from prober.storage.mutes import DEPLOY
 
 SPARE: Final = timedelta(seconds=5)
 """By less, clocks are set right all the time."""
@@ -37,7 +39,7 @@ async def realign(db: AsyncEngine) -> timedelta | None:
 async def _realign(connection: AsyncConnection, back: timedelta) -> None:
     """Incidents and outages are only looked at: what is told of them then is up to whoever considers them."""
     for statement in _REALIGN:
-        await connection.execute(statement, {"back": back, "lease": LONGEST_LEASE_S})
+        await connection.execute(statement, {"back": back, "lease": LONGEST_LEASE_S, "deploy": DEPLOY})
 
 
 _FIRST_LOOK: Final = text(
@@ -50,16 +52,22 @@ _LOOK: Final = text(
     returning before.begun_at - clock_timestamp()
     """
 )
+# In the order in which others lock these: states before incidents when reports are saved, channels before notices when
+# these are delivered.
 _REALIGN: Final = tuple(
     text(statement)
     for statement in (
+        "update endpoint_state set full_at = now() where full_at > now()",
+        "update incident set reconsider_at = now() where reconsider_at > now()",
+        "update outage set reconsider_at = now() where reconsider_at > now()",
+        "select from channel order by name for update",
+        "update channel set resting_until = greatest(now(), resting_until - :back) where resting_until > now()",
         "update notice set next_attempt_at = greatest(now(), next_attempt_at - :back)"
         " where sent_at is null and failed_at is null and next_attempt_at > now()",
         "update notice set lease_until = greatest(now(), lease_until - :back)"
         " where sent_at is null and failed_at is null and lease_until > now() + make_interval(secs => :lease)",
-        "update channel set resting_until = greatest(now(), resting_until - :back) where resting_until > now()",
-        "update incident set reconsider_at = now() where reconsider_at > now()",
-        "update outage set reconsider_at = now() where reconsider_at > now()",
+        "update mute set starts_at = starts_at - :back, ends_at = ends_at - :back, created_at = now()"
+        " where kind = :deploy and created_at > now()",
         "update probe_request set asked_at = now() where asked_at > now()",
         "update worker set seen_at = now() where seen_at > now()",
     )

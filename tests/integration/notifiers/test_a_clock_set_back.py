@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from prober.incidents.notice import NoticeKind
 from prober.notifiers.contract import NotifyError
-from prober.storage import set_back
+from prober.storage import mutes, set_back
 from prober.storage.identity import endpoint_id
 from tests.integration.notifiers.stage import BUSY, Stages, staged, tell, watch
 
@@ -113,3 +113,32 @@ async def test_an_incident_that_waits_for_its_reminder_is_looked_at_again(a: Sta
     await show_less(a, HOUR)
     await set_back.realign(a.db)
     assert await a.sql("select reconsider_at <= now() from incident") == [(True,)]
+
+
+async def test_a_deploy_mutes_as_long_as_it_would_have_and_maintenance_until_the_time_that_was_said(a: Stages) -> None:
+    for kind in (mutes.DEPLOY, mutes.MAINTENANCE):
+        await a.sql(
+            "insert into mute (id, kind, starts_at, ends_at, created_by, created_at)"
+            " values (:id, :kind, now(), now() + interval '10 minutes', 'ana', now())",
+            id=uuid4(),
+            kind=kind,
+        )
+    await a.sql("update mute set starts_at = starts_at + interval '1 hour', ends_at = ends_at + interval '1 hour',"
+                " created_at = created_at + interval '1 hour'")  # fmt: skip
+    await show_less(a, HOUR)
+    await set_back.realign(a.db)
+    left = await a.sql("select starts_at <= now() + interval '5 s', round(extract(epoch from ends_at - now()) / 60)"
+                       " from mute order by kind")  # fmt: skip
+    assert left == [(True, 10), (False, 70)]
+
+
+async def test_no_full_probe_waits_for_the_former_time(a: Stages) -> None:
+    await watch(a.db, "orders")
+    await a.sql(
+        "insert into endpoint_state (endpoint_id, verdict, slot, since, cause_summary, full_at)"
+        " values (:id, 'up', now(), now(), '', now() + interval '1 hour')",
+        id=endpoint_id("orders"),
+    )
+    await show_less(a, HOUR)
+    await set_back.realign(a.db)
+    assert await a.sql("select full_at <= now() from endpoint_state") == [(True,)]
