@@ -14,6 +14,8 @@ from prober.storage.series import Hour
 from prober.storage.sketches import Sketch
 
 HOURS: Final = 24
+_MARKED: Final = 6
+"""Every so many hours one is named."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,8 @@ class DayView:
     iso: str
     bars: tuple[DayBar, ...]
     """From midnight to midnight, each with the address of its probes."""
+    marks: tuple[tuple[float, str, str], ...]
+    """Place of some hours in per cent, text anchor and hour."""
     rows: tuple[HourRow, ...]
     before: str
     """The day before; empty where it is too long ago."""
@@ -60,6 +64,7 @@ def day_view(name: str, page: DayPage, today: date, days: int) -> DayView:
         title=f"{page.day:%A}, {page.day.isoformat()}",
         iso=page.day.isoformat(),
         bars=tuple(_bars(name, page)),
+        marks=tuple((hour / HOURS * 100, "start", f"{hour:02}:00") for hour in range(0, HOURS, _MARKED)),
         rows=tuple(_row(name, page, each) for each in page.hours),
         before=day_href(name, before) if before > today - timedelta(days=days) else "",
         after=day_href(name, after) if after <= today else "",

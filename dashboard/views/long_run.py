@@ -84,7 +84,7 @@ def long_run_view(
         facts=facts,
         bars=tuple(day_bars(days, today, href)),
         bars_label=f"last {DAYS} days: {per_cent(whole.uptime)} up, {counted(len(days), 'day')} watched",
-        months=tuple(_months(today)),
+        months=tuple(month_marks(today)),
         deploys=tuple(_deploys(deploys, today)),
         first=(today - timedelta(days=DAYS - 1)).isoformat(),
         last=today.isoformat(),
@@ -137,7 +137,7 @@ def _facts(stats: Stats | None) -> Iterator[tuple[str, str]]:
         yield "Cold starts, 7 d", f"p95 {milliseconds(stats.cold_p95_ms)}"
 
 
-def _months(today: date) -> Iterator[tuple[float, str, str]]:
+def month_marks(today: date) -> Iterator[tuple[float, str, str]]:
     """Where a month begins within the days that are drawn; a January with its year."""
     for position in range(DAYS):
         day = today - timedelta(days=DAYS - 1 - position)

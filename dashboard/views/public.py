@@ -11,7 +11,7 @@ from xml.etree import ElementTree
 from checks.model import Verdict
 from checks.text import clean
 from dashboard.views.common import Moment, moment_of
-from dashboard.views.long_run import DayBar, day_bars, per_cent, together
+from dashboard.views.long_run import DayBar, day_bars, month_marks, per_cent, together
 from dashboard.wording import counted, span
 from prober.incidents.windows import MaintenanceWindow, active_until, concerns
 from prober.storage.mutes import MAINTENANCE, MuteRow
@@ -66,6 +66,8 @@ class StatusPageView:
     headline: str
     verdict: Verdict
     rows: tuple[PublicRow, ...]
+    months: tuple[tuple[float, str, str], ...]
+    """Marks below the bars of each row, as on an endpoint's page."""
     incidents: tuple[PublicIncidentView, ...]
     at: Moment
 
@@ -105,6 +107,7 @@ def status_page_view(state: PublicState, quiet: Quiet, now: datetime, today: dat
         headline=headline,
         verdict=_worst(rows),
         rows=rows,
+        months=tuple(month_marks(today)),
         incidents=tuple(_incident(each, now) for each in state.incidents),
         at=moment_of(now, now),
     )

@@ -81,6 +81,17 @@ class Dashboard:
         with_database(self.database_url, offered)
         return f"{self.address}/setup#{secrets[0]}"
 
+    def rename(self, name: str, other: str) -> None:
+        """Call an endpoint something else on the pages."""
+        with psycopg.connect(self.plain_url) as connection:
+            connection.execute("update endpoint set name = %s where name = %s", (other, name))
+
+    def publish(self, name: str, title: str) -> None:
+        """Put an endpoint on the public page."""
+        chosen = "update endpoint set options = options || jsonb_build_object('public', %s::text) where name = %s"
+        with psycopg.connect(self.plain_url) as connection:
+            connection.execute(chosen, (title, name))
+
     def rows(self, query: str) -> list[Any]:
         """What the first column of a query holds."""
         with psycopg.connect(self.plain_url) as connection:

@@ -50,6 +50,32 @@ def test_pages_fit_every_screen_with_enough_contrast_and_no_complaint(
             assert seen.complaints == [], address
 
 
+def test_a_name_as_long_as_may_be_without_a_blank_fits_a_phone(dashboard: Dashboard, visit: Open) -> None:
+    name = "n" * 250
+    dashboard.rename("billing adapter", name)
+    dashboard.publish(name, "t" * 60)
+    (incident,) = dashboard.rows("select incident.id from incident join endpoint on endpoint.id = endpoint_id"
+                                 f" where name = '{name}'")  # fmt: skip
+    (probe,) = dashboard.rows("select report.id from report join endpoint on endpoint.id = endpoint_id"
+                              f" where name = '{name}' order by slot desc limit 1")  # fmt: skip
+    page = visit(dashboard.address, viewport={"width": 360, "height": 900}).page
+    places = ("/", "/incidents", "/status", f"/endpoints/{name}", f"/incidents/{incident}", f"/probes/{probe}")
+    for place in places:
+        page.goto(dashboard.address + place)
+        assert page.locator("h1").count() == 1, place
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360, place
+
+
+def test_the_contents_of_an_endpoints_page_lead_to_its_sections(read_dashboard: Dashboard, visit: Open) -> None:
+    page = visit(f"{read_dashboard.address}/endpoints/orders", java_script_enabled=False).page
+    page.focus("#to-cold")
+    page.keyboard.press("Enter")
+    page.wait_for_url("**#cold")
+    top = page.locator("#cold").bounding_box()["y"]
+    assert 0 <= top < 200
+    assert page.locator("#contents").bounding_box()["y"] >= 0, "it stays in sight"
+
+
 def test_a_new_verdict_appears_by_itself_and_leaves_the_reader_where_he_was(dashboard: Dashboard, visit: Open) -> None:
     seen = visit(f"{dashboard.address}/endpoints/billing%20adapter")
     page = seen.page
