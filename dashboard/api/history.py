@@ -1,22 +1,24 @@
 """The past of an endpoint as JSON, and probes that are asked for."""
 
-from datetime import date, datetime
-from typing import Annotated, Final, Literal
+from datetime import UTC, date, datetime, timedelta
+from typing import Annotated, Final, Literal, Self
 from uuid import UUID
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict
+from pydantic import AwareDatetime, BaseModel, ConfigDict
 
 from checks.model import Profile, Verdict
+from checks.text import clean
 from dashboard.access.gate import WithActor, may
 from dashboard.access.permissions import Permission
-from dashboard.api.endpoints import ProbeSummary
+from dashboard.api.endpoints import Percentiles, ProbeSummary
 from dashboard.api.paging import Cursor, Limit, after_of, cursor_of
 from dashboard.operations import probes as operations
-from dashboard.operations.refusals import missing
+from dashboard.operations.refusals import missing, unusable
 from dashboard.services import Services, WithServices
 from prober.storage import listings, probe_requests, series
 from prober.storage.probe_requests import Stage
+from prober.storage.sketches import Sketch
 
 router = APIRouter(prefix="/api")
 
@@ -58,6 +60,32 @@ class Series(BaseModel):
     """Oldest first."""
     days: list[Day]
     """The last 90 that have any slot, oldest first."""
+
+
+class Figures(BaseModel):
+    """What the slots of a span of whole hours came to. `unknown` ones, in which the prober could not observe, count for
+    nothing in `uptime`, a share that is null where nothing was observed."""
+
+    first: datetime
+    last: datetime
+    up: int
+    degraded: int
+    down: int
+    unknown: int
+    uptime: float | None
+    warm: Percentiles
+    """First answers, within 2.5 %."""
+    cold: Percentiles
+
+    @classmethod
+    def of(cls, found: series.Figures, first: datetime, last: datetime) -> Self:
+        return cls(
+            first=first,
+            last=last,
+            **{name: getattr(found.slots, name) for name in ("up", "degraded", "down", "unknown", "uptime")},
+            warm=_percentiles(found.warm),
+            cold=_percentiles(found.cold),
+        )
 
 
 class AskedProbe(BaseModel):
@@ -126,6 +154,42 @@ async def past(
             for each in days
         ],
     )
+
+
+@router.get("/figures", tags=["read"], dependencies=[may(Permission.READ)])
+async def figures(
+    services: WithServices,
+    first: Annotated[
+        AwareDatetime | None, Query(description="Where it begins: 30 days before its end by default.")
+    ] = None,
+    last: Annotated[AwareDatetime | None, Query(description="Where it ends: now by default.")] = None,
+    endpoint: Annotated[
+        list[str], Query(max_length=200, description="Of the endpoints of these names together; of all by default.")
+    ] = [],  # noqa: B006 - FastAPI makes another one for each request
+) -> Figures:
+    """Uptime and percentiles of any span of whole hours, or, where these are no longer kept, of whole days."""
+    ends = _hour(last or services.clock.now())
+    begins = _hour(first) if first else ends - timedelta(days=30)
+    if begins >= ends:
+        raise unusable("that span has no whole hour: give a later `last`, or an earlier `first`")
+    known = await listings.endpoints_named(services.db, endpoint)
+    if unknown := [name for name in endpoint if name not in known]:
+        raise missing(f"no endpoint named {clean(unknown[0], 60)} is watched")
+    async with services.db.connect() as connection:
+        found = await series.figures(connection, begins, ends, list(known.values()))
+    return Figures.of(found, begins, ends)
+
+
+def _hour(moment: datetime) -> datetime:
+    """The hour of it, in UTC. Raises HTTPException for years near the ends of the calendar."""
+    if not 2000 <= moment.year < 3000:
+        raise unusable("nothing is known of that year: give one from 2000 on")
+    return moment.astimezone(UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _percentiles(found: Sketch) -> Percentiles:
+    p50, p95, p99 = (found.percentile(share) for share in (0.5, 0.95, 0.99))
+    return Percentiles(count=found.count, p50=p50, p95=p95, p99=p99)
 
 
 @router.post("/endpoints/{name:path}/probe", tags=["change"], status_code=202, dependencies=[may(Permission.OPERATE)])

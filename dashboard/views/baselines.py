@@ -70,7 +70,7 @@ def ordered(rows: Sequence[BaselineRow], page: int) -> tuple[Sequence[BaselineRo
     pages = max(-(-len(rows) // ON_A_PAGE), 1)
     number = min(max(page, 1), pages)
     first = (number - 1) * ON_A_PAGE
-    found = sorted(rows, key=lambda row: (row.other is None, row.name))
+    found = sorted(rows, key=lambda row: (row.other is None, row.fingerprint is None, row.name))
     return found[first : first + ON_A_PAGE], number, pages
 
 
@@ -89,9 +89,7 @@ def baselines_view(
     acceptable = sum(bool(view.accept) for view in views)
     return BaselinesView(
         rows=views,
-        headline=f"{counted(drifted, 'endpoint')} of {len(rows)} {'has' if drifted == 1 else 'have'} other tools"
-        if drifted
-        else "No endpoint has other tools than those accepted",
+        headline=_headline(drifted, len(rows)),
         drifted=acceptable,
         accept=_href(ACCEPT_HREF, page=number),
         before=_href(BASELINES_HREF, page=number - 1) if number > 1 else "",
@@ -113,6 +111,12 @@ def chosen_of(written: Sequence[str]) -> list[tuple[str, str]]:
     if not pairs or any(not (fingerprint and name) for fingerprint, _, name in pairs):
         raise ValueError("choose at least one list on the page of baselines")
     return [(name, fingerprint) for fingerprint, _, name in pairs]
+
+
+def _headline(drifted: int, number: int) -> str:
+    if not drifted:
+        return "No endpoint has other tools than those accepted"
+    return f"{counted(drifted, 'endpoint')} of {number} {'has' if drifted == 1 else 'have'} other tools than accepted"
 
 
 def _views(rows: Sequence[BaselineRow], lists: Mapping[str, ToolLists], now: datetime) -> Iterator[BaselineView]:

@@ -4,7 +4,7 @@ By the moment and the id of that row, and not by a number of rows to skip: what 
 leaves nothing out.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -58,6 +58,16 @@ async def endpoint_named(db: AsyncEngine, name: str) -> UUID | None:
             select(table.c.id).where(table.c.name == name, table.c.removed_at.is_(None))
         )
         return found
+
+
+async def endpoints_named(db: AsyncEngine, names: Sequence[str]) -> Mapping[str, UUID]:
+    """The ids of the endpoints of these names that are watched, or without names of all."""
+    table = tables.endpoint
+    wanted = select(table.c.name, table.c.id).where(table.c.removed_at.is_(None))
+    if names:
+        wanted = wanted.where(table.c.name.in_(names))
+    async with db.connect() as connection:
+        return {row.name: row.id for row in await connection.execute(wanted)}
 
 
 async def reports(

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dashboard.api.bodies import MOST_BYTES
-from prober.storage import audit, workers
+from prober.storage import audit, rollups, workers
 from prober.storage.in_force import InForce
 from prober.storage.workers import Greeting
 from tests.integration.dashboard.conftest import SetClock
@@ -339,6 +339,35 @@ async def test_the_past_of_an_endpoint_is_there_for_charts(client: httpx.AsyncCl
     assert len(found["points"]) == 14
     assert found["points"] == sorted(found["points"], key=lambda each: each["slot"])
     assert (await client.get("/api/endpoints/nowhere/series")).status_code == 404
+
+
+async def test_figures_of_a_span_are_of_one_endpoint_of_some_or_of_all(
+    client: httpx.AsyncClient, told: AsyncEngine, clock: SetClock
+) -> None:
+    await rollups.roll_up(told, lag_ms=250.0, reports_days=30, every_s=0.0)
+    until = (clock.now() + timedelta(hours=1)).isoformat()
+
+    async def found(*names: str, **more: str) -> dict[str, Any]:
+        answer = await client.get("/api/figures", params={"endpoint": names, "last": until, **more})
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    whole, one, other = await found(), await found("billing adapter"), await found("search")
+    both = await found("search", "billing adapter")
+    assert (one["uptime"], one["down"] > 0, other["uptime"]) == (one["up"] / (one["up"] + one["down"]), True, 1.0)
+    assert both["down"] == one["down"] + other["down"]
+    assert both["warm"]["count"] == one["warm"]["count"] + other["warm"]["count"] > 0
+    assert whole["down"] >= both["down"]
+    before = await found("search", last=(clock.now() - timedelta(days=9)).isoformat())
+    assert (before["uptime"], before["up"], before["warm"]["p95"]) == (None, 0, None)
+
+
+@pytest.mark.usefixtures("told")
+async def test_figures_of_nothing_are_refused(client: httpx.AsyncClient) -> None:
+    assert (await client.get("/api/figures?endpoint=search&endpoint=serch")).status_code == 404
+    for span in ("first=0001-01-01T00:00:00%2B14:00", "last=9999-12-31T23:59:59-12:00", "first=2999-01-01T00:00:00Z"):
+        assert (await client.get(f"/api/figures?{span}")).status_code == 422
+    assert (await client.get("/api/figures")).status_code == 200
 
 
 @pytest.mark.usefixtures("told")
