@@ -5,10 +5,14 @@ import os
 import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
+from typing import Final, cast
 
-from fastapi import FastAPI
+from fastapi import APIRouter, FastAPI
 from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.ext.asyncio import AsyncEngine
 from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
 from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
@@ -44,9 +48,20 @@ from dashboard.pages import (
 )
 from dashboard.rendering import STATIC
 from dashboard.services import Services, WithServices
+from dashboard.shared import Shared
 from prober.clock import Clock, SystemClock
 from prober.storage import queries
 from prober.storage.database import DatabaseUrlError, open_engine
+
+_PAGES: Final = APIRouter()
+"""FastAPI works out a route for each of its inclusions: this one serves all applications of a process."""
+for _each in (
+    *(fleet, endpoint, probe, incidents, channels, public),
+    *(single_sign_on, login, setup, account, registry, settings, baselines, people, tokens, audit),
+):
+    _PAGES.include_router(_each.router)
+
+_READY_KEPT_S: Final = 1.0
 
 
 def create_app() -> FastAPI:
@@ -80,6 +95,7 @@ def build(config: Config, clock: Clock) -> FastAPI:
     app.state.provider = None if config.oidc is None else Provider(config.oidc, clock)
     app.state.proxy = config.proxy
     app.state.public = public.Public(services)
+    app.state.ready = Shared(partial(_is_readable, services.db), clock.monotonic, _READY_KEPT_S)
     vouching = () if config.proxy is None else (ProxyVouches(config.proxy, services.db, clock),)
     app.state.who = WhoAsks(db=services.db, clock=clock, config=config.access, vouching=vouching)
     for routes in (
@@ -125,10 +141,17 @@ async def _alive() -> Response:
     return PlainTextResponse("alive\n")
 
 
-async def _ready(services: WithServices) -> Response:
-    """The pages can be shown: the database answers and has our tables."""
+async def _ready(request: Request) -> Response:
+    """The pages can be shown: the database answers and has our tables. Everybody may ask, so that it is asked once a
+    second at most."""
+    if await cast("Shared[bool]", request.app.state.ready).value():
+        return PlainTextResponse("ready\n")
+    return PlainTextResponse("the database cannot be read\n", 503)
+
+
+async def _is_readable(db: AsyncEngine) -> bool:
     try:
-        await queries.incidents(services.db, limit=1)
+        await queries.incidents(db, limit=1)
     except (SQLAlchemyError, OSError):
-        return PlainTextResponse("the database cannot be read\n", 503)
-    return PlainTextResponse("ready\n")
+        return False
+    return True

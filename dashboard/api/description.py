@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
@@ -49,7 +48,7 @@ _UNUSABLE: Final = "What was sent makes no sense: `errors` says where."
 _UNCHANGED: Final = "It is what `If-None-Match` names."
 
 
-def described(app: FastAPI, routes: list[APIRoute], version: str) -> dict[str, Any]:
+def described(routes: list[APIRoute], version: str) -> dict[str, Any]:
     """The description of these routes."""
     document = get_openapi(
         title="mcp-prober",
@@ -58,7 +57,6 @@ def described(app: FastAPI, routes: list[APIRoute], version: str) -> dict[str, A
         description=_ABOUT,
         routes=routes,
         tags=[{"name": "read", "description": "What is known."}, {"name": "change", "description": "What people do."}],
-        separate_input_output_schemas=app.separate_input_output_schemas,
     )
     gates = {(route.path_format, method.lower()): gate_of(route) for route in routes for method in route.methods or ()}
     for path, method, operation in operations(document):

@@ -1,10 +1,10 @@
 """All routes of the API. Those of one endpoint stand before the one whose address ends with its name."""
 
+from functools import cache
 from typing import Any, Final
 
-from fastapi import Depends, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from fastapi.routing import APIRoute
-from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from dashboard.access.gate import may
@@ -29,24 +29,27 @@ ADDRESS: Final = "/api/openapi.json"
 
 _ROUTERS: Final = (history, registry, endpoints, baselines, channels, incidents, notices, silence, state)
 
+_API: Final = APIRouter()
+"""FastAPI works out a route for each of its inclusions: this one serves all applications of a process."""
+for _each in _ROUTERS:
+    _API.include_router(_each.router, dependencies=[Depends(known_parameters)])
+
 
 def install(app: FastAPI) -> None:
     """Give the application the API, with its description."""
-    for each in _ROUTERS:
-        app.include_router(each.router, dependencies=[Depends(known_parameters)])
+    app.router.routes.extend(_API.routes)
     app.add_api_route(ADDRESS, _description, include_in_schema=False, dependencies=[may(Permission.READ)])
-    app.openapi = lambda: description(app)  # type: ignore[method-assign]
+    app.openapi = description  # type: ignore[method-assign]
     app.add_middleware(EntityTags)
     app.add_middleware(BoundedBody)
 
 
-def description(app: FastAPI) -> dict[str, Any]:
+@cache
+def description() -> dict[str, Any]:
     """The description of the API, made once."""
-    if app.openapi_schema is None:
-        routes = [route for each in _ROUTERS for route in each.router.routes if isinstance(route, APIRoute)]
-        app.openapi_schema = described(app, routes, VERSION)
-    return app.openapi_schema
+    routes = [route for each in _ROUTERS for route in each.router.routes if isinstance(route, APIRoute)]
+    return described(routes, VERSION)
 
 
-async def _description(request: Request) -> JSONResponse:
-    return JSONResponse(description(request.app))
+async def _description() -> JSONResponse:
+    return JSONResponse(description())

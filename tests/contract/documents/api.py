@@ -5,9 +5,6 @@ from typing import Any, Final
 
 from dashboard.api.description import operations
 from dashboard.api.routes import ADDRESS, description
-from dashboard.app import build
-from dashboard.config import Config
-from prober.clock import SystemClock
 from tests.contract.documents.tables import table
 
 HEAD: Final = f"""\
@@ -40,8 +37,7 @@ TITLES: Final = {"read": "What is known", "change": "What people change"}
 
 def api() -> str:
     """The document."""
-    app = build(Config(database_url="postgresql://nobody@127.0.0.1:1/none"), SystemClock())
-    return "\n".join(_lines(description(app)))
+    return "\n".join(_lines(description()))
 
 
 def _lines(document: Mapping[str, Any]) -> Iterator[str]:
