@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -47,13 +48,12 @@ class SelfWatch:
         """`settings`, `channels` and `net` give those that count at the moment; `secret` resolves a reference,
         `metrics` writes the exposition in a thread of its own, `clock_was_set` hears of jumps of the wall clock."""
         self._settings = settings
-        self._net = net
         self._metrics = metrics
         self._clock_was_set = clock_was_set
         self._own_clock = ClockWatch(clock, vitals)
         self._lag = LoopLag(clock, vitals)
         self._vantage = Vantage(
-            settings=lambda: settings().observer, reach=self._reach, lag=self._lag, clock=clock, vitals=vitals
+            settings=lambda: settings().observer, reach=partial(_reach, net), lag=self._lag, clock=clock, vitals=vitals
         )
         self._reporting = Reporting(
             db=db,
@@ -103,8 +103,9 @@ class SelfWatch:
         if self._own_clock.look():
             self._clock_was_set()
 
-    async def _reach(self, host: str, port: int) -> None:
-        (await self._net().open_socket(host, port, confidential=False)).close()
+
+async def _reach(net: Callable[[], Net], host: str, port: int) -> None:
+    (await net().open_socket(host, port, confidential=False)).close()
 
 
 async def _again(every_s: float, what: str, work: Callable[[], Awaitable[None]]) -> None:
