@@ -4,6 +4,7 @@ A stored report is JSON (`checks.encode.as_json`) in the shape of `checks.model.
 release, with text in it that the watched server wrote. So everything is read leniently, and cleaned and bounded again.
 """
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -15,6 +16,7 @@ from urllib.parse import urlsplit
 from checks.axes import replies_in_words
 from checks.matrix import Matrix, matrix_of
 from checks.model import Effect, Outcome, Profile, Verdict
+from checks.proofs import listed
 from checks.spec import Chapter, chapter_link
 from checks.text import clean
 from dashboard.charts import Tick, time_axis
@@ -113,6 +115,17 @@ class ReportView:
     axis: tuple[Tick, ...]
     matrix: Matrix | None
     """Which clients can connect; only full probes ask."""
+
+    @property
+    def outcomes(self) -> str:
+        """`6 pass and 4 skip`; empty without checks."""
+        counts = Counter(each.outcome for each in self.checks)
+        return listed([f"{counts[each]} {each.value}" for each in Outcome if counts[each]]) if counts else ""
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether no check has anything to say."""
+        return all(each.outcome in (Outcome.PASS, Outcome.SKIP) for each in self.checks)
 
     @property
     def skipped_alike(self) -> tuple[tuple[str, str], ...]:

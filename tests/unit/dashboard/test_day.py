@@ -38,6 +38,12 @@ def test_an_hour_says_what_its_probes_came_to_and_leads_to_them() -> None:
     assert [block.verdict for block in view.bars[9].blocks] == [Verdict.DOWN, Verdict.DEGRADED, Verdict.UP]
     assert view.bars[10].blocks == ()
     assert view.hour == "09:00 to 10:00"
+    assert view.marks == (
+        (0.0, "start", "00:00"),
+        (25.0, "start", "06:00"),
+        (50.0, "start", "12:00"),
+        (75.0, "start", "18:00"),
+    )
 
 
 def test_days_that_were_not_yet_or_are_too_old_have_no_link() -> None:

@@ -74,7 +74,23 @@ def test_checks_without_a_conversation_share_a_line() -> None:
     html = bytes(page(request, "endpoint.html", endpoint=cut_off).body).decode()
     assert html.count("not asked: no conversation is open") == 1
     assert "tools_list, streaming, sentinel_call" in html
+    assert cut_off.report is not None
+    assert cut_off.report.outcomes.endswith("and 3 skip")
     assert first.summary in html
+
+
+def test_the_checks_of_a_full_probe_are_folded_up_while_they_have_nothing_to_say() -> None:
+    request = Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []})
+    view = endpoint_view(endpoint_page(), {}, NOW)
+    assert view.full is not None
+    check = view.full.checks[0]
+    for outcome, opening in ((Outcome.PASS, '"full-checks"><summary>'), (Outcome.WARN, '"full-checks" open><summary>')):
+        full = replace(view.full, checks=(check, replace(check, outcome=outcome)))
+        full = replace(full, checks=(replace(check, outcome=Outcome.SKIP), *full.checks[1:]))
+        html = bytes(page(request, "endpoint.html", endpoint=replace(view, full=full)).body).decode()
+        assert f"{opening}Its checks: {full.outcomes}</summary>" in html
+    without = replace(view, full=replace(view.full, checks=()))
+    assert "full-checks" not in bytes(page(request, "endpoint.html", endpoint=without).body).decode()
 
 
 def test_every_sentinel_is_shown_with_its_own_state() -> None:
