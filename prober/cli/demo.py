@@ -3,12 +3,14 @@
 import argparse
 import asyncio
 import logging
+from contextlib import ExitStack
 from pathlib import Path
 
 from prober.app.demo import RIGHT_WITHIN_S, demo, until_right
 from prober.app.up import Running
 from prober.cli.arguments import port
 from prober.cli.errors import ExitCode
+from prober.cli.progress import working
 from prober.cli.running import run_until_stopped
 from prober.cli.up import shown_in_words
 from prober.clock import SystemClock
@@ -39,12 +41,15 @@ def run(options: argparse.Namespace) -> int:
         checking: list[asyncio.Task[ExitCode]] = []
 
         def started(running: Running) -> None:
+            starting.close()
             print("\n".join(shown_in_words(running.dashboard)), flush=True)
             print(f"{MISSING_VARIABLE} is not set on purpose: the endpoint observer-impaired is for it", flush=True)
             if options.check:
                 checking.append(asyncio.create_task(_check(running, stop)))
 
-        await demo(options.data_dir, options.host, options.port, stop, started)
+        with ExitStack() as starting:
+            starting.enter_context(working("starting the lab and all that watches it"))
+            await demo(options.data_dir, options.host, options.port, stop, started)
         return await checking[0] if checking else ExitCode.UP
 
     return run_until_stopped(program, log_level=logging.INFO if options.verbose else logging.WARNING)

@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
@@ -15,6 +16,7 @@ from prober.app.up import Dashboard, Running, UpOptions, up
 from prober.cli.arguments import port
 from prober.cli.dispatch import Parser
 from prober.cli.errors import ExitCode
+from prober.cli.progress import working
 from prober.cli.running import run_until_stopped
 from prober.cli.terminal import VERDICT_COLOURS, is_watched, painted, terminal_width, wants_colour
 from prober.clock import SystemClock
@@ -80,15 +82,18 @@ def run(options: argparse.Namespace) -> int:
         looking: list[asyncio.Task[None]] = []
 
         def started(running: Running) -> None:
+            starting.close()
             _announce(running, options.config)
             if sums_up:
                 looking.append(asyncio.create_task(_sum_up(running)))
 
-        try:
-            await up(wanted, stop, started)
-        finally:
-            for each in looking:
-                each.cancel()
+        with ExitStack() as starting:
+            starting.enter_context(working("starting"))
+            try:
+                await up(wanted, stop, started)
+            finally:
+                for each in looking:
+                    each.cancel()
         return ExitCode.UP
 
     return run_until_stopped(program)
