@@ -29,7 +29,9 @@ class TokenView:
     """Why that is less than it was made for; empty where it is not."""
     icon: str
     state: str
-    """Whether it counts, in words."""
+    """Whether it counts, in a word."""
+    why: str
+    """What the word leaves open; empty where it leaves nothing."""
     made: Moment
     made_by: str
     used: Moment | None
@@ -59,13 +61,15 @@ def tokens_view(tokens: Sequence[Token], now: datetime, made: tuple[Token, str] 
 
 def _token(token: Token, now: datetime) -> TokenView:
     counts = token.counts(now)
+    state, why = ("counts", "") if counts else _why_not(token, now)
     clipped = counts and len(token.opens) < len(token.scopes)
     return TokenView(
         name=token.name,
         scopes=", ".join(token.opens or token.scopes),
         clipped=f"not {_lost(token)}: {_maker_now(token)}" if clipped else "",
         icon="up" if counts else "skip",
-        state="counts" if counts else _why_not(token, now),
+        state=state,
+        why=why,
         made=moment_of(token.created_at, now),
         made_by=token.created_by,
         used=None if token.used_at is None else moment_of(token.used_at, now),
@@ -74,10 +78,11 @@ def _token(token: Token, now: datetime) -> TokenView:
     )
 
 
-def _why_not(token: Token, now: datetime) -> str:
+def _why_not(token: Token, now: datetime) -> tuple[str, str]:
+    """In what state a token is that counts no more, and why."""
     if token.revoked_at is not None:
-        return f"revoked by {token.revoked_by}"
-    return "has expired" if token.is_over(now) else f"rests: {_maker_now(token)}"
+        return "revoked", f"by {token.revoked_by}"
+    return ("expired", "") if token.is_over(now) else ("rests", _maker_now(token))
 
 
 def _lost(token: Token) -> str:
