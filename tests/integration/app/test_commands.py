@@ -133,10 +133,15 @@ def test_a_prober_ends_soon_although_aws_does_not_answer(
         cloudwatch={"enabled": True, "region": "eu-central-1", "flush": "1s"},
     )
     running = start(
-        "up", "--no-dashboard", "--config", str(config),
+        "up", "--no-dashboard", "--summary", "--config", str(config),
         DATABASE_URL=database_url, AWS_ENDPOINT_URL=deaf, AWS_ACCESS_KEY_ID="testing", AWS_SECRET_ACCESS_KEY="testing",
     )  # fmt: skip
     until(lambda: ask("select 1 from notice where lease_owner is not null"), 30, "a notice is being sent")
+    until(
+        lambda: "1 endpoint, 1 down\n  down      shop  connect-failure: " in running.out.read_text(),
+        10,
+        "a summary is printed",
+    )
     status, took = running.end(signal.SIGINT)
     assert status == 0, running.said
     assert took < 20
