@@ -10,11 +10,13 @@ import re
 import subprocess
 import sys
 import zipfile
+from collections import Counter
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 from typing import Any
 from urllib.parse import quote, quote_plus
 
@@ -64,6 +66,8 @@ UNNAMED_QUERY = "cAnaryUnnamedPartOfTheQuery"
 AWS = ("AKIDCANARY0123456789", "cAnary/aws+secret/key/0123456789abcdef", "cAnary//session+token/0123456789==")
 SECRETS = (*CANARIES.values(), PASSWORD, *ACCESS_TOKENS, QUERY_KEY, UNNAMED_QUERY, *AWS, WEBHOOK_PATH)
 assert len(SECRETS) > 20
+OF_EACH_KIND = 30
+"""How many pages of each kind are looked at; there are some 150 endpoints."""
 
 
 def spellings(secret: str) -> set[str]:
@@ -315,15 +319,21 @@ async def dumped(db: AsyncEngine) -> str:
 
 
 async def crawled(database_url: str) -> str:
-    """Every page that the dashboard leads to, and its JSON."""
+    """Pages of every kind that the dashboard leads to, and their JSON: of each kind some, drawn by lot, and those of
+    all endpoints in whose address a secret stands. What pages are made of is in the rows, and these are all looked at.
+    """
     seen: dict[str, str] = {}
-    clock = SetClock()
+    kinds: Counter[str] = Counter()
+    order, clock = Random(0), SetClock()
     async with browsing(database_url, clock) as client:
         waiting = ["/", "/incidents", "/api/endpoints"]
-        while waiting and len(seen) < 800:
-            path = waiting.pop()
-            if path in seen:
+        while waiting:
+            path = waiting.pop(order.randrange(len(waiting)))
+            kind = "/".join(path.partition("?")[0].split("/")[: 3 if path.startswith("/api/") else 2])
+            has_secret = kind.endswith("/endpoints") and "query" in path
+            if path in seen or (kinds[kind] >= OF_EACH_KIND and not has_secret):
                 continue
+            kinds[kind] += 1
             answer = await client.get(path)
             seen[path] = f"{answer.headers} {answer.text}"
             if path.startswith("/api") or "text/html" not in answer.headers.get("content-type", ""):
@@ -331,7 +341,8 @@ async def crawled(database_url: str) -> str:
             links = re.findall(r'href="(/[^"#]*)"', answer.text)
             waiting += [html.unescape(link) for link in links if not link.startswith("/static")]
             waiting += [f"/api{path}"] if path.startswith(("/endpoints/", "/probes/")) else []
-    assert len(seen) > 50, "the dashboard shows what was probed"
+    for kind in ("/endpoints", "/probes", "/incidents", "/api/endpoints", "/api/probes"):
+        assert kinds[kind] >= OF_EACH_KIND, f"{kind}: the dashboard shows what was probed"
     return "\n".join(seen.values())
 
 
