@@ -6,10 +6,11 @@ from typing import Final
 from uuid import UUID
 
 from dashboard.access.permissions import Permission
-from dashboard.operations.refusals import missing, unusable
+from dashboard.operations.refusals import conflict, missing, unusable
 from dashboard.services import Services
 from prober.storage import audit, tokens
 from prober.storage.audit import Author
+from prober.storage.people import NoSuchPerson
 from prober.storage.tokens import NAME_KEPT, NoSuchToken, Token
 
 LONGEST: Final = timedelta(days=366)
@@ -18,9 +19,10 @@ LONGEST: Final = timedelta(days=366)
 async def add(
     services: Services, author: Author, name: str, scopes: Sequence[Permission], lasts: timedelta | None
 ) -> tuple[Token, str]:
-    """A new token and its secret, which is shown once; without `lasts` it does not expire. Raises HTTPException: 422.
+    """A new token and its secret, which is shown once; without `lasts` it does not expire.
 
-    A scope allows what it says and nothing beside it: what may `operate` in a pipeline need not `read`.
+    A scope allows what it says and nothing beside it: what may `operate` in a pipeline need not `read`. Raises
+    HTTPException: 409 or 422.
     """
     kept = name.strip()
     if not 1 <= len(kept) <= NAME_KEPT:
@@ -32,8 +34,11 @@ async def add(
     now = services.clock.now()
     expires_at = None if lasts is None else now + lasts
     detail = {"scopes": sorted(scopes), "until": None if expires_at is None else expires_at.isoformat()}
-    async with audit.change(services.db, author, "token.add", kept, detail) as change:
-        return await tokens.add(change, kept, scopes, now=now, expires_at=expires_at, by=author.name)
+    try:
+        async with audit.change(services.db, author, "token.add", kept, detail) as change:
+            return await tokens.add(change, kept, scopes, now=now, expires_at=expires_at, by=author.name)
+    except NoSuchPerson:
+        raise conflict("somebody has removed you meanwhile") from None
 
 
 async def revoke(services: Services, author: Author, token: UUID) -> Token:

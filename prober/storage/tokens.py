@@ -19,7 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from checks.text import clean, storable
 from prober.storage import audit, people, tables
 from prober.storage.audit import Author
-from prober.storage.people import SCOPES, Role
+from prober.storage.people import SCOPES, NoSuchPerson, Role
 
 PREFIX: Final = "mcpp_"
 """By which scanners of repositories and logs know that something is a token of ours."""
@@ -80,7 +80,10 @@ async def add(
     expires_at: datetime | None,
     by: str,
 ) -> tuple[Token, str]:
-    """A new token, and the secret that nobody can read again. `by` is a person's name, or what no person is called."""
+    """A new token, and the secret that nobody can read again. `by` is a person's name, or what no person is called.
+
+    Raises NoSuchPerson for a person who has been removed meanwhile.
+    """
     secret, token = PREFIX + secrets.token_urlsafe(32), uuid4()
     if people.is_name(by):
         await _hold(connection, by)
@@ -154,9 +157,12 @@ async def revoke_all_of(connection: AsyncConnection, maker: str, *, author: Auth
 
 
 async def _hold(connection: AsyncConnection, maker: str) -> None:
-    """Let nobody forget the maker until this transaction ends: his tokens are looked for after that."""
+    """Let nobody forget the maker until this transaction ends: his tokens are looked for after that. A token without
+    its maker would be that of whoever gets the name next. Raises NoSuchPerson."""
     table = tables.person
-    await connection.execute(select(table.c.id).where(table.c.name == maker).with_for_update(read=True, key_share=True))
+    held = select(table.c.id).where(table.c.name == maker).with_for_update(read=True, key_share=True)
+    if (await connection.execute(held)).first() is None:
+        raise NoSuchPerson("Nobody has that name.")
 
 
 _COLUMNS: Final = tuple(column for column in tables.api_token.c if column.name != "digest")

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from dashboard.access.mode import AccessConfig
 from prober.storage import access_history, audit, failed_logins, logins, people, setup_tokens, tokens
 from prober.storage.failed_logins import Pauses
-from prober.storage.people import Role
+from prober.storage.people import NoSuchPerson, Role
 from tests.integration.dashboard.conftest import SetClock, browsing
 
 NEW = {"password": "correct horse battery", "again": "correct horse battery"}
@@ -129,6 +129,15 @@ async def test_a_token_can_do_no_more_than_whoever_made_it(
     (token,) = await tokens.everyone(db)
     assert token.revoked_by == "ada"
     assert [row.author for row in await audit.newest(db, subject="hers", action="token.revoke")] == ["ada"]
+
+
+async def test_whoever_is_removed_meanwhile_makes_no_token_for_the_next_of_that_name(
+    db: AsyncEngine, clock: SetClock
+) -> None:
+    with pytest.raises(NoSuchPerson):
+        async with db.begin() as connection:
+            await tokens.add(connection, "late", ["read"], now=clock.now(), expires_at=None, by="eve")
+    assert await tokens.everyone(db) == []
 
 
 async def test_a_token_that_was_made_at_the_prompt_is_nobodys(
