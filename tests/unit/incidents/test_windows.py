@@ -1,9 +1,10 @@
 """Maintenance windows against brute force: what a zone's wall clock shows in every quarter of an hour of ten years."""
 
 from calendar import monthrange
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
@@ -32,13 +33,19 @@ def walls(zone: str, near: set[int]) -> Iterator[tuple[datetime, datetime]]:
 
 def brute_force(window: MaintenanceWindow) -> list[datetime]:
     """The first quarter of each day of the window whose wall clock shows its time, or a later one."""
-    hour = window.at_minute // 60
-    seen: dict[str, datetime] = {}
-    for instant, wall in walls(window.zone, {hour, (hour + 1) % 24}):
-        minute = wall.hour * 60 + wall.minute
-        if minute >= window.at_minute:
-            seen.setdefault(str(wall.date()), instant)
+    seen = first_quarters(window.zone, window.at_minute)
     return [instant for day, instant in seen.items() if comes_on(window, datetime.fromisoformat(day))]
+
+
+@cache
+def first_quarters(zone: str, at_minute: int) -> Mapping[str, datetime]:
+    """By the day."""
+    hour = at_minute // 60
+    seen: dict[str, datetime] = {}
+    for instant, wall in walls(zone, {hour, (hour + 1) % 24}):
+        if wall.hour * 60 + wall.minute >= at_minute:
+            seen.setdefault(str(wall.date()), instant)
+    return seen
 
 
 def comes_on(window: MaintenanceWindow, day: datetime) -> bool:
