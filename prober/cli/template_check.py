@@ -2,6 +2,8 @@
 
 import argparse
 import json
+from collections.abc import Collection, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -60,14 +62,17 @@ def run(options: argparse.Namespace) -> int:
     region = None if options.region is None else checked("--region", values.aws_name, options.region)
     given = options.client_timeout
     timeout_s = None if given is None else float(checked("--client-timeout", values.duration_s, given))
-    judged = []
+    judged: list[tuple[str, Judgement]] = []
+    known: set[str] = set()
     with working("reading") as say:
         for path in dict.fromkeys(options.files):
             say(f"reading {path}")
             template = _read(path)
-            _refuse_unknown(options.function, template, path, several=len(options.files) > 1)
+            known.update(template.resources)
             told = judge_template(template, chosen=options.function, region=region, client_timeout_s=timeout_s)
-            judged.append((str(path), told))
+            here = tuple(each for each in told.servers if each in template.resources)
+            judged.append((str(path), replace(told, servers=here)))
+    _refuse_unknown(options.function, known, [path for path, _ in judged])
     findings = [each for _, told in judged for each in told.findings]
     print(_json(judged) if options.format == "json" else _text(judged, findings))
     return exit_code(findings, strict=options.strict)
@@ -80,11 +85,12 @@ def _read(path: Path) -> Template:
         raise CommandError(str(error), error.hint) from None
 
 
-def _refuse_unknown(names: list[str], template: Template, path: Path, *, several: bool) -> None:
+def _refuse_unknown(names: Sequence[str], known: Collection[str], files: Sequence[str]) -> None:
     """A mistyped name must not look like a clean server."""
-    missing = [each for each in names if each not in template.resources]
-    if missing and not several:
-        raise CommandError(f"{path} has no function {missing[0]}", "--function takes its logical id")
+    missing = next((each for each in names if each not in known), None)
+    if missing is not None:
+        where = f"{files[0]} has no" if len(files) == 1 else "no template has a"
+        raise CommandError(f"{where} function {missing}", "--function takes its logical id")
 
 
 def _text(judged: list[tuple[str, Judgement]], findings: list[Finding]) -> str:

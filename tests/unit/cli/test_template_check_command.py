@@ -68,6 +68,15 @@ def test_a_function_that_is_not_there_is_an_error_of_use(capsys: pytest.CaptureF
     assert main(["template-check", str(CLEAN), "--function", "McpRust"]) == 0
 
 
+def test_a_function_is_looked_for_in_every_file_and_must_be_in_one(capsys: pytest.CaptureFixture[str]) -> None:
+    both = [str(CLEAN), str(HEALTHY / "sam_zip_adapter.yaml")]
+    assert main(["template-check", *both, "--function", "McpRust", "--function", "Mistyped"]) == 2
+    assert "no template has a function Mistyped" in capsys.readouterr().err
+    assert main(["template-check", *both, "--function", "McpRust"]) == 0
+    said = capsys.readouterr().out
+    assert said.count("taken for MCP servers: McpRust") == 1
+
+
 def test_a_client_that_waits_less_is_told(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["template-check", str(CLEAN), "--client-timeout", "10s", "--strict"]) == 5
     assert main(["template-check", str(CLEAN), "--client-timeout", "soon"]) == 2
