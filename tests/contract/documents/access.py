@@ -19,10 +19,10 @@ HEAD: Final = """\
 # Who may do what
 
 Every route of the dashboard asks for one permission, or for none. People have the permissions of their role, tokens
-those of their scopes, as far as whoever made them has them too; `read` does not come with the others in a token. Whoever
-is not known is led to the login by pages, and refused with 401 by the API. People and tokens are managed by people
-alone: no token adds either, whatever its scopes are. An open dashboard (`dashboard.access: open`) lets everybody through. How the first admin and others get
-in stands under [Logging in](running.md#logging-in).
+those of their scopes, as far as whoever made them has them too; `read` does not come with the others in a token.
+Whoever is not known is led to the login by pages, and refused with 401 by the API. People and tokens are managed by
+people alone: no token adds either, whatever its scopes are. An open dashboard (`dashboard.access: open`) lets everybody
+through. How the first admin and others get in stands under [Logging in](running.md#logging-in).
 """
 STATIC: Final = "/static"
 
