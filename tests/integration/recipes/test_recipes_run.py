@@ -116,7 +116,7 @@ def job(bench: Bench, lines: list[str], **variables: str) -> subprocess.Complete
 def test_a_job_of_gitlab_fails_where_the_server_does_and_shows_why(bench: Bench, lab: dict[str, str]) -> None:
     smoke = yaml.safe_load((RECIPES / "gitlab-ci.yml").read_text())["smoke"]
     bench.install()
-    variables = {**smoke["variables"], "MCP_URL": lab["fails"], "MCP_WAIT": "1s", "MCP_TOKEN": "a-token"}
+    variables = {**smoke["variables"], "MCP_URL": lab["fails"], "MCP_WAIT": "2s", "MCP_TOKEN": "a-token"}
     assert job(bench, [*smoke["before_script"], *smoke["script"]], **variables).returncode == 1
     assert bench.said == [f"pip install --quiet {variables['MCP_PROBER']}"]
     assert fails_in(bench.home / smoke["artifacts"]["reports"]["junit"])
@@ -187,7 +187,7 @@ def project() -> tuple[dict[str, Any], dict[str, str]]:
 def test_the_project_of_a_pipeline_says_that_it_observed_nothing(bench: Bench, lab: dict[str, str]) -> None:
     buildspec, variables = project()
     bench.install()
-    given = {"MCP_URL": lab["is nowhere"], "MCP_WAIT": "1s", "MCP_UNSURE": "tell"}
+    given = {"MCP_URL": lab["is nowhere"], "MCP_WAIT": "2s", "MCP_UNSURE": "tell"}
     assert phases(bench, buildspec, {**variables, **given}) == (True, {"MCP_EXIT": "3"})
     assert fails_in(bench.home / "reports" / "mcp.xml")
 
@@ -205,7 +205,7 @@ def test_the_hook_after_sam_asks_what_was_deployed(bench: Bench, lab: dict[str, 
     bench.install()
     outputs = [{"OutputKey": "Other", "OutputValue": "x"}, {"OutputKey": "McpUrl", "OutputValue": lab["fails"]}]
     bench.answer("sam", json.dumps(outputs))
-    env = bench.environment(STACK="Orders", WAIT="1s")
+    env = bench.environment(STACK="Orders", WAIT="2s")
     assert bench.run([str(RECIPES / "sam-post-deploy.sh")], bench.home, env).returncode == 1
     assert [line.partition(" --")[0] for line in bench.said] == ["sam deploy", "sam list stack-outputs", "python3 -c "]
     assert bench.asked[0][:2] == ["check", lab["fails"]]
