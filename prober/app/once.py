@@ -198,7 +198,7 @@ class _Examination:
                 left_s = self._left_s()
                 if left_s is not None and left_s < (LEAST_S if attempts else 0.0):
                     break
-                self._tell(endpoint, "asking again" if attempts else "asking")
+                self._tell(endpoint, self._activity(bool(attempts), with_burst=is_last and self._demands.cold > 0))
                 at_ms = (self._prober.clock.monotonic() - self._began) * 1000
                 report = await self._probe(endpoint, report, left_s, with_burst=is_last and self._demands.cold > 0)
             judged = judge(endpoint, report, self._demands, with_burst=is_last and self._demands.cold > 0)
@@ -213,6 +213,10 @@ class _Examination:
         final = concluded(attempts, judged, self._demands)
         self._tell(endpoint, final.conclusion.value)
         return Examined(endpoint=endpoint, report=report, attempts=tuple(attempts), judged=final)
+
+    def _activity(self, is_again: bool, *, with_burst: bool) -> str:
+        asking = "asking again" if is_again else "asking"
+        return f"{asking}, {self._demands.cold} requests at once" if with_burst else asking
 
     def _goes_on(self, report: ProbeReport, judged: Judged, streak: int) -> bool:
         """Whether asking again could change anything."""
