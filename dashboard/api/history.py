@@ -174,7 +174,7 @@ async def figures(
         raise unusable("that span has no whole hour: give a later `last`, or an earlier `first`")
     known = await listings.endpoints_named(services.db, endpoint)
     if unknown := [name for name in endpoint if name not in known]:
-        raise missing(f"no endpoint named {clean(unknown[0], 60)} is watched")
+        raise unusable(f"no endpoint named {clean(unknown[0], 60)} is watched")
     async with services.db.connect() as connection:
         found = await series.figures(connection, begins, ends, list(known.values()))
     return Figures.of(found, begins, ends)
