@@ -19,6 +19,7 @@ EXAMPLE: Final = """\
 ```console
 $ export PROBER=https://prober.example.com TOKEN=mcpp_…
 $ curl -sS -H "Authorization: Bearer $TOKEN" "$PROBER/api/endpoints?verdict=down"
+$ curl -sS -H "Authorization: Bearer $TOKEN" "$PROBER/api/figures?endpoint=orders&first=2026-10-01T00:00:00Z"
 $ curl -sS -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' "$PROBER/api/endpoints" \\
     -d '{"name": "orders", "url": "https://abc123.lambda-url.eu-central-1.on.aws/mcp", "interval": "60s"}'
 $ curl -sS -H "Authorization: Bearer $TOKEN" -H 'Content-Type: application/json' "$PROBER/api/deploys" \\
