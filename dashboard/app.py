@@ -98,11 +98,7 @@ def build(config: Config, clock: Clock) -> FastAPI:
     app.state.ready = Shared(partial(_is_readable, services.db), clock.monotonic, _READY_KEPT_S)
     vouching = () if config.proxy is None else (ProxyVouches(config.proxy, services.db, clock),)
     app.state.who = WhoAsks(db=services.db, clock=clock, config=config.access, vouching=vouching)
-    for routes in (
-        *(fleet, endpoint, probe, incidents, channels, public),
-        *(single_sign_on, login, setup, account, registry, settings, baselines, people, tokens, audit),
-    ):
-        app.include_router(routes.router)
+    app.include_router(_PAGES)
     app.add_api_route("/live", _live, include_in_schema=False, dependencies=[may(Permission.READ)])
     app.add_api_route("/livez", _alive, include_in_schema=False, dependencies=[anybody()])
     app.add_api_route("/readyz", _ready, include_in_schema=False, dependencies=[anybody()])
