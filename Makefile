@@ -6,6 +6,9 @@ BIN := $(VENV)/bin
 STAMPS := $(VENV)/.stamps
 LOCK = .build/uv/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-header
 
+# Every worker of the tests would compile them again where the environment forbids to keep what was compiled.
+export PYTHONDONTWRITEBYTECODE =
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check bench reliability interop e2e fuzz matrix lock clean
 
