@@ -41,6 +41,8 @@ class Judgement:
     findings: tuple[Finding, ...]
     servers: tuple[str, ...]
     """The functions that were taken for MCP servers."""
+    others: tuple[str, ...]
+    """The functions beside them."""
     untold: tuple[str, ...]
     """What could not be told, in sentences."""
 
@@ -61,12 +63,14 @@ def judge_template(
     possible, all_tried = worlds(template.data, template.resources.values())
     found: dict[tuple[str, Subject, str], dict[int, Finding]] = {}
     servers: dict[str, None] = {}
+    others: dict[str, None] = {}
     untold: dict[str, None] = {}
     for number, world in enumerate(possible):
         deployment = replace(
             deployment_of(Stack(template, world), chosen=chosen), region=region, client_timeout_s=client_timeout_s
         )
-        servers |= dict.fromkeys(sorted(deployment.servers))
+        servers |= dict.fromkeys(sorted(each.subject.id for each in deployment.mcp_functions))
+        others |= dict.fromkeys(each.subject.id for each in deployment.functions)
         untold |= dict.fromkeys(untold_of(deployment))
         for each in judge(deployment):
             found.setdefault((each.rule, each.subject, each.at), {}).setdefault(number, each)
@@ -79,6 +83,7 @@ def judge_template(
     return Judgement(
         findings=tuple(sorted(findings, key=lambda each: (_LEVELS.index(each.severity), each.line or 0))),
         servers=tuple(servers),
+        others=tuple(each for each in others if each not in servers),
         untold=tuple(untold),
     )
 

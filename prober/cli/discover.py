@@ -83,15 +83,17 @@ def run(options: argparse.Namespace) -> int:
         raise CommandError(str(error), code=ExitCode.UNOBSERVED) from None
     if options.register:
         print("\n".join(register(options, _named(found))) or "no MCP server was found, and none is registered")
-        return _code(found, strict=options.strict)
+        return outcome(found, strict=options.strict)
     forms = {"text": plain_text, "config": configuration_text, "json": _json}
     print(forms[options.format](found))
-    return _code(found, strict=options.strict)
+    return outcome(found, strict=options.strict)
 
 
-def _code(found: Sequence[Discovery], *, strict: bool) -> int:
+def outcome(found: Sequence[Discovery], *, strict: bool) -> int:
+    """The exit code: what could not be looked at outweighs warnings, and errors outweigh it."""
     code = exit_code((each for one in found for each in one.findings), strict=strict)
-    return ExitCode.UNOBSERVED if code != ExitCode.NOT_UP and any(each.unseen for each in found) else code
+    partial = any(each.unseen or each.skipped for each in found)
+    return ExitCode.UNOBSERVED if partial and code != ExitCode.NOT_UP else code
 
 
 def _regions(given: Sequence[str]) -> list[str]:

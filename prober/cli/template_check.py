@@ -2,8 +2,7 @@
 
 import argparse
 import json
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,12 +13,14 @@ from checks.text import clean
 from prober import values
 from prober.cli.credentials import checked
 from prober.cli.dispatch import Parser
-from prober.cli.errors import CommandError
+from prober.cli.errors import CommandError, ExitCode
 from prober.cli.findings import JSON_VERSION, as_json, exit_code, in_words, lines_of
 from prober.cli.progress import working
 from prober.endpoints.template_file import UnreadableTemplate, read_template
 
 MAX_FILES: Final = 100
+NAMED: Final = 10
+"""Functions that are proposed where none is known to be a server."""
 
 
 def add_arguments(parser: Parser) -> None:
@@ -51,8 +52,9 @@ def add_arguments(parser: Parser) -> None:
         "mcp-prober template-check cdk.out/*.template.json --function OrdersServer",
     )
     parser.epilog = (
-        "Exit codes: 0 clean, 1 errors, 2 a file that cannot be read, 5 warnings under --strict. Nothing is asked of "
-        "AWS and nothing is run; what a template does not show is listed, not guessed."
+        "Exit codes: 0 clean, 1 errors, 2 a file that cannot be read, 3 no function is known to be an MCP server, "
+        "5 warnings under --strict. Nothing is asked of AWS and nothing is run; what a template does not show is "
+        "listed, not guessed."
     )
 
 
@@ -63,19 +65,18 @@ def run(options: argparse.Namespace) -> int:
     given = options.client_timeout
     timeout_s = None if given is None else float(checked("--client-timeout", values.duration_s, given))
     judged: list[tuple[str, Judgement]] = []
-    known: set[str] = set()
     with working("reading") as say:
         for path in dict.fromkeys(options.files):
             say(f"reading {path}")
-            template = _read(path)
-            known.update(template.resources)
-            told = judge_template(template, chosen=options.function, region=region, client_timeout_s=timeout_s)
-            here = tuple(each for each in told.servers if each in template.resources)
-            judged.append((str(path), replace(told, servers=here)))
-    _refuse_unknown(options.function, known, [path for path, _ in judged])
+            told = judge_template(_read(path), chosen=options.function, region=region, client_timeout_s=timeout_s)
+            judged.append((str(path), told))
+    _refuse_unknown(options.function, judged)
     findings = [each for _, told in judged for each in told.findings]
     print(_json(judged) if options.format == "json" else _text(judged, findings))
-    return exit_code(findings, strict=options.strict)
+    code = exit_code(findings, strict=options.strict)
+    if code != ExitCode.NOT_UP and not any(told.servers for _, told in judged):
+        raise _nothing_judged([each for _, told in judged for each in told.others])
+    return code
 
 
 def _read(path: Path) -> Template:
@@ -85,12 +86,24 @@ def _read(path: Path) -> Template:
         raise CommandError(str(error), error.hint) from None
 
 
-def _refuse_unknown(names: Sequence[str], known: Collection[str], files: Sequence[str]) -> None:
+def _refuse_unknown(names: Sequence[str], judged: Sequence[tuple[str, Judgement]]) -> None:
     """A mistyped name must not look like a clean server."""
+    known = {each for _, told in judged for each in told.servers}
     missing = next((each for each in names if each not in known), None)
     if missing is not None:
-        where = f"{files[0]} has no" if len(files) == 1 else "no template has a"
+        where = f"{judged[0][0]} has no" if len(judged) == 1 else "no template has a"
         raise CommandError(f"{where} function {missing}", "--function takes its logical id")
+
+
+def _nothing_judged(functions: Sequence[str]) -> CommandError:
+    """What was looked at without knowing a server must not look like a clean one."""
+    if not functions:
+        message, hint = "no MCP server was judged: there is no function at all", "name the templates of its functions"
+    else:
+        message = "no MCP server was judged: no function is known to be an MCP server"
+        more = ", …" if len(functions) > NAMED else ""
+        hint = f"name it with --function ID: {', '.join(clean(each, 100) for each in functions[:NAMED])}{more}"
+    return CommandError(message, hint, code=ExitCode.UNOBSERVED)
 
 
 def _text(judged: list[tuple[str, Judgement]], findings: list[Finding]) -> str:
@@ -104,8 +117,8 @@ def _text(judged: list[tuple[str, Judgement]], findings: list[Finding]) -> str:
         if told.untold:
             lines += [f"{clean(file, 300)}: cannot be told from the template:"]
             lines += [f"    {clean(each, 300)}" for each in told.untold]
-    files = counted(len(judged), "template")
-    return "\n".join([*lines, f"{files}: {in_words(findings)}" if findings else f"{files}: nothing found"])
+    nothing = "nothing found" if any(told.servers for _, told in judged) else "no MCP server known"
+    return "\n".join([*lines, f"{counted(len(judged), 'template')}: {in_words(findings) if findings else nothing}"])
 
 
 def _json(judged: list[tuple[str, Judgement]]) -> str:

@@ -63,3 +63,10 @@ def test_what_was_not_seen_stands_in_comments_of_the_configuration_and_in_the_te
     said = discover.plain_text([one])
     assert "not seen: lambda:GetPolicy may not be asked" in said
     assert '"lambda:GetPolicy"' in said
+
+
+def test_functions_beyond_the_limit_were_not_looked_at() -> None:
+    one = Discovery(region="eu-central-1", servers=(server("a"),), findings=(), unseen=(), skipped=1)
+    assert "1 function beyond the first" in discover.plain_text([one])
+    assert discover.outcome([one], strict=False) == 3
+    assert discover.outcome([discovery(server("a"))], strict=False) == 0

@@ -68,6 +68,42 @@ def test_a_function_that_is_not_there_is_an_error_of_use(capsys: pytest.CaptureF
     assert main(["template-check", str(CLEAN), "--function", "McpRust"]) == 0
 
 
+def test_only_a_function_is_a_server(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["template-check", str(HEALTHY / "cloudformation_function_url.yaml"), "--function", "Url"]) == 2
+    assert "has no function Url" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_where_nothing_says_mcp_nothing_was_judged_and_nothing_passed(
+    form: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    others = str(HEALTHY / "sam_other_functions.yaml")
+    assert main(["template-check", others, "--format", form]) == 3
+    said = capsys.readouterr()
+    assert "no function is known to be an MCP server" in said.err
+    assert "--function ID: Thumbnails, Orders, Prices" in said.err
+    assert "nothing found" not in said.out
+    assert main(["template-check", others, str(CLEAN), "--format", form]) == 0
+    assert main(["template-check", others, "--function", "Orders", "--format", form]) == 1
+
+
+def test_a_template_without_functions_passes_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "template.yaml"
+    path.write_text("Resources: {Table: {Type: 'AWS::DynamoDB::Table'}}")
+    assert main(["template-check", str(path), "--strict"]) == 3
+    assert "there is no function at all" in capsys.readouterr().err
+
+
+def test_an_error_is_told_also_where_no_server_is_known(tmp_path: Path) -> None:
+    function = (
+        "{Type: 'AWS::Lambda::Function', Properties: {Handler: a.b, Runtime: python3.12, "
+        "Environment: {Variables: {AWS_LAMBDA_EXEC_WRAPPER: /opt/bootstrap}}}}"
+    )
+    path = tmp_path / "template.yaml"
+    path.write_text(f"Resources: {{Orders: {function}}}")
+    assert main(["template-check", str(path)]) == 1
+
+
 def test_a_function_is_looked_for_in_every_file_and_must_be_in_one(capsys: pytest.CaptureFixture[str]) -> None:
     both = [str(CLEAN), str(HEALTHY / "sam_zip_adapter.yaml")]
     assert main(["template-check", *both, "--function", "McpRust", "--function", "Mistyped"]) == 2
