@@ -66,13 +66,13 @@ def access_at(
     """
     if settings.access is Access.LOGIN:
         return Access.LOGIN
-    named = {**settings.vouching, **environment}
+    named = told(settings, environment)
     is_local = is_this_machine(host)
     if settings.access is Access.OPEN and not is_local and not insecure_no_auth:
         raise NotLoopback(host)
     if settings.access is Access.OPEN or insecure_no_auth:
         for variable in _given(named, _VOUCHES):
-            raise OpenAndVouched(variable if environment.get(variable) else ".".join(VARIABLES[variable]))
+            raise OpenAndVouched(variable if environment.get(variable, "").strip() else ".".join(VARIABLES[variable]))
         return Access.OPEN
     is_reached_from_here = is_local and (settings.public_url is None or _is_of_this_machine(settings.public_url))
     return Access.OPEN if is_reached_from_here and not names_people(named) else Access.LOGIN
@@ -81,14 +81,20 @@ def access_at(
 def warn_of_plain_http(host: str, settings: DashboardSettings, environment: Mapping[str, str], access: Access) -> None:
     """Say in the log that passwords and tokens can be read on their way: the dashboard listens beyond this machine, and
     nothing says that TLS ends in front of it."""
-    environment = {**settings.vouching, **environment}
-    is_behind_tls = (settings.public_url or "").startswith("https://") or bool(_given(environment, _IN_FRONT))
+    is_behind_tls = (settings.public_url or "").startswith("https://") or bool(
+        _given(told(settings, environment), _IN_FRONT)
+    )
     if access is Access.LOGIN and not is_this_machine(host) and not is_behind_tls:
         log.warning(
             "the dashboard speaks plain HTTP on %s: passwords and tokens can be read on their way. Put TLS in front of "
             "it and give its address as dashboard.public_url: https://..., or listen on 127.0.0.1",
             host,
         )
+
+
+def told(settings: DashboardSettings, environment: Mapping[str, str]) -> Mapping[str, str]:
+    """The environment with what the configuration says in its place. A variable without a value says nothing there."""
+    return {**settings.vouching, **{name: value for name, value in environment.items() if value.strip()}}
 
 
 def names_people(environment: Mapping[str, str]) -> bool:

@@ -161,7 +161,7 @@ async def _show(
     dashboard_process.warn_of_plain_http(host, settings.dashboard, options.environment, access)
     address, setup = dashboard_process.address(listener), None
     if access is Access.LOGIN:
-        said = {**settings.dashboard.vouching, **options.environment}
+        said = dashboard_process.told(settings.dashboard, options.environment)
         setup = await first_admin.let_in(db, said, settings.dashboard.public_url or address)
     hidden = dashboard_process.blanked(os.environ, options.environment)
     environment = {**hidden, **dashboard_process.environment_of(url, settings.dashboard, access)}

@@ -335,7 +335,8 @@ _UNWATCH: Final = text(
     where id = any(:ids)
     """
 )
-"""Another edition makes what a probe found that still runs, or that waits to be saved, worthless."""
+"""With another edition, what a probe found that still runs is worthless, and what waits to be saved is history alone (see
+`recording`)."""
 
 _FORGET: Final = (
     text("delete from endpoint_state where endpoint_id = any(:ids)"),

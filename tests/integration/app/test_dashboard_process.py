@@ -151,6 +151,14 @@ def test_nobody_is_asked_and_somebody_vouches_is_a_contradiction() -> None:
     assert access_at("127.0.0.1", DashboardSettings(vouching=provider), {}) is Access.LOGIN
 
 
+def test_an_empty_variable_takes_nothing_away_from_what_the_file_says() -> None:
+    variable = "PROBER_DASHBOARD_PROXY_USER_HEADER"
+    settings = DashboardSettings(vouching={variable: "Remote-User"})
+    assert access_at("127.0.0.1", settings, {variable: ""}) is Access.LOGIN
+    with pytest.raises(OpenAndVouched, match=r"dashboard\.proxy\.user_header"):
+        access_at("0.0.0.0", settings, {variable: " "}, insecure_no_auth=True)
+
+
 def test_the_owners_provider_is_none_of_the_demos_business() -> None:
     whole = {"PATH": "/bin", "PROBER_DASHBOARD_OIDC_ISSUER": "https://login.example.com", "PROBER_LOCATION": "here"}
     assert blanked(whole, {"PATH": "/bin", "PROBER_LOCATION": "here"}) == {"PROBER_DASHBOARD_OIDC_ISSUER": ""}
