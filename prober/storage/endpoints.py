@@ -335,7 +335,7 @@ _UNWATCH: Final = text(
     where id = any(:ids)
     """
 )
-"""With another edition, what a probe found that still runs is worthless, and what waits to be saved is history alone (see
+"""After it, what a probe finds that still runs is worthless, and what waits to be saved is history alone (see
 `recording`)."""
 
 _FORGET: Final = (
