@@ -240,6 +240,13 @@ def tool_name(text: str) -> str:
     return text
 
 
+def server_version(text: str) -> str:
+    """What the version of a server is expected to begin with: with nothing, every version would."""
+    if not text.strip():
+        raise Refused("is no version", "write it as the server does, such as 1.4")
+    return text
+
+
 def header_name(text: str) -> str:
     """The name of a request header that an owner may add."""
     if len(text) > 100 or not _TOKEN.fullmatch(text):

@@ -104,10 +104,10 @@ def endpoint_from(options: argparse.Namespace, address: str) -> Endpoint:
         timeout_s=timeout_s(options),
         transport=None if options.transport == "auto" else Transport(options.transport),
         era=None if options.era == "auto" else Era(options.era),
-        expected_tools=tuple(getattr(options, "expect_tool", ())),
+        expected_tools=expected_tools(options),
         sentinels=tuple(
             Sentinel(
-                tool=each.tool,
+                tool=checked("--sentinel", values.tool_name, each.tool),
                 arguments=each.arguments or {},
                 expect=each.expect or Expectation(),
                 safe_to_repeat=True,
@@ -119,6 +119,12 @@ def endpoint_from(options: argparse.Namespace, address: str) -> Endpoint:
         **_for_full_profile(options),
         verify_tls=not options.insecure,
     )
+
+
+def expected_tools(options: argparse.Namespace) -> tuple[str, ...]:
+    """The tools that must be listed, each once. Raises CommandError."""
+    named = dict.fromkeys(getattr(options, "expect_tool", ()))
+    return tuple(checked("--expect-tool", values.tool_name, each) for each in named)
 
 
 def _url(written: str) -> str:

@@ -13,7 +13,12 @@ from checks.costs import COSTS, TO_FIND
 from checks.model import Endpoint, OnRequest, ProbeReport, Profile
 from prober import values
 from prober.app.smoke import PASSING, Demands, FailOn, Run, inventory_of_report
-from prober.cli.arguments import DEFAULT_FULL_TIMEOUT_S, add_connection_arguments, add_question_arguments
+from prober.cli.arguments import (
+    DEFAULT_FULL_TIMEOUT_S,
+    add_connection_arguments,
+    add_question_arguments,
+    expected_tools,
+)
 from prober.cli.credentials import Arguments, add_credential_arguments, checked
 from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError, ExitCode
@@ -188,13 +193,14 @@ def _demands(options: argparse.Namespace) -> Demands:
     wait_s = None if options.wait is None else float(checked("--wait", values.duration_s, options.wait))
     if wait_s is not None and not 1 <= wait_s <= LONGEST_WAIT_S:
         raise CommandError("--wait is out of range", "1 second to 1 hour")
+    version = options.expect_version
     return Demands(
         profile=Profile(options.profile),
         passes=_count("--passes", options.passes, 1, MOST_PASSES),
         wait_s=wait_s,
         cold=cold,
-        tools=tuple(dict.fromkeys(options.expect_tool)),
-        version=options.expect_version,
+        tools=expected_tools(options),
+        version=None if version is None else checked("--expect-version", values.server_version, version),
         baseline=None if options.baseline is None else _baseline(options.baseline),
         fail_on=FailOn(options.fail_on),
         strict=options.strict,

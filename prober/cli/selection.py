@@ -11,7 +11,7 @@ from checks.model import Endpoint, Profile
 from checks.proofs import listed
 from checks.text import shown_url
 from prober import values
-from prober.cli.arguments import endpoint_from, timeout_s
+from prober.cli.arguments import endpoint_from, expected_tools, timeout_s
 from prober.cli.credentials import Arguments
 from prober.cli.errors import CommandError
 
@@ -116,7 +116,7 @@ def _chosen(endpoints: Sequence[Endpoint], options: argparse.Namespace) -> list[
         if unknown:
             raise CommandError(f"{options.config} has no endpoint {listed(unknown)}", f"it has {listed(list(known))}")
         return [known[name] for name in dict.fromkeys(options.targets)]
-    wanted = dict(_label(each) for each in options.label)
+    wanted = [_label(each) for each in options.label]
     return [each for each in endpoints if each.enabled and _has(each.labels, wanted)]
 
 
@@ -127,11 +127,11 @@ def _label(written: str) -> tuple[str, str]:
     return key, value
 
 
-def _has(labels: Mapping[str, str], wanted: Mapping[str, str]) -> bool:
-    return all(labels.get(key) == value for key, value in wanted.items())
+def _has(labels: Mapping[str, str], wanted: Sequence[tuple[str, str]]) -> bool:
+    return all(labels.get(key) == value for key, value in wanted)
 
 
 def _as_asked(endpoint: Endpoint, options: argparse.Namespace) -> Endpoint:
-    tools = tuple(dict.fromkeys((*endpoint.expected_tools, *options.expect_tool)))
+    tools = tuple(dict.fromkeys((*endpoint.expected_tools, *expected_tools(options))))
     seconds = endpoint.timeout_s if options.timeout is None else timeout_s(options)
     return replace(endpoint, expected_tools=tools, timeout_s=seconds)

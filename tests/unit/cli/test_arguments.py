@@ -9,7 +9,7 @@ import pytest
 from checks.costs import COSTS, TO_FIND
 from checks.model import ClientAuth, Endpoint, Expectation, OAuth, OnRequest, Profile, Sentinel, SigV4
 from checks.spec import Era, Transport
-from prober.cli import check
+from prober.cli import check, main
 from prober.cli.arguments import endpoint_from
 from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError
@@ -228,3 +228,12 @@ def test_usage_errors_end_with_2_and_the_way_to_the_help(
     assert said.err.startswith("mcp-prober: error: ")
     assert message in said.err
     assert "see: mcp-prober check --help" in said.err
+
+
+@pytest.mark.parametrize("option", ["--sentinel", "--expect-tool", "--expect-version"])
+@pytest.mark.parametrize("unset", ["", " "])
+def test_a_variable_that_is_not_set_neither_passes_nor_fails(
+    option: str, unset: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["check", URL, option, unset]) == 2
+    assert f"{option} is " in capsys.readouterr().err

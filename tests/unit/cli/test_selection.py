@@ -63,6 +63,8 @@ def test_the_rules_of_the_file_come_along_and_what_is_asked_for_is_added(file: s
         (["orders", "--all"], "three ways to choose"),
         (["--label", "team=nobody"], "no endpoint of"),
         (["--label", "team"], "--label wants KEY=VALUE"),
+        (["--label", "team=pay", "--label", "team=find"], "no endpoint of"),
+        (["orders", "--expect-tool", ""], "--expect-tool is not the name of a tool"),
         (["ordres"], "has no endpoint ordres"),
         (["orders", "--bearer", "env:A"], "--bearer: the configuration describes"),
         (["orders", "--era", "stateless"], "--era: the configuration describes"),
