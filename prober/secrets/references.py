@@ -37,8 +37,7 @@ class SecretError(Exception):
     """A secret that is not to be had. The text names the reference and the way out, never the value.
 
     `reason` tells a missing secret from missing credentials or settings of our own, and from an AWS that cannot be
-    reached. `passing`: whoever keeps the secret is away for
-    now, and has not said that we may not have it.
+    reached. `passing`: whoever keeps the secret is away for now, and has not said that we may not have it.
     """
 
     def __init__(self, text: str, *, reason: SecretReason = "secret", passing: bool = False) -> None:

@@ -25,8 +25,7 @@ def test_the_examples_are_taken_and_say_the_same_in_the_file_and_in_the_environm
         for block in blocks(guide, "sh")
     ]
     by_file = [
-        environment_of("x", parse(block.encode(), "f", {}).dashboard, Access.LOGIN)
-        for block in blocks(guide, "yaml")
+        environment_of("x", parse(block.encode(), "f", {}).dashboard, Access.LOGIN) for block in blocks(guide, "yaml")
     ]
     found = [Config.from_environment({"DATABASE_URL": "x", **each}) for each in by_variables]
     assert [(each.oidc is not None, each.proxy is not None) for each in found] == [(True, False), (False, True)]
