@@ -14,6 +14,7 @@ from socket import AF_INET, AF_INET6
 from typing import Any, Final
 
 from prober.clock import Clock
+from prober.metrics.prometheus import CONTENT_TYPE
 from prober.vitals import Vitals
 
 log = logging.getLogger(__name__)
@@ -25,9 +26,6 @@ A database that is away holds a tick up for as long as connecting may take, and 
 REQUEST_WITHIN_S: Final = 5.0
 AT_ONCE: Final = 8
 """Requests that are answered at the same time; more are hung up on."""
-
-_TEXT: Final = "text/plain; version=0.0.4; charset=utf-8"
-"""Prometheus, "Exposition formats"."""
 
 
 class CannotListen(Exception):
@@ -159,7 +157,7 @@ class _Handler(BaseHTTPRequestHandler):
         elif path == "/readyz":
             self._tell(self.server.status.unready())
         elif path == "/metrics":
-            self._answer(200, _TEXT, self.server.metrics())
+            self._answer(200, CONTENT_TYPE, self.server.metrics())
         else:
             self._answer(404, "application/json", b'{"status":"there is no such page"}')
 

@@ -16,6 +16,7 @@ from prober.metrics.catalog import ENDPOINT_METRICS, FLEET_METRICS, PROBER_METRI
 from prober.vitals import Vitals
 
 CONTENT_TYPE: Final = "text/plain; version=0.0.4; charset=utf-8"
+"""Prometheus, "Exposition formats"."""
 
 VERDICTS: Final = {Verdict.UNKNOWN: 0, Verdict.DOWN: 1, Verdict.DEGRADED: 2, Verdict.UP: 3}
 
