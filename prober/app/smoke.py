@@ -274,8 +274,8 @@ def _unanswered(
             yield f"{result.check}: {result.summary}"
         elif result.outcome is Outcome.SKIP and result.check in wanted:
             yield f"{result.check} was asked for: {result.summary}"
-        elif _was_cut_short(result):
-            yield f"{result.check} was not asked to its end: {result.summary}"
+        elif left := _left_open(result):
+            yield f"{result.check} {left}: {result.summary}"
         for fact in result.facts.get("sentinels", ()) if result.outcome is not Outcome.SKIP else ():
             if fact["outcome"] == Called.SKIPPED:
                 yield f"the sentinel {clean(fact['tool'], 60)} was asked for: {fact['summary']}"
@@ -284,6 +284,14 @@ def _unanswered(
             yield f"{result.check} was asked for: {result.summary}"
     if with_burst and report.result("cold_starts") is None:
         yield "cold_starts was asked for, and there was no room for it"
+
+
+def _left_open(result: CheckResult) -> str:
+    """How the answer of a check falls short of its question; empty where it does not."""
+    if _was_cut_short(result):
+        return "was not asked to its end"
+    burst = result.facts if result.check == "cold_starts" else {}
+    return "was not answered in full" if burst.get("answered", 0) < burst.get("asked", 0) else ""
 
 
 def _was_cut_short(result: CheckResult) -> bool:

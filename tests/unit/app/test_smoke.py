@@ -92,6 +92,20 @@ def test_what_was_asked_for_and_skipped_is_no_pass() -> None:
     assert conclude(report(), with_burst=True, cold=2) is Conclusion.UNOBSERVED
 
 
+def test_a_burst_of_which_a_part_was_answered_is_no_pass() -> None:
+    """What the others met, a new instance that fails or a limit, nobody has seen."""
+
+    def burst(answered: int) -> CheckResult:
+        said = f"{answered} of 4 requests at once were answered"
+        facts = {"asked": 4, "answered": answered}
+        return CheckResult(check="cold_starts", outcome=Outcome.PASS, summary=said, facts=facts)
+
+    assert conclude(report(Verdict.UP, burst(4)), with_burst=True, cold=4) is Conclusion.PASSED
+    judged = judge(HERE, report(Verdict.UP, burst(2)), Demands(cold=4), with_burst=True)
+    assert judged.conclusion is Conclusion.UNOBSERVED
+    assert judged.why == ("cold_starts was not answered in full: 2 of 4 requests at once were answered",)
+
+
 def test_a_check_that_the_deadline_cut_short_is_no_pass() -> None:
     late = Exchange(
         id="x9", method="POST", url=HERE.url, started_at=AT,
