@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from checks.catalog import CHECKS
+from checks.model import Profile
 from prober.cli import main
 from prober.cli.arguments import endpoint_from
 from prober.cli.dispatch import COMMANDS
@@ -119,6 +121,12 @@ def test_the_changelog_names_every_command() -> None:
 def test_the_exit_codes_in_the_readme_are_those_of_the_program() -> None:
     table = {int(number) for number in re.findall(r"^\| (\d+) \|", README, re.MULTILINE)}
     assert table == {code.value for code in ExitCode if code is not ExitCode.INTERRUPTED}
+
+
+def test_the_example_of_a_full_probe_has_a_line_for_every_check() -> None:
+    (example,) = [block for block in fenced(DOCS["docs/check.md"], "console") if "--profile full" in block]
+    shown = re.findall(r"^  (?:pass|warn|fail|skip)  (\w+) ", example, re.MULTILINE)
+    assert shown == [each.id for each in CHECKS if Profile.FULL in each.profiles]
 
 
 @pytest.mark.parametrize("name", DOCUMENTS)
