@@ -34,6 +34,7 @@ class ProbeView:
     headline: str
     verdict: Verdict
     summary: str
+    """Empty where the first diagnosis, which stands right below, says the same."""
     at: Moment
     report: ReportView | None
     no_report: str
@@ -60,12 +61,14 @@ def probe_view(
     report = report_view(page.detail, questions, chapters, behind) if page.detail else None
     missed = page.report.missed
     name = clean(page.endpoint_name)
+    summary = clean(page.report.cause_summary, 500) or WITHOUT_CAUSE.get(page.report.verdict, UNEXPLAINED)
+    is_told_below = report is not None and bool(report.diagnoses) and report.diagnoses[0].summary == summary
     return ProbeView(
         endpoint=name,
         endpoint_href=endpoint_href(page.endpoint_name),
         headline=f"{counted(missed, 'probe')} did not happen" if missed else f"{name} was {page.report.verdict}",
         verdict=page.report.verdict,
-        summary=clean(page.report.cause_summary, 500) or WITHOUT_CAUSE.get(page.report.verdict, UNEXPLAINED),
+        summary="" if is_told_below else summary,
         at=moment_of(page.report.slot, now),
         report=report,
         no_report=_WITHOUT_PROBE if missed else "What this probe saw is no longer kept.",

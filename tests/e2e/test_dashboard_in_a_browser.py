@@ -34,6 +34,9 @@ CONTRAST = """() => {
   }
   return [...new Set(poor)];
 }"""
+SCROLLED_SIDEWAYS = """[...document.querySelectorAll("[data-scroll]")]
+  .filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.getAttribute("aria-label"))"""
+"""A reader on a phone does not find what lies beyond the edge of a table."""
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -46,6 +49,7 @@ def test_pages_fit_every_screen_with_enough_contrast_and_no_complaint(
                 read_dashboard.address + address, color_scheme=scheme, viewport={"width": width, "height": 900}
             )
             assert seen.page.evaluate("document.documentElement.scrollWidth") <= width, (address, width)
+            assert seen.page.evaluate(SCROLLED_SIDEWAYS) == [], (address, width)
             assert seen.page.evaluate(CONTRAST) == [], address
             assert seen.complaints == [], address
 

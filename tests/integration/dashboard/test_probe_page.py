@@ -4,6 +4,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 import httpx
+from markupsafe import escape
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from tests.integration.dashboard.conftest import SetClock
@@ -30,6 +31,15 @@ async def test_evidence_is_marked_where_it_was_seen_and_links_lead_there_and_bac
     assert '<mark class="proof"><span class="proof-place" id="seen-1"></span>Hello from Lambda!<a' in page
     assert "evidence 1, 2" in page
     assert 'Part of <a href="/incidents/' in page
+
+
+async def test_what_is_wrong_stands_once_and_before_what_was_sent(
+    client: httpx.AsyncClient, db: AsyncEngine, clock: SetClock
+) -> None:
+    page = await shown(client, db, clock, ADAPTER)
+    assert page.index('id="diagnoses"') < page.index('id="exchanges"') < page.index('id="checks"')
+    assert ADAPTER.diagnosis is not None
+    assert page.count(escape(ADAPTER.diagnosis.summary)) == 1
 
 
 async def test_a_probe_of_a_named_function_leads_to_its_log(
