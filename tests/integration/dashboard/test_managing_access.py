@@ -8,6 +8,8 @@ from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from dashboard.access.mode import AccessConfig
@@ -138,6 +140,16 @@ async def test_whoever_is_removed_meanwhile_makes_no_token_for_the_next_of_that_
         async with db.begin() as connection:
             await tokens.add(connection, "late", ["read"], now=clock.now(), expires_at=None, by="eve")
     assert await tokens.everyone(db) == []
+
+
+async def test_nobody_is_removed_while_he_makes_a_token(db: AsyncEngine, clock: SetClock) -> None:
+    await logged_in(db, clock, "eve", Role.VIEWER)
+    async with db.begin() as making, db.begin() as removing:
+        await tokens.add(making, "late", ["read"], now=clock.now(), expires_at=None, by="eve")
+        await removing.execute(text("set local lock_timeout = '50ms'"))
+        with pytest.raises(OperationalError, match="lock timeout"):
+            await people.remove(removing, "eve")
+        await removing.rollback()
 
 
 async def test_a_token_that_was_made_at_the_prompt_is_nobodys(

@@ -142,3 +142,26 @@ async def test_no_full_probe_waits_for_the_former_time(a: Stages) -> None:
     await show_less(a, HOUR)
     await set_back.realign(a.db)
     assert await a.sql("select full_at <= now() from endpoint_state") == [(True,)]
+
+
+async def test_an_outage_a_wish_for_a_probe_and_a_worker_are_of_no_time_to_come(a: Stages) -> None:
+    await watch(a.db, "orders")
+    await a.sql(
+        "insert into outage (id, group_key, severity, since, opened_at, facts, reconsider_at)"
+        " values (:id, '', 'critical', now(), now(), '{}', now() + interval '2 hours')",
+        id=uuid4(),
+    )
+    await a.sql(
+        "insert into probe_request (id, endpoint_id, profile, asked_by, asked_at)"
+        " values (:id, :endpoint, 'full', 'ana', now() + interval '1 hour')",
+        id=uuid4(),
+        endpoint=endpoint_id("orders"),
+    )
+    await a.sql(
+        "insert into worker (name, location, version, started_at, seen_at, vitals)"
+        " values ('dead', '', '', now(), now() + interval '1 hour', '{}')"
+    )
+    await show_less(a, HOUR)
+    await set_back.realign(a.db)
+    for moment in ("reconsider_at from outage", "asked_at from probe_request", "seen_at from worker"):
+        assert await a.sql(f"select now() >= {moment}") == [(True,)], moment

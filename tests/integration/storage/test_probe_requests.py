@@ -156,6 +156,7 @@ async def test_one_whose_worker_died_is_taken_by_another_when_the_lease_ends(wat
     with pytest.raises(AlreadyAsked):
         await ask(watched)
     (claim,) = await watched.claim("two")
+    await watched.sql("update probe_request set asked_at = now() - interval '11 minutes'")
     assert (claim.request, claim.missed, await stage_of(watched, request)) == (request, (), Stage.UNDER_WAY)
     saved = await watched.save(report_on(claim), claim, worker="two")
     assert (await known(watched, request)).report_id == saved.report_id
