@@ -64,7 +64,7 @@ def judge_template(
     found: dict[tuple[str, Subject, str], dict[int, Finding]] = {}
     servers: dict[str, None] = {}
     others: dict[str, None] = {}
-    untold: dict[str, None] = {}
+    untold = dict.fromkeys(template.elsewhere)
     for number, world in enumerate(possible):
         deployment = replace(
             deployment_of(Stack(template, world), chosen=chosen), region=region, client_timeout_s=client_timeout_s

@@ -26,6 +26,10 @@ _LOOKED_AT: Final = (
     "AWS::CloudFront::",
     "AWS::ElasticLoadBalancingV2::",
 )
+_NESTED: Final = ("AWS::CloudFormation::Stack", "AWS::Serverless::Application")
+"""Resources that are templates of their own."""
+_EXPANDED: Final = ("Fn::ForEach::", "Fn::Transform")
+"""Keys among the resources in whose place others come."""
 _GLOBALS: Final[Mapping[str, str]] = {
     SAM_FUNCTION: "Function",
     "AWS::Serverless::Api": "Api",
@@ -58,6 +62,18 @@ class Template:
             for name, each in table(self.data.get("Resources")).items()
             if isinstance(each, dict) and isinstance(each.get("Type"), str) and each["Type"].startswith(_LOOKED_AT)
         }
+
+    @cached_property
+    def elsewhere(self) -> tuple[str, ...]:
+        """What it deploys without writing it out, in sentences."""
+        said = []
+        for name, each in table(self.data.get("Resources")).items():
+            kind = str(table(each).get("Type", ""))
+            if kind in _NESTED:
+                said.append(f"{name}: what its own template holds")
+            elif name.startswith(_EXPANDED) or kind.endswith("::MODULE"):
+                said.append(f"{name}: what it holds once the template is expanded")
+        return tuple(said)
 
     def line(self, subject: Subject, at: str) -> int | None:
         """The line of a property, or of what is nearest to it: its own section, what all inherit, the resource."""

@@ -209,6 +209,24 @@ def test_a_grant_to_a_function_that_is_not_told_silences_the_rule_about_grants()
     assert any("who may call it" in each for each in told.untold)
 
 
+def test_what_stands_in_other_templates_or_is_made_by_macros_is_not_told() -> None:
+    elsewhere = """
+  Fn::ForEach::Servers: [Name, [McpA, McpB], {"${Name}": {Type: AWS::Serverless::Function}}]
+  Fn::Transform: {Name: AWS::Include, Parameters: {Location: s3://templates/more.yaml}}
+  Orders: {Type: AWS::Serverless::Application, Properties: {Location: orders.yaml}}
+  More: {Type: AWS::CloudFormation::Stack, Properties: {TemplateURL: https://templates.example.com/more.yaml}}
+  Shared: {Type: "Acme::Mcp::Server::MODULE"}"""
+    told = judged(text_of(ZIP, (("Resources:", f"Resources:{elsewhere}"),)))
+    assert told.findings == ()
+    assert [each for each in told.untold if "holds" in each] == [
+        "Fn::ForEach::Servers: what it holds once the template is expanded",
+        "Fn::Transform: what it holds once the template is expanded",
+        "Orders: what its own template holds",
+        "More: what its own template holds",
+        "Shared: what it holds once the template is expanded",
+    ]
+
+
 def test_only_named_functions_are_judged_as_servers_where_some_are_named() -> None:
     told = judged(text_of(ZIP), chosen=["Cleaner"])
     assert told.servers == ("Cleaner",)
