@@ -45,8 +45,8 @@ class BaselineView:
 class BaselinesView:
     rows: tuple[BaselineView, ...]
     headline: str
-    drifted: int
-    """How many on this page have another list than the accepted one."""
+    acceptable: int
+    """How many on this page have a list that could be accepted in place of theirs."""
     accept: str
     """The page that asks before all of them are accepted."""
     before: str
@@ -90,7 +90,7 @@ def baselines_view(
     return BaselinesView(
         rows=views,
         headline=_headline(drifted, len(rows)),
-        drifted=acceptable,
+        acceptable=acceptable,
         accept=_href(ACCEPT_HREF, page=number),
         before=_href(BASELINES_HREF, page=number - 1) if number > 1 else "",
         after=_href(BASELINES_HREF, page=number + 1) if number < pages else "",
