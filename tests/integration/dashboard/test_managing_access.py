@@ -89,6 +89,9 @@ async def test_a_token_is_shown_once_and_opens_its_scopes_until_it_is_revoked(
         program.headers["authorization"] = f"Bearer {secret}"
         assert (await program.get("/api/endpoints")).status_code == 200
         assert (await program.post("/api/deploys", json={})).status_code == 403
+        assert (await program.post("/api/deploys?slip=1", json={})).status_code == 403, (
+            "what is wrong is not told first"
+        )
         (token,) = await tokens.everyone(db)
         assert token.used_at == clock.now()
         clock.moment += timedelta(days=31)
@@ -207,6 +210,18 @@ async def test_those_who_only_look_see_no_button(admin: httpx.AsyncClient, db: A
     page = (await admin.get("/settings")).text
     assert "/settings/people" not in page
     assert re.findall(r'action="([^"]+)"', page) == ["/logout"]
+
+
+async def test_what_is_refused_leads_back_to_its_form(admin: httpx.AsyncClient, db: AsyncEngine) -> None:
+    for stood, way_back in (
+        ("http://localhost/settings/tokens?a=1", 'href="/settings/tokens?a=1">Back to the form'),
+        ("http://[", 'href="/">Back to the fleet'),
+        ("", 'href="/">Back to the fleet'),
+    ):
+        admin.headers["Referer"] = stood
+        page = await post(admin, "/settings/tokens", "/settings/tokens", name="pipeline")
+        assert page.status_code == 422
+        assert way_back in page.text
 
 
 async def test_what_counts_no_more_is_forgotten(db: AsyncEngine, clock: SetClock) -> None:
