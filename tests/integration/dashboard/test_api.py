@@ -365,7 +365,9 @@ async def test_figures_of_a_span_are_of_one_endpoint_of_some_or_of_all(
 @pytest.mark.usefixtures("told")
 async def test_figures_of_nothing_are_refused(client: httpx.AsyncClient) -> None:
     assert (await client.get("/api/figures?endpoint=search&endpoint=serch")).status_code == 422
-    for span in ("first=0001-01-01T00:00:00%2B14:00", "last=9999-12-31T23:59:59-12:00", "first=2999-01-01T00:00:00Z"):
+    within_an_hour = "first=2026-11-01T10:05:00Z&last=2026-11-01T10:55:00Z"
+    edges = ("first=0001-01-01T00:00:00%2B14:00", "last=9999-12-31T23:59:59-12:00", "first=2999-01-01T00:00:00Z")
+    for span in (within_an_hour, *edges):
         assert (await client.get(f"/api/figures?{span}")).status_code == 422
     assert (await client.get("/api/figures")).status_code == 200
 
