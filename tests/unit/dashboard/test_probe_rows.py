@@ -41,8 +41,10 @@ def test_probes_that_found_the_same_are_told_as_the_newest_and_a_line() -> None:
     ]
     assert rows[0].alike is not None
     assert rows[0].alike.oldest.at.iso == (NOW - timedelta(minutes=4)).isoformat()
+    folded_last = past("dduuuuu")
     assert oldest is not None
     assert oldest.slot == NOW - timedelta(minutes=6)
+    assert listed(folded_last)[1] == folded_last[-1]
 
 
 def test_cold_starts_full_probes_and_slots_without_a_probe_stand_for_themselves() -> None:
