@@ -28,7 +28,7 @@ Put the Lambda Web Adapter between Lambda and the server (AWS SAM):
       AWS_LWA_PORT: "8080"        # where the server listens
 or deploy the handler that speaks MCP, if another one was deployed by mistake."""
 
-_STREAM_BOTH: Final = """\
+STREAM_BOTH: Final = """\
 Let both sides stream:
   aws lambda update-function-url-config --function-name NAME --invoke-mode RESPONSE_STREAM
   # SAM: FunctionUrlConfig: { InvokeMode: RESPONSE_STREAM }
@@ -93,7 +93,7 @@ def invoke_mode_mismatch(evidence: Evidence) -> Cause | None:
             0.95,
             f"The proxy envelope arrives as the body of {found.asked}: the front door streams, the function "
             f"buffers.{hidden}",
-            f"{_STREAM_BOTH}\n{_BUFFER_BOTH}",
+            f"{STREAM_BOTH}\n{_BUFFER_BOTH}",
             effect=Effect.DOWN,
         )
     if found.symptom is Symptom.GO_STREAM:
@@ -101,7 +101,7 @@ def invoke_mode_mismatch(evidence: Evidence) -> Cause | None:
             0.85,
             f"Go's streaming response arrives as a serialised struct in the body of {found.asked}: the front door or "
             f"the build does not stream.{hidden}",
-            f"Build the Go function for the provided.al2023 runtime with `-tags lambda.norpc`. {_STREAM_BOTH}",
+            f"Build the Go function for the provided.al2023 runtime with `-tags lambda.norpc`. {STREAM_BOTH}",
             effect=Effect.DOWN,
         )
     at = exchange.body.find(PRELUDE_END)
@@ -109,7 +109,7 @@ def invoke_mode_mismatch(evidence: Evidence) -> Cause | None:
         0.8,
         f"The streaming prelude arrives in the body of {found.asked}: the function streams, the front door "
         f"buffers.{hidden}",
-        f"{_STREAM_BOTH}\nAn API Gateway REST integration needs responseTransferMode: STREAM.\n{_BUFFER_BOTH}",
+        f"{STREAM_BOTH}\nAn API Gateway REST integration needs responseTransferMode: STREAM.\n{_BUFFER_BOTH}",
         proofs=(Proof(text=f"eight zero bytes end the prelude at byte {at}", exchange=exchange.id),),
         alternatives=(
             "A proxy that calls the function with the Invoke API and does not read the prelude: then the function's "

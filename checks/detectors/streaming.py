@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from checks.cuts import cut_at_limit
+from checks.detectors.adapter import STREAM_BOTH
 from checks.detectors.scene import Scene, scene
 from checks.front_door import FrontDoor, front_door_of
 from checks.model import Effect, Evidence, Exchange, Failure, Proof
@@ -22,15 +23,8 @@ from checks.text import clean, clean_bytes
 from checks.timing import Cadence, Pace, cadence_of, held_back
 from checks.unit import Cause, detector
 
-_FUNCTION_URL_FIX: Final = """\
-Let both sides stream:
-  aws lambda update-function-url-config --function-name NAME --invoke-mode RESPONSE_STREAM
-  # SAM: FunctionUrlConfig: { InvokeMode: RESPONSE_STREAM }
-  # CDK: fn.addFunctionUrl({ invokeMode: lambda.InvokeMode.RESPONSE_STREAM })
-and AWS_LWA_INVOKE_MODE=response_stream in the function's environment (an unknown value there means buffered)."""
-
 _FIXES: Final[Mapping[FrontDoor, str]] = {
-    FrontDoor.FUNCTION_URL: _FUNCTION_URL_FIX,
+    FrontDoor.FUNCTION_URL: STREAM_BOTH,
     FrontDoor.REST_API: "Set responseTransferMode: STREAM on the integration, deploy the stage, and let the function "
     "stream (AWS_LWA_INVOKE_MODE=response_stream).",
     FrontDoor.HTTP_API: "An HTTP API cannot stream. Use a Function URL with InvokeMode RESPONSE_STREAM, or a REST API "

@@ -4,13 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from uuid import UUID
 
-from dashboard.operations.maintenance import LONGEST, SHORTEST
 from dashboard.operations.refusals import unusable
 from dashboard.services import Services
 from prober.incidents.windows import whom_in_words
 from prober.storage import audit, in_force, mutes
 from prober.storage.audit import Author
-from prober.storage.mutes import NobodyMeant
+from prober.storage.mutes import LONGEST, SHORTEST, NobodyMeant
 
 
 async def mark(

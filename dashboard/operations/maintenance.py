@@ -10,10 +10,8 @@ from dashboard.services import Services
 from prober.incidents.windows import whom_in_words
 from prober.storage import audit, mutes
 from prober.storage.audit import Author
-from prober.storage.mutes import MAINTENANCE, MuteRow, NobodyMeant
+from prober.storage.mutes import LONGEST, MAINTENANCE, SHORTEST, MuteRow, NobodyMeant
 
-SHORTEST: Final = timedelta(minutes=1)
-LONGEST: Final = timedelta(days=30)
 FARTHEST: Final = timedelta(days=366)
 
 

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Final
 from uuid import UUID
 
 from dashboard.access.permissions import Permission
@@ -11,9 +10,7 @@ from dashboard.services import Services
 from prober.storage import audit, tokens
 from prober.storage.audit import Author
 from prober.storage.people import NoSuchPerson
-from prober.storage.tokens import NAME_KEPT, NoSuchToken, Token
-
-LONGEST: Final = timedelta(days=366)
+from prober.storage.tokens import LONGEST, NAME_KEPT, NoSuchToken, Token
 
 
 async def add(

@@ -35,7 +35,7 @@ async def add(
     services: WithServices,
     actor: WithActor,
     name: Annotated[str, Form()],
-    days: Annotated[int, Form(ge=0, le=operations.LONGEST.days)],
+    days: Annotated[int, Form(ge=0, le=tokens.LONGEST.days)],
     scopes: Annotated[tuple[Permission, ...], Form()] = (),
 ) -> Response:
     """Make a token, and show its secret this once; 0 days is one that does not expire."""

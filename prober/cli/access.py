@@ -27,13 +27,12 @@ from prober.secrets.passwords import PasswordRefused
 from prober.settings import DashboardSettings
 from prober.storage import audit, failed_logins, logins, people, setup_tokens, tokens
 from prober.storage.people import Person, PersonRefused, Role, Source
-from prober.storage.tokens import NoSuchToken, Token
+from prober.storage.tokens import LONGEST, NoSuchToken, Token
 
 SCHEMA_VERSION: Final = 1
 
 SCOPES: Final = ("read", "operate", "manage")
 """What a token may do; `dashboard.access.permissions` has the same words."""
-LONGEST: Final = timedelta(days=366)
 SHORTEST: Final = timedelta(minutes=1)
 USUAL: Final = "90d"
 FOR_EVER: Final = "never"

@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -14,10 +13,7 @@ from prober.cli.errors import CommandError
 from prober.cli.person import author
 from prober.incidents.windows import whom_in_words
 from prober.storage import audit, mutes
-from prober.storage.mutes import DEPLOY, NobodyMeant
-
-LONGEST: Final = timedelta(days=30)
-SHORTEST: Final = timedelta(minutes=1)
+from prober.storage.mutes import DEPLOY, LONGEST, SHORTEST, NobodyMeant
 
 
 def add_mute_arguments(parser: argparse.ArgumentParser) -> None:

@@ -18,6 +18,9 @@ from prober.storage import tables
 
 MAINTENANCE: Final = "maintenance"
 DEPLOY: Final = "deploy"
+SHORTEST: Final = timedelta(minutes=1)
+LONGEST: Final = timedelta(days=30)
+"""Of a single time in which nobody is told."""
 _WINDOW: Final = TypeAdapter(MaintenanceWindow)
 
 

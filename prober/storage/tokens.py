@@ -5,7 +5,6 @@ disabled, and is revoked when the person is removed. One that was made at the pr
 there can make another at any time.
 """
 
-import hashlib
 import secrets
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -19,11 +18,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from checks.text import clean, storable
 from prober.storage import audit, people, tables
 from prober.storage.audit import Author
+from prober.storage.logins import digest_of
 from prober.storage.people import SCOPES, NoSuchPerson, Role
 
 PREFIX: Final = "mcpp_"
 """By which scanners of repositories and logs know that something is a token of ours."""
 NAME_KEPT: Final = 100
+LONGEST: Final = timedelta(days=366)
+"""For so long a token counts at most, unless it does for ever."""
 _USED_EVERY: Final = timedelta(minutes=1)
 
 
@@ -91,7 +93,7 @@ async def add(
         insert(tables.api_token).values(
             id=token,
             name=storable(clean(name, NAME_KEPT)),
-            digest=_digest(secret),
+            digest=digest_of(secret),
             scopes=sorted(set(scopes)),
             created_at=now,
             created_by=by,
@@ -107,7 +109,7 @@ async def known(db: AsyncEngine, secret: str, *, now: datetime) -> Token | None:
     if not secret.startswith(PREFIX):
         return None
     table = tables.api_token
-    wanted = _WANTED.where(table.c.digest == _digest(secret))
+    wanted = _WANTED.where(table.c.digest == digest_of(secret))
     async with db.connect() as connection:
         row = (await connection.execute(wanted)).mappings().one_or_none()
         if row is None or not (token := _token(row)).counts(now):
@@ -169,10 +171,6 @@ _COLUMNS: Final = tuple(column for column in tables.api_token.c if column.name !
 _WANTED: Final = select(
     *_COLUMNS, case((tables.person.c.disabled_at.is_(None), tables.person.c.role)).label("maker")
 ).outerjoin(tables.person, tables.person.c.name == tables.api_token.c.created_by)
-
-
-def _digest(secret: str) -> bytes:
-    return hashlib.sha256(secret.encode()).digest()
 
 
 def _token(row: RowMapping) -> Token:
