@@ -17,7 +17,7 @@ from starlette.responses import Response
 
 from checks.proofs import listed
 from checks.text import clean
-from dashboard.access.way_in import to_the_login
+from dashboard.access.way_in import back_to_the_form, to_the_login
 from dashboard.api import problems
 from dashboard.api.faults import UNUSABLE, fault_of
 from dashboard.api.problems import Fault
@@ -157,6 +157,7 @@ def _answer(request: Request, trouble: Trouble, headers: dict[str, str] | None =
         live="" if trouble.status == HTTPStatus.SERVICE_UNAVAILABLE else None,
         headers={**(headers or {}), "X-Trouble": _UNFIT_FOR_A_HEADER.sub("?", trouble.title)},
         error=trouble,
+        back=back_to_the_form(request),
     )
 
 

@@ -38,5 +38,18 @@ def _wanted(request: Request) -> str:
     if request.method in {"GET", "HEAD"}:
         query = request.scope["query_string"].decode("ascii", "replace")
         return quote(request.scope["path"]) + (f"?{query}" if query else "")
-    stood = urlsplit(request.headers.get("referer", ""))
+    return _stood_on(request)
+
+
+def back_to_the_form(request: Request) -> str | None:
+    """The page of ours on which a form stood, where the browser says so."""
+    back = local(_stood_on(request)) if request.method == "POST" else "/"
+    return None if back == "/" else back
+
+
+def _stood_on(request: Request) -> str:
+    try:
+        stood = urlsplit(request.headers.get("referer", ""))
+    except ValueError:
+        return "/"
     return stood.path + (f"?{stood.query}" if stood.query else "")
