@@ -7,6 +7,7 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from dashboard.access.gate import HARMLESS
 from dashboard.api import problems
 from dashboard.config import ALLOWED_HOSTS
 
@@ -27,8 +28,6 @@ SECURITY_HEADERS: Final = {
 With `no-referrer`, browsers would send our own forms with `Origin: null` (Fetch standard, "append a request `Origin`
 header"), and `SameOrigin` could not tell them from others.
 """
-
-_HARMLESS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 class SecurityHeaders:
@@ -82,7 +81,7 @@ class SameOrigin:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["method"] in _HARMLESS or is_same_origin(Headers(scope=scope)):
+        if scope["type"] != "http" or scope["method"] in HARMLESS or is_same_origin(Headers(scope=scope)):
             await self._app(scope, receive, send)
             return
         said = "This change was asked for by a page of another site."
