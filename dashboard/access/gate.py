@@ -74,15 +74,19 @@ class Gate:
         raise HTTPException(HTTPStatus.FORBIDDEN, f"This asks for the permission to {permission}.")
 
 
+_NOT_OURS: Final = {
+    Via.API: f"A change by a login needs the field of its forms, in the header {csrf.HEADER}.",
+    Via.PAGE: "The form is from before the last login or logout: load its page again.",
+}
+
+
 async def _from_a_form_of_ours(request: Request) -> None:
     actor = await actor_of(request)
     if not actor.needs_field:
         return
     given = await csrf.shown(request)
     if actor.secret is None or not csrf.is_right(given, actor.secret):
-        raise HTTPException(
-            HTTPStatus.FORBIDDEN, "The form is from before the last login or logout: load its page again."
-        )
+        raise HTTPException(HTTPStatus.FORBIDDEN, _NOT_OURS[via_of(request)])
 
 
 def may(permission: Permission) -> Any:

@@ -128,3 +128,4 @@ async def test_a_change_by_a_login_needs_the_field_wherever_it_is(house: House) 
         for field in ({}, {csrf.HEADER: csrf.token("another")}):
             answer = await house.client.request(door.method, path, headers={"cookie": headers["cookie"], **field})
             assert answer.status_code == 403, f"{door.method} {door.path}: {answer.status_code}"
+            assert (csrf.HEADER in answer.text) == door.path.startswith("/api/"), door.path
