@@ -86,7 +86,7 @@ class EndpointSummary(BaseModel):
             **{name: getattr(row, name) for name in cls.model_fields if name in _SAME_IN_ROW},
             url=shown_url(row.url),
             labels=dict(row.labels),
-            owner=Owner.FILE if row.source == FILE else Owner.API,
+            owner=_owner_of(row),
             last_probe_at=row.slot,
             last_probe_id=row.report_id,
             last_verdicts=list(row.marks),
@@ -94,6 +94,10 @@ class EndpointSummary(BaseModel):
             incident=Incident.of(row.incident) if row.incident else None,
             page=endpoint_href(row.name),
         )
+
+
+def _owner_of(row: queries.FleetRow) -> Owner:
+    return Owner.FILE if row.source == FILE else Owner.API
 
 
 _SAME_IN_ROW = frozenset(queries.FleetRow.__dataclass_fields__) - {"url", "labels", "stats", "incident"}
@@ -145,6 +149,7 @@ class Wanted(BaseModel):
         list[Annotated[str, Field(max_length=500, pattern="^[^=]+=")]],
         Field(max_length=20, description="That bear this label, as `key=value`; all of them."),
     ] = []
+    owner: Annotated[Owner | None, Field(description="That the file keeps, or people.")] = None
     search: Annotated[str, Field(max_length=200, description="With this in the name, the address or a label.")] = ""
     limit: Annotated[int, Field(ge=1, le=1000, description=LIMIT)] = 500
     cursor: Annotated[str | None, Field(max_length=LONGEST_CURSOR, description=CURSOR)] = None
@@ -152,6 +157,8 @@ class Wanted(BaseModel):
     def means(self, row: queries.FleetRow) -> bool:
         """Whether this endpoint is asked for."""
         if self.verdict and row.verdict not in self.verdict:
+            return False
+        if self.owner and self.owner is not _owner_of(row):
             return False
         labels = {f"{key}={value}" for key, value in row.labels.items()}
         said = "\n".join((row.name, shown_url(row.url), *labels)).casefold()

@@ -45,6 +45,7 @@ _SHOWN: Final = {
     Shown.UNKNOWN: "unknown",
     Shown.UP: "up",
     Shown.PAUSED: "paused",
+    Shown.PEOPLE: "kept by people",
 }
 _SORTED: Final = {
     Sort.VERDICT: "worst verdict",

@@ -12,6 +12,7 @@ from urllib.parse import urlencode
 from checks.model import Verdict
 from checks.text import clean
 from dashboard.views.common import WORST_FIRST
+from prober.storage.endpoints import PEOPLE
 from prober.storage.queries import FleetRow
 
 ROWS_ON_A_PAGE: Final = 100
@@ -35,6 +36,8 @@ class Shown(StrEnum):
     UNKNOWN = "unknown"
     UP = "up"
     PAUSED = "paused"
+    PEOPLE = "people"
+    """Those that people keep, by page and API; the configuration file keeps the others."""
 
 
 class Sort(StrEnum):
@@ -122,6 +125,8 @@ def keys_of(labels: Iterable[Mapping[str, str]]) -> tuple[str, ...]:
 def _is_shown(row: FleetRow, shown: Shown) -> bool:
     if shown is Shown.ALL:
         return True
+    if shown is Shown.PEOPLE:
+        return row.source == PEOPLE
     if shown is Shown.PAUSED or not row.enabled:
         return shown is Shown.PAUSED and not row.enabled
     if shown is Shown.TROUBLE:

@@ -78,6 +78,8 @@ async def test_the_fleet_is_filtered_by_verdict_label_and_words(client: httpx.As
     assert await names("label=env=production&label=team=commerce") == ["orders"]
     assert await names("search=STREAM.example") == ["reports-stream"]
     assert await names("verdict=down&search=orders") == []
+    assert await names("owner=api&search=orders") == []
+    assert await names("owner=file&search=orders") == ["orders"]
     assert (await client.get("/api/endpoints?label=x")).status_code == 422
 
 

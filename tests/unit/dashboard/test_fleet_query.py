@@ -16,7 +16,13 @@ FLEET = (
     fleet_row(name="a", labels={"team": "pay", "env": "dev"}, verdict=Verdict.DOWN, cause="adapter-missing"),
     fleet_row(name="b", labels={"team": "pay"}, verdict=Verdict.UP, since=NOW, tool_count=9),
     fleet_row(name="c", labels={"team": "web"}, enabled=False, stats=None),
-    fleet_row(name="d", labels={}, verdict=Verdict.DEGRADED, stats=replace(STATS, uptime_24h=0.5, cold_p95_ms=9e3)),
+    fleet_row(
+        name="d",
+        labels={},
+        verdict=Verdict.DEGRADED,
+        stats=replace(STATS, uptime_24h=0.5, cold_p95_ms=9e3),
+        source="api",
+    ),
 )
 
 
@@ -35,6 +41,7 @@ def names(address: str, fleet: tuple[FleetRow, ...] = FLEET) -> str:
         ("/?show=trouble", "ad"),
         ("/?show=up", "b"),
         ("/?show=paused", "c"),
+        ("/?show=people", "d"),
         ("/?q=ADAPTER", "a"),
         ("/?q=team%3Dpay+missing", "a"),
         ("/?q=nowhere", ""),
