@@ -37,7 +37,7 @@ def test_the_policy_is_for_every_region_where_none_is_named(
     assert "no Region is named" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("words", [["--tag", "=x"], ["--region", "nowhere!"]])
+@pytest.mark.parametrize("words", [["--tag", "=x"], ["--region", "nowhere!"], ["--name", ""]])
 def test_what_cannot_be_meant_is_refused(words: list[str]) -> None:
     assert main(["discover", "--region", "eu-central-1", *words]) == 2
 
