@@ -67,7 +67,7 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     if "" in options.name:
-        raise CommandError("--name is empty, and no function is called so", "such as --name 'orders-*', or leave it out")
+        raise CommandError("--name is empty", "such as --name 'orders-*', or leave it out")
     wanted = Wanted(names=tuple(options.name), tags=_tags(options.tag), everything=options.all)
     regions = _regions(options.region)
     if options.policy:
