@@ -159,7 +159,11 @@ class ProxyVouches:
             raise HTTPException(
                 HTTPStatus.BAD_REQUEST, "The proxy in front of this dashboard names nobody, or several."
             )
-        return await self._met(name, self._role(request))
+        role = self._role(request)
+        if role is None:
+            await self._turn_away(name)
+            raise HTTPException(HTTPStatus.FORBIDDEN, "None of your groups may look at this dashboard.")
+        return await self._met(name, role)
 
     def _check_peer(self, request: Request) -> None:
         """Only the address of the socket counts; a port of 0 is the mark of a server that has put another in its place
@@ -177,18 +181,22 @@ class ProxyVouches:
             )
         raise HTTPException(HTTPStatus.FORBIDDEN, "Only the proxy in front of this dashboard may say who you are.")
 
-    def _role(self, request: Request) -> Role:
+    def _role(self, request: Request) -> Role | None:
         header = self._settings.groups_header
         groups = ",".join(request.headers.getlist(header))[:_LONGEST_GROUPS] if header else None
-        role = self._settings.role_of(groups)
-        if role is None:
-            raise HTTPException(HTTPStatus.FORBIDDEN, "None of your groups may look at this dashboard.")
-        return role
+        return self._settings.role_of(groups)
+
+    async def _turn_away(self, name: str) -> None:
+        """Written down once: a browser that is refused may come again and again."""
+        person = await vouched.known(self._db, Source.PROXY, _subject(name))
+        if person is not None and person.refused_at is None:
+            async with self._db.begin() as connection:
+                await vouched.turn_away(connection, Source.PROXY, _subject(name))
 
     async def _met(self, name: str, role: Role) -> Person:
-        subject = f"proxy {name.lower()}"
+        subject = _subject(name)
         person = await vouched.known(self._db, Source.PROXY, subject)
-        if person is None or person.role is not role or person.disabled_at is not None:
+        if person is None or person.role is not role or person.disabled_at or person.refused_at:
             try:
                 async with self._db.begin() as connection:
                     person = await vouched.welcome(connection, Source.PROXY, subject, name=name, role=role)
@@ -196,3 +204,7 @@ class ProxyVouches:
                 raise HTTPException(HTTPStatus.FORBIDDEN, str(refused)) from None
         await vouched.seen(self._db, person, self._clock.now())
         return person
+
+
+def _subject(name: str) -> str:
+    return f"proxy {name.lower()}"

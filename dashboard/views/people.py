@@ -37,6 +37,8 @@ class PersonView:
     added: Moment
     added_by: str
     disabled: Moment | None
+    refused: Moment | None
+    """Since when no group of the person's may come in."""
     has_password: bool
     is_self: bool
 
@@ -63,6 +65,7 @@ def _person(person: Person, now: datetime, own: str) -> PersonView:
         added=moment_of(person.created_at, now),
         added_by=person.created_by,
         disabled=None if person.disabled_at is None else moment_of(person.disabled_at, now),
+        refused=None if person.refused_at is None else moment_of(person.refused_at, now),
         has_password=person.source is Source.PASSWORD,
         is_self=person.name == own,
     )

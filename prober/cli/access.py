@@ -124,6 +124,7 @@ def document(everybody: Sequence[Person], known: Sequence[Token]) -> str:
                     "source": each.source.value,
                     "seen_at": as_json(each.seen_at),
                     "disabled_at": as_json(each.disabled_at),
+                    "refused_at": as_json(each.refused_at),
                 }
                 for each in everybody
             ],
@@ -152,7 +153,7 @@ def _lines(everybody: Sequence[Person], known: Sequence[Token]) -> Iterator[str]
     for each in everybody:
         seen = "never logged in" if each.seen_at is None else f"last login {moment_in_words(each.seen_at)}"
         vouched = "" if each.source is Source.PASSWORD else f", by {each.source.value}"
-        state = "" if each.disabled_at is None else ", disabled"
+        state = ", disabled" if each.disabled_at else ", in no group that may come in" if each.refused_at else ""
         yield f"{each.name:<{width}}  {each.role.value:<8}  {seen}{vouched}{state}"
     now = SystemClock().now()
     for token in known:

@@ -90,6 +90,8 @@ class Person:
     seen_at: datetime | None
     """When the last login was."""
     disabled_at: datetime | None
+    refused_at: datetime | None
+    """Since when the provider or the proxy names no group of the person's that may come in."""
 
 
 COLUMNS: Final = tuple(column for column in tables.person.c if column.name != "password")
@@ -186,7 +188,7 @@ async def met(
             await connection.execute(
                 update(table)
                 .where(table.c.subject == subject, table.c.source == source.value)
-                .values(role=role.value)
+                .values(role=role.value, refused_at=None)
                 .returning(*COLUMNS)
             )
         )
@@ -279,4 +281,6 @@ async def _alone(connection: AsyncConnection) -> None:
 
 def _admins() -> Any:
     table = tables.person
-    return select(table.c.id).where(table.c.role == Role.ADMIN.value, table.c.disabled_at.is_(None))
+    return select(table.c.id).where(
+        table.c.role == Role.ADMIN.value, table.c.disabled_at.is_(None), table.c.refused_at.is_(None)
+    )

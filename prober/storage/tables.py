@@ -451,12 +451,13 @@ person = Table(
     Column("created_by", Text, nullable=False),
     Column("seen_at", _INSTANT),
     Column("disabled_at", _INSTANT),
+    Column("refused_at", _INSTANT),
     CheckConstraint("role in ('viewer', 'operator', 'admin')", name="role"),
     CheckConstraint("source in ('password', 'oidc', 'proxy')", name="source"),
     CheckConstraint("(source = 'password') = (password is not null)", name="password"),
 )
 """Who may log in. `password` is an argon2id hash in PHC form; `subject` is the issuer and subject of an OpenID Connect
-provider. Names are lower case."""
+provider. Names are lower case. `refused_at`: since when the provider or the proxy names no group that may come in."""
 
 login = Table(
     "login",

@@ -1,8 +1,8 @@
 """Tokens of programs. A token is shown once, when it is made; stored is its SHA-256.
 
 A token that a person made can do no more than that person now may: it is clipped to the role, rests while the person is
-disabled, and is revoked when the person is removed. One that was made at the prompt is nobody's: whoever runs commands
-there can make another at any time.
+disabled or in no group that may come in, and is revoked when the person is removed. One that was made at the prompt is
+nobody's: whoever runs commands there can make another at any time.
 """
 
 import secrets
@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import RowMapping, case, func, insert, or_, select, update
+from sqlalchemy import RowMapping, and_, case, func, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from checks.text import clean, storable
@@ -168,9 +168,10 @@ async def _hold(connection: AsyncConnection, maker: str) -> None:
 
 
 _COLUMNS: Final = tuple(column for column in tables.api_token.c if column.name != "digest")
-_WANTED: Final = select(
-    *_COLUMNS, case((tables.person.c.disabled_at.is_(None), tables.person.c.role)).label("maker")
-).outerjoin(tables.person, tables.person.c.name == tables.api_token.c.created_by)
+_MAY_COME_IN: Final = and_(tables.person.c.disabled_at.is_(None), tables.person.c.refused_at.is_(None))
+_WANTED: Final = select(*_COLUMNS, case((_MAY_COME_IN, tables.person.c.role)).label("maker")).outerjoin(
+    tables.person, tables.person.c.name == tables.api_token.c.created_by
+)
 
 
 def _token(row: RowMapping) -> Token:

@@ -6,7 +6,7 @@ import unicodedata
 from datetime import datetime, timedelta
 from typing import Final
 
-from sqlalchemy import select, update
+from sqlalchemy import func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from prober.storage import audit, logins, people, tables
@@ -37,13 +37,13 @@ async def welcome(connection: AsyncConnection, source: Source, subject: str, *, 
     before = await _known(connection, source, subject)
     if before is not None and before.disabled_at is not None:
         raise TurnedAway("Your account here is disabled: ask an admin of this dashboard.")
-    if before is not None and before.role is role:
+    if before is not None and before.role is role and before.refused_at is None:
         return before
     person, is_new = await _met(connection, source, subject, name, role)
     author = Author(name=person.name, via=Via.PAGE)
     if is_new:
         await audit.note(connection, author, "person.add", person.name, {"role": role.value, "source": source.value})
-    elif before is not None:
+    elif before is not None and before.role is not role:
         detail = {"role": role.value, "was": before.role.value, "source": source.value}
         await audit.note(connection, author, "person.role", person.name, detail)
     return person
@@ -52,18 +52,16 @@ async def welcome(connection: AsyncConnection, source: Source, subject: str, *, 
 async def turn_away(connection: AsyncConnection, source: Source, subject: str) -> None:
     """End the logins of somebody who is in none of the groups any more, and write it into the audit log.
 
-    Until he comes back with a group he is a viewer, so that his tokens change nothing either.
+    His tokens rest until he comes back with a group.
     """
     person = await _known(connection, source, subject)
     if person is None:
         return
-    ended, was = await logins.end_all(connection, person.id), person.role
-    if was is not Role.VIEWER:
-        table = tables.person
-        await connection.execute(update(table).where(table.c.id == person.id).values(role=Role.VIEWER.value))
-    if ended or was is not Role.VIEWER:
+    ended, table = await logins.end_all(connection, person.id), tables.person
+    refused = update(table).where(table.c.id == person.id, table.c.refused_at.is_(None)).values(refused_at=func.now())
+    if (await connection.execute(refused)).rowcount or ended:
         author = Author(name=person.name, via=Via.PAGE)
-        detail = {"logins": ended, "was": was.value, "source": source.value}
+        detail = {"logins": ended, "role": person.role.value, "source": source.value}
         await audit.note(connection, author, "person.refuse", person.name, detail)
 
 

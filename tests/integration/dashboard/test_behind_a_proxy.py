@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -33,9 +34,14 @@ From = Callable[..., httpx.AsyncClient]
 
 
 @pytest.fixture
-async def behind(database_url: str, clock: SetClock) -> AsyncIterator[From]:
+def settings() -> ProxySettings:
+    return SETTINGS
+
+
+@pytest.fixture
+async def behind(database_url: str, clock: SetClock, settings: ProxySettings) -> AsyncIterator[From]:
     """Makes clients that come from an address."""
-    app = build(Config(database_url=database_url, proxy=SETTINGS), clock)
+    app = build(Config(database_url=database_url, proxy=settings), clock)
 
     def client(peer: str, port: int = 5000, **headers: str) -> httpx.AsyncClient:
         transport = httpx.ASGITransport(app, client=(peer, port))
@@ -59,6 +65,18 @@ async def test_whom_the_proxy_names_is_in_with_the_role_of_his_groups(behind: Fr
     stranger = behind(PROXY, Remote_User="bob")
     assert (await stranger.get("/")).status_code == 200
     assert [each.role for each in await people.everybody(db)] == [Role.ADMIN, Role.VIEWER]
+
+
+@pytest.mark.parametrize("settings", [replace(SETTINGS, role=None)])
+async def test_who_is_in_no_group_any_more_is_refused_and_written_down_once(behind: From, db: AsyncEngine) -> None:
+    inside, outside = (behind(PROXY, Remote_User="alice", Remote_Groups=groups) for groups in ("oncall", "sales"))
+    assert (await inside.get("/")).status_code == 200
+    for _ in range(2):
+        assert (await outside.get("/")).status_code == 403
+    assert (await people.everybody(db))[0].refused_at is not None
+    assert (await inside.get("/")).status_code == 200
+    assert (await people.everybody(db))[0].refused_at is None
+    assert [row.action for row in await audit.newest(db)] == ["person.refuse", "person.add"]
 
 
 async def test_a_name_from_anywhere_else_is_a_forgery(

@@ -20,7 +20,8 @@ from dashboard.access.oidc import CALLBACK, Attempt, OidcSettings
 from dashboard.access.provider import ANEW_S, FAILED_S, KEPT_S
 from dashboard.app import build
 from dashboard.config import Config
-from prober.storage import audit, people, tables
+from prober.clock import SystemClock
+from prober.storage import audit, people, tables, tokens
 from prober.storage.audit import Author, Via
 from prober.storage.people import Role, Source
 from tests.integration.dashboard.conftest import SetClock
@@ -294,8 +295,27 @@ async def test_the_role_follows_the_groups_at_every_login(
     assert "None of your groups" in refused.text
     assert (await one.is_in(), await other.is_in(), await count_logins(db)) == (False, False, 0)
     newest = (await audit.newest(db))[0]
-    assert (newest.action, newest.detail["was"]) == ("person.refuse", "admin")
-    assert await everybody(db) == [("alice", Role.VIEWER, Source.OIDC)], "so that his tokens change nothing"
+    assert (newest.action, newest.detail["logins"]) == ("person.refuse", 2)
+
+
+async def test_tokens_rest_while_their_maker_is_in_no_group_and_count_when_he_is_back(
+    browser: Callable[[], Browser], db: AsyncEngine, provider: FakeProvider
+) -> None:
+    one, now = browser(), SystemClock().now()
+    await one.log_in()
+    async with db.begin() as connection:
+        _, secret = await tokens.add(connection, "ci", ["read"], now=now, expires_at=None, by="alice")
+    assert await tokens.known(db, secret, now=now) is not None
+    groups, provider.person = provider.person["groups"], {**provider.person, "groups": ["sales"]}
+    for _ in range(2):
+        assert (await one.log_in()).status_code == 403
+    assert await tokens.known(db, secret, now=now) is None
+    (alice,) = await people.everybody(db)
+    assert alice.refused_at is not None
+    assert [each.action for each in await audit.newest(db)].count("person.refuse") == 1
+    provider.person = {**provider.person, "groups": groups}
+    await one.log_in()
+    assert await tokens.known(db, secret, now=now) is not None
 
 
 async def test_who_is_disabled_here_is_not_let_in_by_the_provider(
