@@ -9,7 +9,7 @@ from checks.full_profile import harmless_method, skipped, why_not
 from checks.instances import ALONE_EXCESS_MS, ALONE_RATIO, Age, age_of, waits_when_warm
 from checks.messages import result_of
 from checks.model import CheckResult, Exchange, Finding, OnRequest, Outcome, Profile
-from checks.proofs import counted, milliseconds
+from checks.proofs import answer_line, counted, listed, milliseconds
 from checks.spec import Chapter
 from checks.symptoms import Symptom, symptom_of
 from checks.timing import elapsed_ms
@@ -18,6 +18,7 @@ from checks.unit import CheckContext, check
 BURST: Final = 6
 """Requests at once. An instance serves one at a time, so that all but one of them need another instance, unless these
 exist already or are free again before the last request comes."""
+_SERVER_FAILED: Final = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +126,14 @@ def _findings(burst: _Burst, patience_s: float | None) -> Iterator[Finding]:
         yield Finding(
             text=f"{counted(len(late), 'new instance')} answered later than the {patience_s:g} s that clients wait, "
             f"the last after {milliseconds(max(late))}"
+        )
+    crashed = [each for each in burst.exchanges if each not in burst.answered and (each.status or 0) >= _SERVER_FAILED]
+    if crashed:
+        statuses = listed(sorted({f"HTTP {each.status}" for each in crashed}))
+        yield Finding(
+            text=f"{counted(len(crashed), 'request')} at once failed with {statuses}, such as "
+            f"{answer_line(crashed[0])}, while requests one after the other are answered: new instances, or several at "
+            "once, fail"
         )
 
 

@@ -94,6 +94,16 @@ def test_throttled_and_lost_requests_are_counted_and_no_fault() -> None:
     assert "1 were throttled" in result.summary
 
 
+def test_instances_that_fail_under_a_burst_are_a_warning() -> None:
+    crash = exchange("tools/list", status=502, body=b"Internal Server Error", headers=FUNCTION_URL)
+    result, _ = burst(answer(22.0), crash, crash, exchange("tools/list", status=504, headers=FUNCTION_URL))
+
+    assert result.outcome is Outcome.WARN
+    (finding,) = result.findings
+    assert finding.text.startswith("3 requests at once failed with HTTP 502 and HTTP 504, such as HTTP 502,")
+    assert "while requests one after the other are answered" in finding.text
+
+
 def test_a_burst_that_is_hardly_answered_says_nothing() -> None:
     throttled = exchange("tools/list", status=429, body=b"{}", headers=FUNCTION_URL)
 
