@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Final
 
 from prober.lab import misbehaviour as bad
-from prober.lab.faults.parts import GONE_SOON_S, PLAIN, apart, behind_url, buffered, returning, streaming
+from prober.lab.faults.parts import GONE_SOON_S, OLD_SOON_S, PLAIN, apart, behind_url, buffered, returning, streaming
 from prober.lab.front_doors.function_url import Access, FunctionUrl, InvokeMode
 from prober.lab.http import Handler
 from prober.lab.runtime.function import Function
@@ -30,7 +30,7 @@ LAMBDA_FAULTS: Final[tuple[Scenario, ...]] = (
         diagnosis="cold-start",
         front=Front.FUNCTION_URL_STREAMING,
         options=PLAIN,
-        build=streaming(StatelessServer, cold_start_s=1.2, idle_s=1.0),
+        build=streaming(StatelessServer, cold_start_s=1.2, age_s=OLD_SOON_S),
     ),
     Scenario(
         id="cold-start-exceeds-timeout",

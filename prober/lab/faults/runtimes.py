@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Final
 
 from prober.lab import misbehaviour as bad
-from prober.lab.faults.parts import GONE_SOON_S, PLAIN, STREAMING, apart, buffered, streaming
+from prober.lab.faults.parts import GONE_SOON_S, OLD_SOON_S, PLAIN, STREAMING, apart, buffered, streaming
 from prober.lab.front_doors.function_url import FunctionUrl, InvokeMode
 from prober.lab.http import Handler
 from prober.lab.runtime.api import process_function
@@ -54,7 +54,7 @@ RUNTIME_FAULTS: Final[tuple[Scenario, ...]] = (
         diagnosis="cold-start",
         front=Front.FUNCTION_URL_STREAMING,
         options=PLAIN,
-        build=streaming(StatelessServer, cold_start_s=0.8, init_limit_s=0.4, idle_s=1.0),
+        build=streaming(StatelessServer, cold_start_s=0.8, init_limit_s=0.4, age_s=OLD_SOON_S),
     ),
     Scenario(
         id="function-crash-import",
