@@ -28,7 +28,7 @@ check: $(STAMPS)/dev ## lint, types, import contracts
 	$(BIN)/lint-imports
 
 interop: $(STAMPS)/dev ## third-party MCP servers and clients, the image's steps, the Compose file
-	$(BIN)/python -m pytest tests/interop $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadfile tests/interop $(ARGS)
 
 e2e: $(STAMPS)/e2e ## the dashboard in a real browser, the demo as real processes
 	$(BIN)/python -m pytest tests/e2e $(ARGS)
