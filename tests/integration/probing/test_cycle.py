@@ -65,7 +65,7 @@ class Stage:
 async def stage(db: AsyncEngine, tmp_path: Path) -> AsyncIterator[Stage]:
     store, server = Store(db), Switched()
     async with serving(server) as (_, url), line(db, tmp_path, RULES, *CHANNELS) as made:
-        await store.watch(Endpoint(name="shop", url=url, timeout_s=5.0))
+        await store.watch(Endpoint(name="shop", url=url, timeout_s=5.0, full_every_s=None))
         yield Stage(store, server, made, url)
 
 
