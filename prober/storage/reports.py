@@ -130,13 +130,18 @@ def detail_of(found: ProbeReport) -> Any:
 def shape_of(found: ProbeReport) -> dict[str, Any]:
     """The columns that `report` and `endpoint_state` share."""
     opener = found.opening.opener
-    tool_count = _facts(found, "tools_list").get("tool_count")
     return {
         "era": opener.era.value if opener else None,
         "protocol_version": storable(opener.protocol_version) if opener else None,
         "transport": opener.transport.value if opener else None,
-        "tool_count": tool_count if isinstance(tool_count, int) else None,
+        "tool_count": _tool_count(_facts(found, "tools_list")),
     }
+
+
+def _tool_count(listing: Mapping[str, Any]) -> int | None:
+    """How many tools were listed; None where the list failed before it named any: that is no empty one."""
+    count = listing.get("tool_count")
+    return count if isinstance(count, int) and (count or listing.get("complete")) else None
 
 
 def _newest_json(old: Any, new: Any, kept: int) -> Any:
