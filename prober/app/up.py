@@ -73,7 +73,7 @@ def configured(config: Path, environment: Mapping[str, str]) -> tuple[Settings, 
 
 
 async def up(options: UpOptions, stop: asyncio.Event, started: Callable[[Running], None]) -> None:
-    """Run until `stop` is set. `started` is called once everything runs.
+    """Run until `stop` is set. `started` is called once everything else runs, just before probing begins.
 
     Raises ConfigError, EmbeddedError, DatabaseUnavailable, DatabaseTooNew, NotLoopback, OpenAndVouched,
     EnvironmentRefused, PasswordFileUnusable, PortTaken and CannotListen, each with a message that names the way out.
@@ -99,9 +99,8 @@ async def up(options: UpOptions, stop: asyncio.Event, started: Callable[[Running
             spool=_spool(options.data_dir or settings.data_dir, settings.database_url),
             own=own_places(url, listener, settings.status),
         )
-        working = asyncio.create_task(monitor.run(stop))
         started(Running(db=db, dashboard=dashboard, settings=settings))
-        await working
+        await monitor.run(stop)
 
 
 async def work(config: Path, stop: asyncio.Event, started: Callable[[], None]) -> None:

@@ -4,7 +4,7 @@ import argparse
 import asyncio
 import sys
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Final
 
@@ -94,6 +94,8 @@ def run(options: argparse.Namespace) -> int:
             finally:
                 for each in looking:
                     each.cancel()
+                if looking:
+                    await asyncio.wait(looking)
         return ExitCode.UP
 
     return run_until_stopped(program)
@@ -109,7 +111,8 @@ async def _sum_up(running: Running) -> None:
     look = await first_look(lambda: latest(running.db), expected, SystemClock())
     address = None if running.dashboard is None else running.dashboard.address
     lines = summed_up(look, address, width=terminal_width(), colour=wants_colour())
-    print("\n".join(lines), flush=True)
+    with suppress(OSError):  # whoever read it is gone, and probing goes on
+        print("\n".join(lines), flush=True)
 
 
 def shown_in_words(dashboard: Dashboard | None) -> Iterator[str]:

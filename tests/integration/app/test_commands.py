@@ -1,5 +1,6 @@
 """What `up` and `worker` say when they cannot start, and how they end."""
 
+import asyncio
 import fcntl
 import shutil
 import signal
@@ -10,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from prober.app.up import UpOptions, up
 from tests.integration.app.conftest import Configuration, Question, Running, Start, until
 
 
@@ -113,6 +115,19 @@ def test_a_demo_that_cannot_start_leaves_the_files_of_the_one_that_runs_alone(st
     assert "is in use by another prober" in said
     assert followed.read_text() == "the other demo's"
     assert sorted(path.name for path in directory.iterdir()) == ["postgres", "prober.yaml"]
+
+
+async def test_what_cannot_be_announced_leaves_no_probing_behind(
+    configuration: Configuration, database_url: str, tmp_path: Path
+) -> None:
+    def into_a_closed_pipe(_: object) -> None:
+        raise BrokenPipeError
+
+    config = configuration.write({"shop": "http://127.0.0.1:9/mcp"})
+    wanted = UpOptions(config=config, data_dir=tmp_path, dashboard=False, environment={"DATABASE_URL": database_url})
+    with pytest.raises(BrokenPipeError):
+        await up(wanted, asyncio.Event(), into_a_closed_pipe)
+    assert asyncio.all_tasks() == {asyncio.current_task()}
 
 
 @pytest.fixture
