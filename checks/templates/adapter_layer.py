@@ -20,6 +20,7 @@ NAMES: Final = {"x86_64": "LambdaAdapterLayerX86", "arm64": "LambdaAdapterLayerA
 WRAPPER: Final = "/opt/bootstrap"
 WRAPPER_VARIABLE: Final = "AWS_LAMBDA_EXEC_WRAPPER"
 MODE_VARIABLE: Final = "AWS_LWA_INVOKE_MODE"
+STATUS_VARIABLE: Final = "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS"
 DEFAULT_PORT: Final = "8080"
 
 _LAYER: Final = re.compile(

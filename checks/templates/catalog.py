@@ -3,17 +3,21 @@
 from typing import Final
 
 from checks.templates.rules.adapter import (
-    adapter_error_statuses,
     adapter_layer_architecture,
     adapter_layer_missing,
     adapter_layer_nowhere,
     adapter_layer_old,
-    adapter_mode_unknown,
-    adapter_port,
-    adapter_readiness,
     adapter_variable_ignored,
     exec_wrapper_missing,
     handler_not_a_program,
+)
+from checks.templates.rules.adapter_settings import (
+    adapter_error_statuses,
+    adapter_host,
+    adapter_mode_unknown,
+    adapter_port,
+    adapter_readiness,
+    adapter_variable_shadowed,
 )
 from checks.templates.rules.browsers import (
     cors_headers_refused,
@@ -63,6 +67,8 @@ RULES: Final[tuple[Rule, ...]] = (
     exec_wrapper_missing,
     handler_not_a_program,
     adapter_port,
+    adapter_host,
+    adapter_variable_shadowed,
     adapter_mode_unknown,
     adapter_readiness,
     adapter_error_statuses,

@@ -1,4 +1,4 @@
-"""The Lambda Web Adapter: is it there, does it start the server, and does it look where the server listens."""
+"""The Lambda Web Adapter: is it there, in a version that knows what it is told, and does it start the server."""
 
 import re
 from collections.abc import Iterator
@@ -7,14 +7,12 @@ from typing import Final
 from checks.templates.adapter_layer import (
     CHINA,
     CURRENT_VERSION,
-    DEFAULT_PORT,
-    MODE_VARIABLE,
     NAMES,
     PUBLISHER,
+    STATUS_VARIABLE,
     WRAPPER,
     WRAPPER_VARIABLE,
     Layer,
-    adapted,
     adapter_layer,
     has_script,
     has_unknown_layers,
@@ -32,15 +30,9 @@ _EXAMPLE_ACCOUNTS: Final = frozenset(
 )
 """What AWS writes in examples."""
 _FUNCTION_HANDLER: Final = re.compile(r"[\w./-]+\.(?:handler|lambda_handler)|.+::.+")
-_PORT_VARIABLES: Final = ("FASTMCP_PORT", "FASTMCP_SERVER_PORT", "MCP_PORT", "SERVER_PORT", "HTTP_PORT", "UVICORN_PORT")
-"""What servers read their port from, beside PORT, which the adapter reads as well."""
-_PORT_OPTION: Final = re.compile(r"--(?:http-)?port[= ](\d{2,5})(?!\d)|--bind[= ]\S*:(\d{2,5})(?!\d)")
-_REFUSALS: Final = frozenset({401, 404, 405, 406})
-"""Statuses by which MCP servers say something that clients understand."""
 _ENV: Final = "Environment.Variables"
-_STATUS_VARIABLE: Final = "AWS_LWA_READINESS_CHECK_HEALTHY_STATUS"
 _REMOVED_VARIABLE: Final = "AWS_LWA_READINESS_CHECK_MIN_UNHEALTHY_STATUS"
-"""The adapter's changelog: 1.0.0 put the first into the place of the second."""
+"""The adapter's changelog: 1.0.0 put AWS_LWA_READINESS_CHECK_HEALTHY_STATUS into its place."""
 _LAST_OF_0_9: Final = 25
 """The layer's version of 0.9.1."""
 
@@ -116,11 +108,11 @@ def adapter_variable_ignored(deployment: Deployment) -> Iterator[Fault]:
         if not layer.version.isdecimal() or layer.account != PUBLISHER:
             continue
         is_old = int(layer.version) <= _LAST_OF_0_9
-        name = _STATUS_VARIABLE if is_old else _REMOVED_VARIABLE
+        name = STATUS_VARIABLE if is_old else _REMOVED_VARIABLE
         if name in (function.environment or {}):
             known = "versions from 1.0.0 on" if is_old else "versions before 1.0.0"
             said = f"{name} is for {known}; version {layer.version} of the layer ignores it"
-            fix = _layer_fix(function) if is_old else variable(_STATUS_VARIABLE, "100-499")
+            fix = _layer_fix(function) if is_old else variable(STATUS_VARIABLE, "100-499")
             yield Fault(subject=function.subject, at=f"{_ENV}.{name}", evidence=said, fix=fix)
 
 
@@ -190,102 +182,3 @@ def handler_not_a_program(deployment: Deployment) -> Iterator[Fault]:
         if function.handler is not None and _FUNCTION_HANDLER.fullmatch(function.handler):
             said = f"{WRAPPER} runs the file {function.handler} of the package"
             yield Fault(subject=function.subject, at="Handler", evidence=said, fix=fix)
-
-
-@rule("adapter-port", diagnosis="function-timeout", severity=Severity.ERROR)
-def adapter_port(deployment: Deployment) -> Iterator[Fault]:
-    """The adapter waits on another port than the one that the server is told to listen on."""
-    for function in adapted(deployment):
-        if function.environment is None:
-            continue
-        waits = variable_of(function, "AWS_LWA_PORT", "PORT") or DEFAULT_PORT
-        if not is_told(waits):
-            continue
-        found = _PORT_OPTION.search(" ".join(function.command))
-        if found is not None and (port := found[1] or found[2]) != waits:
-            said = f"the adapter waits on port {waits}, the command says {found[0]}"
-            fix = variable("AWS_LWA_PORT", port)
-            yield Fault(subject=function.subject, at="ImageConfig.Command", evidence=said, fix=fix)
-        elif found is None and (other := _other_port(function, waits)) is not None:
-            name, port = other
-            said = f"the adapter waits on port {waits}, {name} is {port}"
-            yield Fault(
-                subject=function.subject,
-                at=f"{_ENV}.{name}",
-                evidence=said,
-                fix=variable("AWS_LWA_PORT", port),
-                severity=Severity.WARNING,
-            )
-
-
-def _other_port(function: Function, waits: str) -> tuple[str, str] | None:
-    """A variable by which the server is told another port."""
-    environment = function.environment or {}
-    names = (*(("PORT",) if "AWS_LWA_PORT" in environment else ()), *_PORT_VARIABLES)
-    told = [(name, environment[name]) for name in names if name in environment]
-    if any(port == waits or not port.isdecimal() for _, port in told):
-        return None  # whichever it reads, one of them agrees
-    return told[0] if told else None
-
-
-@rule("adapter-mode-unknown", diagnosis="streaming-buffered", severity=Severity.ERROR)
-def adapter_mode_unknown(deployment: Deployment) -> Iterator[Fault]:
-    """AWS_LWA_INVOKE_MODE holds a word that the adapter does not know, and reads as buffered."""
-    for function in deployment.functions:
-        mode = variable_of(function, MODE_VARIABLE)
-        if mode is not None and is_told(mode) and mode.lower() not in ("buffered", "response_stream"):
-            fix = variable(MODE_VARIABLE, "response_stream")
-            yield Fault(
-                subject=function.subject, at=f"{_ENV}.{MODE_VARIABLE}", evidence=f"the word is {mode!r}", fix=fix
-            )
-
-
-@rule("adapter-readiness", diagnosis="function-timeout", severity=Severity.ERROR)
-def adapter_readiness(deployment: Deployment) -> Iterator[Fault]:
-    """What the adapter takes for a sign of readiness never comes from an MCP server."""
-    name, path_name = _STATUS_VARIABLE, "AWS_LWA_READINESS_CHECK_PATH"
-    for function in adapted(deployment):
-        said = variable_of(function, name)
-        if said is None or not is_told(said):
-            continue
-        codes = statuses(said)
-        path = variable_of(function, path_name, "READINESS_CHECK_PATH") or "/"
-        fault = Fault(
-            subject=function.subject,
-            at=f"{_ENV}.{name}",
-            evidence=f"{said!r} holds no status at all, so that the server never counts as ready",
-            fix=variable(name, "100-499"),
-        )
-        if not codes:
-            yield fault
-        elif path in ("/", "/mcp", "/mcp/") and not codes & {404, 405, 406}:
-            yield Fault(
-                subject=function.subject,
-                at=f"{_ENV}.{name}",
-                evidence=f"an MCP server answers a GET of {path} with 404, 405 or 406; {said} lets none of them count",
-                fix=variable(name, "100-499"),
-                severity=Severity.WARNING,
-            )
-
-
-@rule("adapter-error-statuses", diagnosis="function-crash", severity=Severity.ERROR)
-def adapter_error_statuses(deployment: Deployment) -> Iterator[Fault]:
-    """The adapter turns statuses into failed invocations by which MCP servers tell clients what to do."""
-    name = "AWS_LWA_ERROR_STATUS_CODES"
-    for function in adapted(deployment):
-        said = variable_of(function, name)
-        if said is not None and is_told(said) and (lost := sorted(statuses(said) & _REFUSALS)):
-            numbers = ", ".join(map(str, lost))
-            text = f"{said} holds {numbers}: a client gets 502 instead, without the body"
-            yield Fault(subject=function.subject, at=f"{_ENV}.{name}", evidence=text, fix=variable(name, "500-599"))
-
-
-def statuses(said: str) -> frozenset[int]:
-    """The statuses that the adapter reads out of a list; what it cannot read it leaves out."""
-    found: set[int] = set()
-    for part in said.split(","):
-        first, dash, last = (each.strip() for each in part.partition("-"))
-        if first.isdecimal() and (last.isdecimal() if dash else True):
-            begin, end = int(first[:6]), int((last or first)[:6])
-            found |= set(range(begin, min(end, 999) + 1))
-    return frozenset(found)

@@ -51,6 +51,14 @@ BROKEN: list[tuple[str, str, Edits]] = [
     ("handler-not-a-program", ZIP, (("Handler: run.sh", "Handler: app.lambda_handler"),)),
     ("adapter-port", IMAGE, (('--port, "8080"', '--port, "8000"'),)),
     ("adapter-port", ZIP, (('PORT: "8000"\n          AWS', 'FASTMCP_PORT: "8001"\n          AWS'),)),
+    ("adapter-port", ZIP, (('          PORT: "8000"\n', '          PORT: "3000"\n'),)),
+    ("adapter-port", ZIP, (('LWA_PORT: "8000"\n          PORT: "8000"', 'LWA_PORT: "80"'),)),
+    ("adapter-port", ZIP, (('LWA_PORT: "8000"\n          PORT: "8000"', 'LWA_PORT: "9001"'),)),
+    ("adapter-port", ZIP, (('LWA_PORT: "8000"\n          PORT: "8000"', 'LWA_PORT: http'),)),
+    ("adapter-host", ZIP, ((WRAPPER, f"{WRAPPER}          HOST: mcp.example.com\n"),)),
+    ("adapter-host", ZIP, ((WRAPPER, f'{WRAPPER}          AWS_LWA_HOST: "::1"\n'),)),
+    ("adapter-variable-shadowed", ZIP, ((WRAPPER, f"{WRAPPER}          READINESS_CHECK_PATH: /ready\n"),)),
+    ("adapter-readiness", ZIP, ((WRAPPER, f'{WRAPPER}          READINESS_CHECK_PORT: "9000"\n'),)),
     ("adapter-mode-unknown", URL, (("/opt/bootstrap}}", "/opt/bootstrap, AWS_LWA_INVOKE_MODE: RESPONSE-STREAM}}"),)),
     ("adapter-readiness", IMAGE, (("100-499", "ok"),)),
     ("adapter-readiness", IMAGE, (("100-499", "200-299"),)),
@@ -144,6 +152,42 @@ def test_a_rule_is_triggered_alone(rule: str, name: str, edits: Edits) -> None:
 )
 def test_one_error_hides_no_other(edits: Edits, hiding: str, hidden: str) -> None:
     assert {each.rule for each in judged(text_of(ZIP, edits)).findings} == {hiding, hidden}
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        ("PORT: 9000",),
+        ("AWS_LWA_PORT: 9000",),
+        ("AWS_LWA_PORT: 9000", "PORT: 9000", "FASTMCP_PORT: 9000"),
+        ("AWS_LWA_PORT: 9000", "PORT: 3000", "FASTMCP_PORT: 9000"),
+        ("AWS_LWA_PORT: 9000", "PORT: !Ref Port"),
+        ("PORT: 9000", "READINESS_CHECK_PORT: 9000"),
+        ("READINESS_CHECK_PATH: /health", "READINESS_CHECK_PROTOCOL: http"),
+        ("HOST: 0.0.0.0", "AWS_LWA_HOST: localhost"),
+        ('HOST: "[::1]"',),
+        ("HOST: mcp.example.com", "AWS_LWA_HOST: 127.0.0.1"),
+    ],
+    ids=" ".join,
+)
+def test_settings_of_the_adapter_that_agree_or_stand_alone_are_not_told(settings: tuple[str, ...]) -> None:
+    text = text_of(ZIP, (('          AWS_LWA_PORT: "8000"\n          PORT: "8000"\n', ""),))
+    lines = "".join(f"          {each}\n" for each in settings)
+    assert [each.evidence for each in judged(text.replace(WRAPPER, WRAPPER + lines)).findings] == []
+
+
+def test_a_port_that_differs_is_told_with_the_variable_that_the_adapter_takes() -> None:
+    (found,) = judged(text_of(ZIP, (('          PORT: "8000"\n', '          PORT: "3000"\n'),))).findings
+    assert found.severity is Severity.WARNING
+    assert found.evidence == "the adapter waits on port 8000 by AWS_LWA_PORT, PORT is 3000"
+    assert found.fix == 'Environment: { Variables: { AWS_LWA_PORT: "3000" } }'
+
+
+def test_a_readiness_check_by_tcp_asks_for_no_status() -> None:
+    no_status = ("100-499", "200-299")
+    by_tcp = ("200-299", "200-299\n          AWS_LWA_READINESS_CHECK_PROTOCOL: TCP")
+    assert judged(text_of(IMAGE, (no_status,))).findings
+    assert judged(text_of(IMAGE, (no_status, by_tcp))).findings == ()
 
 
 def test_a_word_is_shown_as_it_is_written() -> None:
