@@ -4,6 +4,7 @@ import hashlib
 from typing import Final
 
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from dashboard.api import problems
@@ -28,7 +29,10 @@ class BoundedBody:
             return
         headers = Headers(scope=scope)
         length = headers.get("content-length", "")
-        body = None if length.isdecimal() and int(length) > MOST_BYTES else await _whole(receive)
+        try:
+            body = None if length.isdecimal() and int(length) > MOST_BYTES else await _whole(receive)
+        except ClientDisconnect:
+            return  # half a form may well read as another change
         if body is None:
             refusal = problems.answer(413, f"A body has up to {MOST_BYTES // 1024} KiB here.")
             await refusal(scope, receive, send)
@@ -41,12 +45,12 @@ class BoundedBody:
 
 
 async def _whole(receive: Receive) -> bytes | None:
-    """The body, or None as soon as it is too large."""
+    """The body, or None as soon as it is too large. Raises ClientDisconnect where its sender leaves before its end."""
     body = bytearray()
     while True:
         message = await receive()
-        if message["type"] != "http.request":  # whoever asked has left
-            return bytes(body)
+        if message["type"] != "http.request":
+            raise ClientDisconnect
         body += message.get("body", b"")
         if len(body) > MOST_BYTES:
             return None
