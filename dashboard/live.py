@@ -62,6 +62,8 @@ class Hub:
 
     def publish(self, endpoint_id: str = _EVERYTHING) -> None:
         """Tell all clients that a report of this endpoint is stored; without an id, that anything may be new."""
+        if self._closed:
+            return  # what a slow reader has yet to read is the end
         for queue in self._queues:
             overrun = queue.full()
             if overrun:

@@ -40,6 +40,16 @@ async def test_a_stream_that_begins_while_the_hub_ends_ends_too() -> None:
     assert [event async for event in stream(hub)] == [b"retry: 2000\n\n"]
 
 
+async def test_news_after_the_end_take_it_from_nobody_who_reads_slowly() -> None:
+    hub = Hub()
+    events = stream(hub)
+    await anext(events)
+    hub.close()
+    for number in range(QUEUE_LENGTH + 1):
+        hub.publish(f"a{number}")
+    assert [event async for event in events] == []
+
+
 async def test_a_stream_ends_so_that_whoever_hears_it_is_asked_anew_who_he_is() -> None:
     hub = Hub()
     assert [event async for event in stream(hub, lasts_s=0)] == [b"retry: 2000\n\n"]
