@@ -3,6 +3,7 @@
 Pure: `prober.app.once` asks, this judges, `prober.cli` reports.
 """
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from prober.app.baseline_file import BaselineFile, Saved, compared
 AUTHENTICATION: Final = frozenset({"auth-required", "auth-rejected", "signature-rejected"})
 """Causes of which the credentials are to blame, and not what was deployed."""
 
+_DIGITS: Final = re.compile(r"[0-9]+(?P<dot>\.?)")
 _ON_REQUEST: Final = {
     OnRequest.TASKS: "tasks",
     OnRequest.SUBSCRIPTIONS: "subscriptions",
@@ -253,11 +255,12 @@ def _version(report: ProbeReport, wanted: str) -> CheckResult:
 
 
 def begins_with(version: str, wanted: str) -> bool:
-    """Whether a version is the wanted one or begins with it: 1.4 stands for 1.4.2 and not for 1.40."""
+    """Whether a version is the wanted one or begins with it: 1.4 stands for 1.4.2 and not for 1.40, nor 1 for 10.2. The
+    beginning of a commit may end anywhere."""
     if not version.startswith(wanted):
         return False
-    rest = version[len(wanted) :]
-    return not ("." in wanted and wanted[-1].isdigit() and rest[:1].isdigit())
+    cut = _DIGITS.match(version, len(wanted)) if wanted[-1:].isdigit() else None
+    return cut is None or not ("." in wanted or cut["dot"])
 
 
 def _unanswered(

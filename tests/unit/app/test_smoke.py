@@ -129,6 +129,7 @@ def test_one_sentinel_of_two_that_was_not_called_is_no_pass() -> None:
     [
         ("1.4.2", "1.4.2", True), ("1.4.2", "1.4", True), ("1.40.1", "1.4", False), ("1.4.2", "1.4.", True),
         ("a1b2c3d4e5", "a1b2c3", True), ("2.0", "1.4", False), ("1.4.2-rc1", "1.4.2", True),
+        ("1.4.2", "1", True), ("10.2.0", "1", False), ("v10.2", "v1", False), ("123abc4", "12", True),
     ],
 )  # fmt: skip
 def test_a_version_is_known_by_its_beginning(version: str, wanted: str, holds: bool) -> None:
