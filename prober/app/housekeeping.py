@@ -89,7 +89,8 @@ class Housekeeping:
         await rollups.roll_up(
             self._db,
             lag_ms=settings.observer.lag_ms,
-            reports_days=settings.retention.reports_days,
+            # A day is made of its hours: where those go first, a late report would leave it with its own hour alone.
+            reports_days=min(settings.retention.reports_days, settings.retention.hours_days),
             every_s=ROLLS_UP_EVERY_S * 0.9,
         )
         self._rolls_up_at = now + ROLLS_UP_EVERY_S

@@ -116,6 +116,21 @@ async def test_figures_are_rolled_up_every_five_minutes_by_whoever_is_there(past
     assert await rolled_up() == 2
 
 
+async def test_a_late_report_does_not_make_a_day_anew_whose_hours_are_no_longer_kept(
+    past: Past, script: Scripted
+) -> None:
+    shop, noon = await past.watch(), past.now.replace(hour=12, minute=0) - timedelta(days=20)
+    for hours in range(3):
+        await past.report(shop, noon + timedelta(hours=hours), 10.0)
+    await past.roll_up()
+    await past.sql("truncate figures_hour")
+    await past.sql("truncate housekeeping")
+    await past.report(shop, noon + timedelta(minutes=1), 10.0)
+    script.keep(reports_days=30, hours_days=7)
+    await house(past.db, script).roll_up()
+    assert await past.sql("select up from figures_day where up > 0") == [(3,)]
+
+
 async def test_a_database_that_is_away_is_asked_again_at_every_look(script: Scripted) -> None:
     db = open_engine("postgresql://prober@127.0.0.1:1/prober")
     housekeeping = house(db, script)
