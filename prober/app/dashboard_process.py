@@ -177,19 +177,30 @@ async def check(environment: Mapping[str, str]) -> None:
         raise EnvironmentRefused
 
 
-async def keep_running(listener: socket.socket, environment: Mapping[str, str]) -> None:
-    """Serve the dashboard on `listener` until cancelled. Its end, however it came, is logged and made good:
-    connections wait in the socket meanwhile."""
+async def keep_running(
+    listener: socket.socket, environment: Mapping[str, str], *, pause_s: float = RESTART_PAUSE_S
+) -> None:
+    """Serve the dashboard on `listener` until cancelled. Its end, however it came, is logged and made good, and so is a
+    start that the machine refuses: connections wait in the socket meanwhile."""
     while True:
-        child = await Child.start(
-            "the dashboard",
-            ["-m", "prober.cli", "serve", "--fd", str(listener.fileno())],
-            environment=environment,
-            pass_fds=(listener.fileno(),),
-        )
         try:
-            status = await child.wait()
-        finally:
-            await child.stop()
-        log.error("the dashboard ended with status %s; it starts again in %s s", status, RESTART_PAUSE_S)
-        await asyncio.sleep(RESTART_PAUSE_S)
+            status = await _serve(listener, environment)
+        except OSError as refused:
+            log.error("the dashboard cannot be started: %s; it is tried again in %s s", refused.strerror, pause_s)  # noqa: TRY400 - a machine without memory or files is no bug
+        else:
+            log.error("the dashboard ended with status %s; it starts again in %s s", status, pause_s)
+        await asyncio.sleep(pause_s)
+
+
+async def _serve(listener: socket.socket, environment: Mapping[str, str]) -> int:
+    """Serve it once. Returns the status with which it ended; raises OSError where it cannot be started."""
+    child = await Child.start(
+        "the dashboard",
+        ["-m", "prober.cli", "serve", "--fd", str(listener.fileno())],
+        environment=environment,
+        pass_fds=(listener.fileno(),),
+    )
+    try:
+        return await child.wait()
+    finally:
+        await child.stop()

@@ -1,5 +1,6 @@
 """The dashboard's socket and its process."""
 
+import asyncio
 import os
 import re
 import signal
@@ -20,6 +21,7 @@ from prober.app.dashboard_process import (
     address,
     blanked,
     check,
+    keep_running,
     listen,
     warn_of_plain_http,
 )
@@ -137,6 +139,17 @@ def test_a_dashboard_that_dies_starts_again_and_dies_with_its_prober(
     assert "the dashboard ended with status -9; it starts again" in running.said
     running.kill()
     until(lambda: not is_alive(second), 20, "the dashboard is gone, too")
+
+
+async def test_a_dashboard_that_the_machine_does_not_start_is_tried_again(caplog: pytest.LogCaptureFixture) -> None:
+    too_large = {"NOTHING": "x" * 4_000_000}  # execve(2): E2BIG, as ENOMEM would be without memory
+    with listen("127.0.0.1", 0) as listener:
+        trying = asyncio.create_task(keep_running(listener, too_large, pause_s=0.01))
+        async with asyncio.timeout(10):
+            while caplog.text.count("cannot be started: Argument list too long; it is tried again") < 2:
+                assert not trying.done()
+                await asyncio.sleep(0.01)
+        trying.cancel()
 
 
 def test_nobody_is_asked_and_somebody_vouches_is_a_contradiction() -> None:

@@ -119,7 +119,7 @@ async def test_figures_are_rolled_up_every_five_minutes_by_whoever_is_there(past
 async def test_a_late_report_does_not_make_a_day_anew_whose_hours_are_no_longer_kept(
     past: Past, script: Scripted
 ) -> None:
-    shop, noon = await past.watch(), past.now.replace(hour=12, minute=0) - timedelta(days=20)
+    shop, noon = await past.watch(), past.now.astimezone(UTC).replace(hour=12, minute=0) - timedelta(days=20)
     for hours in range(3):
         await past.report(shop, noon + timedelta(hours=hours), 10.0)
     await past.roll_up()
