@@ -16,8 +16,9 @@ from dashboard.operations import incidents as operations
 from dashboard.operations.refusals import missing
 from dashboard.services import Services, WithServices
 from prober.incidents.rules import Severity
-from prober.storage import comments, listings
+from prober.storage import comments, decisions, listings
 from prober.storage.comments import WORDS_KEPT
+from prober.storage.decisions import What
 from prober.storage.queries import IncidentRow
 
 router = APIRouter(prefix="/api")
@@ -85,6 +86,21 @@ class Comment(BaseModel):
     words: str
 
 
+class Decision(BaseModel):
+    """What somebody decided about it, or about its endpoint while it lasted."""
+
+    model_config = ConfigDict(from_attributes=True)
+
+    at: datetime
+    """When it took effect."""
+    author: str
+    what: What
+    """`end` is that of maintenance, or of what follows a deploy, before its time."""
+    until: datetime | None
+    """Until when nobody is told."""
+    reason: str
+
+
 class IncidentList(BaseModel):
     incidents: list[Incident]
     next: str | None = None
@@ -96,6 +112,8 @@ class IncidentDetail(BaseModel):
     transitions: list[Transition]
     """Oldest first."""
     comments: list[Comment]
+    """Oldest first."""
+    decisions: list[Decision]
     """Oldest first."""
     notices: list[Notice]
     """Newest first."""
@@ -139,7 +157,7 @@ async def listed(
 
 @router.get("/incidents/{incident_id}", tags=["read"], dependencies=[may(Permission.READ)])
 async def one(services: WithServices, incident_id: UUID) -> IncidentDetail:
-    """One incident with what became of it, what people wrote, and who was told."""
+    """One incident with what became of it, what people decided and wrote, and who was told."""
     return await _detail(services, incident_id)
 
 
@@ -180,5 +198,6 @@ async def _detail(services: Services, incident_id: UUID) -> IncidentDetail:
         incident=Incident.of(incident),
         transitions=[Transition.model_validate(each) for each in await listings.transitions(services.db, incident.id)],
         comments=[Comment.model_validate(each) for each in await comments.of_incident(services.db, incident.id)],
+        decisions=[Decision.model_validate(each) for each in await decisions.about(services.db, incident.id)],
         notices=[Notice.of(each) for each in told],
     )

@@ -23,7 +23,7 @@ async def acknowledge(services: Services, author: Author, incident_id: UUID) -> 
     """Note that somebody has it in hand. Raises HTTPException: 404 or 409."""
     async with services.db.begin() as connection:
         done = await incidents.acknowledge(connection, incidents.open_one(incident_id), by=author.name)
-        await _note(connection, author, "incident.acknowledge", incident_id, done, {})
+        await _note(connection, author, "incident.acknowledge", incident_id, done)
 
 
 async def snooze(services: Services, author: Author, incident_id: UUID, until: datetime | None) -> None:
@@ -31,10 +31,9 @@ async def snooze(services: Services, author: Author, incident_id: UUID, until: d
     now = services.clock.now()
     if until is not None and not now < until <= now + LONGEST_SNOOZE:
         raise unusable(f"a snooze ends later than now, and within {LONGEST_SNOOZE.days} days")
-    said = {"until": None if until is None else until.isoformat()}
     async with services.db.begin() as connection:
         done = await incidents.snooze(connection, incidents.open_one(incident_id), until)
-        await _note(connection, author, "incident.snooze" if until else "incident.wake", incident_id, done, said)
+        await _note(connection, author, "incident.snooze" if until else "incident.wake", incident_id, done)
 
 
 async def comment(services: Services, author: Author, incident_id: UUID, words: str) -> Comment:
@@ -62,11 +61,11 @@ async def _note(
     action: str,
     incident_id: UUID,
     done: tuple[Decided, ...],
-    detail: dict[str, str | None],
 ) -> None:
     """Write what was decided beside the endpoint that it was decided about, or say why nothing was."""
     for each in done:
-        await audit.note(connection, author, action, each.endpoint, {"incident": str(incident_id), **detail})
+        if each.is_news:
+            await audit.note(connection, author, action, each.endpoint, incidents.detail_of(each))
     if not done:
         if await incidents.exists(connection, incident_id):
             raise conflict(_OVER)

@@ -19,7 +19,7 @@ from dashboard.views.common import incident_href
 from dashboard.views.incident import incident_page, nap_ends
 from dashboard.views.incident_query import INCIDENTS_HREF, query_of
 from dashboard.views.incidents import incidents_view
-from prober.storage import comments, incident_log, listings, outages, queries
+from prober.storage import comments, decisions, incident_log, listings, outages, queries
 
 router = APIRouter(include_in_schema=False)
 
@@ -59,6 +59,7 @@ async def one(request: Request, services: WithServices, incident_id: UUID) -> Re
         services.clock.now(),
         transitions=await listings.transitions(services.db, row.id),
         comments=await comments.of_incident(services.db, row.id),
+        decisions=await decisions.about(services.db, row.id),
         notices=await listings.notices(services.db, limit=_NOTICES, threads=threads),
         tries=await incident_log.tries(services.db, threads),
         outage=None if row.outage_id is None else await outages.known(services.db, row.outage_id),

@@ -24,6 +24,7 @@ from dashboard.wording import absolute, counted
 from prober.incidents.outages import Outage
 from prober.storage.channels import AttemptRow
 from prober.storage.comments import WORDS_KEPT, Comment
+from prober.storage.decisions import Decision, What
 from prober.storage.listings import TransitionRow
 from prober.storage.queries import IncidentRow, NoticeRow
 
@@ -34,6 +35,7 @@ _HAPPENED: Final = {
     "flapping": "It opens and closes all the time: told as one from here on",
     "closed": "It closed",
 }
+_MUTING: Final = frozenset({What.SNOOZE, What.MAINTENANCE, What.DEPLOY})
 _MORNING: Final = 9
 """The hour of the day, in UTC, until which "tomorrow" and "Monday" mute."""
 
@@ -101,6 +103,7 @@ def incident_page(
     *,
     transitions: Sequence[TransitionRow] = (),
     comments: Sequence[Comment] = (),
+    decisions: Sequence[Decision] = (),
     notices: Sequence[NoticeRow] = (),
     tries: Mapping[UUID, Sequence[AttemptRow]] | None = None,
     outage: Outage | None = None,
@@ -108,7 +111,7 @@ def incident_page(
     """One incident, whole."""
     view = incident_view(row, now)
     is_open = row.ended_at is None
-    happenings = sorted(_happenings(row, transitions, comments, now), key=lambda each: each[0])
+    happenings = sorted(_happenings(transitions, comments, decisions, now), key=lambda each: each[0])
     snoozed = row.snoozed_until if is_open and row.snoozed_until and row.snoozed_until > now else None
     return IncidentPageView(
         href=incident_href(row.id),
@@ -147,7 +150,7 @@ def nap_ends(value: str, now: datetime) -> datetime | None:
 
 
 def _happenings(
-    row: IncidentRow, transitions: Sequence[TransitionRow], comments: Sequence[Comment], now: datetime
+    transitions: Sequence[TransitionRow], comments: Sequence[Comment], decisions: Sequence[Decision], now: datetime
 ) -> Iterator[tuple[datetime, Happening]]:
     for each in transitions:
         closed = each.kind == "closed"
@@ -163,11 +166,11 @@ def _happenings(
                 probe=probe_href(each.report_id),
             ),
         )
-    if row.acknowledged_at is not None:
-        by = clean(row.acknowledged_by or "somebody", 100)
+    for decision in decisions:
+        title, icon = _decided(decision)
         yield (
-            row.acknowledged_at,
-            Happening(at=moment_of(row.acknowledged_at, now), icon="info", title=f"{by} has it in hand"),
+            decision.at,
+            Happening(at=moment_of(decision.at, now), icon=icon, title=title, text=clean(decision.reason, 300)),
         )
     for remark in comments:
         words = tuple(clean(line, WORDS_KEPT) for line in remark.words.splitlines())
@@ -176,6 +179,21 @@ def _happenings(
             remark.at,
             Happening(at=moment_of(remark.at, now), icon="comment", title="", author=author, words=words),
         )
+
+
+def _decided(decision: Decision) -> tuple[str, str]:
+    """The sentence of a decision, and its icon: whether it keeps people from being told."""
+    by = clean(decision.author or "somebody", 100)
+    until = "" if decision.until is None else f" until {absolute(decision.until)}"
+    said = {
+        What.ACKNOWLEDGE: f"{by} has it in hand",
+        What.SNOOZE: f"{by} snoozed it{until}",
+        What.WAKE: f"{by} ended the snooze",
+        What.MAINTENANCE: f"Maintenance{until} by {by}: nobody is told",
+        What.DEPLOY: f"{by} marked a deploy: nobody is told{until}",
+        What.END: f"{by} ended it before its time: people are told again",
+    }
+    return said[decision.what], "skip" if decision.what in _MUTING else "info"
 
 
 def _story(row: NoticeRow, tries: Sequence[AttemptRow], now: datetime) -> NoticeStory:

@@ -17,6 +17,7 @@ from prober.cli.errors import CommandError, ExitCode
 from prober.cli.muting import moment_in_words, span_of
 from prober.cli.person import author
 from prober.storage import audit, incidents, queries
+from prober.storage.incidents import Decided
 from prober.storage.queries import IncidentRow
 from prober.storage.told import Told, ToldOf, told_of
 
@@ -25,6 +26,8 @@ SCHEMA_VERSION: Final = 1
 _LISTED: Final = 100
 _ACTIONS: Final = {"ack": "incident.acknowledge", "snooze": "incident.snooze", "unsnooze": "incident.wake"}
 """As the audit log calls them."""
+_AS_BEFORE: Final = {"ack": "somebody has it in hand already", "unsnooze": "it is not snoozed"}
+"""What is said where nothing changes."""
 _HEADINGS: Final = ("SEVERITY", "ENDPOINT", "STATE", "DIAGNOSIS", "SINCE", "ENDED", "TOLD")
 
 
@@ -97,7 +100,7 @@ def _list(options: argparse.Namespace) -> int:
 def _decide(options: argparse.Namespace) -> int:
     names, lasts = list(dict.fromkeys(options.names)), _snoozed_for(options)
 
-    async def deciding(db: AsyncEngine) -> tuple[str, ...]:
+    async def deciding(db: AsyncEngine) -> tuple[Decided, ...]:
         who, which = author(options.by), incidents.open_of(names)
         async with db.begin() as connection:
             if options.action == "ack":
@@ -105,9 +108,10 @@ def _decide(options: argparse.Namespace) -> int:
             else:
                 decided = await incidents.snooze(connection, which, lasts)
             for each in decided:
-                detail = {"incident": str(each.incident), "for": options.lasts}
-                await audit.note(connection, who, _ACTIONS[options.action], each.endpoint, detail)
-        return tuple(each.endpoint for each in decided)
+                if each.is_news:
+                    detail = incidents.detail_of(each)
+                    await audit.note(connection, who, _ACTIONS[options.action], each.endpoint, detail)
+        return decided
 
     done = in_database(migrated_url(options), deciding)
     said = {
@@ -115,9 +119,10 @@ def _decide(options: argparse.Namespace) -> int:
         "snooze": f"nobody is told for {options.lasts}",
         "unsnooze": "whoever is to be told is told again",
     }[options.action]
-    for name in done:
-        print(f"{clean(name, 60)}: {said}")
-    missing = [clean(name, 60) for name in names if name not in done]
+    for each in done:
+        print(f"{clean(each.endpoint, 60)}: {said if each.is_news else _AS_BEFORE[options.action]}")
+    known = {each.endpoint for each in done}
+    missing = [clean(name, 60) for name in names if name not in known]
     if missing:
         whose = f"{listed(missing)} {'has' if len(missing) == 1 else 'have'}"
         raise CommandError(f"{whose} no open incident", "mcp-prober incidents lists those that are open")

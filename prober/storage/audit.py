@@ -67,10 +67,16 @@ async def note(
             author=storable(clean(author.name, _NAME_KEPT)),
             via=author.via.value,
             action=action,
-            subject=storable(clean(subject, _SUBJECT_KEPT)),
+            subject=subject_kept(subject),
             detail={key: _bounded(value) for key, value in (detail or {}).items()},
         )
     )
+
+
+def subject_kept(subject: str) -> str:
+    """How a row names what was changed."""
+    kept: str = storable(clean(subject, _SUBJECT_KEPT))
+    return kept
 
 
 def _bounded(value: Any) -> Any:

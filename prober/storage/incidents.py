@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, RowMapping, and_, func, select, text, update
+from sqlalchemy import ColumnElement, DateTime, RowMapping, and_, cast, func, select, text, true, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -18,6 +18,7 @@ from prober.incidents.lifecycle import Incident, IncidentState, Seen, Transition
 from prober.incidents.policy import AlertPolicy
 from prober.incidents.rules import Severity
 from prober.storage import tables, tellings
+from prober.storage.membership import among
 from prober.storage.tellings import Subject
 
 log = logging.getLogger(__name__)
@@ -119,11 +120,21 @@ class Decided:
     incident: UUID
     endpoint: str
     """By its name."""
+    until: datetime | None
+    """When a snooze of it ends."""
+    is_news: bool
+    """Whether that changes anything: false where somebody had decided the same before."""
+
+
+def detail_of(decided: Decided) -> dict[str, str]:
+    """What the audit log keeps of a decision, for whoever tells the incident's history."""
+    until = {} if decided.until is None else {"until": decided.until.isoformat()}
+    return {"incident": str(decided.incident), **until}
 
 
 def open_of(names: Sequence[str]) -> ColumnElement[bool]:
     """The open incidents of these endpoints, for `acknowledge` and `snooze`."""
-    return and_(tables.endpoint.c.name.in_(names), tables.incident.c.ended_at.is_(None))
+    return and_(among(tables.endpoint.c.name, names), tables.incident.c.ended_at.is_(None))
 
 
 def open_one(incident: UUID) -> ColumnElement[bool]:
@@ -136,10 +147,9 @@ async def acknowledge(connection: AsyncConnection, which: ColumnElement[bool], *
 
     Those that there are, by name; one that was acknowledged before stays with whoever did it first.
     """
-    incident = tables.incident
-    who = func.coalesce(incident.c.acknowledged_by, storable(clean(by, 100)))
-    when = func.coalesce(incident.c.acknowledged_at, func.now())
-    return await _decide(connection, which, acknowledged_by=who, acknowledged_at=when)
+    is_news = tables.incident.c.acknowledged_at.is_(None)
+    who = storable(clean(by, 100))
+    return await _decide(connection, which, is_news, acknowledged_by=who, acknowledged_at=func.now())
 
 
 async def snooze(
@@ -150,7 +160,8 @@ async def snooze(
     What was muted is told afterwards, if it is still so.
     """
     ends = func.now() + until if isinstance(until, timedelta) else until
-    return await _decide(connection, which, snoozed_until=ends)
+    is_news = true() if until else tables.incident.c.snoozed_until.is_not(None)
+    return await _decide(connection, which, is_news, snoozed_until=ends)
 
 
 async def exists(connection: AsyncConnection, incident: UUID) -> bool:
@@ -159,15 +170,30 @@ async def exists(connection: AsyncConnection, incident: UUID) -> bool:
     return found is not None
 
 
-async def _decide(connection: AsyncConnection, which: ColumnElement[bool], **values: Any) -> tuple[Decided, ...]:
+async def _decide(
+    connection: AsyncConnection, which: ColumnElement[bool], is_news: ColumnElement[bool], **values: Any
+) -> tuple[Decided, ...]:
+    """Write these values into the incidents of which they say anything new."""
     incident, endpoint = tables.incident, tables.endpoint
+    ends = values.get("snoozed_until")
     found = await connection.execute(
-        update(incident)
-        .where(incident.c.endpoint_id == endpoint.c.id, which)
-        .values(reconsider_at=func.now(), **values)
-        .returning(incident.c.id, endpoint.c.name)
+        select(
+            incident.c.id,
+            endpoint.c.name,
+            is_news.label("is_news"),
+            cast(ends, DateTime(timezone=True)).label("until"),
+        )
+        .join(endpoint, endpoint.c.id == incident.c.endpoint_id)
+        .where(which)
+        .order_by(endpoint.c.name)
+        .with_for_update(of=incident)
     )
-    return tuple(Decided(incident=row.id, endpoint=row.name) for row in sorted(found, key=lambda row: row.name))
+    decided = tuple(Decided(incident=row.id, endpoint=row.name, until=row.until, is_news=row.is_news) for row in found)
+    fresh = [each.incident for each in decided if each.is_news]
+    await connection.execute(
+        update(incident).where(among(incident.c.id, fresh)).values(reconsider_at=func.now(), **values)
+    )
+    return decided
 
 
 async def _load(connection: AsyncConnection, ids: set[UUID]) -> dict[UUID, _Known]:
@@ -176,7 +202,7 @@ async def _load(connection: AsyncConnection, ids: set[UUID]) -> dict[UUID, _Know
     rows = await connection.execute(
         select(state.c.endpoint_id, state.c.incident, endpoint.c.name, endpoint.c.labels, endpoint.c.options)
         .join(endpoint, endpoint.c.id == state.c.endpoint_id)
-        .where(state.c.endpoint_id.in_(ids))
+        .where(among(state.c.endpoint_id, ids))
         .order_by(state.c.endpoint_id)
         .with_for_update(of=state)
     )

@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID, uuid4
 
 from pydantic import TypeAdapter
-from sqlalchemy import RowMapping, delete, func, insert, select, text, update
+from sqlalchemy import RowMapping, and_, delete, func, insert, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -83,6 +83,33 @@ async def coming(db: AsyncEngine, *, limit: int = 100) -> tuple[MuteRow, ...]:
     wanted = select(table).where(table.c.ends_at > func.now()).order_by(table.c.ends_at).limit(limit)
     async with db.connect() as connection:
         return tuple(_row(each) for each in (await connection.execute(wanted)).mappings())
+
+
+async def during(
+    connection: AsyncConnection,
+    name: str,
+    labels: Mapping[str, str],
+    *,
+    since: datetime,
+    until: datetime,
+    limit: int,
+) -> tuple[MuteRow, ...]:
+    """The single times of which any part lay between these moments and muted this endpoint, the newest first."""
+    table = tables.mute
+    is_for_all = and_(func.cardinality(table.c.endpoints) == 0, table.c.labels == {})
+    is_by_label = and_(table.c.labels != {}, table.c.labels.contained_by(dict(labels)))
+    wanted = (
+        select(table)
+        .where(
+            table.c.starts_at < until,
+            table.c.ends_at > since,
+            table.c.starts_at < table.c.ends_at,
+            or_(is_for_all, table.c.endpoints.contains([name]), is_by_label),
+        )
+        .order_by(table.c.starts_at.desc())
+        .limit(limit)
+    )
+    return tuple(_row(each) for each in (await connection.execute(wanted)).mappings())
 
 
 async def add(

@@ -62,6 +62,7 @@ def test_open_incidents_are_listed_with_who_has_them_in_hand(command: Command, w
     within(break_shop)
     code, out, _ = command("incidents", "ack", "shop", "--by", "ada")
     assert (code, out) == (0, "shop: acknowledged\n")
+    assert command("incidents", "ack", "shop", "--by", "bob")[1] == "shop: somebody has it in hand already\n"
     _, out, _ = command("incidents")
     heading, line = out.splitlines()
     assert heading.split() == ["SEVERITY", "ENDPOINT", "STATE", "DIAGNOSIS", "SINCE", "ENDED", "TOLD"]
@@ -82,6 +83,7 @@ def test_a_snooze_is_said_with_its_length_and_can_be_taken_back(command: Command
     within(lambda desk: desk.passes(0.1))
     assert "muted: snoozed until " in command("incidents")[1]
     assert command("incidents", "unsnooze", "shop")[0] == 0
+    assert command("incidents", "unsnooze", "shop")[1] == "shop: it is not snoozed\n"
     within(lambda desk: desk.passes(0.1))
     assert "muted" not in command("incidents")[1]
 

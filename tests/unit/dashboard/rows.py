@@ -19,6 +19,7 @@ from prober.storage.accepted_tools import ToolLists
 from prober.storage.channels import AttemptRow, ChannelRow
 from prober.storage.cold_starts import FirstAnswers
 from prober.storage.comments import Comment
+from prober.storage.decisions import Decision, What
 from prober.storage.listings import TransitionRow
 from prober.storage.mutes import MuteRow
 from prober.storage.probe_requests import ProbeRequest, Stage
@@ -324,6 +325,19 @@ def comment(say: Say = as_is, **changes: Any) -> Comment:
             "at": NOW - timedelta(minutes=3),
             "author": say("ada"),
             "words": f"{say('rolled back')}\n{say('to 1.4.1')}",
+            **changes,
+        }
+    )
+
+
+def decision(say: Say = as_is, **changes: Any) -> Decision:
+    return Decision(
+        **{
+            "at": NOW - timedelta(minutes=5),
+            "author": say("ada"),
+            "what": What.MAINTENANCE,
+            "until": NOW + timedelta(hours=1),
+            "reason": say("new certificate"),
             **changes,
         }
     )

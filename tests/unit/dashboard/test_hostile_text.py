@@ -14,6 +14,7 @@ from dashboard.views.fleet import fleet_view
 from dashboard.views.incident import IncidentPageView, incident_page
 from dashboard.views.incidents import incidents_view
 from dashboard.views.probe import probe_view
+from prober.storage.decisions import What
 from tests.unit.dashboard.rows import (
     ID,
     NOW,
@@ -21,6 +22,7 @@ from tests.unit.dashboard.rows import (
     attempt,
     channel,
     comment,
+    decision,
     endpoint_page,
     fleet_row,
     incident,
@@ -72,6 +74,7 @@ def one_incident(say: Say) -> IncidentPageView:
         NOW,
         transitions=[transition(say)],
         comments=[comment(say)],
+        decisions=[decision(say), decision(say, what=What.SNOOZE)],
         notices=[notice(say)],
         tries={ID: [attempt(say)]},
         outage=outage(say),

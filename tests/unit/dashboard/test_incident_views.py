@@ -12,9 +12,11 @@ from dashboard.views.incident import incident_page, nap_ends, naps
 from dashboard.views.incident_query import EVERYTHING, IncidentQuery, State, Window, href, query_of
 from dashboard.views.incidents import incidents_view
 from dashboard.views.timeline import MOST_ROWS, timeline
+from dashboard.wording import absolute
 from prober.incidents.rules import Severity
+from prober.storage.decisions import What
 from prober.storage.incident_log import Overview, Place, SpellRow
-from tests.unit.dashboard.rows import ID, NOW, attempt, comment, incident, notice, outage, transition
+from tests.unit.dashboard.rows import ID, NOW, attempt, comment, decision, incident, notice, outage, transition
 
 STRETCH = EVERYTHING.stretch(NOW)
 
@@ -106,14 +108,37 @@ def test_endpoints_without_a_row_are_counted() -> None:
 
 def test_the_story_of_an_incident_is_told_in_order() -> None:
     closed = transition(kind="closed", at=NOW - timedelta(minutes=1))
+    decided = [
+        decision(what=What.ACKNOWLEDGE, at=NOW - timedelta(minutes=6), until=None, reason=""),
+        decision(what=What.SNOOZE, until=NOW, reason=""),
+        decision(what=What.WAKE, at=NOW - timedelta(minutes=4), until=None, reason=""),
+    ]
     view = incident_page(
-        incident(ended_at=NOW - timedelta(minutes=1)), NOW, transitions=[closed, transition()], comments=[comment()]
+        incident(ended_at=NOW - timedelta(minutes=1)),
+        NOW,
+        transitions=[closed, transition()],
+        comments=[comment()],
+        decisions=decided,
     )
     assert [each.title or each.author for each in view.happenings] == [
-        "It opened (down · adapter-missing)", "ada has it in hand", "ada", "It closed",
-    ]  # fmt: skip
-    assert view.happenings[2].words == ("rolled back", "to 1.4.1")
+        "It opened (down · adapter-missing)",
+        "ada has it in hand",
+        f"ada snoozed it until {absolute(NOW)}",
+        "ada ended the snooze",
+        "ada",
+        "It closed",
+    ]
+    assert view.happenings[4].words == ("rolled back", "to 1.4.1")
     assert (view.state, view.naps, view.snoozed) == ("over", (), None)
+
+
+def test_the_story_of_an_incident_names_who_had_nobody_told_of_its_endpoint() -> None:
+    told = [decision(), decision(what=What.DEPLOY, reason=""), decision(what=What.END, until=None, reason="")]
+    maintenance, deploy, end = incident_page(incident(), NOW, decisions=told).happenings
+    assert maintenance.title == f"Maintenance until {absolute(NOW + timedelta(hours=1))} by ada: nobody is told"
+    assert (maintenance.text, maintenance.icon) == ("new certificate", "skip")
+    assert deploy.title.startswith("ada marked a deploy: nobody is told until ")
+    assert (end.title, end.icon) == ("ada ended it before its time: people are told again", "info")
 
 
 def test_an_open_incident_can_be_snoozed_until_a_morning() -> None:
