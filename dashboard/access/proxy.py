@@ -24,11 +24,12 @@ log = logging.getLogger(__name__)
 
 PREFIX: Final = vouching.PROXY
 LOGGED_EVERY_S: Final = 60.0
+LONGEST_GROUPS: Final = 16_384
+"""Characters of the list of groups that are looked at."""
 
 VARIABLES: Final = frozenset(name for name in vouching.VARIABLES if name.startswith(PREFIX))
 _HEADER: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,99}")
 _LONGEST_NAME: Final = 255
-_LONGEST_GROUPS: Final = 16_384
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,8 +75,11 @@ class ProxySettings:
 
     def role_of(self, groups: str | None) -> Role | None:
         """The role that the proxy's list of groups gives, or that of everybody."""
-        listed = (groups or "").split("|" if "|" in (groups or "") else ",")
-        found = self.groups.role_of({group.strip() for group in listed})
+        listed = groups or ""
+        separator = "|" if "|" in listed else ","
+        if len(listed) > LONGEST_GROUPS:  # what is left of a name that was cut may be the name of another group
+            listed = listed[:LONGEST_GROUPS].rpartition(separator)[0]
+        found = self.groups.role_of({group.strip() for group in listed.split(separator)})
         return max((role for role in (found, self.role) if role), key=list(Role).index, default=None)
 
 
@@ -183,7 +187,7 @@ class ProxyVouches:
 
     def _role(self, request: Request) -> Role | None:
         header = self._settings.groups_header
-        groups = ",".join(request.headers.getlist(header))[:_LONGEST_GROUPS] if header else None
+        groups = ",".join(request.headers.getlist(header)) if header else None
         return self._settings.role_of(groups)
 
     async def _turn_away(self, name: str) -> None:

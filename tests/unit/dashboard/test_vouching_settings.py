@@ -9,7 +9,7 @@ from starlette.requests import Request
 
 from dashboard.access.environment import Groups, SettingRefused
 from dashboard.access.oidc import LASTS, Attempt, OidcSettings, Spent
-from dashboard.access.proxy import ProxySettings, address_of
+from dashboard.access.proxy import LONGEST_GROUPS, ProxySettings, address_of
 from dashboard.config import Config, ConfigMissing
 from prober.storage.people import Role
 from prober.storage.vouched import fit
@@ -148,6 +148,13 @@ def test_the_role_is_the_highest_of_the_groups_or_that_of_everybody() -> None:
     assert found.role_of("on,call") is None
     assert found.role_of(None) is None
     assert proxy().role_of(None) is Role.VIEWER
+
+
+def test_a_list_of_groups_that_is_too_long_gives_nobody_the_group_in_which_it_would_be_cut() -> None:
+    found = proxy(ROLE="", GROUPS_HEADER="Remote-Groups", GROUPS="oncall=operator, platform=admin")
+    before = "oncall" + ",x" * ((LONGEST_GROUPS - len("oncall,platform")) // 2)
+    assert found.role_of(f"{before},platform") is Role.ADMIN
+    assert found.role_of(f"{before}, platform-readers") is Role.OPERATOR
 
 
 def asked_from(peer: str, *forwarded: str) -> Request:
