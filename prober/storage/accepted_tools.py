@@ -15,6 +15,7 @@ from checks.inventory import Inventory
 from checks.text import clean
 from checks.tool_memory import Reading, ToolMemory, after_probe
 from prober.storage import tables
+from prober.storage.membership import among
 from prober.storage.specs import inventory_of, tool_memory_of
 
 FIRST_SEEN: Final = "first seen"
@@ -116,7 +117,7 @@ async def of_names(db: AsyncEngine, names: Sequence[str]) -> Mapping[str, ToolLi
     table = tables.endpoint
     if not names:
         return {}
-    wanted = _lists(and_(table.c.name.in_(names), table.c.removed_at.is_(None))).add_columns(table.c.name)
+    wanted = _lists(and_(among(table.c.name, names), table.c.removed_at.is_(None))).add_columns(table.c.name)
     async with db.connect() as connection:
         return {row["name"]: _tool_lists_of(row) for row in (await connection.execute(wanted)).mappings()}
 

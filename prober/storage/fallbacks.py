@@ -9,6 +9,7 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from prober.storage import tables
+from prober.storage.membership import among
 
 _AT_ONCE: Final = 200
 _COPIED: Final = ("transition_id", "endpoint_id", "thread", "payload")
@@ -69,7 +70,7 @@ async def _give(connection: AsyncConnection, rows: Sequence[UUID], channel: str,
         notice = tables.notice
         await connection.execute(
             update(notice)
-            .where(notice.c.id.in_(taken))
+            .where(among(notice.c.id, taken))
             .values(
                 failed_at=func.coalesce(notice.c.failed_at, func.now()),
                 handed_to=other,
@@ -83,7 +84,7 @@ async def _give(connection: AsyncConnection, rows: Sequence[UUID], channel: str,
 async def _copy(connection: AsyncConnection, rows: Sequence[UUID], other: str) -> None:
     """Write the same notices for another channel, under the ids that they would have had there from the first."""
     notice = tables.notice
-    wanted = select(*(notice.c[name] for name in _COPIED)).where(notice.c.id.in_(rows)).order_by(notice.c.number)
+    wanted = select(*(notice.c[name] for name in _COPIED)).where(among(notice.c.id, rows)).order_by(notice.c.number)
     values = [
         {**row, "id": uuid5(UUID(row["payload"]["id"]), other), "channel": other}
         for row in (await connection.execute(wanted)).mappings()

@@ -13,6 +13,7 @@ from checks.model import Verdict
 from prober.incidents.rules import Severity
 from prober.storage import tables
 from prober.storage.channels import AttemptRow, told_incident
+from prober.storage.membership import among
 from prober.storage.queries import INCIDENT_COLUMNS, IncidentRow, incident_row
 
 ON_A_PAGE: Final = 50
@@ -170,7 +171,7 @@ async def tries(db: AsyncEngine, threads: Sequence[UUID]) -> Mapping[UUID, tuple
             notice.c.payload["title"].astext.label("title"),
         )
         .join(notice, notice.c.id == attempt.c.notice_id)
-        .where(notice.c.thread.in_(threads))
+        .where(among(notice.c.thread, threads))
         .order_by(attempt.c.number.desc())
         .limit(MOST_TRIES)
     )

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from checks.model import Verdict
 from prober.incidents.rules import Severity
 from prober.storage import tables
+from prober.storage.membership import among
 from prober.storage.queries import (
     INCIDENT_COLUMNS,
     MOST_ROWS,
@@ -65,7 +66,7 @@ async def endpoints_named(db: AsyncEngine, names: Sequence[str]) -> Mapping[str,
     table = tables.endpoint
     wanted = select(table.c.name, table.c.id).where(table.c.removed_at.is_(None))
     if names:
-        wanted = wanted.where(table.c.name.in_(names))
+        wanted = wanted.where(among(table.c.name, names))
     async with db.connect() as connection:
         return {row.name: row.id for row in await connection.execute(wanted)}
 
@@ -135,7 +136,7 @@ async def notices(
     if channel is not None:
         which.append(table.c.channel == channel)
     if threads is not None:
-        which.append(table.c.thread.in_(threads))
+        which.append(among(table.c.thread, threads))
     rows = await _rows(db, NOTICE_COLUMNS, which, (table.c.created_at, table.c.id), limit, after)
     return tuple(notice_row(row) for row in rows)
 

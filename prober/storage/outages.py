@@ -21,6 +21,7 @@ from prober.incidents.rules import Severity
 from prober.incidents.telling import Circumstances, Telling, consider
 from prober.incidents.wording import outage_notice
 from prober.storage import tables
+from prober.storage.membership import among
 from prober.storage.mutes import Quiet, quiet
 from prober.storage.outbox import put
 
@@ -337,7 +338,7 @@ async def not_well(connection: AsyncConnection, names: Collection[str], now: dat
     found = await connection.scalars(
         select(endpoint.c.name)
         .join(state, state.c.endpoint_id == endpoint.c.id)
-        .where(endpoint.c.name.in_(names), endpoint.c.removed_at.is_(None), endpoint.c.enabled)
+        .where(among(endpoint.c.name, names), endpoint.c.removed_at.is_(None), endpoint.c.enabled)
         .where(or_(state.c.bad_since.is_not(None), is_ill))
     )
     return frozenset(found)
@@ -352,7 +353,7 @@ async def well_since(connection: AsyncConnection, names: Collection[str], now: d
     found = await connection.execute(
         select(endpoint.c.name, func.max(incident.c.ended_at).label("ended_at"))
         .join(incident, incident.c.endpoint_id == endpoint.c.id)
-        .where(endpoint.c.name.in_(names), endpoint.c.removed_at.is_(None), endpoint.c.enabled)
+        .where(among(endpoint.c.name, names), endpoint.c.removed_at.is_(None), endpoint.c.enabled)
         .where(_is_past(now), incident.c.cause.is_distinct_from(FLAKY))
         .group_by(endpoint.c.name)
     )

@@ -19,6 +19,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from checks.model import Profile
 from checks.text import clean, storable
 from prober.storage import tables
+from prober.storage.membership import among
 
 WAITS_S: Final = 600.0
 """For so long a request waits for a worker, and then for its report. Who asked has left after that."""
@@ -120,7 +121,7 @@ async def take(connection: AsyncConnection, requests: Collection[UUID]) -> None:
     """Note, in the transaction that claims their slots, that these are under way."""
     table = tables.probe_request
     if requests:
-        wanted = table.c.id.in_(requests), table.c.report_id.is_(None)
+        wanted = among(table.c.id, requests), table.c.report_id.is_(None)
         await connection.execute(update(table).where(*wanted).values(taken_at=func.now()))
 
 

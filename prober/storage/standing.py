@@ -3,10 +3,11 @@
 from collections.abc import Sequence
 from uuid import UUID
 
-from sqlalchemy import ARRAY, Uuid, any_, literal, update
+from sqlalchemy import update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from checks.standing import FullDue
+from prober.storage.membership import among
 from prober.storage.tables import endpoint_state
 
 
@@ -14,6 +15,6 @@ async def forget(connection: AsyncConnection, endpoints: Sequence[UUID]) -> None
     """Drop what was found of these: nobody will look for it again."""
     await connection.execute(
         update(endpoint_state)
-        .where(endpoint_state.c.endpoint_id == any_(literal(list(endpoints), ARRAY(Uuid))))
+        .where(among(endpoint_state.c.endpoint_id, endpoints))
         .values(full_due=FullDue.IN_TIME.value, full_findings=None)
     )

@@ -16,6 +16,7 @@ from prober.incidents.policy import AlertPolicy
 from prober.incidents.telling import Circumstances, Considered, Mute, Telling, Thing, consider
 from prober.incidents.wording import incident_notice
 from prober.storage import outages, tables
+from prober.storage.membership import among
 from prober.storage.mutes import Quiet, quiet
 from prober.storage.outages import Joining
 from prober.storage.outbox import put
@@ -161,7 +162,7 @@ async def _known(connection: AsyncConnection, ids: Collection[UUID]) -> dict[UUI
             outage.c.ended_at.label("outage_ended_at"),
         )
         .outerjoin(outage, outage.c.id == incident.c.outage_id)
-        .where(incident.c.id.in_(ids))
+        .where(among(incident.c.id, ids))
         .with_for_update(of=incident)
     )
     return {row["id"]: _known_of(row) for row in rows.mappings()}

@@ -9,6 +9,7 @@ from sqlalchemy import and_, func, select
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from prober.storage import tables
+from prober.storage.membership import among
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +35,7 @@ async def told_of(db: AsyncEngine, incidents: Mapping[UUID, UUID | None]) -> Tol
     waits = and_(notice.sent_at.is_(None), notice.failed_at.is_(None))
     wanted = (
         select(notice.thread, notice.channel, func.max(notice.sent_at), func.bool_or(waits))
-        .where(notice.thread.in_(threads), notice.superseded_by.is_(None), notice.handed_to.is_(None))
+        .where(among(notice.thread, threads), notice.superseded_by.is_(None), notice.handed_to.is_(None))
         .group_by(notice.thread, notice.channel)
         .order_by(notice.channel)
     )

@@ -15,6 +15,7 @@ from prober.incidents.impairment import Trouble
 from prober.incidents.notice import Notice
 from prober.storage import outbox
 from prober.storage.in_force import InForce
+from prober.storage.membership import among
 from prober.storage.tables import endpoint, impairment, notice, worker
 
 GONE_AFTER_S: Final = 60.0
@@ -126,7 +127,7 @@ async def impaired(
         await outbox.put(connection, worded, channel=channel)
     if told:
         await connection.execute(
-            update(notice).where(notice.c.id.in_(told), notice.c.sent_at.is_(None)).values(sent_at=func.now())
+            update(notice).where(among(notice.c.id, told), notice.c.sent_at.is_(None)).values(sent_at=func.now())
         )
 
 
