@@ -22,6 +22,18 @@
   let ended = -Infinity;
   let due = Infinity;
 
+  // Whether the page itself says that there is nothing to show.
+  const isAway = () => main.querySelector("[data-away]") !== null;
+  let connected = false;
+  let answered = !isAway();
+
+  function tell() {
+    const on = connected && answered;
+    const words = !answered ? "nothing is live" : on ? "live" : "reconnecting";
+    if (state.textContent !== words) state.textContent = words;
+    state.dataset.state = on ? "on" : "off";
+  }
+
   function say(text) {
     if (trouble.textContent !== text) trouble.textContent = text;
     trouble.hidden = !text;
@@ -85,11 +97,14 @@
       const html = await answer.text();
       if (isChoosing()) again = true;
       else swap(html);
+      answered = true;
       say("");
     } catch (problem) {
       const reason = problem.message.startsWith("The ") ? problem.message : "The dashboard does not answer.";
-      say(`${reason} What you see is from the last time it did.`);
+      answered = false;
+      say(isAway() ? "" : `${reason} What you see is from the last time it did.`);
     }
+    tell();
     busy = false;
     // What takes long to make is asked for less often; a fleet of a thousand has news all the time.
     pause = Math.max(PAUSE_MS, COSTLY * (performance.now() - begun));
@@ -112,8 +127,8 @@
 
   function follow() {
     source = new EventSource("/live");
-    source.onopen = () => { state.textContent = "live"; state.dataset.state = "on"; };
-    source.onerror = () => { state.textContent = "reconnecting"; state.dataset.state = "off"; };
+    source.onopen = () => { connected = true; tell(); };
+    source.onerror = () => { connected = false; tell(); };
     source.addEventListener("report", (news) => {
       if (!news.data || !main.dataset.live || news.data === main.dataset.live) hear();
     });

@@ -141,10 +141,27 @@ def test_when_the_database_is_gone_a_red_bar_says_so_and_goes_when_it_is_back(
     dashboard.break_tables()
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     page.wait_for_selector("#trouble:has-text('What you see is from the last time it did')")
+    page.wait_for_selector("#live[data-state=off]:has-text('nothing is live')")
     assert page.locator("table.fleet tbody tr").count() == len(FLEET)
     dashboard.mend_tables()
     page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
     page.wait_for_selector("#trouble", state="hidden")
+    page.wait_for_selector("#live[data-state=on]:text-is('live')")
+
+
+def test_a_page_that_cannot_be_shown_does_not_say_that_it_is_live_until_it_is(
+    dashboard: Dashboard, visit: Open
+) -> None:
+    dashboard.break_tables()
+    page = visit(f"{dashboard.address}/").page
+    with page.expect_response("**/?fragment=1"):
+        page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    assert page.inner_text("#live") == "nothing is live"
+    assert page.locator("#trouble").is_hidden(), "the page itself says it"
+    dashboard.mend_tables()
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    page.wait_for_selector("#live[data-state=on]:text-is('live')")
+    assert page.locator("table.fleet tbody tr").count() == len(FLEET)
 
 
 def test_evidence_leads_to_the_exchange_and_opens_it(read_dashboard: Dashboard, visit: Open) -> None:
