@@ -1,6 +1,10 @@
 """The command line: one file per command; they parse and print, and decide nothing."""
 
+import contextlib
+import os
+import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 __all__ = ["main"]
 
@@ -13,6 +17,18 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         from prober.cli.dispatch import main as run
 
-        return run(argv)
+        code = run(argv)
     except KeyboardInterrupt:
-        return _INTERRUPTED
+        code = _INTERRUPTED
+    if code == _INTERRUPTED and argv is None:
+        _leave()
+    return code
+
+
+def _leave() -> NoReturn:
+    """End the process as it is: to take its modules apart takes up to a second on a busy machine, and nothing of ours
+    waits for that."""
+    for stream in (sys.stdout, sys.stderr):
+        with contextlib.suppress(AttributeError, OSError, ValueError):  # closed, or whoever read it has gone
+            stream.flush()
+    os._exit(_INTERRUPTED)

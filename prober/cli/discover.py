@@ -17,8 +17,9 @@ from prober.cli.findings import JSON_VERSION, as_json, exit_code, in_words, line
 from prober.cli.progress import working
 from prober.cli.registering import register
 from prober.cli.starter_file import scalar
-from prober.endpoints.aws_asking import CannotDiscover, RegionClients, smallest_policy
-from prober.endpoints.aws_discovery import ACTIONS, MOST_FUNCTIONS, NOT_SEEN, Discovery, Server, Wanted, discover
+from prober.endpoints.aws_asking import Account, CannotDiscover, RegionClients, smallest_policy
+from prober.endpoints.aws_discovery import ACTIONS, MOST_FUNCTIONS, NOT_SEEN, Discovery, Server, Wanted
+from prober.endpoints.aws_regions import discover_all
 
 
 def add_arguments(parser: Parser) -> None:
@@ -75,18 +76,21 @@ def run(options: argparse.Namespace) -> int:
         return ExitCode.UP
     if not regions:
         raise CommandError("no Region is named", "add --region, such as --region eu-central-1, or set AWS_REGION")
-    found = []
+    account = Account()
     try:
         with working("looking") as say:
-            for region in regions:
-                say(f"looking at the functions and their addresses in {region}")
-                found.append(discover(RegionClients(region), region, wanted))
+            found = discover_all(
+                regions,
+                wanted,
+                lambda region: RegionClients(region, account),
+                lambda left: say(f"looking at the functions and their addresses in {', '.join(left)}"),
+            )
     except CannotDiscover as error:
         raise CommandError(str(error), code=ExitCode.UNOBSERVED) from None
     if options.register:
         print("\n".join(register(options, _named(found))) or "no MCP server was found, and none is registered")
         return outcome(found, strict=options.strict)
-    forms = {"text": plain_text, "config": configuration_text, "json": _json}
+    forms = {"text": plain_text, "config": configuration_text, "json": as_document}
     print(forms[options.format](found))
     return outcome(found, strict=options.strict)
 
@@ -94,7 +98,7 @@ def run(options: argparse.Namespace) -> int:
 def outcome(found: Sequence[Discovery], *, strict: bool) -> int:
     """The exit code: what could not be looked at outweighs warnings, and errors outweigh it."""
     code = exit_code((each for one in found for each in one.findings), strict=strict)
-    partial = any(each.unseen or each.skipped for each in found)
+    partial = any(each.unseen or each.skipped or each.failed for each in found)
     return ExitCode.UNOBSERVED if partial and code != ExitCode.NOT_UP else code
 
 
@@ -153,6 +157,8 @@ def _access(server: Server) -> str:
 
 def _unseen(found: Sequence[Discovery]) -> Iterator[str]:
     for one in found:
+        if one.failed is not None:
+            yield f"{one.region}: not looked at: {one.failed}"
         if one.skipped:
             left = counted(one.skipped, "function")
             yield f"{one.region}: {left} beyond the first {MOST_FUNCTIONS} not looked at: use --name or --tag"
@@ -162,7 +168,7 @@ def _unseen(found: Sequence[Discovery]) -> Iterator[str]:
         if missing:
             yield "The smallest policy that lets it be seen:"
             yield from (f"  {line}" for line in smallest_policy(missing, one.region).splitlines())
-        if one.unseen or one.skipped:
+        if one.unseen or one.skipped or one.failed:
             yield ""
 
 
@@ -208,7 +214,8 @@ def _name(server: Server, taken: set[str]) -> str:
     return name
 
 
-def _json(found: Sequence[Discovery]) -> str:
+def as_document(found: Sequence[Discovery]) -> str:
+    """What was found, as JSON."""
     document = {
         "version": JSON_VERSION,
         "regions": [
@@ -227,6 +234,7 @@ def _json(found: Sequence[Discovery]) -> str:
                 "findings": [as_json(each) for each in one.findings],
                 "unseen": [{"call": each.call, "why": each.why, "action": each.action} for each in one.unseen],
                 "skipped": one.skipped,
+                "failed": one.failed,
             }
             for one in found
         ],

@@ -106,6 +106,8 @@ class Discovery:
     """Calls that failed, so that something may be missing."""
     skipped: int = 0
     """Functions beyond the limit of one run."""
+    failed: str | None = None
+    """Why the Region was not looked at, in a sentence."""
 
 
 def discover(clients: Clients, region: str, wanted: Wanted) -> Discovery:
@@ -113,7 +115,7 @@ def discover(clients: Clients, region: str, wanted: Wanted) -> Discovery:
     asker = Asker(clients)
     listed = [each for each in _functions(asker, wanted) if each.get("FunctionName")]
     by_arn = {str(each.get("FunctionArn")): str(each["FunctionName"]) for each in listed}
-    gateways = [*_rest_apis(asker, by_arn, region), *_http_apis(asker, by_arn), *_balancers(asker, by_arn)]
+    gateways = _gateways(asker, by_arn, region)
     spoken = {each.function for each in gateways if any(_MCP_PATH.search(way.path or "") for way in each.routes)}
     chosen = [each for each in listed if wanted.everything or _is_meant(each, wanted) or each["FunctionName"] in spoken]
     functions = tuple(_in_full(asker, each) for each in chosen[:MOST_FUNCTIONS])
@@ -135,6 +137,14 @@ def discover(clients: Clients, region: str, wanted: Wanted) -> Discovery:
         unseen=tuple(asker.unseen),
         skipped=max(0, len(chosen) - MOST_FUNCTIONS),
     )
+
+
+def _gateways(asker: Asker, by_arn: Mapping[str, str], region: str) -> list[Gateway]:
+    """What stands before the functions. Where these may not be listed it is asked for as well, so that all missing
+    permissions are named at once."""
+    if not by_arn and (not asker.unseen or asker.is_away("lambda")):
+        return []
+    return [*_rest_apis(asker, by_arn, region), *_http_apis(asker, by_arn), *_balancers(asker, by_arn)]
 
 
 def _functions(asker: Asker, wanted: Wanted) -> list[Mapping[str, Any]]:
@@ -321,7 +331,7 @@ def _host(address: str) -> str:
 
 def _web_functions(asker: Asker, wanted: Wanted, region: str) -> Iterator[Server]:
     """Lambda Web Functions, which need no adapter and have addresses of their own. Not every Region has them."""
-    if wanted.tags:
+    if wanted.tags or asker.is_away("lambda"):
         return
     listed = asker.all_of(
         "lambda-web", "list_web_functions", "functions[]", "lambda:ListWebFunctions", everywhere=False

@@ -144,6 +144,22 @@ def why(error: Exception) -> str:
     return str(error) if own else type(error).__name__
 
 
+def is_of_credentials(error: Exception) -> bool:
+    """Whether botocore failed because it has no credentials of its own."""
+    from botocore import exceptions
+
+    kinds = (
+        exceptions.NoCredentialsError,
+        exceptions.PartialCredentialsError,
+        exceptions.CredentialRetrievalError,
+        exceptions.ProfileNotFound,
+        exceptions.ConfigParseError,
+        exceptions.SSOError,
+        exceptions.MetadataRetrievalError,
+    )
+    return isinstance(error, kinds)
+
+
 def _refused(source: str, response: Any) -> SecretError:
     code = code_of(response)
     status = int(response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500))
@@ -172,16 +188,7 @@ def _unasked(source: str, error: Exception) -> SecretError:
 
     if isinstance(error, exceptions.NoRegionError):
         return SecretError(f"{source} is in no region: set AWS_REGION for this process", reason="aws-region")
-    of_credentials = (
-        exceptions.NoCredentialsError,
-        exceptions.PartialCredentialsError,
-        exceptions.CredentialRetrievalError,
-        exceptions.ProfileNotFound,
-        exceptions.ConfigParseError,
-        exceptions.SSOError,
-        exceptions.MetadataRetrievalError,
-    )
-    if isinstance(error, of_credentials):
+    if is_of_credentials(error):
         return SecretError(f"{source} cannot be read: {NO_CREDENTIALS} ({why(error)})", reason="aws-credentials")
     text = f"{source} cannot be read: AWS is not to be reached ({type(error).__name__})"
     return SecretError(text, reason="aws-away", passing=True)

@@ -2,9 +2,17 @@
 
 import io
 import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
 import zipfile
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -13,6 +21,7 @@ from botocore.exceptions import ClientError
 from prober.cli import main
 from prober.endpoints.aws_asking import Asker, CannotDiscover, RegionClients, smallest_policy
 from prober.endpoints.aws_discovery import Discovery, Server, Wanted, discover
+from prober.secrets import aws
 
 REGION = "eu-central-1"
 ADAPTER = f"arn:aws:lambda:{REGION}:753240598075:layer:LambdaAdapterLayerX86:27"
@@ -331,6 +340,63 @@ def test_the_command_prints_a_table_and_what_it_cannot_see(
     main(["discover", "--region", REGION, "--name", "behind-http", "--format", "json"])
     (region,) = json.loads(capsys.readouterr().out)["regions"]
     assert region["servers"][0]["url"] == account["http"]
+
+
+def test_a_region_where_nothing_answers_costs_none_of_the_others(
+    account: dict[str, str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.socket() as closed:
+        closed.bind(("127.0.0.1", 0))
+        nobody = f"http://127.0.0.1:{closed.getsockname()[1]}"
+
+        def session() -> Any:
+            made = boto3.session.Session()
+            made.events.register(
+                "before-sign", lambda request, region_name, **_: _send_to(request, nobody, region_name == "eu-north-1")
+            )
+            return made
+
+        monkeypatch.setattr(aws, "session", session)
+        words = ["discover", "--region", "eu-north-1", "--region", REGION, "--name", "behind-http"]
+        assert main(words) == 3
+    said = capsys.readouterr().out
+    assert account["http"] in said
+    assert "eu-north-1: not seen: lambda:ListFunctions AWS is not to be reached" in said
+
+
+def _send_to(request: Any, host: str, is_meant: bool) -> None:
+    if is_meant:
+        request.url = f"{host}{urlsplit(request.url).path}"
+
+
+def test_an_interrupt_during_an_attempt_to_connect_ends_the_command_within_a_second() -> None:
+    with socket.socket() as busy, ExitStack() as waiting:
+        busy.bind(("127.0.0.1", 0))
+        busy.listen(0)
+        for _ in range(3):  # fills the queue, so that the next attempt hangs
+            one = waiting.enter_context(socket.socket())
+            one.setblocking(False)
+            one.connect_ex(busy.getsockname())
+        port = busy.getsockname()[1]
+        ours = _attempts(port)
+        env = {**os.environ, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}"}
+        command = [sys.executable, "-m", "prober.cli", "discover", "--region", REGION]
+        with subprocess.Popen(command, env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            deadline = time.monotonic() + 30
+            while _attempts(port) == ours:
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+            process.send_signal(signal.SIGINT)
+            began = time.monotonic()
+            said = process.communicate(timeout=20)
+            took = time.monotonic() - began
+    assert (process.returncode, said) == (130, (b"", b""))
+    assert took < 1
+
+
+def _attempts(port: int) -> int:
+    """How many connections to a port are in the state SYN_SENT: proc(5), /proc/net/tcp."""
+    return Path("/proc/net/tcp").read_text().count(f":{port:04X} 02 ")
 
 
 def test_the_command_wants_a_region(capsys: pytest.CaptureFixture[str]) -> None:

@@ -70,3 +70,17 @@ def test_functions_beyond_the_limit_were_not_looked_at() -> None:
     assert "1 function beyond the first" in discover.plain_text([one])
     assert discover.outcome([one], strict=False) == 3
     assert discover.outcome([discovery(server("a"))], strict=False) == 0
+
+
+def test_a_region_that_was_not_looked_at_is_named_with_its_reason_in_every_form() -> None:
+    why = "AWS refuses the credentials of this process (UnrecognizedClientException)"
+    away = Discovery(region="me-south-1", servers=(), findings=(), unseen=(), failed=why)
+    found = [away, discovery(server("a"))]
+    said = discover.plain_text(found)
+    assert f"me-south-1: not looked at: {why}" in said
+    assert "https://a.example/mcp" in said
+    text = discover.configuration_text(found)
+    assert f"# me-south-1: not looked at: {why}" in text
+    assert [each["name"] for each in yaml.safe_load(text)["endpoints"]] == ["a"]
+    assert [each["failed"] for each in json.loads(discover.as_document(found))["regions"]] == [why, None]
+    assert discover.outcome(found, strict=False) == 3

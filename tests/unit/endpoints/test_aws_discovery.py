@@ -2,35 +2,41 @@
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
+from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError, SSOTokenLoadError
+from botocore.parsers import ResponseParserError
 
 from checks.templates.model import Grant
 from prober.endpoints import aws_discovery
-from prober.endpoints.aws_asking import Asker, CannotDiscover, smallest_policy
-from prober.endpoints.aws_discovery import ACTIONS, Wanted, discover
+from prober.endpoints.aws_asking import TRIES_TO_REACH, Asker, CannotDiscover, give_up, smallest_policy
+from prober.endpoints.aws_discovery import ACTIONS, Discovery, Wanted, discover
 from prober.endpoints.aws_reading import grants_of, name_in, url_of
+from prober.endpoints.aws_regions import discover_all
 
 REGION = "eu-central-1"
 FUNCTION = {"FunctionName": "mcp", "FunctionArn": "arn:aws:lambda:eu-central-1:1:function:mcp", "Runtime": "python3.12"}
 
-Answers = Mapping[tuple[str, str], list[dict[str, Any]] | Exception]
+Item = dict[str, Any] | Exception
+Answers = Mapping[tuple[str, str], Sequence[Item] | Exception]
 
 
 class Pages:
-    def __init__(self, found: list[dict[str, Any]]) -> None:
+    def __init__(self, found: Sequence[Item]) -> None:
         self._found = found
 
     def paginate(self, **asked: Any) -> "Pages":
         return self
 
-    def search(self, key: str) -> list[dict[str, Any]]:
-        return self._found
+    def search(self, key: str) -> Iterator[dict[str, Any]]:
+        for each in self._found:
+            if isinstance(each, Exception):
+                raise each
+            yield each
 
 
 class Pretended:
@@ -39,20 +45,23 @@ class Pretended:
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
         self._service = ""
+        self.asked: list[str] = []
 
     def client(self, service: str) -> Any:
         made = Pretended(self._answers)
-        made._service = service
+        made._service, made.asked = service, self.asked
         return made
 
     def get_paginator(self, operation: str) -> Pages:
+        self.asked.append(f"{self._service}.{operation}")
         answer = self._answers.get((self._service, operation), [])
         if isinstance(answer, Exception):
             raise answer
         return Pages(answer)
 
     def __getattr__(self, operation: str) -> Any:
-        def ask(**_: Any) -> dict[str, Any]:
+        def ask(**_: Any) -> Item:
+            self.asked.append(f"{self._service}.{operation}")
             answer = self._answers.get((self._service, operation), [{}])
             if isinstance(answer, Exception):
                 raise answer
@@ -95,10 +104,98 @@ def test_a_call_that_fails_is_told_and_nothing_else_is_lost(error: Exception, wh
     assert "secret detail" not in unseen.why
 
 
-@pytest.mark.parametrize("error", [refusal("ExpiredToken"), NoCredentialsError()])
+@pytest.mark.parametrize("error", [refusal("ExpiredToken"), NoCredentialsError(), SSOTokenLoadError(error_msg="x")])
 def test_without_credentials_nothing_is_asked_further(error: Exception) -> None:
     with pytest.raises(CannotDiscover):
         Asker(Pretended({("lambda", "list_functions"): error})).all_of("lambda", "list_functions", "x", "y")
+
+
+def test_one_service_that_refuses_the_caller_costs_none_of_the_others() -> None:
+    answers: Answers = {
+        ("lambda", "list_functions"): [{**FUNCTION, "Timeout": 20, "MemorySize": 512}],
+        ("lambda", "list_function_url_configs"): [url("2024-01-01T00:00:00Z")],
+        ("elbv2", "describe_target_groups"): refusal("InvalidClientTokenId"),
+    }
+    found = discover(Pretended(answers), REGION, Wanted())
+    assert [each.url for each in found.servers] == ["https://u.lambda-url.eu-central-1.on.aws/mcp"]
+    assert [each.call for each in found.unseen] == ["elasticloadbalancing:DescribeTargetGroups"]
+
+
+def test_what_was_listed_before_a_page_failed_is_kept() -> None:
+    answers: Answers = {
+        ("lambda", "list_functions"): [{**FUNCTION, "Timeout": 20, "MemorySize": 512}, refusal("ServiceException")],
+        ("lambda", "list_function_url_configs"): [url("2024-01-01T00:00:00Z")],
+    }
+    found = discover(Pretended(answers), REGION, Wanted())
+    assert [each.function for each in found.servers] == ["mcp"]
+    assert [each.call for each in found.unseen] == ["lambda:ListFunctions"]
+
+
+def test_a_service_that_is_not_there_is_asked_once() -> None:
+    away = EndpointConnectionError(endpoint_url="https://x")
+    clients = Pretended({("lambda", "list_functions"): away, ("lambda", "get_function_concurrency"): away})
+    asker = Asker(clients)
+    assert asker.all_of("lambda", "list_functions", "Functions[]", "lambda:ListFunctions") == []
+    assert asker.one("lambda", "get_function_concurrency", "lambda:GetFunctionConcurrency") is None
+    assert clients.asked == ["lambda.list_functions"]
+    assert [each.call for each in asker.unseen] == ["lambda:ListFunctions", "lambda:GetFunctionConcurrency"]
+
+
+def test_what_is_no_answer_of_aws_is_told_as_such() -> None:
+    answers: Answers = {("lambda", "list_functions"): ResponseParserError("<html>secret detail")}
+    (unseen,) = discover(Pretended(answers), REGION, Wanted()).unseen
+    assert unseen.why == "what came is no answer of AWS (ResponseParserError)"
+
+
+def test_gateways_are_asked_for_where_functions_stand_behind_them_or_may_not_be_listed() -> None:
+    def asked(functions: Sequence[Item] | Exception) -> bool:
+        clients = Pretended({("lambda", "list_functions"): functions})
+        discover(clients, REGION, Wanted())
+        return "apigateway.get_rest_apis" in clients.asked
+
+    assert not asked([])
+    assert not asked(EndpointConnectionError(endpoint_url="https://x"))
+    assert asked([FUNCTION])
+    assert asked(refusal("AccessDenied")), "so that all missing permissions are named at once"
+
+
+def test_calls_are_given_up_where_nothing_answers_and_not_where_they_are_throttled() -> None:
+    lost = EndpointConnectionError(endpoint_url="https://x")
+    give_up(attempts=TRIES_TO_REACH - 1, caught_exception=lost)
+    give_up(attempts=TRIES_TO_REACH, caught_exception=None)
+    with pytest.raises(EndpointConnectionError):
+        give_up(attempts=TRIES_TO_REACH, caught_exception=lost, operation="ListFunctions")
+
+
+def looked_at(answers: Mapping[str, Answers], told: list[list[str]] | None = None) -> list[Discovery]:
+    said: list[list[str]] = [] if told is None else told
+    return discover_all(
+        list(answers), Wanted(), lambda region: Pretended(answers[region]), lambda left: said.append(list(left))
+    )
+
+
+def test_a_region_that_cannot_be_looked_at_costs_none_of_the_others() -> None:
+    fine: Answers = {("lambda-web", "list_web_functions"): [{"functionName": "orders-mcp"}]}
+    closed: Answers = {("lambda", "list_functions"): refusal("UnrecognizedClientException")}
+    told: list[list[str]] = []
+    found = looked_at({"me-south-1": closed, "eu-central-1": fine, "eu-west-1": fine}, told)
+    assert [each.region for each in found] == ["me-south-1", "eu-central-1", "eu-west-1"]
+    assert [each.failed is None for each in found] == [False, True, True]
+    assert "a Region does that the account has not enabled" in (found[0].failed or "")
+    assert told[0] == ["me-south-1", "eu-central-1", "eu-west-1"]
+    assert [len(each) for each in told] == [3, 2, 1]
+
+
+def test_where_no_region_can_be_looked_at_the_reason_is_said_once() -> None:
+    expired: Answers = {("lambda", "list_functions"): refusal("ExpiredToken")}
+    with pytest.raises(CannotDiscover) as raised:
+        looked_at({"eu-central-1": expired, "eu-west-1": expired})
+    assert str(raised.value).count("ExpiredToken") == 1
+
+
+def test_a_bug_in_one_region_is_one_of_the_command() -> None:
+    with pytest.raises(ZeroDivisionError):
+        looked_at({"eu-central-1": {}, "eu-west-1": {("lambda", "list_functions"): ZeroDivisionError()}})
 
 
 def test_web_functions_are_found_where_the_region_has_them_and_not_missed_where_it_has_not() -> None:
