@@ -49,9 +49,11 @@ def starter_file(report: ProbeReport, endpoint: Endpoint) -> str:
 _NOTIFIERS: Final = (
     "# Who is told when an incident opens and closes:",
     "# notifiers:",
-    "#   - kind: slack",
+    "#   - name: team",
+    "#     kind: slack",
     "#     webhook: env:SLACK_WEBHOOK_URL",
-    "#   - kind: sns",
+    "#   - name: on-call",
+    "#     kind: sns",
     "#     topic_arn: arn:aws:sns:eu-central-1:123456789012:alerts",
 )
 

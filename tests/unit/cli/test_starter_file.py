@@ -169,6 +169,34 @@ def test_a_scalar_reads_back_as_it_was(text: str) -> None:
     assert read(f"key: {line}".encode(), "prober.yaml", {}).data == {"key": text}
 
 
+FOUND: tuple[tuple[dict[str, Any], ...], ...] = (
+    (),
+    (tool("find"),),
+    (tool("list", readOnlyHint=True), tool("add", ["id"])),
+)
+
+
+@pytest.mark.parametrize("tools", FOUND, ids=len)
+def test_the_file_loads_without_its_comments_as_it_does_with_them(
+    lists_tools: Listed, endpoint: Endpoint, tools: tuple[dict[str, Any], ...]
+) -> None:
+    text = starter_file(lists_tools(*tools, address="10.1.2.3"), endpoint)
+    bare = "".join(line for line in text.splitlines(keepends=True) if not line.lstrip().startswith("#"))
+    assert bare != text
+    assert settings(bare) == settings(text)
+
+
+def test_the_proposed_notifiers_can_be_switched_on_together(lists_tools: Listed, endpoint: Endpoint) -> None:
+    text = starter_file(lists_tools(tool("find")), endpoint)
+    heading = "# notifiers:\n"
+    before, _, after = text.partition(heading)
+    proposed, rest, after = after.partition("\n\n")
+    switched_on = f"{heading}{proposed}".replace("# ", "").replace("\n#", "\n")
+    found = settings(before + switched_on + rest + after).notifiers
+    assert [(each.name, each.kind) for each in found] == [("team", "slack"), ("on-call", "sns")]
+    assert settings(text).notifiers == ()
+
+
 def test_the_file_stays_readable(lists_tools: Listed, endpoint: Endpoint) -> None:
     text = starter_file(lists_tools(tool("find")), endpoint)
     assert "  - name: orders\n" in text
