@@ -25,7 +25,12 @@ from prober.lab.credentials import ENVIRONMENT
 from prober.secrets.references import is_reference
 from prober.storage import queries
 
-INTERVAL_S: Final = 3.0
+INTERVAL_S: Final = 15.0
+"""Time between two probes of one server: kind to a machine that has other work."""
+STORY_INTERVAL_S: Final = 3.0
+"""The same where the verdict changes: its first incident is to open and end within a minute."""
+FIRST_WITHIN_S: Final = 3.0
+"""How soon each server shows its first verdict, where the machine has nothing else to do."""
 RIGHT_WITHIN_S: Final = 60.0
 LAB_START_S: Final = 20.0
 LOOK_EVERY_S: Final = 0.5
@@ -72,7 +77,8 @@ async def demo(
         lab, urls = await start_lab()
         ending.push_async_callback(lab.stop)
         config = write_configuration(directory, urls)
-        await up(UpOptions(config=config, listener=listener, environment=environment), stop, started)
+        options = UpOptions(config=config, listener=listener, environment=environment, first_within_s=FIRST_WITHIN_S)
+        await up(options, stop, started)
 
 
 def own_environment(environment: Mapping[str, str]) -> dict[str, str]:
@@ -159,6 +165,7 @@ def _endpoint(scenario: Scenario, url: str, directory: Path) -> dict[str, Any]:
         "name": scenario.id,
         "url": url,
         "labels": {"front": scenario.front.value},
+        **({} if scenario.steady else {"interval": STORY_INTERVAL_S}),
         **({"timeout": timeout_s} if timeout_s is not None else {}),
         **({"auth": {"bearer": _lab_secret(scenario.id, bearer, directory)}} if bearer is not None else {}),
         **({"headers": _by_reference(scenario.id, headers, directory)} if headers else {}),

@@ -36,6 +36,7 @@ from prober.secrets.allowance import AllowList
 from prober.secrets.vault import Vault
 from prober.settings import Settings
 from prober.storage import endpoints, mutes
+from prober.storage.schedule import FIRST_WITHIN_S
 from prober.vitals import Vitals
 
 log = logging.getLogger(__name__)
@@ -65,6 +66,8 @@ class Following:
 
     watcher: ConfigFileWatcher
     owns_endpoints: bool
+    first_within_s: float = FIRST_WITHIN_S
+    """Within this time each endpoint is first probed that it writes."""
 
 
 class Monitor:
@@ -236,14 +239,14 @@ class Monitor:
 
     async def _write_configured(self, settings: Settings) -> None:
         """Let the database know endpoints, windows and channels; what is not named any more goes with its owner."""
-        owns = self._following is not None and self._following.owns_endpoints
-        if owns:
-            await self._write_endpoints(settings)
+        file = self._following
+        if owns := file is not None and file.owns_endpoints:
+            await self._write_endpoints(settings, file.first_within_s)
             await mutes.sync_windows(self._db, settings.maintenance)
         await channels.register(self._db, settings, owns=owns)
 
-    async def _write_endpoints(self, settings: Settings) -> None:
-        changes = await endpoints.sync(self._db, settings.endpoints, options=settings.options)
+    async def _write_endpoints(self, settings: Settings, within_s: float) -> None:
+        changes = await endpoints.sync(self._db, settings.endpoints, options=settings.options, first_within_s=within_s)
         for word, names in (("added", changes.added), ("changed", changes.changed), ("removed", changes.removed)):
             if names:
                 more = f" and {len(names) - NAMES_LOGGED} more" if len(names) > NAMES_LOGGED else ""

@@ -22,6 +22,7 @@ from prober.endpoints.config_file import ConfigFileWatcher
 from prober.settings import Access, Settings
 from prober.storage import migrations
 from prober.storage.database import open_engine, shown
+from prober.storage.schedule import FIRST_WITHIN_S
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ class UpOptions:
     listener: socket.socket | None = None
     """Where the dashboard listens, if somebody has opened it already: then host and port say nothing."""
     insecure_no_auth: bool = False
+    first_within_s: float = FIRST_WITHIN_S
+    """Within this time each new endpoint is first probed."""
     environment: Mapping[str, str] = field(default_factory=lambda: os.environ)
     """What stands over the configuration."""
 
@@ -93,7 +96,7 @@ async def up(options: UpOptions, stop: asyncio.Event, started: Callable[[Running
         monitor = Monitor(
             db=db,
             settings=settings,
-            following=Following(watcher=watcher, owns_endpoints=True),
+            following=Following(watcher=watcher, owns_endpoints=True, first_within_s=options.first_within_s),
             clock=SystemClock(),
             worker=worker_name(),
             spool=_spool(options.data_dir or settings.data_dir, settings.database_url),

@@ -142,12 +142,14 @@ async def sync(
     *,
     options: Mapping[str, EndpointOptions] = MappingProxyType({}),
     source: str = FILE,
+    first_within_s: float = FIRST_WITHIN_S,
 ) -> Changes:
     """Make the stored endpoints of `source` those that are given; running it again changes nothing.
 
     A name is an identity: an endpoint whose configuration changed keeps its state, unless its URL changed, for then it
     is another server. One that vanished or was disabled is no longer probed and its incident ends; its reports stay. An
-    endpoint that another source had named is taken over, and the audit log says so. `options` are by name.
+    endpoint that another source had named is taken over, and the audit log says so. `options` are by name. Whatever
+    begins a timetable is first probed within `first_within_s` seconds.
     """
     wanted = {endpoint.name: endpoint for endpoint in endpoints}
     async with db.begin() as connection:
@@ -162,7 +164,8 @@ async def sync(
         await _lock(connection, [*added, *changed, *removed])
         await _forget(connection, edits, removed)
         fresh = {*added, *(each.after.name for each in edits if each.starts_over)}
-        await _write(connection, [each.row for name, each in news.items() if name in fresh], start_over=True)
+        begin = [each.row for name, each in news.items() if name in fresh]
+        await _write(connection, begin, start_over=True, within_s=first_within_s)
         await _write(connection, [each.row for name, each in news.items() if name not in fresh], start_over=False)
         for name in sorted(name for name, each in news.items() if each.source not in (None, source)):
             detail = {"from": news[name].source, "to": source}
@@ -309,14 +312,20 @@ async def _forget(connection: AsyncConnection, edits: Sequence[_Edit], removed: 
         await standing.forget(connection, shallow)  # no full probe will look for it again
 
 
-async def _write(connection: AsyncConnection, rows: Sequence[Mapping[str, Any]], *, start_over: bool) -> None:
+async def _write(
+    connection: AsyncConnection,
+    rows: Sequence[Mapping[str, Any]],
+    *,
+    start_over: bool,
+    within_s: float = FIRST_WITHIN_S,
+) -> None:
     """Store the endpoints. `start_over` gives each a first slot: soon, at its phase, and without slots that it missed.
 
     A probe that runs meanwhile ends under its lease, so that there are never two of one endpoint.
     """
     for at in range(0, len(rows), _PIECE):
         piece = json.dumps(rows[at : at + _PIECE])
-        await connection.execute(_WRITE, {"rows": piece, "within": FIRST_WITHIN_S, "start_over": start_over})
+        await connection.execute(_WRITE, {"rows": piece, "within": within_s, "start_over": start_over})
 
 
 def _ids(names: Iterable[str]) -> list[UUID]:

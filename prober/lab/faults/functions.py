@@ -191,11 +191,11 @@ LAMBDA_FAULTS: Final[tuple[Scenario, ...]] = (
     ),
     Scenario(
         id="flapping",
-        title="Dies for four openings out of thirty",
+        title="Dies for six openings out of thirty",
         verdict="up",
         steady=False,
         front=Front.FUNCTION_URL_STREAMING,
         options=PLAIN,
-        build=streaming(lambda: bad.flapping(StatelessServer(), down=range(3, 7), period=30)),
+        build=streaming(lambda: bad.flapping(StatelessServer(), down=range(3, 9), period=30)),
     ),
 )

@@ -54,7 +54,7 @@ BROWSERS: Final[EndpointHints] = {**PLAIN, "browser_origins": [PAGE]}
 
 GONE_SOON_S: Final = 1.5
 """Idle time of instances that the next probe is not to meet again."""
-OLD_SOON_S: Final = 40.0
+OLD_SOON_S: Final = 120.0
 """Age of instances that many a probe meets warm before one wakes the next."""
 
 

@@ -10,7 +10,7 @@ import pytest
 from checks.encode import as_json
 from checks.model import History, Profile, Verdict
 from checks.standing import FullFindings, Standing
-from prober.storage import schedule
+from prober.storage import endpoints, schedule
 from prober.storage.database import open_engine
 from prober.storage.identity import endpoint_id, phase_s, report_id
 from prober.storage.missed import Missed, MissedReason
@@ -46,6 +46,13 @@ async def test_a_new_endpoint_is_probed_soon_and_then_at_its_phase(store: Store,
     assert await off_the_grid_ms(store) < 1
     ((phase,),) = await store.sql("select phase_s from endpoint")
     assert phase == phase_s(SHOP, interval_s)
+
+
+async def test_whoever_starts_a_fleet_may_ask_for_its_first_probes_sooner(store: Store) -> None:
+    fleet = [endpoint(f"e{number}") for number in range(20)]
+    await endpoints.sync(store.db, fleet, first_within_s=3.0)
+    waits = await store.sql("select extract(epoch from next_due - now())::double precision from endpoint")
+    assert -1 < min(wait for (wait,) in waits) < max(wait for (wait,) in waits) <= 3
 
 
 async def test_many_new_endpoints_do_not_start_together(store: Store) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import yaml
 
 from prober.app import channels
-from prober.app.demo import SHOWN, own_environment, write_configuration
+from prober.app.demo import INTERVAL_S, SHOWN, STORY_INTERVAL_S, own_environment, write_configuration
 from prober.settings import load
 
 URLS = {scenario.id: f"http://127.0.0.1:9/{scenario.id}" for scenario in SHOWN}
@@ -32,6 +32,7 @@ def test_the_demo_configuration_passes_the_check_and_names_every_scenario_that_i
         assert [*endpoint.browser_origins] == scenario.options.get("browser_origins", [])
         assert (endpoint.bearer is None) is ("bearer" not in scenario.options)
         assert endpoint.timeout_s <= endpoint.interval_s
+        assert endpoint.interval_s == (INTERVAL_S if scenario.steady else STORY_INTERVAL_S)
 
 
 def test_reports_of_the_demo_wait_beside_its_database_where_commands_with_its_file_look_for_it(tmp_path: Path) -> None:
