@@ -5,6 +5,7 @@ import logging
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +18,7 @@ from prober.app.confirming import Confirming
 from prober.app.delivering import Delivery
 from prober.app.housekeeping import LOOKS_EVERY_S, Housekeeping
 from prober.app.measuring import CENSUS_EVERY_S, Measuring
-from prober.app.memory import settle
+from prober.app.memory import GIVES_BACK_EVERY_S, give_back, settle
 from prober.app.probing import REALIGNS_EVERY_S, Probing, Surroundings
 from prober.app.self_watch import SelfWatch
 from prober.app.timer import Job, Timer
@@ -170,6 +171,7 @@ class Monitor:
         if self._following is not None:
             yield Job(FOLLOW_EVERY_S, "following the configuration file", self._follow)
         yield Job(CENSUS_EVERY_S, "counting the endpoints", self._measuring.count)
+        yield Job(GIVES_BACK_EVERY_S, "giving memory back", partial(asyncio.to_thread, give_back))
         if self._measuring.publishes:
             yield Job(self._settings.cloudwatch.flush_s, "publishing metrics", self._measuring.publish)
 
