@@ -37,7 +37,7 @@ def test_a_broken_configuration_is_named_with_every_problem(start: Start, config
     assert "notifier team: there is no such kind" in said
 
 
-def test_a_configuration_that_is_not_there_is_named(start: Start, tmp_path: Path) -> None:
+def test_a_configuration_that_is_not_there_is_named(start: Start) -> None:
     status, said = ended(start("up"))
     assert status == 2
     assert "prober.yaml" in said

@@ -198,7 +198,7 @@ def test_init_says_so_when_it_cannot_even_look_at_the_place_of_its_file(command:
     assert "--output" in ended.stderr
 
 
-def test_a_reader_that_leaves_early_causes_no_traceback(lab: dict[str, str]) -> None:
+def test_a_reader_that_leaves_early_causes_no_traceback() -> None:
     line = f"{sys.executable} -m prober.cli lab --list | true"
     ended = subprocess.run(["bash", "-c", line], capture_output=True, text=True, cwd=ROOT, timeout=30, check=True)
     assert ended.stderr == ""

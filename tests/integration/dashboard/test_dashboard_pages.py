@@ -15,7 +15,7 @@ from tests.integration.dashboard.stories import FLEET, Story, tell
 NOWHERE = "postgresql://prober@127.0.0.1:1/prober"
 
 
-async def test_an_empty_fleet_explains_what_to_do(client: httpx.AsyncClient, database_url: str) -> None:
+async def test_an_empty_fleet_explains_what_to_do(client: httpx.AsyncClient) -> None:
     page = await client.get("/")
     assert page.status_code == 200
     assert "No endpoints yet" in page.text
@@ -242,9 +242,7 @@ async def test_a_strangers_host_name_is_refused(database_url: str, clock: SetClo
     assert "PROBER_DASHBOARD_ALLOWED_HOSTS" in answer.text
 
 
-async def test_static_files_are_kept_for_ever_under_the_address_of_their_content(
-    client: httpx.AsyncClient, database_url: str
-) -> None:
+async def test_static_files_are_kept_for_ever_under_the_address_of_their_content(client: httpx.AsyncClient) -> None:
     style = re.findall(r'href="(/static/style.css[^"]*)"', (await client.get("/")).text)[0]
     assert "immutable" in (await client.get(style)).headers["cache-control"]
     assert "immutable" not in (await client.get("/static/style.css")).headers["cache-control"]

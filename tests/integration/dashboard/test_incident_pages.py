@@ -148,7 +148,7 @@ async def test_the_notices_of_an_incident_stand_with_every_try(
     assert f'<a href="{address}">shop worsened</a>' in (await client.get("/incidents")).text
 
 
-async def test_there_is_no_page_of_an_incident_that_never_was(client: httpx.AsyncClient, db: AsyncEngine) -> None:
+async def test_there_is_no_page_of_an_incident_that_never_was(client: httpx.AsyncClient) -> None:
     assert (await client.get(f"/incidents/{uuid4()}")).status_code == 404
     assert (await client.get("/incidents/orders")).status_code == 404
 

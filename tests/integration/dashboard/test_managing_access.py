@@ -156,7 +156,7 @@ async def test_nobody_is_removed_while_he_makes_a_token(db: AsyncEngine, clock: 
 
 
 async def test_a_token_that_was_made_at_the_prompt_is_nobodys(
-    admin: httpx.AsyncClient, database_url: str, db: AsyncEngine, clock: SetClock
+    database_url: str, db: AsyncEngine, clock: SetClock
 ) -> None:
     async with db.begin() as connection:
         _, secret = await tokens.add(
@@ -186,7 +186,7 @@ async def test_the_audit_log_is_filtered_and_read_page_by_page(admin: httpx.Asyn
 
 
 @pytest.mark.usefixtures("told")
-async def test_every_form_that_changes_something_has_its_field(admin: httpx.AsyncClient, db: AsyncEngine) -> None:
+async def test_every_form_that_changes_something_has_its_field(admin: httpx.AsyncClient) -> None:
     waiting, seen, forms = ["/", "/settings", "/account"], set(), set()
     while waiting and len(seen) < 60:
         address = unescape(waiting.pop(0)).partition("#")[0]
@@ -212,7 +212,7 @@ async def test_those_who_only_look_see_no_button(admin: httpx.AsyncClient, db: A
     assert re.findall(r'action="([^"]+)"', page) == ["/logout"]
 
 
-async def test_what_is_refused_leads_back_to_its_form(admin: httpx.AsyncClient, db: AsyncEngine) -> None:
+async def test_what_is_refused_leads_back_to_its_form(admin: httpx.AsyncClient) -> None:
     for stood, way_back in (
         ("http://localhost/settings/tokens?a=1", 'href="/settings/tokens?a=1">Back to the form'),
         ("http://[", 'href="/">Back to the fleet'),

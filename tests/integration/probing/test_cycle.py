@@ -173,9 +173,7 @@ async def test_an_endpoint_may_have_rules_of_its_own(stage: Stage) -> None:
     assert await stage.count("incident") == 1
 
 
-async def test_a_report_waits_for_a_database_that_is_away_for_a_moment(
-    stage: Stage, postgres_url: str, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_a_report_waits_for_a_database_that_is_away_for_a_moment(stage: Stage, postgres_url: str) -> None:
     claim = await stage.store.claim_one()
     name = stage.store.db.url.database
     plain = make_url(postgres_url).set(drivername="postgresql").render_as_string(hide_password=False)

@@ -42,11 +42,11 @@ async def of_every_age(past: Past, shop: UUID) -> None:
                 f"insert into {name} values (:shop, :at, 1, 0, 0, 0, '{{}}', '{{}}', '{{}}', '{{}}')", **values
             )
             assert key in ("hour", "day")
-        await told(past, shop, values)
+        await told(past, values)
     await ensure_partitions(past.db)
 
 
-async def told(past: Past, shop: UUID, values: dict[str, object]) -> None:
+async def told(past: Past, values: dict[str, object]) -> None:
     """An incident that ended at that time, with all that hangs on it."""
     ((incident,),) = await past.sql(
         "insert into incident (id, endpoint_id, verdict, severity, since, opened_at, ended_at, cause_summary, fix,"
@@ -110,7 +110,7 @@ async def test_another_length_counts_with_the_next_call(past: Past) -> None:
 async def test_what_is_not_over_stays_however_old_it_is(past: Past) -> None:
     shop = await past.watch()
     values: dict[str, object] = {"at": past.now - timedelta(days=400), "shop": shop}
-    await told(past, shop, values)
+    await told(past, values)
     await past.sql("update notice set sent_at = null")
     await past.sql("update incident set ended_at = null")
     await past.sql("update impairment set ended_at = null")
@@ -137,7 +137,7 @@ async def test_who_hears_of_the_end_instead_of_another_channel_is_known_until_th
     past: Past, is_open: bool, left: int
 ) -> None:
     shop = await past.watch()
-    await told(past, shop, {"at": past.now - timedelta(days=60), "shop": shop})
+    await told(past, {"at": past.now - timedelta(days=60), "shop": shop})
     if is_open:
         await past.sql("update incident set ended_at = null")
     await past.sql("update notice set thread = incident.id, handed_to = 'pager' from incident")

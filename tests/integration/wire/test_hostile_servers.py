@@ -265,7 +265,7 @@ async def test_a_server_that_speaks_no_tls_is_a_protocol_failure_of_tls(prober: 
     assert failure_of(wire.opening.exchanges[0]) == (Failure.TLS, "protocol")
 
 
-async def test_a_tls_handshake_that_hangs_ends_at_its_own_limit(prober: Prober) -> None:
+async def test_a_tls_handshake_that_hangs_ends_at_its_own_limit() -> None:
     async def hang(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await closing.wait()
         writer.close()

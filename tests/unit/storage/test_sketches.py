@@ -28,8 +28,8 @@ def test_a_percentile_is_within_two_and_a_half_per_cent_of_the_true_one(values: 
     assert WORST_ERROR < 0.025
 
 
-@given(st.lists(SAMPLES, max_size=5), SHARES)
-def test_merged_sketches_are_the_sketch_of_everything(parts: list[list[float]], share: float) -> None:
+@given(st.lists(SAMPLES, max_size=5))
+def test_merged_sketches_are_the_sketch_of_everything(parts: list[list[float]]) -> None:
     whole = Sketch.of(value for part in parts for value in part)
     assert merged(Sketch.of(part) for part in parts) == whole
     assert whole.count == sum(map(len, parts))
