@@ -10,10 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from checks.model import Verdict
 from prober.settings.model import EndpointOptions
-from prober.storage import listings, tables
+from prober.storage import endpoints, listings, tables
 from prober.storage.identity import endpoint_id
 from prober.storage.membership import among
-from tests.integration.storage.builders import Store
+from tests.integration.storage.builders import Store, endpoint
 from tests.integration.storage.test_telling import Desk
 
 UP, DOWN = Verdict.UP, Verdict.DOWN
@@ -44,7 +44,8 @@ async def fails_and_recovers(desk: Desk, *names: str) -> None:
 
 async def test_a_batch_of_another_size_is_saved_in_the_same_words(store: Store) -> None:
     desk = Desk(store)
-    await desk.watch(*NAMES, **{name: EndpointOptions(depends_on=("gateway", NAMES[0])) for name in NAMES[1:]})
+    depending = EndpointOptions(depends_on=("gateway", NAMES[0]))
+    await endpoints.sync(store.db, [endpoint(name) for name in NAMES], options=dict.fromkeys(NAMES[1:], depending))
     for count in (1, 2, 3):  # an outage begins with the third
         await fails_and_recovers(desk, *NAMES[:count])
     with words(store.db) as of_some:
@@ -63,6 +64,6 @@ async def test_among_finds_what_it_is_given(store: Store, count: int) -> None:
 
 async def test_none_is_among_nothing(store: Store) -> None:
     await Desk(store).watch(*NAMES)
-    endpoint = tables.endpoint.c
+    table = tables.endpoint.c
     async with store.db.connect() as connection:
-        assert (await connection.scalars(select(endpoint.name).where(among(endpoint.id, ())))).all() == []
+        assert (await connection.scalars(select(table.name).where(among(table.id, ())))).all() == []
