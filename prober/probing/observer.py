@@ -79,9 +79,7 @@ class Vantage:
         self._vitals = vitals
         self._witnesses: dict[tuple[Place, ...], _Witnesses] = {}
         self._clock_apart_s = 0.0
-        self._fleet = _Fleet()
-        self._inside: set[str] = set()
-        """Endpoints whose latest answer came from an address that is not public."""
+        self._fleet = _Fleet(clock)
         self._blind = _Blind(vitals, clock)
 
     async def judge(self, report: ProbeReport, evidence: Evidence) -> Reviewed:
@@ -94,7 +92,7 @@ class Vantage:
         if lost is not None:
             observer = await self._connectivity(observer, evidence.endpoint, lost)
         elif observer.reason is None:
-            self._fleet.answered(report.endpoint)
+            self._fleet.answered(evidence.endpoint)
             await self._hear(evidence, began)
         reviewed = review(report, evidence, observer, DETECTORS)
         for each in reviewed.broken:
@@ -120,6 +118,7 @@ class Vantage:
             if witnesses.silent_since is not None:
                 await witnesses.are_silent(REFUTED_KEPT_S if witnesses.are_refuted else SILENCE_KEPT_S)
         self._tell()
+        self._fleet.forget_the_old()
         self._blind.forget_the_old()
 
     def _dated(self, observer: Observer, report: ProbeReport, evidence: Evidence) -> Observer:
@@ -136,10 +135,10 @@ class Vantage:
         if witnesses is None:
             return observer
         is_cut_off = await witnesses.are_silent(self._fleet.patience_s(endpoint.name))
-        if is_cut_off and endpoint.name in self._inside and not witnesses.have_answered:
+        if is_cut_off and self._fleet.is_inside(endpoint) and not witnesses.have_answered:
             witnesses.refute()  # a name of the inside is gone, and whoever stands outside was never to be reached
             is_cut_off = False
-        self._fleet.lost(endpoint.name, vouched=not is_cut_off)
+        self._fleet.lost(endpoint, vouched=not is_cut_off)
         self._tell()
         if not is_cut_off:
             return observer
@@ -150,8 +149,7 @@ class Vantage:
         answer = next((each for each in evidence.opening.exchanges if each.status is not None), None)
         if answer is None:
             return
-        name = evidence.endpoint.name
-        (self._inside.discard if _is_public(answer) else self._inside.add)(name)
+        self._fleet.note_place(evidence.endpoint, is_inside=not _is_public(answer))
         witnesses = self._witnesses_for(evidence.endpoint, answer)
         if witnesses is not None:
             await witnesses.hear(began)
@@ -235,24 +233,42 @@ class _Witnesses:
 class _Fleet:
     """Which endpoints fail as a dead network of ours would have it."""
 
-    def __init__(self) -> None:
-        self._known: set[str] = set()
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._until: dict[str, float] = {}
+        """Every endpoint that is probed here, and from when on it is not any more."""
         self._lost: dict[str, bool] = {}
         """Each with whether the canaries answered meanwhile, so that it is the endpoint."""
+        self._inside: set[str] = set()
+        """Those whose latest answer came from an address that is not public."""
 
-    def answered(self, name: str) -> None:
-        self._known.add(name)
-        self._lost.pop(name, None)
+    def answered(self, endpoint: Endpoint) -> None:
+        self._until[endpoint.name] = _kept_until(endpoint, self._clock)
+        self._lost.pop(endpoint.name, None)
 
-    def lost(self, name: str, *, vouched: bool) -> None:
-        self._known.add(name)
-        self._lost[name] = vouched
+    def lost(self, endpoint: Endpoint, *, vouched: bool) -> None:
+        self._until[endpoint.name] = _kept_until(endpoint, self._clock)
+        self._lost[endpoint.name] = vouched
+
+    def note_place(self, endpoint: Endpoint, *, is_inside: bool) -> None:
+        (self._inside.add if is_inside else self._inside.discard)(endpoint.name)
+
+    def is_inside(self, endpoint: Endpoint) -> bool:
+        return endpoint.name in self._inside
+
+    def forget_the_old(self) -> None:
+        now = self._clock.monotonic()
+        for name in [name for name, until in self._until.items() if until < now]:
+            del self._until[name]
+            self._lost.pop(name, None)
+            self._inside.discard(name)
 
     def patience_s(self, name: str) -> float:
         """How old an answer of the canaries may be for this endpoint, which has just failed."""
         if not self._lost.get(name, False):
             return FRESH_S
-        many = len(self._known) < SMALL_FLEET or len(self._lost) >= MANY_FAIL_SHARE * len(self._known)
+        known = len(self._until)
+        many = known < SMALL_FLEET or len(self._lost) >= MANY_FAIL_SHARE * known
         return MANY_FAIL_S if many else ALONE_S
 
 
@@ -283,12 +299,10 @@ class _Blind:
         if reason is None:
             return
         count = 1 if before is None else before.count + 1
-        kept_s = max(KEPT_AT_LEAST_S, KEPT_INTERVALS * endpoint.interval_s)
-        self._rows[name] = _Row(reason, count, self._clock.monotonic() + kept_s)
+        self._rows[name] = _Row(reason, count, _kept_until(endpoint, self._clock))
         self._settle(reason, name, stuck=count >= TROUBLE_AFTER)
 
     def forget_the_old(self) -> None:
-        """Whoever is not probed here any more was removed, or another worker has it."""
         now = self._clock.monotonic()
         for name in [name for name, row in self._rows.items() if row.until < now]:
             self._forget(name)
@@ -302,6 +316,12 @@ class _Blind:
         others = f" and {len(names) - 1} more" if len(names) > 1 else ""
         text = f"Endpoints cannot be observed ({reason}): {min(names)}{others}" if names else None
         self._vitals.trouble(reason, text)
+
+
+def _kept_until(endpoint: Endpoint, clock: Clock) -> float:
+    """From when on an endpoint that was probed just now has not been for so long that it is not probed here any more:
+    it was removed, or another worker has it."""
+    return clock.monotonic() + max(KEPT_AT_LEAST_S, KEPT_INTERVALS * endpoint.interval_s)
 
 
 def _of_aws(url: str) -> Place:

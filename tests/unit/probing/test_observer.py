@@ -264,6 +264,21 @@ async def test_an_endpoint_that_is_no_longer_probed_is_no_trouble() -> None:
     assert world.vitals.troubles == {}
 
 
+async def test_endpoints_that_are_no_longer_probed_do_not_count_among_those_that_fail() -> None:
+    world = World()
+    await fleet(world, 8)
+    for number in range(8):
+        await world.fails(f"removed-{number}")
+    world.clock.at += 601.0
+    await fleet(world, 8)
+    await world.vantage.look_again()
+    await world.fails()
+    asked = len(world.asked)
+    world.clock.at += 6.0  # more than canaries are believed while many fail, less than where one does
+    await world.fails()
+    assert len(world.asked) == asked
+
+
 async def test_canaries_that_a_firewall_keeps_away_hide_no_outage_of_the_only_endpoint() -> None:
     world = World(is_up=False)
     assert (await world.works()).verdict is Verdict.UP
