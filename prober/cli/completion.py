@@ -101,10 +101,10 @@ def _words(parser: Parser, known: Mapping[str, Callable[[], Sequence[str]]]) -> 
     return Words(tuple(words), values, actions)
 
 
-def _diagnoses() -> Sequence[str]:
-    from checks.catalog import DETECTORS
+def _topics() -> Sequence[str]:
+    from prober.cli.explain import topics
 
-    return [each.id for each in DETECTORS]
+    return [*topics()]
 
 
 def _scenarios() -> Sequence[str]:
@@ -120,7 +120,7 @@ def _forms() -> Sequence[str]:
 
 
 _KNOWN: Final[Mapping[tuple[str, str], Callable[[], Sequence[str]]]] = {
-    ("explain", "id"): _diagnoses,
+    ("explain", "topic"): _topics,
     ("lab", "scenarios"): _scenarios,
     ("check", "--report"): _forms,
 }

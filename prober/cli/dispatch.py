@@ -31,7 +31,7 @@ COMMANDS: Final[dict[str, str]] = {
     "cloudwatch": "what metrics cost in CloudWatch, and alarms and a dashboard on them",
     "template-check": "find in a SAM, CloudFormation or CDK template what would fail once it is deployed",
     "discover": "list the MCP servers of an AWS account, with what their configuration shows",
-    "explain": "what a diagnosis means, how it is seen and what mends it",
+    "explain": "what a diagnosis means, how it is seen and what mends it; checks, rules and exit codes too",
     "lab": "local MCP servers that are broken on purpose",
     "migrate": "bring the database to this version's schema",
     "completion": "completion for bash, zsh or fish, on standard output",

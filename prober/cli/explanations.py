@@ -1,4 +1,5 @@
-"""What `mcp-prober explain` knows of each diagnosis beside the fault in plain words: how it shows, and what mends it.
+"""What `mcp-prober explain` knows of each diagnosis beside the fault in plain words: how it shows, and what mends it;
+and of exit codes.
 
 A report says the same with the names and figures of one server; this is for whoever has only the id.
 """
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from checks.spec import section
+from prober.cli.errors import ExitCode
 
 _LAMBDA: Final = "https://docs.aws.amazon.com/lambda/latest/dg"
 _GATEWAY: Final = "https://docs.aws.amazon.com/apigateway/latest/developerguide"
@@ -274,3 +276,40 @@ EXPLANATIONS: Final[Mapping[str, Explanation]] = {
         (_TRANSPORT,),
     ),
 }
+
+SUBJECTS: Final[Mapping[str, tuple[str, ...]]] = {
+    "network": ("dns-failure", "connect-failure", "tls-invalid", "response-timeout", "connection-lost"),
+    "address": ("redirected", "route-missing", "function-url-gone", "host-rejected", "not-mcp"),
+    "access": (
+        "auth-required", "auth-rejected", "auth-challenge-remapped", "function-url-forbidden", "signature-rejected",
+        "blocked-by-waf", "cors-misconfigured",
+    ),
+    "Lambda": (
+        "function-crash", "function-timeout", "warm-request-crash", "gateway-timeout", "throttled", "adapter-missing",
+        "invoke-mode-mismatch",
+    ),
+    "time": ("cold-start", "cold-start-exceeds-timeout", "deploy-warming", "slow"),
+    "protocol": (
+        "handshake-rejected", "protocol-version-mismatch", "era-unsupported", "session-lost", "malformed-response",
+        "capability-untruthful", "headers-stripped", "accept-rejected",
+    ),
+    "streaming": ("streaming-disabled", "streaming-buffered", "stream-truncated"),
+    "tools": (
+        "tools-empty", "tools-list-failed", "tools-missing", "tools-invalid", "tools-drift", "sentinel-failed",
+        "sentinel-access-denied", "sentinel-error", "sentinel-mismatch",
+    ),
+    "the prober itself": ("observer-impaired", "target-blocked"),
+}  # fmt: skip
+"""Every diagnosis under what it is about."""
+
+EXIT_CODES: Final[Mapping[ExitCode, str]] = {
+    ExitCode.UP: "Passed: nothing is wrong.",
+    ExitCode.NOT_UP: "Failed: an endpoint is degraded, down or not as demanded; a template or an account holds errors.",
+    ExitCode.USAGE: "The command line or the configuration cannot be used; what is wrong stands on standard error.",
+    ExitCode.UNOBSERVED: "Not all that was asked for could be observed, so that nothing is said about the server: our "
+    "network was down, something could not be read, or a question was left out. A pipeline must not roll back for it.",
+    ExitCode.AUTHENTICATION: "The server refuses our credentials, or asks for some.",
+    ExitCode.WARNINGS: "Passed with warnings, under --strict.",
+    ExitCode.INTERRUPTED: "Ctrl-C ended it.",
+}
+"""What a pipeline may take each exit code for."""

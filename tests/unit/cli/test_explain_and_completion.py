@@ -7,12 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from checks.catalog import DETECTORS
+from checks.catalog import CHECKS, DETECTORS
+from checks.templates.catalog import RULES
 from prober.cli import main
 from prober.cli.access import SCOPES
 from prober.cli.completion import _KNOWN, SHELLS, _paths, script, words_of
 from prober.cli.dispatch import COMMANDS
-from prober.cli.explanations import EXPLANATIONS
+from prober.cli.errors import ExitCode
+from prober.cli.explain import topics
+from prober.cli.explanations import EXPLANATIONS, SUBJECTS
 from prober.lab import SCENARIOS
 
 IDS = [each.id for each in DETECTORS]
@@ -43,22 +46,67 @@ def test_without_an_id_all_are_listed(capsys: pytest.CaptureFixture[str]) -> Non
 @pytest.mark.parametrize(
     ("written", "meant"),
     [
-        ("session-lst", "session-lost"),
-        ("timeout", "response-timeout"),
-        ("tools", "tools-empty"),
-        ("TLS", "tls-invalid"),
+        ("session-lst", ["session-lost"]),
+        ("timeout", ["response-timeout", "gateway-timeout", "function-timeout"]),
+        ("tools", ["tools-empty", "tools-missing", "tools_list"]),
+        ("TLS", ["tls-invalid"]),
+        ("cold", ["cold-start", "cold-start-exceeds-timeout", "cold_starts"]),
+        ("streem", ["stream-truncated"]),
+        ("adapter-prot", ["adapter-port"]),
+        ("504", ["gateway-timeout"]),
+        ("429", ["throttled"]),
+        ("AccessDenied", ["sentinel-access-denied"]),
     ],
 )
-def test_an_unknown_id_brings_those_near_it(written: str, meant: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_topic_brings_those_near_it(
+    written: str, meant: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["explain", written]) == 2
-    assert meant in capsys.readouterr().err
-
-
-def test_an_id_like_no_other_brings_the_way_to_all(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["explain", "\x1b[2Jqqq"]) == 2
     said = capsys.readouterr().err
+    assert all(each in said for each in meant)
+    assert "did you mean" in said
+    assert "adapter-layer-old" not in said
+
+
+@pytest.mark.parametrize("written", ["nope", "\x1b[2Jqqq", "the", "7", "", "hostname"])
+def test_a_topic_like_no_other_brings_all_diagnoses_by_subject(
+    written: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["explain", written]) == 2
+    said = capsys.readouterr().err
+    assert "did you mean" not in said
+    assert "  streaming: streaming-disabled, streaming-buffered, stream-truncated\n" in said
     assert "mcp-prober explain" in said
     assert "\x1b" not in said
+
+
+def test_every_diagnosis_stands_under_one_subject() -> None:
+    assert sorted(each for ids in SUBJECTS.values() for each in ids) == sorted(IDS)
+
+
+@pytest.mark.parametrize("written", ["Session_Lost", "session lost", " SESSION-LOST "])
+def test_a_topic_is_known_however_it_is_spelled(written: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", written]) == 0
+    assert capsys.readouterr().out.startswith("session-lost: the verdict is down by it\n")
+
+
+@pytest.mark.parametrize("topic", topics())
+def test_whatever_a_report_names_has_a_page_of_its_own(topic: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", topic]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith(f"{topic}: ")
+    assert "\n  " in said
+
+
+def test_no_two_topics_have_one_name() -> None:
+    units = [*(each.id for each in CHECKS), *IDS, *(each.id for each in RULES), *(str(int(each)) for each in ExitCode)]
+    assert sorted(units) == sorted(topics())
+    assert len({each.replace("_", "-") for each in units}) == len(units)
+
+
+def test_an_exit_code_says_what_a_pipeline_may_take_it_for(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", "3"]) == 0
+    assert "must not roll back" in capsys.readouterr().out
 
 
 def completed(*words: str) -> set[str]:
