@@ -3,14 +3,13 @@
 The signatures are those of AWS front doors, of the Lambda runtimes and of the MCP SDKs.
 """
 
-import base64
-import binascii
 import json
 import re
 from collections.abc import Iterator, Mapping
 from enum import Enum, auto
 from typing import Any, Final
 
+from checks.bodies import DATA_LINE, is_encoded_twice, is_in_base64, is_like_events, is_like_json, is_packed
 from checks.front_door import LAMBDA_DOORS, FrontDoor, front_door_of, is_own_page
 from checks.messages import error_of, has_error, result_of, rpc_messages
 from checks.model import CheckResult, Evidence, Exchange, Failure, Outcome
@@ -50,6 +49,8 @@ class Symptom(Enum):
     """403 of a gateway's resource policy, API key check or web application firewall."""
     ROUTE_MISSING = auto()
     THROTTLED = auto()
+    ERROR_REPORT = auto()
+    """The runtime's report of a failed function came out as the body of an answer that looks like success."""
     RPC_ERROR = auto()
     """A JSON-RPC error came."""
     CRASH = auto()
@@ -89,9 +90,11 @@ _PLATFORM_ERRORS: Final = (
 )
 """How the error types begin by which Lambda says that it could not start the function."""
 
+_REPORTED: Final = frozenset({"errorMessage", "errorType", "stackTrace", "stack", "trace", "cause", "requestId"})
+"""All that runtimes put into a report, each of them some."""
+
 _ENVELOPE_START: Final = re.compile(rb'\s*\{\s*"statusCode"\s*:\s*"?\d{3}')
 _ENVELOPE_KEYS: Final = frozenset({"headers", "body", "isBase64Encoded", "cookies", "multiValueHeaders"})
-_DATA_LINE: Final = re.compile(rb"^data:[ \t]*\S", re.MULTILINE)
 _FAILURES: Final = {
     Failure.DNS: Symptom.DNS,
     Failure.CONNECT: Symptom.CONNECT,
@@ -103,6 +106,19 @@ _FAILURES: Final = {
     Failure.LIMIT: Symptom.MALFORMED,
 }
 
+
+_HOST_REFUSED: Final = re.compile(
+    rb"invalid host\b|\bhost header is not allowed|\bblocked hosts?\b|\bhost \(.{1,100}\) is not allowed", re.IGNORECASE
+)
+"""How servers put it that do not say so by 421: the MCP SDKs for TypeScript (403, in JSON-RPC), Rust and Go (403),
+Starlette (400), Rails and Vite (403)."""
+
+_WAF_ACTION: Final = "x-amzn-waf-action"
+"""Names the challenge or CAPTCHA that AWS WAF answers with, on HTTP 202 or 405 (AWS WAF Developer Guide, "How the AWS
+WAF CAPTCHA and Challenge rule actions work")."""
+_BUCKET: Final = "amazons3"
+_TOLD: Final = 512
+"""Bytes of a refusal in which its reason stands."""
 
 _SIGNATURE_TYPES: Final = frozenset({"InvalidSignatureException", "ExpiredTokenException"})
 _REFUSAL_TYPES: Final = frozenset({"ForbiddenException", "AccessDeniedException"})
@@ -187,6 +203,18 @@ def error_message(exchange: Exchange) -> str | None:
     return message if isinstance(message, str) else None
 
 
+def error_report(exchange: Exchange) -> Mapping[str, str] | None:
+    """What a Lambda runtime reports of a failed function, where that is the body: `errorType` and `errorMessage`.
+
+    Source: Lambda Developer Guide, "Using the Lambda runtime API for custom runtimes", "Invocation error", and for the
+    time limit alone `errorMessage`. An API Gateway integration that is no proxy hands it on with 200.
+    """
+    body = body_json(exchange)
+    if not isinstance(body, dict) or "errorMessage" not in body or not body.keys() <= _REPORTED:
+        return None
+    return {name: each for name in ("errorType", "errorMessage") if isinstance(each := body.get(name), str)}
+
+
 def inner_status(exchange: Exchange) -> int | None:
     """The status inside a leaked envelope or prelude: the one that the application meant."""
     found = re.search(rb'"[sS]tatusCode"\s*:\s*"?(\d{3})', exchange.body[:16384])
@@ -222,10 +250,30 @@ def _of_leak(exchange: Exchange) -> Symptom | None:
     return Symptom.ENVELOPE if cut and _ENVELOPE_START.match(body) is not None else None
 
 
+def challenge_of(exchange: Exchange) -> str | None:
+    """Who answers with a challenge that a browser alone can meet, and no MCP client; None where nobody does."""
+    if exchange.header(_WAF_ACTION) is not None:
+        return "AWS WAF"
+    return "Cloudflare" if exchange.header("cf-mitigated") is not None else None
+
+
+def is_from_bucket(exchange: Exchange) -> bool:
+    """Whether S3 answers where a server was meant: with an error of its own, or with a page of a web site."""
+    if (exchange.header("server") or "").lower() != _BUCKET:
+        return False
+    return exchange.status in (403, 404, 405) or exchange.media_type == "text/html"
+
+
 def _of_refusal(exchange: Exchange) -> Symptom | None:
     status = exchange.status or 0
     if 300 <= status < 400 and exchange.header("location") is not None:
         return Symptom.REDIRECT
+    if challenge_of(exchange) is not None:
+        return Symptom.GATEWAY_REFUSED
+    if is_from_bucket(exchange):
+        return Symptom.ROUTE_MISSING
+    if status in (400, 403) and not is_tool_call(exchange) and _HOST_REFUSED.search(exchange.body[:_TOLD]):
+        return Symptom.HOST_REJECTED
     if status == 403:
         return _of_forbidden(exchange)
     return {401: Symptom.UNAUTHENTICATED, 421: Symptom.HOST_REJECTED, 429: Symptom.THROTTLED}.get(status)
@@ -290,6 +338,8 @@ def _of_answer(exchange: Exchange) -> Symptom:
         return _of_stream(exchange)
     if exchange.rpc_id is not None and _means_rpc(exchange):
         return Symptom.MALFORMED
+    if 200 <= status < 300 and error_report(exchange) is not None:
+        return Symptom.ERROR_REPORT
     if 200 <= status < 300 and (front_door_of(exchange) in LAMBDA_DOORS or b"Hello from Lambda" in exchange.body[:512]):
         return Symptom.FOREIGN_FUNCTION
     return Symptom.NOT_MCP
@@ -308,10 +358,12 @@ def _of_server_error(exchange: Exchange) -> Symptom:
 
 
 def _of_stream(exchange: Exchange) -> Symptom:
+    if is_packed(exchange) or is_in_base64(exchange):
+        return Symptom.MALFORMED
     if STREAM_ERROR_MARK in exchange.body or exchange.unterminated:
         return Symptom.STREAM_TRUNCATED
     if not exchange.messages:
-        if _DATA_LINE.search(exchange.body) is not None:
+        if DATA_LINE.search(exchange.body) is not None:
             return Symptom.MALFORMED
         return Symptom.STREAM_TRUNCATED if b"id:" in exchange.body else Symptom.STREAM_EMPTY
     notified = [message for message in rpc_messages(exchange) if isinstance(message.get("method"), str)]
@@ -322,18 +374,9 @@ def _means_rpc(exchange: Exchange) -> bool:
     """Whether the body is a JSON-RPC message in spirit: truncated, mislabelled, base64, wrong id, result and error."""
     if any(_is_rpc_like(message) for message in rpc_messages(exchange)):
         return True
-    start = exchange.body[:2048].lstrip(b"\xef\xbb\xbf \t\r\n")
-    return (start[:1] in (b"{", b"[") and b'"jsonrpc"' in start) or b'"jsonrpc"' in _unwrapped(start)
+    signs = (is_packed, is_like_json, is_like_events, is_encoded_twice, is_in_base64)
+    return any(is_so(exchange) for is_so in signs)
 
 
 def _is_rpc_like(message: Mapping[str, Any]) -> bool:
     return "jsonrpc" in message or ("id" in message and ("result" in message or has_error(message)))
-
-
-def _unwrapped(start: bytes) -> bytes:
-    """The first bytes of a body that API Gateway left in base64; empty where it is none."""
-    whole = start[: len(start) // 4 * 4].strip(b'"')
-    try:
-        return base64.b64decode(whole[: len(whole) // 4 * 4], validate=True)
-    except binascii.Error:
-        return b""

@@ -149,14 +149,18 @@ def host_rejected(evidence: Evidence) -> Cause | None:
     if found is None:
         return None
     host = clean(urlsplit(found.exchange.url).netloc.rpartition("@")[2], 100)
-    known = b"invalid host" in found.exchange.body[:512].lower()
+    known = found.exchange.status != 421 or b"invalid host" in found.exchange.body[:512].lower()
     return found.cause(
         0.95 if known else 0.7,
-        f"HTTP 421: the server does not accept {host} as its host name. The adapter's readiness check calls it "
-        "127.0.0.1, so the function looks healthy.",
-        "Name the public host in the server's transport security (MCP Python SDK):\n"
-        f'  TransportSecuritySettings(allowed_hosts=["{host}"])\n'
-        'or build the server with host="0.0.0.0", which does not switch the loopback list on.',
+        f"HTTP {found.exchange.status}: the server does not accept {host} as its host name. The adapter's readiness "
+        "check calls it 127.0.0.1, so the function looks healthy.",
+        "Name the public host where the server keeps its list of hosts, which guards a server on a laptop against DNS "
+        "rebinding and holds nothing but loopback names at first:\n"
+        f'  TransportSecuritySettings(allowed_hosts=["{host}"])           # MCP SDK for Python\n'
+        f"  createMcpExpressApp({{ host: '0.0.0.0', allowedHosts: ['{host}'] }})   # for TypeScript\n"
+        f'  StreamableHttpServerConfig: allowed_hosts = ["{host}"]        # for Rust\n'
+        f'  TrustedHostMiddleware(app, allowed_hosts=["{host}"])          # Starlette, FastAPI\n'
+        'or build a server of the Python SDK with host="0.0.0.0", which does not switch the list on.',
         effect=Effect.DOWN,
     )
 

@@ -12,7 +12,7 @@ from checks.detectors.scene import Scene, scene
 from checks.front_door import FrontDoor
 from checks.model import Effect, Evidence
 from checks.proofs import header_proof
-from checks.symptoms import Symptom, error_message, error_type
+from checks.symptoms import Symptom, challenge_of, error_message, error_type
 from checks.unit import Cause, detector
 
 _ALLOW_LIST: Final = """\
@@ -38,6 +38,12 @@ _KEY_FIX: Final = (
     "usage plan of this stage."
 )
 
+_CHALLENGE_FIX: Final = """\
+Let this path be asked without a challenge, for MCP clients are no browsers: by a rule with action Allow before the one
+that challenges, or by a scope-down statement that leaves the path out.
+  aws wafv2 get-web-acl --id ID --name NAME --scope REGIONAL     # CLOUDFRONT --region us-east-1 for a distribution
+  # Cloudflare: a custom rule for the path with action Skip (managed rules, bot fight mode)"""
+
 _FIREWALL: Final = "A rule of AWS WAF: the web ACL's sampled requests name it."
 _POLICY: Final = "A resource policy: `aws apigateway get-rest-api --rest-api-id ID --query policy` shows it."
 _KEY: Final = "A missing or wrong API key: the method's apiKeyRequired is true."
@@ -49,6 +55,10 @@ _PRIVATE: Final = (
     "The prober sits in a VPC whose endpoint for execute-api has private DNS, which leads every public API astray: "
     "then a request from elsewhere is let in."
 )
+
+
+_TELLING: Final = ("x-amzn-errortype", "x-cache", "x-amzn-waf-action", "cf-mitigated")
+"""Headers that tell who refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,17 +78,21 @@ def blocked_by_waf(evidence: Evidence) -> Cause | None:
     if found is None:
         return None
     author = _author_of(found)
-    kind = error_type(found.exchange) or "Forbidden"
+    said = f"{found.exchange.status} {error_type(found.exchange)}".strip()
+    said = "403 Forbidden" if said == "403" else said
     return found.cause(
         author.confidence,
-        f"{found.who} refuses {found.asked} with 403 {kind} before the server sees it: {author.name}.",
+        f"{found.who} refuses {found.asked} with {said} before the server sees it: {author.name}.",
         author.fix,
-        proofs=(*header_proof(found.exchange, "x-amzn-errortype"), *header_proof(found.exchange, "x-cache")),
+        proofs=tuple(proof for name in _TELLING for proof in header_proof(found.exchange, name)),
         alternatives=author.others,
     )
 
 
 def _author_of(found: Scene) -> _Author:
+    challenger = challenge_of(found.exchange)
+    if challenger is not None:
+        return _Author(f"{challenger} wants a challenge solved, which only browsers do", 0.95, _CHALLENGE_FIX, ())
     message = (error_message(found.exchange) or "").lower()
     if found.door is FrontDoor.CLOUDFRONT:
         return _of_cloudfront(found)

@@ -12,6 +12,7 @@ from typing import Final
 
 from checks.cuts import cut_at_limit
 from checks.detectors.not_run import NotRun, not_run
+from checks.detectors.reported import reported_crash, reported_limit
 from checks.detectors.scene import Scene
 from checks.front_door import FrontDoor, front_door_of
 from checks.model import CheckResult, Effect, Evidence, Exchange, Proof
@@ -92,7 +93,9 @@ def _asked(evidence: Evidence, result: CheckResult | None) -> Sequence[Exchange]
 def function_crash(evidence: Evidence) -> Cause | None:
     """The platform answers for a function that failed: exception, failed start, missing wrapper, process exit."""
     failures = failures_of(evidence)
-    if failures is None or _limit_of(failures) is not None or _spared(failures) is not None:
+    if failures is None:
+        return reported_crash(evidence)
+    if _limit_of(failures) is not None or _spared(failures) is not None:
         return None
     found, exchange = failures.found, failures.first
     instead = not_run(found)
@@ -134,7 +137,7 @@ def function_timeout(evidence: Evidence) -> Cause | None:
     failures = failures_of(evidence)
     confidence = None if failures is None else _limit_of(failures)
     if failures is None or confidence is None:
-        return _cut_stream(evidence)
+        return reported_limit(evidence) or _cut_stream(evidence)
     exchange, waits = failures.first, [milliseconds(each) for each in failures.waits]
     limit = max(1, round(min(failures.waits) / 1000))
     often = f" after {waits[0]}" if len(waits) == 1 else f", {len(waits)} times, after {' and '.join(waits)}"

@@ -1,20 +1,14 @@
 """What is left when no better cause is known: the protocol is broken, refused, or not spoken at all."""
 
-from typing import Final
-
+from checks.detectors.defects import defect_of
 from checks.detectors.scene import Scene, scene
 from checks.detectors.version import ERA_CODES
-from checks.irregularities import Irregular
-from checks.messages import error_of, has_error, result_of, revision_of, rpc_messages
-from checks.model import Effect, Evidence, Exchange, Failure, Outcome, Proof
+from checks.messages import error_of, result_of, revision_of
+from checks.model import Effect, Evidence, Exchange, Outcome, Proof
 from checks.proofs import answer_line
 from checks.spec import EVENT_STREAM_TYPE, JSON_TYPE, ErrorCode
 from checks.symptoms import Symptom, is_tool_call, troubled
-from checks.text import clean
 from checks.unit import Cause, detector
-
-_UNREADABLE: Final = frozenset({Irregular.NOT_JSON, Irregular.JSON_NON_STANDARD, Irregular.BAD_ENCODING})
-"""Why a body was not kept as a message."""
 
 
 @detector("malformed-response", effect=Effect.DOWN)
@@ -23,14 +17,8 @@ def malformed_response(evidence: Evidence) -> Cause | None:
     found = scene(evidence, Symptom.MALFORMED) or _unusable_opening(evidence)
     if found is None:
         return None
-    exchange = found.exchange
-    return found.cause(
-        0.85,
-        f"The answer to {found.asked} is broken JSON-RPC: {_defect(exchange)}.",
-        "Compare the bytes with what the server writes. A body cut short points to a wrong Content-Length or a size "
-        "limit; base64 to a gateway's binary media types; a wrong id to a proxy or cache that answers for another "
-        "request; compression that nobody asked for to a proxy or cache that overlooks Accept-Encoding.",
-    )
+    defect = defect_of(found.exchange)
+    return found.cause(0.85, f"The answer to {found.asked} is broken JSON-RPC: {defect.text}.", defect.fix)
 
 
 @detector("headers-stripped", effect=Effect.DOWN)
@@ -144,27 +132,3 @@ def _unusable_opening(evidence: Evidence) -> Scene | None:
     unnamed = last.rpc_method == "initialize" and revision_of(last) is None
     unlisted = last.rpc_method == "server/discover" and not isinstance(result.get("supportedVersions"), list)
     return Scene(evidence, last) if unnamed or unlisted else None
-
-
-def _defect(exchange: Exchange) -> str:
-    if result_of(exchange) is not None:
-        return "its result does not name the revision to speak"
-    if exchange.transport_error is not None:
-        reason = exchange.transport_error.reason
-        if reason == "unexpected-encoding":
-            return "it is compressed, although the request asks for an answer that is not"
-        limit = exchange.transport_error.failure is Failure.LIMIT
-        return f"it exceeds a limit ({reason})" if limit else "its HTTP framing is broken"
-    for message in rpc_messages(exchange):
-        if message.get("result") is not None and has_error(message):
-            return "it holds both a result and an error"
-        if "result" in message and message.get("id") != exchange.rpc_id:
-            return f"its id is not the request's ({str(message.get('id'))[:40]!r} instead of {exchange.rpc_id!r})"
-        if message.get("jsonrpc") != "2.0":
-            return 'it does not say "jsonrpc": "2.0"'
-    if not exchange.messages:
-        unreadable = [each.detail for each in exchange.irregularities if each.code in _UNREADABLE]
-        why = f": {clean(unreadable[0], 120)}" if unreadable else ""
-        kind = exchange.media_type or "no declared type"
-        return f"its {exchange.body_size:,} bytes of {kind} are no complete JSON{why}"
-    return "its result is no object"

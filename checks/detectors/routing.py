@@ -13,7 +13,7 @@ from checks.detectors.scene import Scene, scene
 from checks.front_door import FrontDoor, is_own_page
 from checks.model import Effect, Evidence, Exchange, Proof
 from checks.proofs import answer_line, header_proof
-from checks.symptoms import Symptom, error_message, error_type
+from checks.symptoms import Symptom, error_message, error_type, is_from_bucket
 from checks.text import clean
 from checks.unit import Cause, detector
 
@@ -36,6 +36,13 @@ Let the cache behaviour of this path take all methods, and cache nothing:
   # CDK: { allowedMethods: cloudfront.AllowedMethods.ALLOW_ALL, cachePolicy: cloudfront.CachePolicy.CACHING_DISABLED }
   # CloudFormation: AllowedMethods: [GET, HEAD, OPTIONS, PUT, PATCH, POST, DELETE]"""
 
+_BEHAVIOUR_FIX: Final = """\
+Give the distribution a behaviour for this path whose origin is the function, and which takes all methods:
+  # CDK: distribution.addBehavior('/mcp*', new origins.FunctionUrlOrigin(url), {
+  #   allowedMethods: cloudfront.AllowedMethods.ALLOW_ALL, cachePolicy: cloudfront.CachePolicy.CACHING_DISABLED,
+  #   originRequestPolicy: cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER })
+A pattern matches the whole path: /mcp does not match /mcp/."""
+
 _IAM: Final = (
     "The method wants IAM signatures (authorizationType AWS_IAM) and we send none: it reads the same. `auth: "
     "{sigv4: {service: execute-api}}` in the endpoint's configuration, or `aws apigateway get-method`, decides."
@@ -56,6 +63,8 @@ def route_missing(evidence: Evidence) -> Cause | None:
     found = scene(evidence, Symptom.ROUTE_MISSING)
     if found is None:
         return None
+    if is_from_bucket(found.exchange):
+        return _at_bucket(found)
     if found.exchange.status == 403:
         return _wrong_method(found) if is_own_page(found.exchange) else _at_rest_api(found)
     if found.door is FrontDoor.HTTP_API and (error_message(found.exchange) or "").strip().lower() == "not found":
@@ -102,6 +111,16 @@ def _wrong_method(found: Scene) -> Cause:
         _METHODS_FIX,
         proofs=header_proof(found.exchange, "x-cache"),
         alternatives=("A firewall or a geographic restriction whose page has been reworded: the page says which.",),
+    )
+
+
+def _at_bucket(found: Scene) -> Cause:
+    return found.cause(
+        0.9,
+        f"Amazon S3 answers {_asked(found)} with HTTP {found.exchange.status}: the path leads to a bucket, the web "
+        "site's perhaps, and not to the server.",
+        _BEHAVIOUR_FIX,
+        proofs=(*header_proof(found.exchange, "server"), *header_proof(found.exchange, "x-cache")),
     )
 
 

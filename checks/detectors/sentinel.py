@@ -48,6 +48,7 @@ _EXPLAINED_ELSEWHERE: Final = frozenset(
         Symptom.GO_STREAM,
         Symptom.HOST_REJECTED,
         Symptom.THROTTLED,
+        Symptom.ERROR_REPORT,
         Symptom.STREAM_EMPTY,
         Symptom.STREAM_TRUNCATED,
         Symptom.FOREIGN_FUNCTION,
