@@ -80,6 +80,6 @@ async def baseline(services: WithServices, name: str) -> Baseline:
 
 @router.post("/api/baselines/{name:path}", tags=["change"], dependencies=[may(Permission.OPERATE)])
 async def accept(services: WithServices, actor: WithActor, name: str, fingerprint: str | None = None) -> Baseline:
-    """Accept the list with that fingerprint, or the newest one."""
+    """Accept the list with that fingerprint, or the newest one. One that is accepted already stays so."""
     await baselines.accept(services, actor.author, name, fingerprint)
     return Baseline.of(await accepted_tools.known(services.db, name))

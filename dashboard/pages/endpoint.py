@@ -35,7 +35,14 @@ async def endpoint(request: Request, services: WithServices, name: str) -> Respo
     if found is None:
         raise HTTPException(404, "No endpoint of that name is watched.")
     silence = await silence_of(services, of=(found.fleet.name, found.fleet.labels))
-    view = endpoint_view(found, QUESTIONS, services.clock.now(), silence, CHAPTERS)
+    view = endpoint_view(
+        found,
+        QUESTIONS,
+        services.clock.now(),
+        silence,
+        CHAPTERS,
+        accepted_before=request.query_params.get("accepted") == "before",
+    )
     return page(request, "endpoint.html", live=str(view.id), endpoint=view)
 
 
@@ -74,5 +81,6 @@ async def mark_deploy(
 @router.post("/baselines/{name:path}", dependencies=[may(Permission.OPERATE)])
 async def accept_baseline(services: WithServices, actor: WithActor, name: str, fingerprint: str) -> Response:
     """Accept the list that the page showed, and no newer one."""
-    await accept(services, actor.author, name, fingerprint)
-    return RedirectResponse(endpoint_href(name), 303)
+    accepted = await accept(services, actor.author, name, fingerprint)
+    said = "" if accepted.is_news else "?accepted=before"
+    return RedirectResponse(f"{endpoint_href(name)}{said}#tool-lists", 303)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from urllib.parse import urlencode
+from uuid import UUID
 
 from checks.drift import Impact
 from checks.text import clean
@@ -16,6 +17,10 @@ from prober.storage.accepted_tools import FIRST_SEEN, BaselineRow, ToolLists
 BASELINES_HREF: Final = "/settings/baselines"
 ACCEPT_HREF: Final = f"{BASELINES_HREF}/accept"
 ON_A_PAGE: Final = 100
+MOST_AT_ONCE: Final = 1000
+"""Lists that one form asks about."""
+MOST_REFUSALS: Final = 50
+"""That are shown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,13 +51,15 @@ class BaselinesView:
     rows: tuple[BaselineView, ...]
     headline: str
     acceptable: int
-    """How many on this page have a list that could be accepted in place of theirs."""
-    accept: str
-    """The page that asks before all of them are accepted."""
+    """How many have a list that could be accepted in place of theirs, on whichever page."""
     before: str
     after: str
+    done: str = ""
+    """What came of accepting lists."""
     refused: tuple[str, ...] = ()
     """Why some were not accepted."""
+    accept: str = ACCEPT_HREF
+    """The page that asks before all of them are accepted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,8 +68,30 @@ class AcceptView:
 
     rows: tuple[BaselineView, ...]
     question: str
+    left: str
+    """How many are asked about afterwards; empty where these are all."""
     back: str = BASELINES_HREF
     do: str = ACCEPT_HREF
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a form that accepts lists."""
+
+    accepted: int = 0
+    before: int = 0
+    """How many were accepted already."""
+    refused: Sequence[str] = ()
+
+    @property
+    def words(self) -> str:
+        said = [f"Accepted the tools of {counted(self.accepted, 'endpoint')}"] if self.accepted else []
+        if self.before:
+            said.append(f"{'those' if said else 'Those'} of {counted(self.before, 'endpoint')} were accepted already")
+        return f"{'; '.join(said)}." if said else ""
+
+
+NOTHING_DONE: Final = Outcome()
 
 
 def ordered(rows: Sequence[BaselineRow], page: int) -> tuple[Sequence[BaselineRow], int, int]:
@@ -80,37 +109,52 @@ def baselines_view(
     now: datetime,
     *,
     page: int = 1,
-    refused: Sequence[str] = (),
+    outcome: Outcome = NOTHING_DONE,
 ) -> BaselinesView:
     """`rows` are all endpoints, and `lists` the whole lists of those that show another one on this page."""
     shown, number, pages = ordered(rows, page)
-    views = tuple(_views(shown, lists, now))
     drifted = sum(row.other is not None for row in rows)
-    acceptable = sum(bool(view.accept) for view in views)
     return BaselinesView(
-        rows=views,
+        rows=baseline_views(shown, lists, now),
         headline=_headline(drifted, len(rows)),
-        acceptable=acceptable,
-        accept=_href(ACCEPT_HREF, page=number),
+        acceptable=drifted,
         before=_href(BASELINES_HREF, page=number - 1) if number > 1 else "",
         after=_href(BASELINES_HREF, page=number + 1) if number < pages else "",
-        refused=tuple(clean(each, 300) for each in refused),
+        done=outcome.words,
+        refused=tuple(_refusals(outcome.refused)),
     )
 
 
-def accept_view(rows: Sequence[BaselineRow], lists: Mapping[str, ToolLists], now: datetime) -> AcceptView:
-    """What is asked before the newest lists of these are accepted."""
-    views = tuple(view for view in _views(rows, lists, now) if view.accept)
-    whose = f"of {views[0].name}" if len(views) == 1 else f"of {counted(len(views), 'endpoint')}"
-    return AcceptView(rows=views, question=f"Accept the tools {whose}?" if views else "There is nothing to accept")
+def baseline_views(
+    rows: Sequence[BaselineRow], lists: Mapping[str, ToolLists], now: datetime
+) -> tuple[BaselineView, ...]:
+    """One for each row; `lists` are the whole lists of those that show another one."""
+    return tuple(_views(rows, lists, now))
 
 
-def chosen_of(written: Sequence[str]) -> list[tuple[str, str]]:
-    """Names of endpoints with the fingerprints of the lists that the form showed. Raises ValueError."""
-    pairs = [each.partition(" ") for each in written]
-    if not pairs or any(not (fingerprint and name) for fingerprint, _, name in pairs):
+def accept_view(views: Sequence[BaselineView], left: int = 0) -> AcceptView:
+    """What is asked before the newest lists of these are accepted, and of how many more it is to be asked then."""
+    asked = tuple(view for view in views if view.accept)
+    whose = f"of {asked[0].name}" if len(asked) == 1 else f"of {counted(len(asked), 'endpoint')}"
+    return AcceptView(
+        rows=asked,
+        question=f"Accept the tools {whose}?" if asked else "There is nothing to accept",
+        left=f"{left} more are asked about when these are done." if left else "",
+    )
+
+
+def chosen_of(written: Sequence[str]) -> list[tuple[UUID, str]]:
+    """Ids of endpoints with the fingerprints of the lists that the form showed. Raises ValueError."""
+    if not written:
         raise ValueError("choose at least one list on the page of baselines")
-    return [(name, fingerprint) for fingerprint, _, name in pairs]
+    return [(UUID(identity), fingerprint) for identity, _, fingerprint in (each.partition(" ") for each in written)]
+
+
+def _refusals(refused: Sequence[str]) -> Iterator[str]:
+    for each in refused[:MOST_REFUSALS]:
+        yield clean(each, 300)
+    if len(refused) > MOST_REFUSALS:
+        yield f"and {len(refused) - MOST_REFUSALS} more"
 
 
 def _headline(drifted: int, number: int) -> str:
@@ -135,7 +179,7 @@ def _views(rows: Sequence[BaselineRow], lists: Mapping[str, ToolLists], now: dat
             at=None if row.accepted_at is None else moment_of(row.accepted_at, now),
             by="the first one seen" if row.accepted_by == FIRST_SEEN else f"by {clean(row.accepted_by, 100)}",
             accept=_href(ACCEPT_HREF, name=row.name) if candidate is not None else "",
-            chosen="" if candidate is None else f"{candidate.fingerprint} {row.name}",
+            chosen="" if candidate is None else f"{row.id.hex} {candidate.fingerprint}",
         )
 
 

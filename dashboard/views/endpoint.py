@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, Final
+from typing import Final
 from urllib.parse import quote
 from uuid import UUID
 
@@ -40,7 +40,7 @@ from dashboard.views.sentinels import SentinelView, sentinel_views
 from dashboard.views.silence import UNMUTED, SilenceView
 from dashboard.views.tool_lists import ToolListsView, tool_lists_view
 from dashboard.wording import absolute, counted, milliseconds, short, span
-from prober.storage.queries import EndpointPage, FleetRow, ReportRow
+from prober.storage.queries import EndpointPage, FleetRow, ProbePage, ReportRow
 
 ENDPOINT_BARS: Final = 60
 ENDPOINT_BARS_AT_FIRST: Final = 30
@@ -81,8 +81,9 @@ class DeployView:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointView:
-    id: UUID
+class Subject:
+    """What stands at the top of the page: which endpoint it is, how it is, and since when."""
+
     name: str
     url: str
     verdict: Verdict
@@ -93,16 +94,29 @@ class EndpointView:
     last: Moment | None
     next_due: Moment | None
     stale: str
+    """Says that what follows is old; empty where it is not."""
     labels: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FullProbe:
+    """What the last full probe found, of all that it asked beyond the last probe."""
+
+    report: ReportView
+    href: str
+    at: Moment
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndpointView:
+    id: UUID
+    subject: Subject
     history: HistoryView
     long_run: LongRunView | None
     """None while no hour has been rolled up."""
     report: ReportView | None
     report_href: str
-    full: ReportView | None
-    """What the last full probe found: all that it asked beyond the last probe."""
-    full_href: str
-    full_at: Moment | None
+    full: FullProbe | None
     no_report: str
     facts: tuple[tuple[str, str], ...]
     incidents: tuple[IncidentView, ...]
@@ -142,16 +156,52 @@ def endpoint_view(
     now: datetime,
     silence: SilenceView = UNMUTED,
     chapters: Mapping[str, Sequence[Chapter]] = NO_CHAPTERS,
+    *,
+    accepted_before: bool = False,
 ) -> EndpointView:
-    """One endpoint with its history and everything that the newest probe found."""
-    row, latest, full = page.fleet, page.latest, page.full
+    """One endpoint with its history and everything that the newest probe found.
+
+    `accepted_before`: somebody has just accepted the list of tools that is accepted already.
+    """
+    row, latest = page.fleet, page.latest
     probes = tuple(probe_row(each, now) for each in page.reports)
     listed, oldest = listed_probes(page.reports, probes)
     report = report_view(latest.detail, questions, chapters) if latest and latest.detail else None
     today, deploys = now.astimezone(UTC).date(), _deploys(page)
     kind, key = _kind(page, report), quote(row.name, safe="")
+    newest = list(zip(page.reports, probes, strict=True))[:ENDPOINT_BARS]
     return EndpointView(
         id=row.id,
+        subject=_subject(row, now),
+        history=_history(newest, endpoint_href(row.name), deploys),
+        long_run=long_run_view(row.stats, page.days, today, partial(day_href, row.name), deploys),
+        report=report,
+        report_href=probe_href(latest.report.id) if latest else "",
+        full=_full(page.full, questions, chapters, now),
+        no_report=_no_report(row),
+        facts=_endpoint_facts(page, report),
+        incidents=tuple(incident_view(each, now) for each in page.incidents),
+        cold=cold_view(page.answers, page.endpoint),
+        probes=listed,
+        older=older_view(row.name, oldest, len(probes)),
+        sentinels=sentinel_views(page.sentinels, now),
+        tools=tool_lists_view(row.name, page.tools, accepted_before=accepted_before),
+        silence=silence,
+        kept=kept_view(row),
+        asked=asked_view(page.request, now),
+        day=day_view(row.name, page.opened, today, DAYS) if page.opened else None,
+        day_probes=tuple(ListedProbe(probe_row(each, now)) for each in page.opened.reports) if page.opened else (),
+        streaming=streaming_view(latest, page.reports, ENDPOINT_BARS),
+        session=session_view(page.full, report),
+        cost=cost_view(page.endpoint, kind, page.answers, latest.detail if latest else None) if kind else None,
+        deploys=tuple(DeployView(moment_of(at, now), words) for at, words in deploys[: -LISTED_DEPLOYS - 1 : -1]),
+        probe_now=f"/probe-requests/{key}" if row.enabled else "",
+        mark_deploy=f"/deploys/{key}",
+    )
+
+
+def _subject(row: FleetRow, now: datetime) -> Subject:
+    return Subject(
         name=clean(row.name),
         url=shown_url(row.url, 500),
         verdict=row.verdict,
@@ -163,36 +213,6 @@ def endpoint_view(
         next_due=moment_of(row.next_due, now) if row.enabled and row.next_due - now > _WORTH_SAYING else None,
         stale=_endpoint_staleness(row, now),
         labels=labels_of(row.labels),
-        history=_history(
-            list(zip(page.reports, probes, strict=True))[:ENDPOINT_BARS],
-            endpoint_href(row.name),
-            deploys,
-        ),
-        long_run=long_run_view(row.stats, page.days, today, partial(day_href, row.name), deploys),
-        report=report,
-        report_href=probe_href(latest.report.id) if latest else "",
-        full=_full(full.detail, questions, chapters) if full and full.detail else None,
-        full_href=probe_href(full.report.id) if full else "",
-        full_at=moment_of(full.report.slot, now) if full else None,
-        no_report=_no_report(row),
-        facts=_endpoint_facts(page, report),
-        incidents=tuple(incident_view(each, now) for each in page.incidents),
-        cold=cold_view(page.answers, page.endpoint),
-        probes=listed,
-        older=older_view(row.name, oldest, len(probes)),
-        sentinels=sentinel_views(page.sentinels, now),
-        tools=tool_lists_view(row.name, page.tools),
-        silence=silence,
-        kept=kept_view(row),
-        asked=asked_view(page.request, now),
-        day=day_view(row.name, page.opened, today, DAYS) if page.opened else None,
-        day_probes=tuple(ListedProbe(probe_row(each, now)) for each in page.opened.reports) if page.opened else (),
-        streaming=streaming_view(latest, page.reports, ENDPOINT_BARS),
-        session=session_view(full, report),
-        cost=cost_view(page.endpoint, kind, page.answers, latest.detail if latest else None) if kind else None,
-        deploys=tuple(DeployView(moment_of(at, now), words) for at, words in deploys[: -LISTED_DEPLOYS - 1 : -1]),
-        probe_now=f"/probe-requests/{key}" if row.enabled else "",
-        mark_deploy=f"/deploys/{key}",
     )
 
 
@@ -376,8 +396,13 @@ def _serves_both(page: EndpointPage) -> bool:
 
 
 def _full(
-    detail: Mapping[str, Any], questions: Mapping[str, str], chapters: Mapping[str, Sequence[Chapter]]
-) -> ReportView:
-    """The report of a full probe, with the checks that no other probe makes."""
-    report = report_view(detail, questions, chapters)
-    return replace(report, checks=tuple(each for each in report.checks if each.id not in LIKE_CLIENTS))
+    full: ProbePage | None, questions: Mapping[str, str], chapters: Mapping[str, Sequence[Chapter]], now: datetime
+) -> FullProbe | None:
+    """The last full probe, with the checks that no other probe makes."""
+    if full is None or not full.detail:
+        return None
+    report = report_view(full.detail, questions, chapters)
+    beyond = tuple(each for each in report.checks if each.id not in LIKE_CLIENTS)
+    return FullProbe(
+        report=replace(report, checks=beyond), href=probe_href(full.report.id), at=moment_of(full.report.slot, now)
+    )

@@ -60,6 +60,8 @@ class ToolListsView:
     """Whether the changes count."""
     accept: str
     """Address that accepts the new list; empty where there is none."""
+    said: str
+    """What came of accepting one; empty where the list itself tells it."""
 
 
 def baseline_href(name: str, fingerprint: str) -> str:
@@ -67,8 +69,11 @@ def baseline_href(name: str, fingerprint: str) -> str:
     return f"/baselines/{quote(name, safe='')}?fingerprint={quote(fingerprint, safe='')}"
 
 
-def tool_lists_view(name: str, lists: ToolLists) -> ToolListsView | None:
-    """The tools of the endpoint of that name; None while no probe has read any."""
+def tool_lists_view(name: str, lists: ToolLists, *, accepted_before: bool = False) -> ToolListsView | None:
+    """The tools of the endpoint of that name; None while no probe has read any.
+
+    `accepted_before`: somebody has just accepted the list that is accepted already.
+    """
     latest, candidate = lists.candidate or lists.latest, lists.candidate
     if latest is None:
         return None
@@ -84,6 +89,7 @@ def tool_lists_view(name: str, lists: ToolLists) -> ToolListsView | None:
         more_changes=_more(found),
         state=state_of(lists) if found.changes else "",
         accept=baseline_href(name, candidate.fingerprint) if candidate is not None else "",
+        said="That list was accepted already: nothing has changed." if accepted_before else "",
     )
 
 

@@ -17,7 +17,7 @@ from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError, ExitCode
 from prober.cli.person import author
 from prober.storage import accepted_tools, audit
-from prober.storage.accepted_tools import FIRST_SEEN, NoSuchEndpoint, NotAccepted, ToolLists
+from prober.storage.accepted_tools import FIRST_SEEN, Accepted, NoSuchEndpoint, NotAccepted, ToolLists
 
 SCHEMA_VERSION = 1
 
@@ -82,16 +82,18 @@ def _show(url: str, options: argparse.Namespace) -> int:
 
 
 def _accept(url: str, options: argparse.Namespace) -> int:
-    async def accepting(db: AsyncEngine) -> Inventory:
+    async def accepting(db: AsyncEngine) -> Accepted:
         who = author()
-        detail: dict[str, str] = {}
-        async with audit.change(db, who, "baseline.accept", options.name, detail) as connection:
-            chosen = await accepted_tools.accept(connection, options.name, by=who.name, fingerprint=options.fingerprint)
-            detail["fingerprint"] = chosen.fingerprint
-            return chosen
+        async with db.begin() as connection:
+            done = await accepted_tools.accept(connection, options.name, by=who.name, fingerprint=options.fingerprint)
+            if done.is_news:
+                detail = {"fingerprint": done.inventory.fingerprint}
+                await audit.note(connection, who, "baseline.accept", options.name, detail)
+            return done
 
     accepted = _in_database(url, accepting)
-    print(f"{clean(options.name, 60)}: changes are measured by {_named(accepted)}")
+    already = "" if accepted.is_news else " already: nothing has changed"
+    print(f"{clean(options.name, 60)}: changes are measured by {_named(accepted.inventory)}{already}")
     return ExitCode.UP
 
 

@@ -68,6 +68,8 @@ class ToolLists:
 class BaselineRow:
     """Which list of one endpoint is accepted, without the list."""
 
+    id: UUID
+    """Of the endpoint."""
     name: str
     fingerprint: str | None
     """None while none is accepted."""
@@ -86,11 +88,21 @@ class BaselineRow:
         return next((each for each in newest if each in self.kept and each != self.fingerprint), None)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The list that changes are measured by."""
+
+    inventory: Inventory
+    is_news: bool
+    """Whether it was another one before."""
+
+
 async def overview(db: AsyncEngine) -> tuple[BaselineRow, ...]:
     """Every endpoint that is watched, by name."""
     endpoint, state, accepted = tables.endpoint, tables.endpoint_state, tables.accepted_tools
     wanted = (
         select(
+            endpoint.c.id,
             endpoint.c.name,
             accepted.c.fingerprint,
             func.jsonb_array_length(accepted.c.tools).label("tools"),
@@ -150,7 +162,7 @@ async def of_endpoint(connection: AsyncConnection, endpoint: UUID) -> ToolLists:
     return ToolLists() if row is None else _tool_lists_of(row)
 
 
-async def accept(connection: AsyncConnection, name: str, *, by: str, fingerprint: str | None = None) -> Inventory:
+async def accept(connection: AsyncConnection, name: str, *, by: str, fingerprint: str | None = None) -> Accepted:
     """Measure changes by the list that the endpoint has now, or by the one with that fingerprint.
 
     Raises NoSuchEndpoint, or NotAccepted where there is no such list.
@@ -162,14 +174,14 @@ async def accept(connection: AsyncConnection, name: str, *, by: str, fingerprint
     if chosen is None:
         raise NotAccepted(_why_not(lists, fingerprint))
     if chosen == lists.accepted:
-        return chosen
+        return Accepted(inventory=chosen, is_news=False)
     values = _values(chosen, by)
     await connection.execute(
         insert(tables.accepted_tools)
         .values(endpoint_id=row["id"], **values)
         .on_conflict_do_update(index_elements=["endpoint_id"], set_={**values, "accepted_at": func.now()})
     )
-    return chosen
+    return Accepted(inventory=chosen, is_news=True)
 
 
 def _tool_lists_of(row: RowMapping) -> ToolLists:

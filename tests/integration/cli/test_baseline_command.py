@@ -87,6 +87,8 @@ def test_accepting_takes_the_newest_list(database_url: str, command: Callable[..
     shown = command("baseline", "show", "shop")[1]
     assert "at the prompt since" in shown
     assert "the newest list" not in shown
+    again = command("baseline", "accept", "shop")
+    assert again[:2] == (0, f"{out.rstrip()} already: nothing has changed\n")
 
 
 def test_what_cannot_be_accepted_is_said(database_url: str, command: Callable[..., Said]) -> None:

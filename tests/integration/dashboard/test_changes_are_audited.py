@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from dashboard.access import csrf
 from dashboard.access.mode import AccessConfig
 from prober.storage import accepted_tools, endpoints, listings, logins, mutes, people, setup_tokens, tokens
+from prober.storage.identity import endpoint_id
 from tests.contract.documents.access import application, doors
 from tests.integration.dashboard.conftest import SetClock, browsing
 from tests.integration.dashboard.stories import FLEET
@@ -149,9 +150,10 @@ async def _operates(story: Story) -> None:
     (name,) = (each.endpoint.name for each in FLEET if each.accepted)
     newer = (await accepted_tools.known(story.db, name)).candidate
     assert newer is not None
+    chosen = f"{endpoint_id(name).hex} {newer.fingerprint}"
     await story.change("POST", f"/api/baselines/{{name:{name}}}", once_only=True)
+    await story.change("POST", "/settings/baselines/accept", once_only=True, data={"chosen": chosen})
     await story.change("POST", f"/baselines/{{name:{name}}}", params={"fingerprint": newer.fingerprint})
-    await story.change("POST", "/settings/baselines/accept", data={"chosen": f"{newer.fingerprint} {name}"})
 
 
 async def _decides_about_incidents(story: Story) -> None:

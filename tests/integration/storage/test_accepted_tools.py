@@ -5,7 +5,7 @@ import pytest
 from checks.inventory import Inventory, inventory_of
 from checks.tool_memory import Reading, ToolMemory, after_probe
 from prober.storage import accepted_tools
-from prober.storage.accepted_tools import FIRST_SEEN, NoSuchEndpoint, NotAccepted
+from prober.storage.accepted_tools import FIRST_SEEN, Accepted, NoSuchEndpoint, NotAccepted
 from tests.integration.storage.builders import Store, endpoint, record_on, report_on
 
 OLD = inventory_of([{"name": "get_order", "inputSchema": {"type": "object", "required": ["b", "a"]}, "x": 1}])
@@ -29,7 +29,7 @@ async def read(store: Store, *lists: Inventory | None, name: str = "shop", versi
         await store.save(report_on(claim), claim, tools=memory)
 
 
-async def accept(store: Store, name: str, *, by: str, fingerprint: str | None = None) -> Inventory:
+async def accept(store: Store, name: str, *, by: str, fingerprint: str | None = None) -> Accepted:
     async with store.db.begin() as connection:
         return await accepted_tools.accept(connection, name, by=by, fingerprint=fingerprint)
 
@@ -53,7 +53,7 @@ async def test_a_later_list_waits_for_somebody_to_accept_it(watched: Store) -> N
     lists = await accepted_tools.known(watched.db, "shop")
     assert (lists.accepted, lists.latest, lists.candidate) == (OLD, NEW, NEW)
 
-    assert await accept(watched, "shop", by="dashboard") == NEW
+    assert await accept(watched, "shop", by="dashboard") == Accepted(inventory=NEW, is_news=True)
 
     after = await accepted_tools.known(watched.db, "shop")
     assert (after.accepted, after.accepted_by, after.candidate) == (NEW, "dashboard", None)
@@ -78,8 +78,9 @@ async def test_accepting_it_again_changes_nothing(watched: Store) -> None:
     await read(watched, OLD, OLD, OLD)
     before = await accepted_tools.known(watched.db, "shop")
 
-    assert await accept(watched, "shop", by="me") == OLD
-    assert await accept(watched, "shop", by="me", fingerprint=OLD.fingerprint) == OLD
+    as_before = Accepted(inventory=OLD, is_news=False)
+    assert await accept(watched, "shop", by="me") == as_before
+    assert await accept(watched, "shop", by="me", fingerprint=OLD.fingerprint) == as_before
 
     assert await accepted_tools.known(watched.db, "shop") == before
 
@@ -88,7 +89,7 @@ async def test_a_list_that_was_read_once_can_be_accepted_by_its_fingerprint(watc
     await read(watched, OLD, OLD, OLD, NEW)
 
     assert (await accepted_tools.known(watched.db, "shop")).candidate == NEW
-    assert await accept(watched, "shop", by="me", fingerprint=NEW.fingerprint) == NEW
+    assert await accept(watched, "shop", by="me", fingerprint=NEW.fingerprint) == Accepted(inventory=NEW, is_news=True)
 
 
 async def test_a_list_that_nobody_read_cannot_be_accepted(watched: Store) -> None:

@@ -83,13 +83,14 @@ def test_the_checks_of_a_full_probe_are_folded_up_while_they_have_nothing_to_say
     request = Request({"type": "http", "method": "GET", "path": "/", "query_string": b"", "headers": []})
     view = endpoint_view(endpoint_page(), {}, NOW)
     assert view.full is not None
-    check = view.full.checks[0]
+    full = view.full
+    check = full.report.checks[0]
     for outcome, opening in ((Outcome.PASS, '"full-checks"><summary>'), (Outcome.WARN, '"full-checks" open><summary>')):
-        full = replace(view.full, checks=(check, replace(check, outcome=outcome)))
-        full = replace(full, checks=(replace(check, outcome=Outcome.SKIP), *full.checks[1:]))
-        html = bytes(page(request, "endpoint.html", endpoint=replace(view, full=full)).body).decode()
-        assert f"{opening}Its checks: {full.outcomes}</summary>" in html
-    without = replace(view, full=replace(view.full, checks=()))
+        report = replace(full.report, checks=(replace(check, outcome=Outcome.SKIP), replace(check, outcome=outcome)))
+        shown = replace(view, full=replace(full, report=report))
+        html = bytes(page(request, "endpoint.html", endpoint=shown).body).decode()
+        assert f"{opening}Its checks: {report.outcomes}</summary>" in html
+    without = replace(view, full=replace(full, report=replace(full.report, checks=())))
     assert "full-checks" not in bytes(page(request, "endpoint.html", endpoint=without).body).decode()
 
 
@@ -230,7 +231,7 @@ def test_slots_without_a_probe_lead_to_no_probe() -> None:
 def test_an_endpoint_that_was_never_probed_has_a_page() -> None:
     row = fleet_row(slot=None, since=None, verdict=Verdict.UNKNOWN, spark=(), marks=(), tool_count=None)
     view = endpoint_view(endpoint_page(fleet=row, reports=(), latest=None, incidents=()), {}, NOW)
-    assert view.word == "waiting"
+    assert view.subject.word == "waiting"
     assert view.report is None
     assert view.history.chart is None
     assert view.no_report == "The first probe has not ended yet."
@@ -288,15 +289,15 @@ def test_a_probe_says_by_which_trace_it_is_found_at_the_server() -> None:
 def test_an_endpoint_shows_what_its_last_full_probe_asked_beyond_the_others() -> None:
     view = endpoint_view(endpoint_page(), {}, NOW)
     assert view.full is not None
-    assert [check.id for check in view.full.checks] == ["capabilities", "eras"]
-    assert view.full.checks[0].findings[0].text == "prompts/list is refused"
-    assert view.full.matrix is not None
-    assert [(each.revision, each.said) for each in view.full.matrix.revisions] == [
+    full = view.full.report
+    assert [check.id for check in full.checks] == ["capabilities", "eras"]
+    assert full.checks[0].findings[0].text == "prompts/list is refused"
+    assert full.matrix is not None
+    assert [(each.revision, each.said) for each in full.matrix.revisions] == [
         ("2025-11-25", "refused"),
         ("2026-07-28", "served"),
     ]
-    assert view.full_at is not None
-    assert view.full_at.relative == "3 h ago"
+    assert view.full.at.relative == "3 h ago"
     facts = dict(view.facts)
     assert (facts["A probe may take"], facts["A full probe may take"]) == ("10.0 s", "30.0 s")
     assert facts["Probed in full every"] == "1 d"
@@ -327,8 +328,7 @@ def test_an_endpoint_says_what_its_probes_cost(known: dict[str, str | None], kin
 
 
 def test_an_endpoint_without_a_full_probe_says_nothing_of_one() -> None:
-    view = endpoint_view(endpoint_page(full=None), {}, NOW)
-    assert (view.full, view.full_at, view.full_href) == (None, None, "")
+    assert endpoint_view(endpoint_page(full=None), {}, NOW).full is None
 
 
 def test_a_full_probe_is_marked_in_the_list() -> None:
