@@ -109,7 +109,8 @@ class Vault:
         text = await asyncio.get_running_loop().run_in_executor(self._executor, self._fetch, source)
         now = self._monotonic()
         early = FRESH_S * random.uniform(0, 0.2)  # noqa: S311 - spreads load, guards nothing
-        self._held[source] = _Held(text, now, now + FRESH_S - early)
+        held = {other: each for other, each in self._held.items() if now - each.at < STALE_S}
+        self._held = held | {source: _Held(text, now, now + FRESH_S - early)}
         return text
 
 

@@ -12,6 +12,7 @@ What is on the disk already is counted the same way from 90 % on. So a change of
 on which incidents are decided, are lost only when nothing is left that tells less.
 """
 
+from collections import OrderedDict
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
@@ -25,6 +26,9 @@ COUNT_REPETITIONS_FROM: Final = 0.95
 
 RUN_LONGEST_S: Final = 600.0
 """A run is in memory alone until it ends; that is the most that a killed worker loses of what merely repeats."""
+
+VOICES: Final = 50_000
+"""Keys whose tones are remembered, more than one worker probes: in months many come and go."""
 
 
 class Thrift(IntEnum):
@@ -78,12 +82,14 @@ class _Voice:
 class Admission:
     """Decides on each entry as it comes. A tone repeats for long when `keep_run` entries after its first had it too.
 
-    It knows nothing of the time before it was made, so that the first entries of every key are kept.
+    It knows nothing of the time before it was made, nor of keys that it has not heard of for longest when there are
+    more than `voices`, so that the first entries of every such key are kept.
     """
 
-    def __init__(self, keep_run: int) -> None:
+    def __init__(self, keep_run: int, voices: int = VOICES) -> None:
         self._keep_run: Final = keep_run
-        self._voices: Final[dict[str, _Voice]] = {}
+        self._most: Final = voices
+        self._voices: Final[OrderedDict[str, _Voice]] = OrderedDict()
         self._runs: Final[dict[str, _Run]] = {}
 
     @property
@@ -124,14 +130,20 @@ class Admission:
         return records
 
     def _weigh(self, entry: Entry) -> Weight:
-        voice = self._voices.get(entry.key)
+        voice = self._voices.pop(entry.key, None)
         if voice is None or voice.tone != entry.tone:
-            self._voices[entry.key] = _Voice(entry.tone, 0)
+            self._remember(entry.key, _Voice(entry.tone, 0))
             return Weight.CHANGE
         voice.repeated += 1
+        self._remember(entry.key, voice)
         if voice.repeated <= self._keep_run:
             return Weight.FOLLOWING
         return Weight.SUCCESS if entry.is_up else Weight.REPETITION
+
+    def _remember(self, key: str, voice: _Voice) -> None:
+        self._voices[key] = voice
+        if len(self._voices) > self._most:
+            self._voices.popitem(last=False)
 
 
 def joins(first: Record, then: Record) -> bool:

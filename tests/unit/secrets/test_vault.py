@@ -103,6 +103,14 @@ async def test_an_old_secret_is_used_for_an_hour_while_aws_is_away(aws: Aws) -> 
         await vault.secret(f"{SECRET}#token")
 
 
+async def test_a_secret_that_nobody_may_use_any_more_is_not_kept(aws: Aws) -> None:
+    vault = aws.vault()
+    await vault.secret(SECRET)
+    aws.now = STALE_S
+    await vault.secret("aws-ssm:/mcp/billing")
+    assert not vault.holds(SECRET)
+
+
 async def test_while_aws_is_away_it_is_not_asked_by_every_probe(aws: Aws) -> None:
     vault = aws.vault()
     await vault.secret(f"{SECRET}#token")

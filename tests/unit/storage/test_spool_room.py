@@ -115,6 +115,16 @@ def test_the_fuller_the_thriftier(filled: float, thrift: Thrift) -> None:
     assert thrift_at(filled) is thrift
 
 
+def test_of_too_many_keys_the_one_that_was_silent_for_longest_is_forgotten() -> None:
+    admission = Admission(0, voices=2)
+    for key in ("one", "two", "one", "three"):
+        admission.admit(entry(0, key=key), Thrift.SUCCESSES, 0.0)
+    again = {key: admission.admit(entry(1, key=key), Thrift.SUCCESSES, 0.0) for key in ("one", "three", "two")}
+    weights = {key: [each.weight for each in admitted.records] for key, admitted in again.items()}
+    assert weights["two"] == [Weight.CHANGE]
+    assert Weight.CHANGE not in weights["one"] + weights["three"]
+
+
 def test_a_run_is_written_when_it_is_old_when_it_ends_and_when_there_is_room() -> None:
     admission = Admission(0)
     admission.admit(entry(0), Thrift.SUCCESSES, 0.0)
