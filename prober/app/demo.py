@@ -25,7 +25,7 @@ from prober.lab.credentials import ENVIRONMENT
 from prober.secrets.references import is_reference
 from prober.storage import queries
 
-INTERVAL_S: Final = 15.0
+INTERVAL_S: Final = 20.0
 """Time between two probes of one server: kind to a machine that has other work."""
 STORY_INTERVAL_S: Final = 3.0
 """The same where the verdict changes: its first incident is to open and end within a minute."""
