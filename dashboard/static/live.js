@@ -50,6 +50,7 @@
     const focused = active && main.contains(active) && active.id;
     const caret = focused && active.selectionStart != null && [active.selectionStart, active.selectionEnd];
     const written = unsent();
+    const places = reading();
     const scrolled = [...main.querySelectorAll("[data-scroll]")].map((each) => each.scrollLeft);
     for (const each of fresh.querySelectorAll("details[id]")) {
       if (open.has(each.id)) each.open = open.get(each.id);
@@ -65,7 +66,26 @@
       again.focus({ preventScroll: true });
       if (caret) again.setSelectionRange(...caret);
     }
+    readOn(places);
     document.title = page.title;
+  }
+
+  // Headings by how near they are to what is read, and where each stands. Whoever sees the head of the page is to see
+  // the news in it: then there are none.
+  function reading() {
+    const head = main.querySelector("h1");
+    if (!head || head.getBoundingClientRect().bottom > 0) return [];
+    const places = [...main.querySelectorAll("h2[id]")].map((each) => [each.id, each.getBoundingClientRect().top]);
+    const far = (top) => (top < 0 ? innerHeight - top : top);
+    return places.sort(([, one], [, other]) => far(one) - far(other));
+  }
+
+  // A browser moves along with what comes and goes above only while the elements are the same.
+  function readOn(places) {
+    const [id, top] = places.find(([each]) => document.getElementById(each)) || [];
+    if (!id) return;
+    const moved = document.getElementById(id).getBoundingClientRect().top - top;
+    window.scrollBy({ top: moved, behavior: "instant" });
   }
 
   // A list to choose from closes when it is replaced under the reader's hand.

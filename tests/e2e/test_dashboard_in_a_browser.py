@@ -37,6 +37,7 @@ CONTRAST = """() => {
 SCROLLED_SIDEWAYS = """[...document.querySelectorAll("[data-scroll]")]
   .filter((each) => each.scrollWidth > each.clientWidth).map((each) => each.getAttribute("aria-label"))"""
 """A reader on a phone does not find what lies beyond the edge of a table."""
+TOP_OF_HISTORY = "document.getElementById('history').getBoundingClientRect().top"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -85,15 +86,26 @@ def test_a_new_verdict_appears_by_itself_and_leaves_the_reader_where_he_was(dash
     page = seen.page
     page.wait_for_selector("#live[data-state=on]")
     page.click("text=Reproduce without this tool")
-    page.evaluate("window.scrollTo(0, 500)")
+    page.evaluate(f"window.scrollBy(0, {TOP_OF_HISTORY} - 200)")
+    read = page.evaluate(TOP_OF_HISTORY)
+    assert read == pytest.approx(200, abs=1)
     dashboard.add_probe(replace(BILLING, diagnosis=None), "u")
     page.wait_for_selector("h1:has-text('billing adapter is up')")
+    assert page.evaluate(TOP_OF_HISTORY) == pytest.approx(read, abs=1), "the diagnosis above it is gone"
     dashboard.add_probe(BILLING, "d")
     page.wait_for_selector("h1:has-text('billing adapter is down')")
-    # The browser moves along when a line above comes or goes.
-    assert abs(page.evaluate("window.scrollY") - 500) < 40
+    assert page.evaluate(TOP_OF_HISTORY) == pytest.approx(read, abs=1), "and has come back"
     assert page.title().startswith("down · billing adapter")
     assert seen.complaints == []
+
+
+def test_whoever_sees_the_head_of_a_page_sees_the_news_in_it(dashboard: Dashboard, visit: Open) -> None:
+    page = visit(f"{dashboard.address}/endpoints/orders").page
+    page.wait_for_selector("#live[data-state=on]")
+    page.evaluate("window.scrollTo(0, 40)")
+    dashboard.add_probe(replace(ORDERS, diagnosis=BILLING.diagnosis), "d")
+    page.wait_for_selector("h1:has-text('orders is down')")
+    assert page.evaluate("window.scrollY") == 40
 
 
 def test_what_was_opened_stays_open_when_news_arrive(dashboard: Dashboard, visit: Open) -> None:
