@@ -11,6 +11,7 @@ from checks.inventory import Inventory, inventory_of
 from checks.messages import all_tools_of, next_cursor_of, result_of
 from checks.model import CheckResult, Evidence, Exchange, Opening, Outcome
 from checks.protocol.order import Second
+from checks.symptoms import first_asked
 from checks.tool_memory import WARMING, Deploy, Reading, ToolMemory, after_probe
 
 _VERSION: Final = re.compile(r"\[(\d{1,9})\]")
@@ -37,7 +38,7 @@ def listings(evidence: Evidence) -> tuple[Listing, ...]:
     first = evidence.result("tools_list")
     if first is None or first.outcome is Outcome.FAIL or not first.facts.get("complete"):
         return ()
-    found = {first.facts["fingerprint"]: Listing(first.facts["fingerprint"], first.exchanges)}
+    found = {first.facts["fingerprint"]: Listing(first.facts["fingerprint"], first_asked(first))}
     for pages in _read_again(evidence, first):
         fingerprint = _inventory(pages).fingerprint
         found.setdefault(fingerprint, Listing(fingerprint, tuple(pages)))
@@ -88,7 +89,7 @@ def _read_again(evidence: Evidence, first: CheckResult) -> Iterator[Sequence[Exc
     again, crowd = evidence.result("order"), evidence.result("session")
     if again is not None and again.facts.get("second") in (Second.SAME, Second.REORDERED, Second.OTHER_TOOLS):
         yield again.exchanges
-    if crowd is not None and len(first.exchanges) == 1:
+    if crowd is not None and len(first_asked(first)) == 1:
         yield from ([exchange] for exchange in crowd.exchanges if _is_whole_list(exchange))
 
 

@@ -3,8 +3,6 @@
 Source: MCP, server/tools, "Listing Tools" and "Tool", and server/utilities/pagination, of each revision.
 """
 
-from typing import Final
-
 from checks.detectors.scene import Scene, scene
 from checks.detectors.session import is_lost_session
 from checks.messages import all_tools_of, error_of, result_of
@@ -13,12 +11,7 @@ from checks.proofs import answer_line, answer_proof, counted
 from checks.reproduce import curl
 from checks.symptoms import Symptom, first_asked
 from checks.text import clean
-from checks.unit import Cause, ListCaps, detector
-
-_FAR: Final = ListCaps()
-"""As far as a list is read where its owner sets no limit of his own."""
-
-_LONG: Final = "The list is really that long: then raise `pages`, `items` and `listed` under `limits`."
+from checks.unit import Cause, detector
 
 
 @detector("tools-empty", effect=Effect.DOWN)
@@ -113,23 +106,20 @@ def tools_invalid(evidence: Evidence) -> Cause | None:
         proofs=tuple(Proof(text=clean(text, 200)) for text in invalid[:5]),
         alternatives=(
             "A proxy or a registry that joins several servers brings it in: then each server's own list is right.",
-            *((_LONG,) if endless is not None and listing.facts["stopped"] != "cursor-cycle" else ()),
         ),
     )
 
 
 def _endless_page(listing: CheckResult) -> Exchange | None:
-    """The last page that was read of a list without end: its cursor came before, or it brings no new tool, or no
-    client would have read so far. A list that is merely longer than the owner lets us read is none."""
+    """The last page that was read of a list without end: its cursor came before, or it brings no new tool. A list that
+    is merely longer than what is read is none."""
     stopped = listing.facts["stopped"]
     if stopped is None:
         return None
     *before, last = first_asked(listing)
     known = {tool.name for tool in all_tools_of(before)}
     brings_new = any(tool.name not in known for tool in all_tools_of([last]))
-    far = listing.facts["pages"] >= _FAR.pages or listing.facts["tool_count"] >= _FAR.items
-    far = far or sum(page.body_size for page in (*before, last)) >= _FAR.bytes
-    return last if stopped == "cursor-cycle" or not brings_new or far else None
+    return last if stopped == "cursor-cycle" or not brings_new else None
 
 
 def _failed_listing(evidence: Evidence) -> CheckResult | None:

@@ -10,6 +10,7 @@ from checks.model import CheckResult, Exchange, Finding, Outcome, Profile
 from checks.proofs import answer_line, counted
 from checks.protocol.tools_list import NAME_KEPT, read_pages
 from checks.spec import NEWEST_HANDSHAKE, NEWEST_STATELESS, Chapter, Era, section
+from checks.symptoms import first_asked
 from checks.text import clean
 from checks.timing import elapsed_ms
 from checks.unit import CheckContext, check
@@ -49,8 +50,9 @@ async def order(ctx: CheckContext) -> CheckResult:
     listing = ctx.result("tools_list")
     if reason is not None or listing is None:
         return skipped("order", reason or "not asked: the tools were not listed")
-    pages, stopped = await read_pages(ctx.wire, ctx.caps)
-    first, second = _names(listing.exchanges), _names(pages)
+    read = await read_pages(ctx.wire, ctx.caps)
+    pages, stopped = read.pages, read.stopped
+    first, second = _names(first_asked(listing)), _names(pages)
     compared = _compare(first, second, pages, stopped)
     findings = _findings(ctx, compared, first, second, stopped or answer_line(pages[-1]))
     return CheckResult(

@@ -48,16 +48,16 @@ async def tools_list(ctx: CheckContext) -> CheckResult:
     exchanges), `tool_count` (of all), `fingerprint` (of the whole list, whatever its order, see `checks.inventory`),
     `pages`, `complete` (every page was read), `stopped` (a value of `Stop`, or None where the reading came to an end or
     a page failed), `invalid` (entries for which clients drop a tool or the list, each with the reason), `missing`
-    (expected but not listed), `asked_again` (ids of the exchanges of a second look at
-    a page for which a front door answered in the function's place).
+    (expected but not listed), `asked_again` (ids of the exchanges of a second look at a page for which a front door
+    answered in the function's place, and of the one beyond the end of the list).
     """
     if not ctx.wire.opening.established:
         return CheckResult(check="tools_list", outcome=Outcome.SKIP, summary="not asked: no conversation is open")
-    pages, stopped = await read_pages(ctx.wire, ctx.caps)
-    last = pages[-1]
-    again = await after_failed_listing(ctx, last)
+    read = await read_pages(ctx.wire, ctx.caps)
+    pages, stopped, last = read.pages, read.stopped, read.pages[-1]
+    again = (*read.beyond, *await after_failed_listing(ctx, last))
     revision = _rulebook(ctx)
-    judged = await ctx.apart(_bytes_of(pages), lambda: _judged(pages, stopped, revision))
+    judged = await ctx.apart(_bytes_of(pages), lambda: _judged(read, revision))
     missing = [name for name in ctx.endpoint.expected_tools if name not in judged.names]
     outcome, summary = _outcome(ctx, last, judged, missing, stopped)
     return CheckResult(
@@ -92,13 +92,26 @@ class _Judged:
     fingerprint: str
 
 
-def _judged(pages: Sequence[Exchange], stopped: Stop | None, revision: str) -> _Judged:
+@dataclass(frozen=True, slots=True)
+class Read:
+    """What was read of a list."""
+
+    pages: Sequence[Exchange]
+    """At least one."""
+    stopped: Stop | None = None
+    """Why it was not read to its end."""
+    beyond: tuple[Exchange, ...] = ()
+    """What an empty cursor led to that is no page of the list: an error, or nothing new."""
+
+
+def _judged(read: Read, revision: str) -> _Judged:
+    pages = read.pages
     tools = all_tools_of(pages)
     broken = broken_schemas((tool.raw for tool in tools), revision)
     unusable = tuple(islice(chain(unusable_tools(pages, revision), broken), _FINDINGS_KEPT))
     return _Judged(
         names=tuple(dict.fromkeys(tool.name for tool in tools)),
-        findings=(*_of_stop(stopped, pages, revision), *unusable, *_of_shapes(pages, revision))[:_FINDINGS_KEPT],
+        findings=(*_of_end(read, revision), *unusable, *_of_shapes(pages, revision))[:_FINDINGS_KEPT],
         invalid=tuple(finding.text for finding in unusable),
         fingerprint=inventory_of(tool.raw for tool in tools).fingerprint,
     )
@@ -108,24 +121,39 @@ def _bytes_of(pages: Sequence[Exchange]) -> int:
     return sum(page.body_size for page in pages)
 
 
-async def read_pages(wire: Wire, caps: ListCaps) -> tuple[list[Exchange], Stop | None]:
-    """The pages, at least one, and why reading stopped before the end of the list where it did."""
+async def read_pages(wire: Wire, caps: ListCaps) -> Read:
+    """The pages of the list, as far as the limits allow.
+
+    The empty string is a cursor like any other (2026-07-28, server/utilities/pagination), and yet servers write it on
+    their last page, as most clients know: what it leads to counts as a page where it brings tools.
+    """
     pages = [await wire.request("tools/list")]
     seen: set[str] = set()
+    names = {tool.name for tool in tools_of(pages[0])}
     count = len(tools_of(pages[0]))
     while (cursor := next_cursor_of(pages[-1])) is not None:
-        if cursor in seen:
-            return pages, Stop.CYCLE
-        if count >= caps.items:
-            return pages, Stop.ITEMS
-        if _bytes_of(pages) >= caps.bytes:
-            return pages, Stop.BYTES
-        if len(pages) >= caps.pages:
-            return pages, Stop.PAGES
+        stopped = _stop(cursor in seen, pages, count, caps)
+        if stopped is not None:
+            return Read(pages, stopped)
         seen.add(cursor)
-        pages.append(await wire.request("tools/list", {"cursor": cursor}))
-        count += len(tools_of(pages[-1]))
-    return pages, None
+        page = await wire.request("tools/list", {"cursor": cursor})
+        listed = tools_of(page)
+        if cursor == "" and (result_of(page) or error_of(page)) and names.issuperset(tool.name for tool in listed):
+            return Read(pages, beyond=(page,))
+        names.update(tool.name for tool in listed)
+        count += len(listed)
+        pages.append(page)
+    return Read(pages)
+
+
+def _stop(is_known: bool, pages: Sequence[Exchange], count: int, caps: ListCaps) -> Stop | None:
+    if is_known:
+        return Stop.CYCLE
+    if count >= caps.items:
+        return Stop.ITEMS
+    if _bytes_of(pages) >= caps.bytes:
+        return Stop.BYTES
+    return Stop.PAGES if len(pages) >= caps.pages else None
 
 
 def _rulebook(ctx: CheckContext) -> str:
@@ -133,16 +161,18 @@ def _rulebook(ctx: CheckContext) -> str:
     return rulebook(ctx.wire.opening.opener)
 
 
-def _of_stop(stopped: Stop | None, pages: Sequence[Exchange], revision: str) -> Iterator[Finding]:
-    if stopped is None:
-        return
+def _of_end(read: Read, revision: str) -> Iterator[Finding]:
+    """What is wrong with how the list ends."""
     rule = section(revision, "server/utilities/pagination", "response-format")
-    if stopped is Stop.CYCLE:
-        cursor = clean(next_cursor_of(pages[-1]) or "", 60)
+    for page in read.beyond:
+        led = "the same tools again" if result_of(page) is not None else answer_line(page)
+        yield Finding(text=f"the last page has an empty nextCursor: a client that follows it gets {led}", rule=rule)
+    if read.stopped is Stop.CYCLE:
+        cursor = clean(next_cursor_of(read.pages[-1]) or "", 60)
         yield Finding(text=f"the cursor “{cursor}” comes back: the list never ends", rule=rule)
-        return
-    read = f"{counted(len(pages), 'page')} with {counted(len(all_tools_of(pages)), 'tool')}"
-    yield Finding(text=f"the list goes on after {read}: clients that read a list to its end give up", rule=rule)
+    elif read.stopped is not None:
+        far = f"{counted(len(read.pages), 'page')} with {counted(len(all_tools_of(read.pages)), 'tool')}"
+        yield Finding(text=f"the list goes on after {far}, and was read no further ({read.stopped})", rule=rule)
 
 
 def _of_shapes(pages: Sequence[Exchange], revision: str) -> Iterator[Finding]:

@@ -363,7 +363,7 @@ FLOODS = (
         id="gzip that does not say so",
         script=sending(JSON_HEAD + b"\r\n" + gzip.compress(b"{}")),
         code="bad-encoding",
-        diagnosis="not-mcp",
+        diagnosis="malformed-response",
     ),
     Case(
         id="endless events",
@@ -720,22 +720,19 @@ AGAINST_THE_RULES = (
         id="pages without end",
         script=paging(counting),
         stopped="too-many-pages",
-        diagnosis="tools-invalid",
-        verdict="degraded",
+        verdict="up",
     ),
     Case(
         id="tools without end",
         script=paging(counting, tools=900),
         stopped="too-many-items",
-        diagnosis="tools-invalid",
-        verdict="degraded",
+        verdict="up",
     ),
     Case(
         id="heavy tools without end",
         script=paging(counting, tools=120, arguments=100),
         stopped="list-too-large",
-        diagnosis="tools-invalid",
-        verdict="degraded",
+        verdict="up",
     ),
 )
 

@@ -2,11 +2,25 @@
 
 from dataclasses import replace
 
+import pytest
+
 from checks.messages import Tool
-from checks.model import Irregularity, Outcome, Sentinel
+from checks.model import Irregularity, Outcome, Sentinel, Verdict
 from checks.protocol.tools_list import NAME_KEPT, NAMES_KEPT
 from checks.unit import ListCaps
-from tests.unit.checks.conversations import called, endpoint, exchange, judge, ok, opened, tool, tool_page
+from tests.unit.checks.conversations import (
+    FUNCTION_URL,
+    called,
+    discovered,
+    endpoint,
+    error,
+    exchange,
+    judge,
+    ok,
+    opened,
+    tool,
+    tool_page,
+)
 
 CAPS = ListCaps()
 
@@ -19,6 +33,31 @@ def test_all_pages_are_read_with_the_cursors_that_the_server_gave() -> None:
     assert result.outcome is Outcome.PASS
     assert result.facts["tools"] == ["a", "b", "c"]
     assert (result.facts["tool_count"], result.facts["pages"], result.facts["complete"]) == (3, 3, True)
+
+
+@pytest.mark.parametrize(
+    ("beyond", "led"),
+    [
+        (exchange("tools/list", messages=[error(-32602, "Invalid cursor")]), "JSON-RPC error -32602"),
+        (tool_page("b", "a", cursor=""), "the same tools again"),
+        (tool_page(), "the same tools again"),
+    ],
+)
+def test_an_empty_cursor_that_leads_nowhere_ends_the_list_as_it_does_for_most_clients(beyond, led) -> None:
+    judged = judge(opened(discovered()), tool_page("a", "b", cursor=""), beyond)
+
+    result = judged.result("tools_list")
+    assert (result.outcome, judged.ids, judged.verdict) == (Outcome.WARN, [], Verdict.UP)
+    assert result.findings[0].text.startswith(
+        f"the last page has an empty nextCursor: a client that follows it gets {led}"
+    )
+    assert (result.facts["tools"], result.facts["pages"], result.facts["complete"]) == (["a", "b"], 1, True)
+
+
+def test_a_page_behind_an_empty_cursor_that_the_front_door_fails_is_missed() -> None:
+    crash = exchange("tools/list", status=502, body=b"Internal Server Error", media="text/plain", headers=FUNCTION_URL)
+    judged = judge(opened(discovered()), tool_page("a", cursor=""), crash)
+    assert judged.verdict is Verdict.DOWN
 
 
 def test_a_cursor_that_comes_back_ends_the_reading() -> None:
@@ -54,8 +93,10 @@ def test_a_list_is_left_once_its_pages_weigh_too_much() -> None:
 
     judged = judge(opened(), *pages)
 
-    assert judged.result("tools_list").facts["stopped"] == "list-too-large"
-    assert judged.ids == ["tools-invalid"]
+    result = judged.result("tools_list")
+    assert result.facts["stopped"] == "list-too-large"
+    assert result.findings[0].text.endswith("and was read no further (list-too-large)")
+    assert (result.outcome, judged.ids, judged.verdict) == (Outcome.WARN, [], Verdict.UP)
 
 
 def test_an_endless_list_of_nothing_is_down() -> None:
