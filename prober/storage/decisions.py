@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from prober.incidents.windows import whom_in_words
 from prober.storage import mutes, tables
 from prober.storage.audit import subject_kept
+from prober.storage.membership import among
 from prober.storage.mutes import MuteRow
 
 MOST: Final = 100
@@ -106,9 +107,9 @@ async def _muted(connection: AsyncConnection, row: RowMapping) -> list[Decision]
 async def _ended(connection: AsyncConnection, found: Sequence[MuteRow]) -> list[Decision]:
     table = tables.audit
     wanted: Any = select(table.c.at, table.c.author).where(
-        table.c.subject.in_({subject_kept(whom_in_words(each.endpoints, each.labels)) for each in found}),
+        among(table.c.subject, {subject_kept(whom_in_words(each.endpoints, each.labels)) for each in found}),
         table.c.action == "maintenance.end",
-        table.c.detail["mute"].astext.in_([str(each.id) for each in found]),
+        among(table.c.detail["mute"].astext, [str(each.id) for each in found]),
     )
     return [Decision(at=row.at, author=row.author, what=What.END) for row in await connection.execute(wanted)]
 

@@ -15,6 +15,7 @@ from checks.text import clean, storable
 from prober.incidents.telling import Mute
 from prober.incidents.windows import MaintenanceWindow, active_until, concerns
 from prober.storage import tables
+from prober.storage.membership import among
 
 MAINTENANCE: Final = "maintenance"
 DEPLOY: Final = "deploy"
@@ -129,7 +130,7 @@ async def add(
     """
     watched = tables.endpoint
     known = await connection.scalars(
-        select(watched.c.name).where(watched.c.name.in_(endpoints), watched.c.removed_at.is_(None))
+        select(watched.c.name).where(among(watched.c.name, endpoints), watched.c.removed_at.is_(None))
     )
     missing = sorted(set(endpoints) - set(known))
     if missing:
