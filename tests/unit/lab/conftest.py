@@ -9,6 +9,7 @@ import pytest
 
 from prober.lab.http import Request
 from prober.lab.runtime.function import Answer, Buffered, Context
+from tests.unit.lab.messages import Post
 
 
 class HandClock:
@@ -48,6 +49,12 @@ class RecordingInstance:
         self.history.append("stop")
 
 
+Build = Callable[..., Callable[[], RecordingInstance]]
+"""The fixture `build`: takes what the instances are to answer."""
+Chunks = Callable[..., AsyncIterator[bytes]]
+"""The fixture `chunks`: takes the pieces of a stream."""
+
+
 @pytest.fixture
 def clock() -> HandClock:
     return HandClock()
@@ -60,7 +67,7 @@ def instances() -> list[RecordingInstance]:
 
 
 @pytest.fixture
-def build(instances: list[RecordingInstance]) -> Callable[..., Callable[[], RecordingInstance]]:
+def build(instances: list[RecordingInstance]) -> Build:
     """Makes the `build` of a function whose instances give this answer."""
 
     def factory(answer: Callable[[], Answer] = lambda: Buffered(b"null")) -> Callable[[], RecordingInstance]:
@@ -79,17 +86,17 @@ async def chunks_of(*chunks: bytes) -> AsyncIterator[bytes]:
 
 
 @pytest.fixture
-def chunks() -> Callable[..., AsyncIterator[bytes]]:
+def chunks() -> Chunks:
     return chunks_of
 
 
 @pytest.fixture
-def post() -> Callable[..., Request]:
+def post() -> Post:
     """Builds the POST of a JSON-RPC message; a header given as None is left out."""
 
     def make(message: Any, **headers: str | None) -> Request:
-        named = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
-        named |= {name.replace("_", "-"): value for name, value in headers.items()}
+        usual = {"accept": "application/json, text/event-stream", "content-type": "application/json"}
+        named = {**usual, **{name.replace("_", "-"): value for name, value in headers.items()}}
         body = message if isinstance(message, bytes) else json.dumps(message).encode()
         given = tuple((name, value) for name, value in named.items() if value is not None)
         return Request(method="POST", target="/mcp", headers=given, body=body)

@@ -3,6 +3,7 @@
 import base64
 import json
 from datetime import timedelta
+from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -19,6 +20,7 @@ from prober.lab.http import Request, Response
 from prober.lab.runtime.adapter import AdaptedInstance, AdapterSettings, Program
 from prober.lab.runtime.function import Function
 from prober.lab.runtime.in_process import HandlerInstance
+from tests.unit.lab.conftest import HandClock
 
 HOST = "abc.lambda-url.eu-west-1.on.aws"
 PAGE = "https://orders.example.com"
@@ -30,14 +32,19 @@ VERIFIER = Verifier(
 
 
 @pytest.fixture
-def at_noon(clock, monkeypatch):
+def at_noon(clock: HandClock, monkeypatch: pytest.MonkeyPatch) -> HandClock:
     """The lab's clock, which botocore signs by, too."""
     monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: clock.now().replace(tzinfo=None))
     return clock
 
 
 def signed(
-    *, target="/mcp", body=b"{}", secret=credentials.SECRET_ACCESS_KEY, region=credentials.REGION, **settings
+    *,
+    target: str = "/mcp",
+    body: bytes = b"{}",
+    secret: str = credentials.SECRET_ACCESS_KEY,
+    region: str = credentials.REGION,
+    **settings: Any,
 ) -> Request:
     """A request as botocore signs it, which knows nothing of the lab."""
     own = AWSRequest(method="POST", url=f"https://{HOST}{target}", data=body, headers=settings.get("headers", {}))
@@ -60,7 +67,7 @@ async def open_app(request: Request) -> Response:
         {"body": b""},
     ],
 )
-def test_what_the_sdk_signs_is_good(request_settings, at_noon) -> None:
+def test_what_the_sdk_signs_is_good(request_settings: dict[str, Any], at_noon: HandClock) -> None:
     assert VERIFIER.problem_with(signed(**request_settings), at_noon.now()) is None
 
 
@@ -73,7 +80,9 @@ def test_what_the_sdk_signs_is_good(request_settings, at_noon) -> None:
         ({"service": "s3"}, "InvalidSignatureException", "Credential should be scoped to correct service: 'lambda'."),
     ],
 )
-def test_a_signature_by_another_key_or_for_something_else_is_refused(request_settings, kind, message, at_noon) -> None:
+def test_a_signature_by_another_key_or_for_something_else_is_refused(
+    request_settings: dict[str, Any], kind: str, message: Any, at_noon: HandClock
+) -> None:
     problem = VERIFIER.problem_with(signed(**request_settings), at_noon.now())
     assert problem is not None
     assert problem.kind == kind
@@ -81,7 +90,7 @@ def test_a_signature_by_another_key_or_for_something_else_is_refused(request_set
 
 
 @pytest.mark.parametrize("changed", [{"body": b"{ }"}, {"target": "/other"}, {"method": "GET"}])
-def test_a_signature_covers_the_method_the_path_and_the_body(changed, at_noon) -> None:
+def test_a_signature_covers_the_method_the_path_and_the_body(changed: dict[str, Any], at_noon: HandClock) -> None:
     good = signed()
     whole = {"method": good.method, "target": good.target, "headers": good.headers, "body": good.body}
     problem = VERIFIER.problem_with(Request(**{**whole, **changed}), at_noon.now())
@@ -89,7 +98,7 @@ def test_a_signature_covers_the_method_the_path_and_the_body(changed, at_noon) -
     assert problem.message == WRONG
 
 
-def test_a_header_of_aws_that_was_added_later_is_not_covered(at_noon) -> None:
+def test_a_header_of_aws_that_was_added_later_is_not_covered(at_noon: HandClock) -> None:
     good = signed()
     forged = Request(method="POST", target=good.target, headers=(*good.headers, ("X-Amz-Meta", "1")), body=good.body)
     assert VERIFIER.problem_with(forged, at_noon.now()) is not None
@@ -106,14 +115,16 @@ def test_a_header_of_aws_that_was_added_later_is_not_covered(at_noon) -> None:
         ),
     ],
 )
-def test_a_clock_that_is_off_by_more_than_five_minutes_is_told_with_both_times(minutes, message, at_noon) -> None:
+def test_a_clock_that_is_off_by_more_than_five_minutes_is_told_with_both_times(
+    minutes: int, message: str, at_noon: HandClock
+) -> None:
     problem = VERIFIER.problem_with(signed(), at_noon.now() + timedelta(minutes=minutes))
     assert problem is not None
     assert problem.message == message
     assert VERIFIER.problem_with(signed(), at_noon.now() + timedelta(minutes=minutes / 5)) is None
 
 
-async def test_a_function_url_with_iam_answers_as_aws_does(at_noon) -> None:
+async def test_a_function_url_with_iam_answers_as_aws_does(at_noon: HandClock) -> None:
     url = FunctionUrl(
         function=Function(build=lambda: HandlerInstance(lambda event, context: "in")), iam=VERIFIER, clock=at_noon
     )
@@ -128,7 +139,7 @@ async def test_a_function_url_with_iam_answers_as_aws_does(at_noon) -> None:
     assert (good.status, good.body) == (200, b"in")
 
 
-async def test_an_adapter_gives_the_application_its_token_from_another_header(at_noon) -> None:
+async def test_an_adapter_gives_the_application_its_token_from_another_header(at_noon: HandClock) -> None:
     settings = AdapterSettings(authorization_source="x-app-authorization")
     instance = AdaptedInstance(Program(handler=open_app), settings, clock=at_noon)
     url = FunctionUrl(function=Function(build=lambda: instance), iam=VERIFIER, clock=at_noon)
@@ -142,7 +153,7 @@ def asked(path: str = "/mcp", *, method: str = "POST", body: bytes = b"", **head
     return Request(method=method, target=path, headers=tuple(named.items()), body=body)
 
 
-async def document(app: Protected, path: str):
+async def document(app: Protected, path: str) -> Any:
     response = await app(asked(path, method="GET"))
     return json.loads(response.body) if response.status == 200 else response.status
 
@@ -167,7 +178,9 @@ def encoded(secret: str) -> str:
         ({"authorization": "bearer lab-token"}, 200, ""),
     ],
 )
-async def test_the_lab_s_token_is_let_in_and_others_are_challenged(authorization, status, challenge) -> None:
+async def test_the_lab_s_token_is_let_in_and_others_are_challenged(
+    authorization: dict[str, Any], status: int, challenge: str
+) -> None:
     response = await Protected(app=open_app)(asked(**authorization))
     assert response.status == status
     assert (response.header("www-authenticate") or "").startswith(challenge)
@@ -186,7 +199,7 @@ async def test_the_challenge_leads_to_the_token_endpoint() -> None:
 @pytest.mark.parametrize(
     "client", [None, {"client_id": credentials.CLIENT_ID, "client_secret": credentials.CLIENT_SECRET}]
 )
-async def test_a_token_is_good_until_it_expires(client, clock) -> None:
+async def test_a_token_is_good_until_it_expires(client: dict[str, Any] | None, clock: HandClock) -> None:
     app = Protected(app=open_app, clock=clock)
     issued = await token_from(app, client)
     answer = json.loads(issued.body)
@@ -205,7 +218,7 @@ async def test_a_token_is_good_until_it_expires(client, clock) -> None:
         ({"resource": "http://h:2/mcp"}, 400, "invalid_target"),
     ],
 )
-async def test_the_token_endpoint_says_what_is_wrong(wrong, status, error) -> None:
+async def test_the_token_endpoint_says_what_is_wrong(wrong: dict[str, Any], status: int, error: str) -> None:
     response = await token_from(Protected(app=open_app), **wrong)
     assert (response.status, json.loads(response.body)) == (status, {"error": error})
     assert (response.header("www-authenticate") is not None) is (status == 401)

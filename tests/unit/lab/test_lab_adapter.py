@@ -1,6 +1,8 @@
 import asyncio
 import gzip
 import json
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
 
 import pytest
 
@@ -25,7 +27,13 @@ async def hello(request: Request) -> Response:
     return text(200, f"hello from {request.target}, and again and again")
 
 
-def url_of(handler, env=None, mode=InvokeMode.BUFFERED, timeout_s=0.05, **program) -> FunctionUrl:
+def url_of(
+    handler: Any,
+    env: Mapping[str, str] | None = None,
+    mode: InvokeMode = InvokeMode.BUFFERED,
+    timeout_s: float = 0.05,
+    **program: Any,
+) -> FunctionUrl:
     settings = settings_of(env or {})
     return FunctionUrl(
         function=Function(
@@ -37,7 +45,7 @@ def url_of(handler, env=None, mode=InvokeMode.BUFFERED, timeout_s=0.05, **progra
     )
 
 
-async def asked(handler, env=None, request=GET, **more):
+async def asked(handler: Any, env: Mapping[str, str] | None = None, request: Request = GET, **more: Any) -> Any:
     url = url_of(handler, env, **more)
     response = await url(request)
     try:
@@ -56,7 +64,7 @@ async def asked(handler, env=None, request=GET, **more):
         ("", set()),
     ],
 )
-def test_status_codes_are_read_part_by_part_and_what_is_no_code_counts_for_none(text, codes) -> None:
+def test_status_codes_are_read_part_by_part_and_what_is_no_code_counts_for_none(text: str, codes: Any) -> None:
     assert status_codes(text) == codes
 
 
@@ -64,7 +72,7 @@ def test_status_codes_are_read_part_by_part_and_what_is_no_code_counts_for_none(
     ("path", "left"),
     [("/prod/mcp", "/mcp"), ("/prod/prod/mcp", "/mcp"), ("/prod", "/"), ("/production", "/uction"), ("/mcp", "/mcp")],
 )
-def test_the_base_path_is_cut_off_as_often_as_it_stands_there(path, left) -> None:
+def test_the_base_path_is_cut_off_as_often_as_it_stands_there(path: str, left: str) -> None:
     assert without_base_path(path, "/prod") == left
 
 
@@ -81,7 +89,7 @@ def test_settings_come_under_their_names_of_old_as_well() -> None:
 
 
 @pytest.mark.parametrize("value", ["RESPONSE-STREAM", "stream", ""])
-def test_an_unknown_invoke_mode_is_buffered(value) -> None:
+def test_an_unknown_invoke_mode_is_buffered(value: str) -> None:
     assert settings_of({"AWS_LWA_INVOKE_MODE": value}).mode is AdapterMode.BUFFERED
     assert settings_of({"AWS_LWA_INVOKE_MODE": "Response_Stream"}).mode is AdapterMode.RESPONSE_STREAM
 
@@ -102,7 +110,9 @@ async def test_a_server_that_is_up_is_asked() -> None:
         ({}, {"starts_s": 60.0}),
     ],
 )
-async def test_a_server_that_is_never_ready_is_an_internal_error_after_the_time_limit(env, program) -> None:
+async def test_a_server_that_is_never_ready_is_an_internal_error_after_the_time_limit(
+    env: dict[str, Any], program: dict[str, Any]
+) -> None:
     began = asyncio.get_running_loop().time()
     assert await asked(hello, env, **program) == (502, b"Internal Server Error")
     assert asyncio.get_running_loop().time() - began >= 0.07
@@ -175,7 +185,7 @@ async def test_a_buffered_answer_is_compressed_for_who_takes_it_but_no_event_str
 
 
 async def dies(request: Request) -> Response:
-    async def body():
+    async def body() -> AsyncIterator[bytes]:
         yield b"event: mess"
         raise CutShort
 

@@ -10,6 +10,7 @@ from prober.lab.faults.parts import streaming
 from prober.lab.http import CutShort, Request, Response, read_body
 from prober.lab.runtime.function import FunctionFailed
 from prober.lab.servers.stateless import StatelessServer
+from tests.unit.lab.messages import Post
 
 NAMED_BY_THE_OWNER = {
     "cold-start", "adapter-missing", "invoke-mode-mismatch", "tools-empty", "streaming-disabled", "streaming-buffered",
@@ -81,7 +82,7 @@ def test_scenarios_are_chosen_by_id_in_the_order_given_and_once() -> None:
 
 
 @pytest.mark.parametrize(("wanted", "hint"), [("daul", "did you mean dual"), ("%$!", "see mcp-prober lab --list")])
-def test_an_unknown_scenario_is_refused_with_a_way_out(wanted, hint) -> None:
+def test_an_unknown_scenario_is_refused_with_a_way_out(wanted: str, hint: str) -> None:
     with pytest.raises(LabError, match=re.escape(repr(wanted)) + ".*" + hint):
         chosen([wanted])
 
@@ -91,12 +92,12 @@ def test_the_list_shows_every_scenario_with_its_verdict() -> None:
     assert [line.split()[:2] for line in lines] == [[each.id, each.verdict] for each in SCENARIOS]
 
 
-async def test_flapping_goes_down_and_recovers_by_the_count_of_openings(post) -> None:
+async def test_flapping_goes_down_and_recovers_by_the_count_of_openings(post: Post) -> None:
     app = bad.flapping(StatelessServer(), down=range(1, 3), period=4)
     opening = post({"jsonrpc": "2.0", "id": 1, "method": "server/discover"})
     other = post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})
 
-    async def alive(request) -> bool:
+    async def alive(request: Request) -> bool:
         try:
             await app(request)
         except FunctionFailed:
@@ -107,15 +108,15 @@ async def test_flapping_goes_down_and_recovers_by_the_count_of_openings(post) ->
     assert states == [(up, up) for up in (True, False, False, True, True, False)]
 
 
-async def test_a_truncated_body_has_headers_that_fit_the_half(post) -> None:
-    async def app(request):
+async def test_a_truncated_body_has_headers_that_fit_the_half(post: Post) -> None:
+    async def app(request: Request) -> Response:
         return Response(headers=(("Content-Type", "application/json"),), body=b'{"a":1}')
 
     assert (await bad.truncated(app)(post({}))).body == b'{"a'
 
 
-async def test_a_broken_off_body_promises_more_than_comes(post) -> None:
-    async def app(request):
+async def test_a_broken_off_body_promises_more_than_comes(post: Post) -> None:
+    async def app(request: Request) -> Response:
         return Response(body=b"0123456789")
 
     response = await bad.broken_off(app)(post({}))
@@ -125,8 +126,8 @@ async def test_a_broken_off_body_promises_more_than_comes(post) -> None:
         await anext(response.body)
 
 
-async def test_an_interception_leaves_other_methods_alone(post) -> None:
-    async def app(request):
+async def test_an_interception_leaves_other_methods_alone(post: Post) -> None:
+    async def app(request: Request) -> Response:
         return Response(status=418)
 
     handler = bad.intercept(app, {"tools/call": bad.empty_stream})
@@ -137,7 +138,7 @@ async def test_an_interception_leaves_other_methods_alone(post) -> None:
 
 
 async def test_an_edge_replaces_and_removes_request_headers_whatever_their_spelling() -> None:
-    async def app(request):
+    async def app(request: Request) -> Response:
         return Response(headers=request.headers)
 
     request = Request(method="GET", target="/", headers=(("Accept", "a/b"), ("Mcp-Method", "ping"), ("X-Own", "1")))
@@ -146,7 +147,7 @@ async def test_an_edge_replaces_and_removes_request_headers_whatever_their_spell
 
 
 async def test_a_server_with_a_list_of_hosts_refuses_every_other_name() -> None:
-    async def app(request):
+    async def app(request: Request) -> Response:
         return Response()
 
     hosts = ("orders.example.com", "127.0.0.1:8080", None)
@@ -162,7 +163,7 @@ async def test_a_mounted_application_answers_at_its_path_alone() -> None:
     assert (missed.status, missed.body) == (404, b'{"detail":"Not Found"}')
 
 
-async def test_an_abandoned_stream_tells_of_progress_and_never_answers(post) -> None:
+async def test_an_abandoned_stream_tells_of_progress_and_never_answers(post: Post) -> None:
     call = post({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"_meta": {"progressToken": "t"}}})
     (line,) = [
         line
@@ -173,7 +174,7 @@ async def test_an_abandoned_stream_tells_of_progress_and_never_answers(post) -> 
     assert (told["method"], told["params"]["progressToken"]) == ("notifications/progress", "t")
 
 
-async def test_a_dying_stream_ends_within_an_event_with_the_runtimes_trailer(post) -> None:
+async def test_a_dying_stream_ends_within_an_event_with_the_runtimes_trailer(post: Post) -> None:
     body = await read_body(bad.dying_stream(post({"jsonrpc": "2.0", "id": 1, "method": "tools/list"})).body)
     begun, mark, trailer = body.partition(b"Lambda-Runtime-Function-Error-Type: Runtime.StreamError\r\n")
     assert begun.startswith(b"event: message\ndata: {")

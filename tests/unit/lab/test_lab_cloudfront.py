@@ -1,4 +1,6 @@
 import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -20,7 +22,7 @@ async def never(request: Request) -> Response:
 
 
 async def silent_after_one(request: Request) -> Response:
-    async def chunks():
+    async def chunks() -> AsyncIterator[bytes]:
         yield b"begin"
         await asyncio.Event().wait()
 
@@ -40,7 +42,7 @@ async def refusing(request: Request) -> Response:
         (Request(method="GET", target="/mcp"), False, 200),
     ],
 )
-async def test_cloudfront_signs_what_has_no_body_or_names_its_hash(asked, hashes, status) -> None:
+async def test_cloudfront_signs_what_has_no_body_or_names_its_hash(asked: Request, hashes: bool, status: int) -> None:
     response = await CloudFront(origin=app, signs=True, hashes=hashes)(asked)
     assert response.status == status
     assert response.header("x-amzn-errortype") == ("InvalidSignatureException" if status == 403 else None)
@@ -62,7 +64,7 @@ async def test_a_signature_of_cloudfront_takes_the_place_of_the_viewers_token() 
         (CloudFront(origin=never, limit_s=0.01), 504, b"connect to the server"),
     ],
 )
-async def test_cloudfront_has_a_page_for_what_it_does_not_relay(door, status, words) -> None:
+async def test_cloudfront_has_a_page_for_what_it_does_not_relay(door: CloudFront, status: int, words: bytes) -> None:
     response = await door(POST)
     assert response.status == status
     assert words in response.body
@@ -79,7 +81,7 @@ async def test_cloudfront_waits_between_two_packets_no_longer_than_for_the_first
 
 
 @pytest.mark.parametrize(("origin", "cached"), [(app, "Miss from cloudfront"), (refusing, "Error from cloudfront")])
-async def test_cloudfront_marks_every_answer_of_its_origin_as_its_own(origin, cached) -> None:
+async def test_cloudfront_marks_every_answer_of_its_origin_as_its_own(origin: Any, cached: str) -> None:
     response = await CloudFront(origin=origin)(POST)
     assert response.header("x-cache") == cached
     assert (response.header("via") or "").endswith(".cloudfront.net (CloudFront)")

@@ -4,7 +4,9 @@ streams that are taken up again."""
 import asyncio
 import base64
 import json
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -14,8 +16,8 @@ from prober.lab.servers.handshake import RESOURCE_NOT_FOUND, HandshakeServer
 from prober.lab.servers.library import SHELVES
 from prober.lab.servers.stateless import StatelessServer
 from prober.lab.servers.tasks import EXTENSION, RELATED, TaskBoard
-from prober.lab.servers.toolbox import ADD, GREET, Result, ToolFailed
-from tests.unit.lab.messages import META, VERSION, events_of, handshake, json_of, stateless
+from prober.lab.servers.toolbox import ADD, GREET, Result, Tool, ToolFailed
+from tests.unit.lab.messages import META, VERSION, Post, events_of, handshake, json_of, stateless
 
 GUEST = " Zoë 世界"
 GREETING = {"name": "greet", "arguments": {"name": GUEST, "times": 2, "loudly": False}}
@@ -32,7 +34,7 @@ SUM = {"arguments": {"a": 2, "b": 3}}
 
 
 @pytest.mark.parametrize("times", ["2", "2.0"])
-async def test_arguments_are_mirrored_as_text_numbers_and_words(post, times) -> None:
+async def test_arguments_are_mirrored_as_text_numbers_and_words(post: Post, times: str) -> None:
     call = stateless(post, "tools/call", GREETING, **{**MIRRORED, "Mcp_Param_Times": times})
     result = (await json_of(await StatelessServer(tools=[GREET])(call)))["result"]
     assert result["content"][0]["text"] == f"Hello, {GUEST} Hello, {GUEST}"
@@ -50,12 +52,12 @@ async def test_arguments_are_mirrored_as_text_numbers_and_words(post, times) -> 
         {"Mcp_Param_Loudly": "False"},
     ],
 )
-async def test_a_header_that_contradicts_its_argument_is_refused(post, wrong) -> None:
+async def test_a_header_that_contradicts_its_argument_is_refused(post: Post, wrong: dict[str, Any]) -> None:
     response = await StatelessServer(tools=[GREET])(stateless(post, "tools/call", GREETING, **{**MIRRORED, **wrong}))
     assert (response.status, (await json_of(response))["error"]["code"]) == (400, -32020)
 
 
-async def test_an_argument_that_is_null_has_no_header(post) -> None:
+async def test_an_argument_that_is_null_has_no_header(post: Post) -> None:
     params = {**GREETING, "arguments": {**GREETING["arguments"], "loudly": None}}
     server = StatelessServer(tools=[GREET])
     without = stateless(post, "tools/call", params, **{**MIRRORED, "Mcp_Param_Loudly": None})
@@ -63,7 +65,7 @@ async def test_an_argument_that_is_null_has_no_header(post) -> None:
     assert (await server(stateless(post, "tools/call", params, **MIRRORED))).status == 400
 
 
-async def test_the_list_says_which_arguments_are_mirrored(post) -> None:
+async def test_the_list_says_which_arguments_are_mirrored(post: Post) -> None:
     listed = await json_of(await StatelessServer(tools=[GREET])(stateless(post, "tools/list")))
     properties = listed["result"]["tools"][0]["inputSchema"]["properties"]
     assert {name: each["x-mcp-header"] for name, each in properties.items()} == GREET.mirrored
@@ -79,7 +81,9 @@ async def test_the_list_says_which_arguments_are_mirrored(post) -> None:
         ("resources/read", {"uri": "lab://orders/terms"}, "lab://orders/terms", "contents"),
     ],
 )
-async def test_what_the_library_holds_is_served_in_both_eras(post, method, params, named, member) -> None:
+async def test_what_the_library_holds_is_served_in_both_eras(
+    post: Post, method: str, params: dict[str, Any], named: str | None, member: str
+) -> None:
     modern = await json_of(await StatelessServer(library=SHELVES)(stateless(post, method, params, Mcp_Name=named)))
     server = HandshakeServer(library=SHELVES, has_sessions=False, streams=False)
     legacy = await json_of(await server(handshake(post, method, params)))
@@ -89,11 +93,11 @@ async def test_what_the_library_holds_is_served_in_both_eras(post, method, param
 
 
 @pytest.mark.parametrize("method", ["prompts/nope", "resources/nope", "nope"])
-async def test_a_library_knows_its_own_methods_alone(post, method) -> None:
+async def test_a_library_knows_its_own_methods_alone(post: Post, method: str) -> None:
     assert (await StatelessServer(library=SHELVES)(stateless(post, method))).status == 404
 
 
-async def test_what_is_not_on_the_shelves_is_an_error_of_its_era(post) -> None:
+async def test_what_is_not_on_the_shelves_is_an_error_of_its_era(post: Post) -> None:
     read = {"uri": "lab://nowhere"}
     modern = await StatelessServer(library=SHELVES)(stateless(post, "resources/read", read, Mcp_Name=read["uri"]))
     library = replace(SHELVES, resource_not_found=RESOURCE_NOT_FOUND)
@@ -104,8 +108,8 @@ async def test_what_is_not_on_the_shelves_is_an_error_of_its_era(post) -> None:
     assert (await json_of(unknown))["error"]["code"] == -32602
 
 
-async def test_capabilities_are_what_is_served_unless_told_otherwise(post) -> None:
-    async def declared(**settings):
+async def test_capabilities_are_what_is_served_unless_told_otherwise(post: Post) -> None:
+    async def declared(**settings: Any) -> Any:
         return (await json_of(await StatelessServer(**settings)(stateless(post, "server/discover"))))["result"]
 
     everything = await declared(library=SHELVES, board=TaskBoard(), announces=True)
@@ -119,17 +123,17 @@ async def test_capabilities_are_what_is_served_unless_told_otherwise(post) -> No
     assert (await declared(declares={"prompts": {}}))["capabilities"] == {"prompts": {}}
 
 
-async def test_a_handshake_declares_tasks_from_their_revision_on(post) -> None:
+async def test_a_handshake_declares_tasks_from_their_revision_on(post: Post) -> None:
     server = HandshakeServer(board=TaskBoard(), has_sessions=False, streams=False)
 
-    async def declared(version):
+    async def declared(version: str) -> Any:
         answer = await json_of(await server(handshake(post, "initialize", {"protocolVersion": version})))
         return "tasks" in answer["result"]["capabilities"]
 
     assert [await declared(each) for each in ("2025-06-18", "2025-11-25")] == [False, True]
 
 
-async def test_an_unknown_page_is_kept_out_and_a_known_one_is_not(post) -> None:
+async def test_an_unknown_page_is_kept_out_and_a_known_one_is_not(post: Post) -> None:
     for server in (StatelessServer, HandshakeServer):
         page = post({"jsonrpc": "2.0", "id": 1, "method": "ping"}, Origin="https://orders.example.com")
         assert (await server()(page)).status == 403
@@ -140,7 +144,7 @@ async def test_an_unknown_page_is_kept_out_and_a_known_one_is_not(post) -> None:
     ("version", "status", "code"), [("2025-11-25", 400, -32020), (None, 400, -32020), (VERSION, 200, None)]
 )
 async def test_metadata_in_the_body_belong_to_the_stateless_era_whatever_the_header_says(
-    post, version, status, code
+    post: Post, version: Any, status: int, code: int | None
 ) -> None:
     response = await DualServer()(stateless(post, "tools/list", MCP_Protocol_Version=version))
     assert (response.status, (await json_of(response)).get("error", {}).get("code")) == (status, code)
@@ -149,31 +153,31 @@ async def test_metadata_in_the_body_belong_to_the_stateless_era_whatever_the_hea
 class Extension:
     """Calls of a client that can take tasks, and one that cannot."""
 
-    def __init__(self, post, server) -> None:
+    def __init__(self, post: Post, server: Any) -> None:
         self._post = post
         self._server = server
 
-    async def __call__(self, method, params, *, takes_tasks=True, **headers):
+    async def __call__(self, method: str, params: Any, *, takes_tasks: bool = True, **headers: Any) -> Any:
         named = {"Mcp_Name": params.get("name") or params.get("taskId"), **headers}
         meta = TAKES_TASKS if takes_tasks else {}
         response = await self._server(stateless(self._post, method, params, meta=meta, **named))
         return response.status, await json_of(response)
 
 
-async def until_done(poll) -> dict:
+async def until_done(poll: Callable[[], Awaitable[dict[str, Any]]]) -> dict[str, Any]:
     """What `poll` finds once the task has had its turns of the event loop."""
     for _ in range(10):
         await asyncio.sleep(0)
     return await poll()
 
 
-async def test_the_extension_gives_a_handle_and_then_the_result(post) -> None:
+async def test_the_extension_gives_a_handle_and_then_the_result(post: Post) -> None:
     ask = Extension(post, StatelessServer(tools=[TASK_ADD], board=TaskBoard()))
     _, created = await ask("tools/call", {"name": "add", **SUM})
     handle = created["result"]
     assert (handle["resultType"], handle["status"], handle["ttlMs"]) == ("task", "working", 60_000)
 
-    async def poll():
+    async def poll() -> dict[str, Any]:
         return (await ask("tasks/get", {"taskId": handle["taskId"]}))[1]["result"]
 
     done = await until_done(poll)
@@ -184,7 +188,7 @@ async def test_the_extension_gives_a_handle_and_then_the_result(post) -> None:
     assert (await poll())["status"] == "completed"
 
 
-async def test_the_extension_is_only_for_clients_that_declare_it(post) -> None:
+async def test_the_extension_is_only_for_clients_that_declare_it(post: Post) -> None:
     ask = Extension(post, StatelessServer(tools=[TASK_ADD, NEEDS_TASK], board=TaskBoard()))
     status, plain = await ask("tools/call", {"name": "add", **SUM}, takes_tasks=False)
     assert (status, plain["result"]["resultType"]) == (200, "complete")
@@ -194,7 +198,7 @@ async def test_the_extension_is_only_for_clients_that_declare_it(post) -> None:
         assert refused["error"]["data"] == {"requiredCapabilities": {"extensions": {EXTENSION: {}}}}
 
 
-async def test_the_extension_names_tasks_that_are_not_there_and_methods_that_it_lacks(post) -> None:
+async def test_the_extension_names_tasks_that_are_not_there_and_methods_that_it_lacks(post: Post) -> None:
     ask = Extension(post, StatelessServer(board=TaskBoard()))
     assert [
         (await ask(method, {"taskId": "nope"}))[1]["error"]["code"]
@@ -207,30 +211,30 @@ async def test_the_extension_names_tasks_that_are_not_there_and_methods_that_it_
 class Core:
     """Calls within a conversation of revision 2025-11-25."""
 
-    def __init__(self, post, server) -> None:
+    def __init__(self, post: Post, server: Any) -> None:
         self._post = post
         self._server = server
 
-    async def __call__(self, method, params=None, version="2025-11-25"):
+    async def __call__(self, method: str, params: Any = None, version: str = "2025-11-25") -> Any:
         request = handshake(self._post, method, params, MCP_Protocol_Version=version)
         return await json_of(await self._server(request))
 
 
-async def fail(arguments):
+async def fail(arguments: Any) -> Any:
     raise ToolFailed("out of paper")
     yield
 
 
-async def wait(arguments):
+async def wait(arguments: Any) -> Any:
     await asyncio.Event().wait()
     yield Result("never", {})
 
 
-def core(post, *tools) -> Core:
+def core(post: Post, *tools: Tool) -> Core:
     return Core(post, HandshakeServer(tools=tools, board=TaskBoard(), has_sessions=False, streams=False))
 
 
-async def test_the_core_of_2025_11_25_gives_a_task_its_state_and_the_result(post) -> None:
+async def test_the_core_of_2025_11_25_gives_a_task_its_state_and_the_result(post: Post) -> None:
     ask = core(post, TASK_ADD)
     created = (await ask("tools/call", {"name": "add", **SUM, "task": {"ttl": 1000}}))["result"]
     task = created["task"]
@@ -244,7 +248,7 @@ async def test_the_core_of_2025_11_25_gives_a_task_its_state_and_the_result(post
     assert (await ask("tasks/cancel", {"taskId": task["taskId"]}))["error"]["code"] == -32602
 
 
-async def test_a_tool_that_fails_fails_its_task_in_the_core_and_completes_it_in_the_extension(post) -> None:
+async def test_a_tool_that_fails_fails_its_task_in_the_core_and_completes_it_in_the_extension(post: Post) -> None:
     failing = replace(TASK_ADD, run=fail)
     ask = core(post, failing)
     task = (await ask("tools/call", {"name": "add", "task": {}}))["result"]["task"]
@@ -253,14 +257,14 @@ async def test_a_tool_that_fails_fails_its_task_in_the_core_and_completes_it_in_
     extension = Extension(post, StatelessServer(tools=[failing], board=TaskBoard()))
     handle = (await extension("tools/call", {"name": "add"}))[1]["result"]["taskId"]
 
-    async def poll():
+    async def poll() -> dict[str, Any]:
         return (await extension("tasks/get", {"taskId": handle}))[1]["result"]
 
     done = await until_done(poll)
     assert (done["status"], done["result"]["isError"]) == ("completed", True)
 
 
-async def test_a_cancelled_task_stays_so(post) -> None:
+async def test_a_cancelled_task_stays_so(post: Post) -> None:
     ask = core(post, replace(TASK_ADD, run=wait))
     task = (await ask("tools/call", {"name": "add", "task": {}}))["result"]["task"]
     cancelled = (await ask("tasks/cancel", {"taskId": task["taskId"]}))["result"]
@@ -268,15 +272,15 @@ async def test_a_cancelled_task_stays_so(post) -> None:
     assert (await ask("tasks/result", {"taskId": task["taskId"]}))["error"]["code"] == -32603
 
 
-async def test_a_tool_without_a_result_fails_its_task_with_the_error_that_the_call_would_have_had(post) -> None:
-    async def nothing(arguments):
+async def test_a_tool_without_a_result_fails_its_task_with_the_error_that_the_call_would_have_had(post: Post) -> None:
+    async def nothing(arguments: Any) -> Any:
         return
         yield
 
     ask = Extension(post, StatelessServer(tools=[replace(TASK_ADD, run=nothing)], board=TaskBoard()))
     handle = (await ask("tools/call", {"name": "add"}))[1]["result"]["taskId"]
 
-    async def poll():
+    async def poll() -> dict[str, Any]:
         return (await ask("tasks/get", {"taskId": handle}))[1]["result"]
 
     done = await until_done(poll)
@@ -291,22 +295,24 @@ async def test_a_tool_without_a_result_fails_its_task_with_the_error_that_the_ca
         (ADD, {"name": "nope", "task": {}}, -32602),
     ],
 )
-async def test_the_core_refuses_the_wrong_way_to_call_a_tool(post, tool, params, code) -> None:
+async def test_the_core_refuses_the_wrong_way_to_call_a_tool(
+    post: Post, tool: Any, params: dict[str, Any], code: int
+) -> None:
     assert (await core(post, tool)("tools/call", {**SUM, **params}))["error"]["code"] == code
 
 
-async def test_an_earlier_revision_ignores_the_wish_for_a_task(post) -> None:
+async def test_an_earlier_revision_ignores_the_wish_for_a_task(post: Post) -> None:
     ask = core(post, TASK_ADD)
     answer = await ask("tools/call", {"name": "add", **SUM, "task": {}}, version="2025-06-18")
     assert answer["result"]["structuredContent"] == {"sum": 5}
     assert (await ask("tasks/list", version="2025-06-18"))["error"]["code"] == -32601
 
 
-async def listened(post, server, wanted, **meta):
+async def listened(post: Post, server: Any, wanted: Any, **meta: Any) -> Any:
     return await server(stateless(post, "subscriptions/listen", {"notifications": wanted}, meta=meta))
 
 
-async def test_a_subscription_is_acknowledged_as_far_as_changes_are_announced(post) -> None:
+async def test_a_subscription_is_acknowledged_as_far_as_changes_are_announced(post: Post) -> None:
     wanted = {"toolsListChanged": True, "promptsListChanged": True, "resourceSubscriptions": ["lab://a"], "x": True}
     stream = (await listened(post, StatelessServer(announces=True), wanted)).body
     told = json.loads((await anext(stream)).decode().split("data: ")[1])
@@ -316,7 +322,7 @@ async def test_a_subscription_is_acknowledged_as_far_as_changes_are_announced(po
     await stream.aclose()
 
 
-async def test_a_server_that_cannot_stream_ends_a_subscription_with_its_result(post) -> None:
+async def test_a_server_that_cannot_stream_ends_a_subscription_with_its_result(post: Post) -> None:
     told, ended = await events_of(await listened(post, StatelessServer(streams=False), {"toolsListChanged": True}))
     assert told["params"]["notifications"] == {}
     assert (ended["id"], ended["result"]["resultType"]) == ("p1", "complete")
@@ -324,19 +330,19 @@ async def test_a_server_that_cannot_stream_ends_a_subscription_with_its_result(p
 
 
 @pytest.mark.parametrize(("wanted", "code"), [(None, -32602), ({"taskIds": ["t"]}, -32021)])
-async def test_a_subscription_that_cannot_be_is_refused(post, wanted, code) -> None:
+async def test_a_subscription_that_cannot_be_is_refused(post: Post, wanted: dict[str, Any] | None, code: int) -> None:
     response = await listened(post, StatelessServer(board=TaskBoard()), wanted)
     assert (response.status, (await json_of(response))["error"]["code"]) == (400, code)
 
 
-async def test_a_call_whose_stream_is_closed_early_is_answered_by_get(post) -> None:
+async def test_a_call_whose_stream_is_closed_early_is_answered_by_get(post: Post) -> None:
     server = HandshakeServer(polls=True, has_sessions=False)
     call = handshake(post, "tools/call", {"name": "add", **SUM}, MCP_Protocol_Version="2025-11-25")
     priming = (await read_body((await server(call)).body)).decode()
     identity, retry, data = priming.splitlines()[:3]
     assert (retry, data) == ("retry: 100", "data: ")
 
-    def resume(event_id):
+    def resume(event_id: str) -> Request:
         return Request(method="GET", target="/mcp", headers=(("Last-Event-ID", event_id),))
 
     event_id = identity.removeprefix("id: ")
@@ -345,7 +351,7 @@ async def test_a_call_whose_stream_is_closed_early_is_answered_by_get(post) -> N
     assert await events_of(await server(resume(event_id))) == []
 
 
-async def test_other_answers_of_a_polling_server_come_on_their_own_primed_stream(post) -> None:
+async def test_other_answers_of_a_polling_server_come_on_their_own_primed_stream(post: Post) -> None:
     server = HandshakeServer(polls=True)
     opening = await server(handshake(post, "initialize", {"protocolVersion": "2025-11-25"}))
     session = opening.header("mcp-session-id")
@@ -356,7 +362,7 @@ async def test_other_answers_of_a_polling_server_come_on_their_own_primed_stream
     assert (await server(stranger)).status == 400
 
 
-async def test_a_revision_before_polling_and_a_get_without_an_event_are_served_as_ever(post) -> None:
+async def test_a_revision_before_polling_and_a_get_without_an_event_are_served_as_ever(post: Post) -> None:
     server = HandshakeServer(polls=True, has_sessions=False)
     older = await server(handshake(post, "ping", MCP_Protocol_Version="2025-06-18"))
     assert b"id: " not in (await read_body(older.body))[:20]

@@ -1,27 +1,30 @@
 import json
+from collections.abc import Callable
+from typing import Any
 
 import pytest
 
 from prober.lab.front_doors.cors import UrlPolicy
 from prober.lab.front_doors.events import format_2
 from prober.lab.front_doors.function_url import Access, FunctionUrl, InvokeMode
-from prober.lab.http import Request, read_body, text
-from prober.lab.runtime.function import HTTP_INTEGRATION, Buffered, Function, FunctionFailed, Streamed
+from prober.lab.http import Request, Response, read_body, text
+from prober.lab.runtime.function import HTTP_INTEGRATION, Answer, Buffered, Function, FunctionFailed, Streamed
 from prober.lab.runtime.http_events import request_of
 from prober.lab.runtime.in_process import AdapterMode, AppInstance, HandlerInstance
+from tests.unit.lab.conftest import Build, Chunks, HandClock, RecordingInstance
 
 GET = Request(method="GET", target="/")
 
 
-def url_returning(value, mode=InvokeMode.BUFFERED) -> FunctionUrl:
+def url_returning(value: Any, mode: InvokeMode = InvokeMode.BUFFERED) -> FunctionUrl:
     return FunctionUrl(function=Function(build=lambda: HandlerInstance(lambda event, context: value)), mode=mode)
 
 
-def url_answering(build, answer, mode) -> FunctionUrl:
+def url_answering(build: Build, answer: Callable[[], Answer], mode: InvokeMode) -> FunctionUrl:
     return FunctionUrl(function=Function(build=build(answer)), mode=mode)
 
 
-async def body_of(response) -> bytes:
+async def body_of(response: Response) -> bytes:
     return await read_body(response.body)
 
 
@@ -29,7 +32,9 @@ async def body_of(response) -> bytes:
     ("value", "body"),
     [({"ok": True}, b'{"ok":true}'), ([1], b"[1]"), (None, b"null"), (7, b"7"), ("Hello", b"Hello")],
 )
-async def test_a_value_that_is_no_envelope_is_the_body_of_a_200(value, body) -> None:
+async def test_a_value_that_is_no_envelope_is_the_body_of_a_200(
+    value: dict[str, Any] | list[Any] | int | str | None, body: bytes
+) -> None:
     response = await url_returning(value)(GET)
     assert (response.status, response.header("content-type"), response.body) == (200, "application/json", body)
 
@@ -60,13 +65,13 @@ async def test_an_envelope_becomes_the_answer() -> None:
         {"statusCode": 200, "headers": ["not", "an", "object"]},
     ],
 )
-async def test_a_broken_envelope_is_an_internal_error(envelope) -> None:
+async def test_a_broken_envelope_is_an_internal_error(envelope: dict[str, Any]) -> None:
     response = await url_returning(envelope)(GET)
     assert (response.status, response.body) == (502, b"Internal Server Error")
 
 
 async def test_a_crash_is_told_in_21_bytes_of_text() -> None:
-    def crash(event, context):
+    def crash(event: Any, context: Any) -> Any:
         raise KeyError("TABLE")
 
     response = await FunctionUrl(function=Function(build=lambda: HandlerInstance(crash)))(GET)
@@ -86,7 +91,9 @@ async def test_a_crash_is_told_in_21_bytes_of_text() -> None:
         (Access.GONE, None),
     ],
 )
-async def test_a_denied_request_reaches_no_function(build, instances, access, message) -> None:
+async def test_a_denied_request_reaches_no_function(
+    build: Build, instances: list[RecordingInstance], access: Access, message: str | None
+) -> None:
     response = await FunctionUrl(function=Function(build=build()), access=access)(GET)
     assert (response.status, json.loads(response.body)) == (403, {"Message": message})
     assert response.header("x-amzn-errortype") == "AccessDeniedException"
@@ -94,7 +101,7 @@ async def test_a_denied_request_reaches_no_function(build, instances, access, me
     assert instances == []
 
 
-async def test_no_concurrency_is_a_429_with_its_reason(build) -> None:
+async def test_no_concurrency_is_a_429_with_its_reason(build: Build) -> None:
     response = await FunctionUrl(function=Function(build=build(), concurrency=0))(GET)
     assert response.status == 429
     assert json.loads(response.body)["Reason"] == "ReservedFunctionConcurrentInvocationLimitExceeded"
@@ -107,14 +114,14 @@ async def test_a_streaming_url_leaks_the_envelope_of_a_buffering_function() -> N
     assert json.loads(await body_of(response)) == envelope
 
 
-async def test_a_buffered_url_leaks_the_prelude_of_a_streaming_function(build, chunks) -> None:
+async def test_a_buffered_url_leaks_the_prelude_of_a_streaming_function(build: Build, chunks: Chunks) -> None:
     stream = b'{"statusCode":500}' + b"\0" * 8 + b"oops"
     url = url_answering(build, lambda: Streamed(HTTP_INTEGRATION, chunks(stream)), InvokeMode.BUFFERED)
     response = await url(GET)
     assert (response.status, await body_of(response)) == (200, stream)
 
 
-async def test_the_prelude_is_read_whatever_the_chunk_boundaries(build, chunks) -> None:
+async def test_the_prelude_is_read_whatever_the_chunk_boundaries(build: Build, chunks: Chunks) -> None:
     stream = b'{"statusCode":201,"headers":{"X-A":"1","Content-Length":"4"}}' + b"\0" * 8 + b"body"
     pieces = [stream[i : i + 1] for i in range(len(stream))]
     url = url_answering(build, lambda: Streamed(HTTP_INTEGRATION, chunks(*pieces)), InvokeMode.RESPONSE_STREAM)
@@ -126,25 +133,27 @@ async def test_the_prelude_is_read_whatever_the_chunk_boundaries(build, chunks) 
 
 
 @pytest.mark.parametrize("stream", [b"", b"no prelude at all", b"[]" + b"\0" * 8, b"x" * 20_000])
-async def test_a_stream_without_a_readable_prelude_is_an_internal_error(build, instances, chunks, stream) -> None:
+async def test_a_stream_without_a_readable_prelude_is_an_internal_error(
+    build: Build, instances: list[RecordingInstance], chunks: Chunks, stream: bytes
+) -> None:
     url = url_answering(build, lambda: Streamed(HTTP_INTEGRATION, chunks(stream)), InvokeMode.RESPONSE_STREAM)
     assert (await url(GET)).status == 502
     await url.function.close()
     assert instances[0].history[-1] == "stop"
 
 
-async def test_a_stream_without_prelude_type_is_passed_through(build, chunks) -> None:
+async def test_a_stream_without_prelude_type_is_passed_through(build: Build, chunks: Chunks) -> None:
     url = url_answering(build, lambda: Streamed("text/plain", chunks(b"raw")), InvokeMode.RESPONSE_STREAM)
     response = await url(GET)
     assert (response.header("content-type"), await body_of(response)) == ("text/plain", b"raw")
 
 
-async def test_a_return_value_over_the_limit_is_an_internal_error(build) -> None:
+async def test_a_return_value_over_the_limit_is_an_internal_error(build: Build) -> None:
     url = url_answering(build, lambda: Buffered(b'"' + b"x" * 6_291_556 + b'"'), InvokeMode.BUFFERED)
     assert (await url(GET)).status == 502
 
 
-def test_the_event_has_the_form_of_payload_version_2(clock) -> None:
+def test_the_event_has_the_form_of_payload_version_2(clock: HandClock) -> None:
     request = Request(
         method="POST",
         target="/a%20b?x=1&y=",
@@ -174,11 +183,11 @@ def test_the_event_has_the_form_of_payload_version_2(clock) -> None:
     assert (context["time"], context["timeEpoch"]) == ("20/Nov/2026:12:00:00 +0000", 1795176000000)
 
 
-def test_an_empty_body_is_left_out_of_the_event(clock) -> None:
+def test_an_empty_body_is_left_out_of_the_event(clock: HandClock) -> None:
     assert "body" not in format_2(GET, request_id="r", trace_id="t", clock=clock)
 
 
-def test_a_request_survives_the_way_through_the_event(clock) -> None:
+def test_a_request_survives_the_way_through_the_event(clock: HandClock) -> None:
     request = Request(
         method="PUT", target="/x?y=1", headers=(("Content-Type", "application/octet-stream"),), body=b"\xff\0"
     )
@@ -188,8 +197,8 @@ def test_a_request_survives_the_way_through_the_event(clock) -> None:
     assert (back.method, back.target, back.body) == ("PUT", "/x?y=1", b"\xff\0")
 
 
-async def test_the_applications_date_stands_still_while_its_instance_is_frozen(clock) -> None:
-    async def app(request):
+async def test_the_applications_date_stands_still_while_its_instance_is_frozen(clock: HandClock) -> None:
+    async def app(request: Request) -> Response:
         return text(200, "ok")
 
     function = Function(build=lambda: AppInstance(app, AdapterMode.BUFFERED, clock=clock), clock=clock)
@@ -200,7 +209,7 @@ async def test_the_applications_date_stands_still_while_its_instance_is_frozen(c
 
 
 async def test_an_application_that_dies_takes_its_instance_with_it() -> None:
-    async def app(request):
+    async def app(request: Request) -> Response:
         raise FunctionFailed("Runtime.ExitError", "exit status 1", lost=True)
 
     function = Function(build=lambda: AppInstance(app, AdapterMode.RESPONSE_STREAM))
@@ -209,7 +218,9 @@ async def test_an_application_that_dies_takes_its_instance_with_it() -> None:
     assert function.started == 2
 
 
-async def test_a_preflight_that_a_url_answers_itself_wakes_no_function(build, instances) -> None:
+async def test_a_preflight_that_a_url_answers_itself_wakes_no_function(
+    build: Build, instances: list[RecordingInstance]
+) -> None:
     policy = UrlPolicy(origins=frozenset({"https://a.example"}))
     asked = Request(
         method="OPTIONS",
@@ -223,7 +234,7 @@ async def test_a_preflight_that_a_url_answers_itself_wakes_no_function(build, in
 
 
 async def test_a_url_and_its_application_may_both_allow_an_origin() -> None:
-    async def app(request):
+    async def app(request: Request) -> Response:
         return text(200, "ok", ("Access-Control-Allow-Origin", "https://a.example"))
 
     function = Function(build=lambda: AppInstance(app, AdapterMode.BUFFERED))

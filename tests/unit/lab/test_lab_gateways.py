@@ -1,6 +1,8 @@
 import asyncio
 import json
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -12,6 +14,7 @@ from prober.lab.http import CutShort, Request, Response, read_body, text
 from prober.lab.runtime.function import HTTP_INTEGRATION, Buffered, Function, FunctionFailed, Streamed
 from prober.lab.runtime.in_process import AdapterMode, AppInstance, HandlerInstance
 from prober.lab.servers import rpc
+from tests.unit.lab.conftest import Build, Chunks
 
 POST = Request(method="POST", target="/mcp", body=b"{}", headers=(("Content-Type", "application/json"),))
 LAMBDA = Verifier(access_key_id="A", secret_access_key="s", region="eu-west-1", service="execute-api")
@@ -27,19 +30,19 @@ async def never(request: Request) -> Response:
 
 
 async def never_ending(request: Request) -> Response:
-    async def chunks():
+    async def chunks() -> AsyncIterator[bytes]:
         yield b"begin"
         await asyncio.Event().wait()
 
     return rpc.event_stream(chunks())
 
 
-def serving(handler=app, adapter=AdapterMode.BUFFERED, **settings) -> Function:
+def serving(handler: Any = app, adapter: AdapterMode = AdapterMode.BUFFERED, **settings: Any) -> Function:
     return Function(build=lambda: AppInstance(handler, adapter), **settings)
 
 
-def returning(value) -> Function:
-    def handler(event, context):
+def returning(value: Any) -> Function:
+    def handler(event: Any, context: Any) -> Any:
         if isinstance(value, Exception):
             raise value
         return value
@@ -47,7 +50,7 @@ def returning(value) -> Function:
     return Function(build=lambda: HandlerInstance(handler))
 
 
-def rest(handler=app, **settings) -> RestApi:
+def rest(handler: Any = app, **settings: Any) -> RestApi:
     return RestApi(function=serving(handler), **settings)
 
 
@@ -74,7 +77,7 @@ def rest(handler=app, **settings) -> RestApi:
         ),
     ],
 )
-async def test_a_rest_api_refuses_in_its_own_words(api, status, kind, body) -> None:
+async def test_a_rest_api_refuses_in_its_own_words(api: Any, status: int, kind: str, body: dict[str, Any]) -> None:
     response = await api(POST)
     assert (response.status, json.loads(response.body)) == (status, body)
     assert response.header("x-amzn-errortype") == f"{kind}Exception"
@@ -91,7 +94,7 @@ async def test_a_rest_api_refuses_in_its_own_words(api, status, kind, body) -> N
         (rest(resource="/other"), False),
     ],
 )
-async def test_only_a_request_that_reached_the_integration_has_a_trace(api, is_traced) -> None:
+async def test_only_a_request_that_reached_the_integration_has_a_trace(api: Any, is_traced: bool) -> None:
     assert ((await api(POST)).header("x-amzn-trace-id") is not None) is is_traced
 
 
@@ -121,7 +124,7 @@ async def test_a_missing_route_takes_a_token_for_a_broken_signature() -> None:
         ValueError("crash"),
     ],
 )
-async def test_a_rest_api_takes_nothing_but_a_proxy_response(value) -> None:
+async def test_a_rest_api_takes_nothing_but_a_proxy_response(value: dict[str, Any] | str | ValueError | None) -> None:
     response = await RestApi(function=returning(value))(POST)
     assert (response.status, json.loads(response.body)) == (502, {"message": "Internal server error"})
 
@@ -167,13 +170,13 @@ async def test_a_streaming_rest_api_hands_on_what_comes_as_it_comes() -> None:
         lambda chunks: Streamed(HTTP_INTEGRATION, chunks(b"no prelude")),
     ],
 )
-async def test_a_streaming_rest_api_wants_a_prelude(build, chunks, answer) -> None:
+async def test_a_streaming_rest_api_wants_a_prelude(build: Build, chunks: Chunks, answer: Callable[..., Any]) -> None:
     api = RestApi(function=Function(build=build(lambda: answer(chunks))), streams=True)
     assert (await api(POST)).status == 502
 
 
 @pytest.mark.parametrize("door", [RestApi, HttpApi])
-async def test_a_prelude_is_no_answer_where_the_gateway_buffers(door) -> None:
+async def test_a_prelude_is_no_answer_where_the_gateway_buffers(door: Any) -> None:
     response = await door(function=serving(adapter=AdapterMode.RESPONSE_STREAM))(POST)
     assert response.status == (502 if door is RestApi else 500)
     assert json.loads(response.body)["message"].lower() == "internal server error"
@@ -193,7 +196,7 @@ async def test_a_prelude_is_no_answer_where_the_gateway_buffers(door) -> None:
         (HttpApi(function=serving(), refusal=refusals.THROTTLED), 429, b'{"message":"Too Many Requests"}'),
     ],
 )
-async def test_an_http_api_refuses_in_its_own_words(api, status, body) -> None:
+async def test_an_http_api_refuses_in_its_own_words(api: HttpApi, status: int, body: bytes) -> None:
     response = await api(POST)
     assert (response.status, response.body) == (status, body)
     assert response.header("apigw-requestid")
@@ -221,9 +224,9 @@ async def test_an_http_api_makes_any_json_value_the_body_of_a_200() -> None:
 
 
 @pytest.mark.parametrize("door", [RestApi, HttpApi])
-async def test_a_buffering_gateway_collects_the_answer_of_its_integration(door) -> None:
+async def test_a_buffering_gateway_collects_the_answer_of_its_integration(door: Any) -> None:
     async def streaming(request: Request) -> Response:
-        async def chunks():
+        async def chunks() -> AsyncIterator[bytes]:
             yield b"one"
             yield b"two"
 

@@ -1,5 +1,6 @@
 import asyncio
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -20,11 +21,11 @@ async def never(request: Request) -> Response:
     raise AssertionError
 
 
-def serving(handler=app, adapter=AdapterMode.BUFFERED, **settings) -> Function:
+def serving(handler: Any = app, adapter: AdapterMode = AdapterMode.BUFFERED, **settings: Any) -> Function:
     return Function(build=lambda: AppInstance(handler, adapter), **settings)
 
 
-def returning(value) -> Function:
+def returning(value: Any) -> Function:
     return Function(build=lambda: HandlerInstance(lambda event, context: value))
 
 
@@ -43,7 +44,9 @@ def returning(value) -> Function:
         (LoadBalancer(function=serving(never), limit_s=0.01), POST, "504 Gateway Time"),
     ],
 )
-async def test_a_load_balancer_has_a_page_for_everything_that_goes_wrong(door, asked, title) -> None:
+async def test_a_load_balancer_has_a_page_for_everything_that_goes_wrong(
+    door: LoadBalancer, asked: Any, title: str
+) -> None:
     response = await door(asked)
     assert f"<h1>{title}".encode() in response.body
     assert response.status == int(title.split()[0])

@@ -1,6 +1,7 @@
 """Wrappers that break a good server in one way, and leave the rest of it alone."""
 
 import json
+from typing import Any
 
 import pytest
 
@@ -10,10 +11,10 @@ from prober.lab.http import CutShort, Request, Response
 from prober.lab.runtime.function import FunctionFailed
 from prober.lab.servers.handshake import HandshakeServer
 from prober.lab.servers.stateless import StatelessServer
-from tests.unit.lab.messages import META, VERSION, events_of, handshake, json_of, stateless
+from tests.unit.lab.messages import META, VERSION, Post, events_of, handshake, json_of, stateless
 
 
-async def test_one_method_s_result_is_changed_and_nothing_else(post) -> None:
+async def test_one_method_s_result_is_changed_and_nothing_else(post: Post) -> None:
     app = bad.rewritten(StatelessServer(streams=False), {"tools/list": lambda result: {**result, "tools": []}})
     assert (await json_of(await app(stateless(post, "tools/list"))))["result"]["tools"] == []
     assert (await json_of(await app(stateless(post, "server/discover"))))["result"]["supportedVersions"] == [VERSION]
@@ -21,12 +22,12 @@ async def test_one_method_s_result_is_changed_and_nothing_else(post) -> None:
     assert (await json_of(refused))["error"]["code"] == -32020
 
 
-async def test_an_event_stream_is_left_as_it_is(post) -> None:
+async def test_an_event_stream_is_left_as_it_is(post: Post) -> None:
     app = bad.rewritten(HandshakeServer(has_sessions=False), {"tools/list": lambda result: {}})
     assert (await app(handshake(post, "tools/list"))).header("content-type") == "text/event-stream"
 
 
-async def test_one_method_s_bytes_are_changed_and_nothing_else(post) -> None:
+async def test_one_method_s_bytes_are_changed_and_nothing_else(post: Post) -> None:
     app = bad.respelled(StatelessServer(streams=False), "tools/list", lambda body: b"\xef\xbb\xbf" + body)
     assert (await app(stateless(post, "tools/list"))).body.startswith(b"\xef\xbb\xbf{")
     assert (await app(stateless(post, "server/discover"))).body.startswith(b"{")
@@ -36,7 +37,7 @@ async def test_one_method_s_bytes_are_changed_and_nothing_else(post) -> None:
     "contradiction",
     [{"Mcp_Method": "tools/call"}, {"Mcp_Method": None}, {"MCP_Protocol_Version": "2025-11-25"}],
 )
-async def test_a_heedless_server_serves_what_the_body_says(post, contradiction) -> None:
+async def test_a_heedless_server_serves_what_the_body_says(post: Post, contradiction: dict[str, Any]) -> None:
     app = bad.reread(StatelessServer(streams=False), bad.heedless)
     assert (await app(stateless(post, "tools/list", **contradiction))).status == 200
     call = {"name": "add", "arguments": {"a": 2, "b": 3}}
@@ -44,7 +45,7 @@ async def test_a_heedless_server_serves_what_the_body_says(post, contradiction) 
     assert (await app(Request(method="GET", target="/mcp"))).status == 405
 
 
-async def test_a_server_may_take_every_revision_for_its_own_and_still_see_a_contradiction(post) -> None:
+async def test_a_server_may_take_every_revision_for_its_own_and_still_see_a_contradiction(post: Post) -> None:
     app = bad.reread(StatelessServer(streams=False), bad.speaking(VERSION))
     ancient = {"meta": {f"{META}protocolVersion": "1900-01-01"}, "MCP_Protocol_Version": "1900-01-01"}
     assert (await app(stateless(post, "tools/list", **ancient))).status == 200
@@ -56,11 +57,11 @@ async def test_a_server_may_take_every_revision_for_its_own_and_still_see_a_cont
     ] == [200, 200]
 
 
-async def test_a_handshake_may_be_taken_for_that_of_another_revision(post) -> None:
+async def test_a_handshake_may_be_taken_for_that_of_another_revision(post: Post) -> None:
     change = bad.offering({"2025-11-25": "2025-06-18"})
     app = bad.reread(HandshakeServer(has_sessions=False, streams=False), change)
 
-    async def agreed(version):
+    async def agreed(version: str) -> Any:
         answer = await json_of(await app(handshake(post, "initialize", {"protocolVersion": version})))
         return answer["result"]["protocolVersion"]
 
@@ -68,7 +69,7 @@ async def test_a_handshake_may_be_taken_for_that_of_another_revision(post) -> No
     assert (await app(handshake(post, "ping"))).status == 200
 
 
-async def test_a_session_may_outlive_its_end(post) -> None:
+async def test_a_session_may_outlive_its_end(post: Post) -> None:
     app = bad.undeletable(HandshakeServer(streams=False))
     opening = await app(handshake(post, "initialize", {"protocolVersion": "2025-11-25"}))
     session = opening.header("mcp-session-id")
@@ -77,7 +78,7 @@ async def test_a_session_may_outlive_its_end(post) -> None:
     assert (await app(handshake(post, "ping", Mcp_Session_Id=session))).status == 200
 
 
-async def test_a_session_may_be_badly_named_and_good_all_the_same(post) -> None:
+async def test_a_session_may_be_badly_named_and_good_all_the_same(post: Post) -> None:
     app = bad.badly_named(HandshakeServer(streams=False), "session ")
     opening = await app(handshake(post, "initialize", {"protocolVersion": "2025-11-25"}))
     session = opening.header("mcp-session-id")
@@ -101,23 +102,23 @@ def test_a_task_may_never_end_or_end_wrong() -> None:
     assert bad.mistaken({"status": "working"}) == {"status": "working"}
 
 
-async def test_a_fixed_result_answers_the_request_that_was_made(post) -> None:
+async def test_a_fixed_result_answers_the_request_that_was_made(post: Post) -> None:
     answer = bad.rpc_result({"a": 1})(post({"jsonrpc": "2.0", "id": "p7", "method": "x"}))
     assert await json_of(answer) == {"jsonrpc": "2.0", "id": "p7", "result": {"a": 1}}
 
 
-async def test_a_session_may_be_minted_where_there_is_none(post) -> None:
+async def test_a_session_may_be_minted_where_there_is_none(post: Post) -> None:
     app = bad.minting(StatelessServer())
     assert (await app(stateless(post, "tools/list"))).header("mcp-session-id") == "lab-session"
 
 
-async def test_a_subscription_may_be_acknowledged_to_somebody_else(post) -> None:
+async def test_a_subscription_may_be_acknowledged_to_somebody_else(post: Post) -> None:
     (told,) = await events_of(bad.misacknowledged(stateless(post, "subscriptions/listen")))
     assert told["params"]["_meta"] == {f"{META}subscriptionId": 77}
 
 
 async def test_instances_that_stand_apart_share_no_memory() -> None:
-    def app():
+    def app() -> Any:
         own = iter(range(10))
 
         async def count(request: Request) -> Response:

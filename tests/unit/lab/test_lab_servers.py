@@ -1,5 +1,6 @@
 import base64
 import json
+from typing import Any
 
 import pytest
 
@@ -9,14 +10,14 @@ from prober.lab.servers.handshake import HandshakeServer
 from prober.lab.servers.legacy_sse import LegacySseServer
 from prober.lab.servers.stateless import StatelessServer
 from prober.lab.servers.toolbox import ADD, WHOAMI, slow_count
-from tests.unit.lab.messages import META, VERSION, events_of, handshake, json_of, stateless
+from tests.unit.lab.messages import META, VERSION, Post, events_of, handshake, json_of, stateless
 
 
 async def quickly(seconds: float) -> None:
     """In place of the sleep of a slow tool."""
 
 
-async def test_discover_names_the_revision_and_its_caching(post) -> None:
+async def test_discover_names_the_revision_and_its_caching(post: Post) -> None:
     answer = await json_of(await StatelessServer()(stateless(post, "server/discover")))
     result = answer["result"]
     assert (answer["id"], result["resultType"], result["supportedVersions"]) == ("p1", "complete", [VERSION])
@@ -40,43 +41,45 @@ async def test_discover_names_the_revision_and_its_caching(post) -> None:
         ({"accept": "application/json"}, 406, -32600),
     ],
 )
-async def test_the_stateless_era_refuses_a_request_that_breaks_a_header_rule(post, change, status, code) -> None:
+async def test_the_stateless_era_refuses_a_request_that_breaks_a_header_rule(
+    post: Post, change: dict[str, Any], status: int, code: int
+) -> None:
     response = await StatelessServer()(stateless(post, "tools/list", **change))
     assert (response.status, (await json_of(response))["error"]["code"]) == (status, code)
 
 
-async def test_an_unknown_revision_is_answered_with_the_known_ones(post) -> None:
+async def test_an_unknown_revision_is_answered_with_the_known_ones(post: Post) -> None:
     meta = {f"{META}protocolVersion": "1999-01-01"}
     response = await StatelessServer()(stateless(post, "tools/list", meta=meta, MCP_Protocol_Version="1999-01-01"))
     assert (await json_of(response))["error"]["data"] == {"supported": [VERSION], "requested": "1999-01-01"}
 
 
-async def test_a_stateless_server_refuses_a_handshake_and_names_its_revision(post) -> None:
+async def test_a_stateless_server_refuses_a_handshake_and_names_its_revision(post: Post) -> None:
     response = await StatelessServer()(handshake(post, "initialize", {"protocolVersion": "2025-11-25"}))
     error = (await json_of(response))["error"]
     assert (response.status, error["code"], error["data"]["supported"]) == (400, -32022, [VERSION])
 
 
-async def test_an_unknown_method_is_a_404_in_the_stateless_era(post) -> None:
+async def test_an_unknown_method_is_a_404_in_the_stateless_era(post: Post) -> None:
     response = await StatelessServer()(stateless(post, "ping"))
     assert (response.status, (await json_of(response))["error"]["code"]) == (404, -32601)
 
 
 @pytest.mark.parametrize("name", ["add", f"=?base64?{base64.b64encode(b'add').decode()}?="])
-async def test_a_call_names_its_tool_in_a_header_plain_or_wrapped(post, name) -> None:
+async def test_a_call_names_its_tool_in_a_header_plain_or_wrapped(post: Post, name: str) -> None:
     call = stateless(post, "tools/call", {"name": "add", "arguments": {"a": 2, "b": 3}}, Mcp_Name=name)
     result = (await json_of(await StatelessServer()(call)))["result"]
     assert (result["content"][0]["text"], result["structuredContent"], result["isError"]) == ("5", {"sum": 5}, False)
 
 
 @pytest.mark.parametrize("name", [None, "whoami", "=?base64?%%%?="])
-async def test_a_call_whose_header_names_another_tool_is_refused(post, name) -> None:
+async def test_a_call_whose_header_names_another_tool_is_refused(post: Post, name: str | None) -> None:
     call = stateless(post, "tools/call", {"name": "add", "arguments": {"a": 2, "b": 3}}, Mcp_Name=name)
     response = await StatelessServer()(call)
     assert (response.status, (await json_of(response))["error"]["code"]) == (400, -32020)
 
 
-async def test_a_progress_token_turns_the_answer_into_an_event_stream(post) -> None:
+async def test_a_progress_token_turns_the_answer_into_an_event_stream(post: Post) -> None:
     server = StatelessServer(tools=[slow_count(quickly)])
     params = {"name": "slow_count", "arguments": {"n": 2, "seconds": 1}}
     call = stateless(post, "tools/call", params, meta={"progressToken": "t"}, Mcp_Name="slow_count")
@@ -88,14 +91,14 @@ async def test_a_progress_token_turns_the_answer_into_an_event_stream(post) -> N
     assert (answer["id"], answer["result"]["structuredContent"]) == ("p1", {"count": 2})
 
 
-async def test_a_server_that_does_not_stream_ignores_the_progress_token(post) -> None:
+async def test_a_server_that_does_not_stream_ignores_the_progress_token(post: Post) -> None:
     server = StatelessServer(tools=[slow_count(quickly)], streams=False)
     params = {"name": "slow_count", "arguments": {"n": 2, "seconds": 1}}
     call = stateless(post, "tools/call", params, meta={"progressToken": "t"}, Mcp_Name="slow_count")
     assert (await server(call)).header("content-type") == "application/json"
 
 
-async def test_pages_of_the_tool_list_lead_to_every_tool(post) -> None:
+async def test_pages_of_the_tool_list_lead_to_every_tool(post: Post) -> None:
     server, names, cursor = StatelessServer(page_size=2), [], None
     for _ in range(2):
         params = {"cursor": cursor} if cursor else {}
@@ -106,7 +109,7 @@ async def test_pages_of_the_tool_list_lead_to_every_tool(post) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
-async def test_the_stateless_era_takes_post_alone(method) -> None:
+async def test_the_stateless_era_takes_post_alone(method: str) -> None:
     response = await StatelessServer()(Request(method=method, target="/mcp"))
     assert (response.status, response.header("allow")) == (405, "POST")
 
@@ -115,7 +118,9 @@ async def test_the_stateless_era_takes_post_alone(method) -> None:
 @pytest.mark.parametrize(
     ("body", "code"), [(b"{", -32700), (b"[]", -32600), (b'{"jsonrpc":"2.0","method":"x","params":[]}', -32600)]
 )
-async def test_a_body_that_is_no_message_is_refused(post, server, body, code) -> None:
+async def test_a_body_that_is_no_message_is_refused(
+    post: Post, server: StatelessServer | HandshakeServer, body: bytes, code: int
+) -> None:
     response = await server(post(body))
     assert (response.status, (await json_of(response))["error"]["code"]) == (400, code)
 
@@ -125,14 +130,14 @@ async def test_a_body_that_is_no_message_is_refused(post, server, body, code) ->
     [("2025-03-26", "2025-03-26"), ("2025-06-18", "2025-06-18"), ("2026-07-28", "2025-06-18"), ("x", "2025-06-18")],
 )
 async def test_the_handshake_echoes_a_revision_that_it_speaks_and_offers_its_newest_else(
-    post, requested, answered
+    post: Post, requested: str, answered: str
 ) -> None:
     server = HandshakeServer(newest="2025-06-18", streams=False)
     response = await server(handshake(post, "initialize", {"protocolVersion": requested}))
     assert (await json_of(response))["result"]["protocolVersion"] == answered
 
 
-async def test_a_session_lives_from_initialize_to_delete(post) -> None:
+async def test_a_session_lives_from_initialize_to_delete(post: Post) -> None:
     server = HandshakeServer()
     opening = await server(handshake(post, "initialize", {"protocolVersion": "2025-11-25"}))
     session = opening.header("mcp-session-id")
@@ -147,23 +152,27 @@ async def test_a_session_lives_from_initialize_to_delete(post) -> None:
 
 
 @pytest.mark.parametrize(("session", "status"), [(None, 400), ("of-another-instance", 404)])
-async def test_a_server_with_sessions_refuses_a_request_without_a_known_one(post, session, status) -> None:
+async def test_a_server_with_sessions_refuses_a_request_without_a_known_one(
+    post: Post, session: str | None, status: int
+) -> None:
     assert (await HandshakeServer()(handshake(post, "tools/list", Mcp_Session_Id=session))).status == status
 
 
-async def test_a_server_without_sessions_needs_none_and_has_none_to_delete(post) -> None:
+async def test_a_server_without_sessions_needs_none_and_has_none_to_delete(post: Post) -> None:
     server = HandshakeServer(has_sessions=False, streams=False)
     assert (await json_of(await server(handshake(post, "ping"))))["result"] == {}
     assert (await server(Request(method="DELETE", target="/mcp"))).status == 405
 
 
 @pytest.mark.parametrize(("newest", "status"), [("2025-11-25", 400), ("2025-03-26", 200)])
-async def test_the_version_header_is_judged_only_by_revisions_that_know_it(post, newest, status) -> None:
+async def test_the_version_header_is_judged_only_by_revisions_that_know_it(
+    post: Post, newest: str, status: int
+) -> None:
     server = HandshakeServer(newest=newest, has_sessions=False, streams=False)
     assert (await server(handshake(post, "ping", MCP_Protocol_Version="1999-01-01"))).status == status
 
 
-async def opened(post, server, version) -> str | None:
+async def opened(post: Post, server: Any, version: str) -> str | None:
     """The id of a fresh session of that revision."""
     return (await server(handshake(post, "initialize", {"protocolVersion": version}))).header("mcp-session-id")
 
@@ -176,7 +185,7 @@ BATCH = [
 
 
 @pytest.mark.parametrize("streams", [False, True])
-async def test_a_batch_of_the_revision_that_has_them_is_answered_as_a_whole(post, streams) -> None:
+async def test_a_batch_of_the_revision_that_has_them_is_answered_as_a_whole(post: Post, streams: bool) -> None:
     server = HandshakeServer(streams=streams)
     response = await server(post(BATCH, Mcp_Session_Id=await opened(post, server, "2025-03-26")))
     answered = await events_of(response) if streams else await json_of(response)
@@ -186,14 +195,14 @@ async def test_a_batch_of_the_revision_that_has_them_is_answered_as_a_whole(post
     ]
 
 
-async def test_a_batch_of_one_is_answered_by_a_batch_and_one_of_notifications_by_nothing(post) -> None:
+async def test_a_batch_of_one_is_answered_by_a_batch_and_one_of_notifications_by_nothing(post: Post) -> None:
     server = HandshakeServer(newest="2025-03-26", has_sessions=False, streams=False)
     assert await json_of(await server(post(BATCH[:1]))) == [{"jsonrpc": "2.0", "id": 1, "result": {}}]
     silent = await server(post(BATCH[1:2]))
     assert (silent.status, silent.body) == (202, b"")
 
 
-async def test_no_other_revision_has_batches_and_no_batch_opens_a_conversation(post) -> None:
+async def test_no_other_revision_has_batches_and_no_batch_opens_a_conversation(post: Post) -> None:
     server = HandshakeServer(streams=False)
     later = post(BATCH, Mcp_Session_Id=await opened(post, server, "2025-06-18"))
     opening = post(
@@ -204,7 +213,7 @@ async def test_no_other_revision_has_batches_and_no_batch_opens_a_conversation(p
         assert (response.status, (await json_of(response))["error"]["code"]) == (400, -32600)
 
 
-async def test_a_server_may_speak_one_revision_alone_even_an_unpublished_one(post) -> None:
+async def test_a_server_may_speak_one_revision_alone_even_an_unpublished_one(post: Post) -> None:
     server = HandshakeServer(newest="2099-01-01", oldest="2099-01-01", has_sessions=False, streams=False)
     answer = await json_of(await server(handshake(post, "initialize", {"protocolVersion": "2025-11-25"})))
     assert answer["result"]["protocolVersion"] == "2099-01-01"
@@ -212,7 +221,7 @@ async def test_a_server_may_speak_one_revision_alone_even_an_unpublished_one(pos
     assert (await server(handshake(post, "ping", MCP_Protocol_Version="2025-11-25"))).status == 400
 
 
-async def test_an_unknown_tool_is_an_error_and_bad_arguments_are_a_failed_call(post) -> None:
+async def test_an_unknown_tool_is_an_error_and_bad_arguments_are_a_failed_call(post: Post) -> None:
     server = HandshakeServer(has_sessions=False, streams=False)
     unknown = await json_of(await server(handshake(post, "tools/call", {"name": "nope"})))
     assert unknown["error"]["code"] == -32602
@@ -220,7 +229,7 @@ async def test_an_unknown_tool_is_an_error_and_bad_arguments_are_a_failed_call(p
     assert failed["result"]["isError"] is True
 
 
-async def test_a_dual_server_answers_each_era_in_its_own_way(post) -> None:
+async def test_a_dual_server_answers_each_era_in_its_own_way(post: Post) -> None:
     server = DualServer()
     modern = await json_of(await server(stateless(post, "server/discover")))
     assert modern["result"]["supportedVersions"] == [VERSION]
@@ -228,14 +237,14 @@ async def test_a_dual_server_answers_each_era_in_its_own_way(post) -> None:
     assert legacy[0]["result"]["protocolVersion"] == "2025-11-25"
 
 
-async def test_legacy_sse_answers_on_the_stream_that_named_the_address(post) -> None:
+async def test_legacy_sse_answers_on_the_stream_that_named_the_address(post: Post) -> None:
     server = LegacySseServer(tools=[ADD, WHOAMI])
     stream = (await server(Request(method="GET", target="/sse"))).body
     endpoint = (await anext(stream)).decode()
     assert endpoint.startswith("event: endpoint\ndata: /messages/?session_id=")
     address = endpoint.split("data: ")[1].strip()
 
-    async def send(method, params, rpc_id=1):
+    async def send(method: str, params: Any, rpc_id: int = 1) -> Any:
         body = json.dumps({"jsonrpc": "2.0", "id": rpc_id, "method": method, "params": params}).encode()
         response = await server(Request(method="POST", target=address, body=body))
         assert response.status == 202
@@ -252,5 +261,5 @@ async def test_legacy_sse_answers_on_the_stream_that_named_the_address(post) -> 
 @pytest.mark.parametrize(
     ("method", "path", "status"), [("POST", "/sse", 405), ("GET", "/messages/", 405), ("GET", "/", 404)]
 )
-async def test_legacy_sse_keeps_its_two_addresses_apart(method, path, status) -> None:
+async def test_legacy_sse_keeps_its_two_addresses_apart(method: str, path: str, status: int) -> None:
     assert (await LegacySseServer()(Request(method=method, target=path))).status == status

@@ -5,6 +5,7 @@ from prober.lab.http import Request
 from prober.lab.runtime.function import Function
 from prober.lab.runtime.in_process import HandlerInstance
 from prober.lab.runtime.versions import Alias
+from tests.unit.lab.conftest import Build, RecordingInstance
 
 GET = Request(method="GET", target="/")
 
@@ -19,7 +20,7 @@ async def answers(alias: Alias, count: int) -> list[str]:
 
 
 @pytest.mark.parametrize(("chance", "chosen"), [(0.0, "old"), (0.89, "old"), (0.91, "new"), (0.999, "new")])
-async def test_a_version_gets_its_share_of_the_events(chance, chosen) -> None:
+async def test_a_version_gets_its_share_of_the_events(chance: float, chosen: str) -> None:
     alias = Alias({version("old"): 9, version("new"): 1}, lambda: chance)
     assert await answers(alias, 1) == [chosen]
 
@@ -29,7 +30,9 @@ async def test_a_canary_answers_now_and_then() -> None:
     assert 5 < seen.count("new") < 40
 
 
-async def test_a_deploy_leaves_the_old_version_out_and_closing_ends_it_all_the_same(build, instances) -> None:
+async def test_a_deploy_leaves_the_old_version_out_and_closing_ends_it_all_the_same(
+    build: Build, instances: list[RecordingInstance]
+) -> None:
     old, new = Function(build=build()), version("new")
     alias = Alias({old: 1})
     assert await answers(alias, 1) == ["null"]

@@ -1,4 +1,6 @@
 import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
 
 import pytest
 
@@ -24,14 +26,14 @@ async def dying(request: Request) -> Response:
 
 
 async def never_ending(request: Request) -> Response:
-    async def chunks():
+    async def chunks() -> AsyncIterator[bytes]:
         yield b"begin"
         await asyncio.Event().wait()
 
     return rpc.event_stream(chunks())
 
 
-def web(handler=app, *, host=None, **settings) -> WebFunction:
+def web(handler: Any = app, *, host: str | None = None, **settings: Any) -> WebFunction:
     return WebFunction(function=Function(build=web_instances(handler), **settings), host=host)
 
 
@@ -57,7 +59,7 @@ async def test_an_answer_names_its_request_and_the_log_stream_of_its_instance() 
         (web(), Request(method="BREW", target="/mcp"), 400, None),
     ],
 )
-async def test_errors_of_the_platform_have_names(door, asked, status, kind) -> None:
+async def test_errors_of_the_platform_have_names(door: Any, asked: Request, status: int, kind: str | None) -> None:
     response = await door(asked)
     assert (response.status, response.header("lambda-web-error-type")) == (status, kind)
     assert response.header("lambda-web-request-id")
