@@ -16,6 +16,10 @@ from prober.lab.runtime.function import Function
 
 WORKER = Path(__file__).with_name("worker.py")
 
+Serve = Callable[[Handler], Awaitable[int]]
+Deploy = Callable[..., Awaitable[tuple[str, Function]]]
+Eventually = Callable[..., Awaitable[None]]
+
 
 @pytest.fixture
 async def client() -> AsyncIterator[httpx.AsyncClient]:
@@ -24,7 +28,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-async def serve() -> AsyncIterator[Callable[[Handler], Awaitable[int]]]:
+async def serve() -> AsyncIterator[Serve]:
     """Serves a handler on a free port, which it returns, until the test ends."""
     async with AsyncExitStack() as stack:
 
@@ -37,7 +41,7 @@ async def serve() -> AsyncIterator[Callable[[Handler], Awaitable[int]]]:
 
 
 @pytest.fixture
-async def deploy(serve) -> AsyncIterator[Callable[..., Awaitable[tuple[str, Function]]]]:
+async def deploy(serve: Serve) -> AsyncIterator[Deploy]:
     """Deploys the worker script as a function behind a Function URL; returns the URL and the function."""
     async with AsyncExitStack() as stack:
 
@@ -58,6 +62,6 @@ async def _eventually(holds: Callable[[], bool], within_s: float = 30.0) -> None
 
 
 @pytest.fixture
-def eventually() -> Callable[..., Awaitable[None]]:
+def eventually() -> Eventually:
     """Waits until the system has done something that it announces to nobody."""
     return _eventually

@@ -23,7 +23,9 @@ def message(method: str, params: dict | None = None) -> dict:
     return {"jsonrpc": "2.0", "id": 1, "method": method, "params": params or {}}
 
 
-async def test_a_session_in_one_instance_s_memory_is_lost_to_requests_at_once_and_to_no_others(client) -> None:
+async def test_a_session_in_one_instance_s_memory_is_lost_to_requests_at_once_and_to_no_others(
+    client: httpx.AsyncClient,
+) -> None:
     async with Lab(chosen(["session-lost-at-once"])) as lab:
         url = lab.url("session-lost-at-once")
         headers = await opened(client, url)
@@ -35,14 +37,14 @@ async def test_a_session_in_one_instance_s_memory_is_lost_to_requests_at_once_an
     assert sorted(each.status_code for each in at_once) == [200, 404, 404, 404]
 
 
-async def test_a_session_is_lost_at_once_where_each_request_meets_a_new_instance(client) -> None:
+async def test_a_session_is_lost_at_once_where_each_request_meets_a_new_instance(client: httpx.AsyncClient) -> None:
     async with Lab(chosen(["session-lost"])) as lab:
         url = lab.url("session-lost")
         answer = await client.post(url, headers=await opened(client, url), json=message("tools/list"))
     assert answer.status_code == 404
 
 
-async def test_a_subscription_lasts_until_its_client_leaves(client) -> None:
+async def test_a_subscription_lasts_until_its_client_leaves(client: httpx.AsyncClient) -> None:
     listen = modern("subscriptions/listen", {"notifications": {"toolsListChanged": True}})
     async with Lab(chosen(["stateless-everything"])) as lab:
         url = lab.url("stateless-everything")
@@ -52,7 +54,7 @@ async def test_a_subscription_lasts_until_its_client_leaves(client) -> None:
         assert (await client.post(url, **modern("tools/list"))).status_code == 200
 
 
-async def test_a_call_that_is_closed_early_is_answered_to_whoever_comes_back(client) -> None:
+async def test_a_call_that_is_closed_early_is_answered_to_whoever_comes_back(client: httpx.AsyncClient) -> None:
     async with Lab(chosen(["handshake-polling"])) as lab:
         url = lab.url("handshake-polling")
         headers = await opened(client, url)

@@ -1,4 +1,8 @@
+"""The HTTP server under the lab, over real sockets: what a client may do to it, and what it says of it."""
+
 import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
 
 import httpx
 import pytest
@@ -7,6 +11,7 @@ from prober.lab.front_doors.function_url import FunctionUrl
 from prober.lab.http import CutShort, Request, Response, text
 from prober.lab.runtime.function import Function
 from prober.lab.runtime.in_process import HandlerInstance
+from tests.integration.lab.conftest import Serve
 
 
 async def echo(request: Request) -> Response:
@@ -22,7 +27,7 @@ async def raw(port: int, data: bytes) -> bytes:
         writer.close()
 
 
-async def test_requests_follow_each_other_on_one_connection(serve) -> None:
+async def test_requests_follow_each_other_on_one_connection(serve: Serve) -> None:
     port = await serve(echo)
     first = b"POST /a?b=1 HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\nhi"
     last = b"GET /c HTTP/1.1\r\nHost: h\r\nConnection: close\r\n\r\n"
@@ -32,20 +37,22 @@ async def test_requests_follow_each_other_on_one_connection(serve) -> None:
     assert answer.endswith(b"GET /c ")
 
 
-async def test_a_client_that_does_not_speak_http_is_told_so(serve) -> None:
+async def test_a_client_that_does_not_speak_http_is_told_so(serve: Serve) -> None:
     assert (await raw(await serve(echo), b"hello\r\n\r\n")).startswith(b"HTTP/1.1 400 ")
 
 
-async def test_a_request_over_the_limit_is_refused_before_it_reaches_the_handler(serve, client) -> None:
+async def test_a_request_over_the_limit_is_refused_before_it_reaches_the_handler(
+    serve: Serve, client: httpx.AsyncClient
+) -> None:
     port = await serve(echo)
     response = await client.post(f"http://127.0.0.1:{port}/", content=b"x" * (6 * 1024 * 1024 + 1))
     assert response.status_code == 413
 
 
-async def test_chunks_leave_as_they_are_made(serve, client) -> None:
+async def test_chunks_leave_as_they_are_made(serve: Serve, client: httpx.AsyncClient) -> None:
     more = asyncio.Event()
 
-    async def two_steps():
+    async def two_steps() -> AsyncIterator[bytes]:
         yield b"one"
         await more.wait()
         yield b"two"
@@ -61,10 +68,10 @@ async def test_chunks_leave_as_they_are_made(serve, client) -> None:
         assert response.headers["transfer-encoding"] == "chunked"
 
 
-async def test_a_client_that_leaves_ends_the_body(serve, client) -> None:
+async def test_a_client_that_leaves_ends_the_body(serve: Serve, client: httpx.AsyncClient) -> None:
     ended = asyncio.Event()
 
-    async def endless():
+    async def endless() -> AsyncIterator[bytes]:
         try:
             yield b"begin"
             await asyncio.Event().wait()
@@ -80,10 +87,12 @@ async def test_a_client_that_leaves_ends_the_body(serve, client) -> None:
         await ended.wait()
 
 
-async def test_a_client_that_leaves_a_buffered_call_does_not_end_the_instance(serve, client) -> None:
+async def test_a_client_that_leaves_a_buffered_call_does_not_end_the_instance(
+    serve: Serve, client: httpx.AsyncClient
+) -> None:
     begun, left, allowed = asyncio.Event(), asyncio.Event(), asyncio.Event()
 
-    async def count(event, context):
+    async def count(event: Any, context: Any) -> Any:
         begun.set()
         await allowed.wait()
         return "counted"
@@ -111,8 +120,8 @@ async def test_a_client_that_leaves_a_buffered_call_does_not_end_the_instance(se
     assert (response.text, function.started) == ("counted", 1)
 
 
-async def test_a_body_that_is_cut_short_breaks_the_connection(serve, client) -> None:
-    async def broken():
+async def test_a_body_that_is_cut_short_breaks_the_connection(serve: Serve, client: httpx.AsyncClient) -> None:
+    async def broken() -> AsyncIterator[bytes]:
         yield b"begin"
         raise CutShort
 
@@ -123,7 +132,9 @@ async def test_a_body_that_is_cut_short_breaks_the_connection(serve, client) -> 
         await client.get(f"http://127.0.0.1:{await serve(handler)}/")
 
 
-async def test_a_bug_in_a_handler_is_a_500_that_shows_nothing(serve, client, caplog) -> None:
+async def test_a_bug_in_a_handler_is_a_500_that_shows_nothing(
+    serve: Serve, client: httpx.AsyncClient, caplog: pytest.LogCaptureFixture
+) -> None:
     async def handler(request: Request) -> Response:
         raise LookupError("internal detail")
 
@@ -134,7 +145,9 @@ async def test_a_bug_in_a_handler_is_a_500_that_shows_nothing(serve, client, cap
 
 
 @pytest.mark.parametrize(("method", "status"), [("HEAD", 200), ("GET", 204), ("GET", 304)])
-async def test_an_answer_that_may_have_no_body_has_none(serve, client, method, status) -> None:
+async def test_an_answer_that_may_have_no_body_has_none(
+    serve: Serve, client: httpx.AsyncClient, method: str, status: int
+) -> None:
     async def handler(request: Request) -> Response:
         return Response(status=status, body=b"never sent")
 

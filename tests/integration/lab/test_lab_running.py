@@ -1,3 +1,5 @@
+"""The lab as a whole: ports, what it records, and how it ends, alone and with its parent."""
+
 import asyncio
 import contextlib
 import json
@@ -11,6 +13,7 @@ import httpx
 import pytest
 
 from prober.lab import SCENARIOS, Front, Lab, LabError, chosen
+from tests.integration.lab.conftest import Eventually
 
 REPOSITORY = Path(__file__).parents[3]
 HEADERS = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2026-07-28"}
@@ -47,7 +50,7 @@ async def test_the_whole_catalog_is_served_at_once_each_on_its_own_port() -> Non
     assert all(refuses(url) for url in open_ones)
 
 
-async def test_requests_are_recorded(client) -> None:
+async def test_requests_are_recorded(client: httpx.AsyncClient) -> None:
     async with Lab(chosen(["stateless-json", "dual"])) as lab:
         await client.post(lab.url("dual"), **modern("server/discover"))
         await client.get(lab.url("dual"))
@@ -92,7 +95,9 @@ async def test_a_host_that_is_none_is_named() -> None:
         await Lab(chosen(["dual"]), host="nowhere.invalid").__aenter__()
 
 
-async def test_events_of_a_streaming_url_arrive_one_by_one_and_of_a_buffered_url_together(client) -> None:
+async def test_events_of_a_streaming_url_arrive_one_by_one_and_of_a_buffered_url_together(
+    client: httpx.AsyncClient,
+) -> None:
     loop = asyncio.get_running_loop()
     call = modern("tools/call", {"name": "slow_count", "arguments": {"n": 3, "seconds": 0.45}}, progressToken="t")
 
@@ -112,14 +117,14 @@ async def test_events_of_a_streaming_url_arrive_one_by_one_and_of_a_buffered_url
         assert "content-length" in headers
 
 
-async def test_the_cold_start_is_paid_by_the_first_request_alone(client) -> None:
+async def test_the_cold_start_is_paid_by_the_first_request_alone(client: httpx.AsyncClient) -> None:
     async with Lab(chosen(["cold-start"])) as lab:
         first, second = [await client.post(lab.url("cold-start"), **modern("server/discover")) for _ in range(2)]
     assert first.elapsed.total_seconds() > 1.0
     assert second.elapsed.total_seconds() < 1.0
 
 
-async def test_the_certificate_of_the_tls_fault_is_refused_by_a_client_that_looks(client) -> None:
+async def test_the_certificate_of_the_tls_fault_is_refused_by_a_client_that_looks(client: httpx.AsyncClient) -> None:
     async with Lab(chosen(["tls-invalid"])) as lab:
         with pytest.raises(httpx.ConnectError, match="self-signed certificate"):
             await client.post(lab.url("tls-invalid"), **modern("server/discover"))
@@ -156,7 +161,7 @@ async def test_the_process_refuses_an_unknown_scenario() -> None:
     assert complaint == b"the lab has no scenario 'daul': did you mean dual?\n"
 
 
-async def test_the_process_ends_with_its_parent(eventually) -> None:
+async def test_the_process_ends_with_its_parent(eventually: Eventually) -> None:
     program = "import subprocess, sys; subprocess.run([sys.executable, '-m', 'prober.lab', 'dual'])"
     parent = await asyncio.create_subprocess_exec(
         sys.executable, "-c", program, stdout=asyncio.subprocess.PIPE, cwd=REPOSITORY

@@ -1,3 +1,5 @@
+"""Functions that are processes and fetch their events from the lab's Runtime API."""
+
 import asyncio
 import os
 import sys
@@ -9,6 +11,7 @@ import pytest
 from prober.lab import Front, Lab, Scenario
 from prober.lab.front_doors.function_url import FunctionUrl, InvokeMode
 from prober.lab.runtime.api import process_function
+from tests.integration.lab.conftest import Deploy, Eventually, Serve
 
 STREAMS = InvokeMode.RESPONSE_STREAM
 
@@ -27,7 +30,7 @@ def state_of(pid: int) -> str:
     return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
 
 
-async def test_a_process_fetches_events_and_delivers_answers(deploy, client) -> None:
+async def test_a_process_fetches_events_and_delivers_answers(deploy: Deploy, client: httpx.AsyncClient) -> None:
     url, function = await deploy()
     first, second = [(await client.post(url, content=b"{}", headers={"content-type": "text/json"})) for _ in range(2)]
     assert first.json()["body"] == "{}"
@@ -36,7 +39,9 @@ async def test_a_process_fetches_events_and_delivers_answers(deploy, client) -> 
     assert function.started == 1
 
 
-async def test_a_process_sees_the_sandbox_and_not_the_machine(deploy, client, monkeypatch) -> None:
+async def test_a_process_sees_the_sandbox_and_not_the_machine(
+    deploy: Deploy, client: httpx.AsyncClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("SOMEBODYS_SECRET", "hidden")
     url, _ = await deploy({"TABLE": "orders"})
     seen = (await client.get(url)).json()["env"]
@@ -44,14 +49,14 @@ async def test_a_process_sees_the_sandbox_and_not_the_machine(deploy, client, mo
     assert "SOMEBODYS_SECRET" not in seen
 
 
-async def test_a_reported_error_fails_the_call_and_keeps_the_process(deploy, client) -> None:
+async def test_a_reported_error_fails_the_call_and_keeps_the_process(deploy: Deploy, client: httpx.AsyncClient) -> None:
     url, function = await deploy()
     assert (await client.get(f"{url}/error")).status_code == 502
     assert (await client.get(url)).status_code == 200
     assert function.started == 1
 
 
-async def test_a_process_that_dies_fails_the_call_and_is_replaced(deploy, client) -> None:
+async def test_a_process_that_dies_fails_the_call_and_is_replaced(deploy: Deploy, client: httpx.AsyncClient) -> None:
     url, function = await deploy()
     assert (await client.get(f"{url}/die")).text == "Internal Server Error"
     assert (await client.get(url)).status_code == 200
@@ -59,18 +64,20 @@ async def test_a_process_that_dies_fails_the_call_and_is_replaced(deploy, client
 
 
 @pytest.mark.parametrize("how", ["error", "exit"])
-async def test_a_process_that_cannot_start_fails_every_call_after_another_try(deploy, client, how) -> None:
+async def test_a_process_that_cannot_start_fails_every_call_after_another_try(
+    deploy: Deploy, client: httpx.AsyncClient, how: str
+) -> None:
     url, function = await deploy({"BREAK_INIT": how})
     assert [(await client.get(url)).status_code for _ in range(2)] == [502, 502]
     assert function.started == 3
 
 
-async def test_a_command_that_does_not_exist_fails_every_call(serve, client) -> None:
+async def test_a_command_that_does_not_exist_fails_every_call(serve: Serve, client: httpx.AsyncClient) -> None:
     port = await serve(FunctionUrl(function=process_function(["/no/such/command"])))
     assert (await client.get(f"http://127.0.0.1:{port}/")).status_code == 502
 
 
-async def test_the_time_limit_kills_the_process(deploy, client) -> None:
+async def test_the_time_limit_kills_the_process(deploy: Deploy, client: httpx.AsyncClient) -> None:
     url, function = await deploy(timeout_s=2.0)
     pid = (await client.get(url)).json()["pid"]
     assert (await client.get(f"{url}/hang")).status_code == 502
@@ -79,7 +86,7 @@ async def test_the_time_limit_kills_the_process(deploy, client) -> None:
     assert function.started == 2
 
 
-async def test_overlapping_events_run_in_processes_of_their_own(deploy, client) -> None:
+async def test_overlapping_events_run_in_processes_of_their_own(deploy: Deploy, client: httpx.AsyncClient) -> None:
     url, function = await deploy()
     answers = await asyncio.gather(client.get(url), client.get(url))
     assert len({answer.json()["pid"] for answer in answers}) == 2
@@ -87,21 +94,23 @@ async def test_overlapping_events_run_in_processes_of_their_own(deploy, client) 
 
 
 @reads_proc
-async def test_a_process_is_frozen_between_events(deploy, client, eventually) -> None:
+async def test_a_process_is_frozen_between_events(
+    deploy: Deploy, client: httpx.AsyncClient, eventually: Eventually
+) -> None:
     url, _ = await deploy()
     pid = (await client.get(url)).json()["pid"]
     await eventually(lambda: state_of(pid) == "T")
     assert (await client.get(url)).json()["pid"] == pid
 
 
-async def test_closing_the_function_leaves_no_process_behind(deploy, client) -> None:
+async def test_closing_the_function_leaves_no_process_behind(deploy: Deploy, client: httpx.AsyncClient) -> None:
     url, function = await deploy()
     pid = (await client.get(url)).json()["pid"]
     await function.close()
     assert not is_alive(pid)
 
 
-async def test_a_lab_that_closes_leaves_no_process_of_its_scenarios_behind(client) -> None:
+async def test_a_lab_that_closes_leaves_no_process_of_its_scenarios_behind(client: httpx.AsyncClient) -> None:
     worker = [sys.executable, str(Path(__file__).with_name("worker.py"))]
     scenario = Scenario(
         id="process",
@@ -116,7 +125,7 @@ async def test_a_lab_that_closes_leaves_no_process_of_its_scenarios_behind(clien
     assert not is_alive(pid)
 
 
-async def test_what_a_process_streams_arrives_as_it_is_written(deploy, client) -> None:
+async def test_what_a_process_streams_arrives_as_it_is_written(deploy: Deploy, client: httpx.AsyncClient) -> None:
     url, function = await deploy(mode=STREAMS)
     loop = asyncio.get_running_loop()
     for _ in range(2):
@@ -128,13 +137,15 @@ async def test_what_a_process_streams_arrives_as_it_is_written(deploy, client) -
     assert function.started == 1
 
 
-async def test_a_stream_much_larger_than_any_buffer_passes(deploy, client) -> None:
+async def test_a_stream_much_larger_than_any_buffer_passes(deploy: Deploy, client: httpx.AsyncClient) -> None:
     url, _ = await deploy(mode=STREAMS)
     assert len((await client.get(f"{url}/stream-at-length")).content) == 5_000_010
 
 
 @pytest.mark.parametrize(("how", "processes"), [("and-die", 2), ("and-fail", 1)])
-async def test_a_process_that_fails_in_mid_stream_breaks_the_connection(deploy, client, how, processes) -> None:
+async def test_a_process_that_fails_in_mid_stream_breaks_the_connection(
+    deploy: Deploy, client: httpx.AsyncClient, how: str, processes: int
+) -> None:
     url, function = await deploy(mode=STREAMS)
     with pytest.raises(httpx.RemoteProtocolError):
         await client.get(f"{url}/stream-{how}")
@@ -142,7 +153,9 @@ async def test_a_process_that_fails_in_mid_stream_breaks_the_connection(deploy, 
     assert function.started == processes
 
 
-async def test_the_time_limit_cuts_a_stream_and_kills_its_process(deploy, client, eventually) -> None:
+async def test_the_time_limit_cuts_a_stream_and_kills_its_process(
+    deploy: Deploy, client: httpx.AsyncClient, eventually: Eventually
+) -> None:
     url, _ = await deploy(mode=STREAMS, timeout_s=1.0)
     async with client.stream("GET", f"{url}/stream-and-hang") as response:
         with pytest.raises(httpx.RemoteProtocolError):
@@ -151,7 +164,9 @@ async def test_the_time_limit_cuts_a_stream_and_kills_its_process(deploy, client
 
 
 @reads_proc
-async def test_a_client_that_leaves_a_stream_leaves_the_process_at_work(deploy, client, eventually) -> None:
+async def test_a_client_that_leaves_a_stream_leaves_the_process_at_work(
+    deploy: Deploy, client: httpx.AsyncClient, eventually: Eventually
+) -> None:
     url, _ = await deploy(mode=STREAMS, concurrency=1)
     async with client.stream("GET", f"{url}/stream-slowly") as response:
         await anext(response.aiter_raw())
@@ -161,14 +176,16 @@ async def test_a_client_that_leaves_a_stream_leaves_the_process_at_work(deploy, 
     assert (await client.get(f"{url}/stream-slowly")).headers["x-pid"] == str(pid)
 
 
-async def test_a_return_value_over_lambda_s_limit_is_an_internal_error(deploy, client) -> None:
+async def test_a_return_value_over_lambda_s_limit_is_an_internal_error(
+    deploy: Deploy, client: httpx.AsyncClient
+) -> None:
     url, function = await deploy()
     assert (await client.get(f"{url}/large")).text == "Internal Server Error"
     assert (await client.get(url)).status_code == 200
     assert function.started == 1
 
 
-async def test_an_init_over_its_limit_starts_again_within_the_event(serve, client) -> None:
+async def test_an_init_over_its_limit_starts_again_within_the_event(serve: Serve, client: httpx.AsyncClient) -> None:
     function = process_function([sys.executable, "-c", "import time; time.sleep(60)"], init_limit_s=0.3, timeout_s=0.5)
     address = f"http://127.0.0.1:{await serve(FunctionUrl(function=function))}/"
     loop = asyncio.get_running_loop()
@@ -183,7 +200,7 @@ async def test_an_init_over_its_limit_starts_again_within_the_event(serve, clien
     assert function.started == 3, "two within the first event, one within the second"
 
 
-async def test_the_end_of_an_extension_is_the_end_of_the_sandbox(serve, client) -> None:
+async def test_the_end_of_an_extension_is_the_end_of_the_sandbox(serve: Serve, client: httpx.AsyncClient) -> None:
     worker = [sys.executable, str(Path(__file__).with_name("worker.py"))]
     crashing = [sys.executable, "-c", "raise SystemExit(1)"]
     function = process_function(worker, extensions=[crashing])
@@ -192,7 +209,7 @@ async def test_the_end_of_an_extension_is_the_end_of_the_sandbox(serve, client) 
     await function.close()
 
 
-async def test_an_extension_registers_and_then_waits(serve, client) -> None:
+async def test_an_extension_registers_and_then_waits(serve: Serve, client: httpx.AsyncClient) -> None:
     program = (
         "import os, urllib.request as u;"
         "api = f\"http://{os.environ['AWS_LAMBDA_RUNTIME_API']}/2020-01-01/extension\";"
@@ -209,14 +226,14 @@ async def test_an_extension_registers_and_then_waits(serve, client) -> None:
 
 
 @reads_proc
-async def test_the_processes_of_a_lab_that_is_killed_die_with_it_frozen_or_not(eventually) -> None:
+async def test_the_processes_of_a_lab_that_is_killed_die_with_it_frozen_or_not(eventually: Eventually) -> None:
     program = """
 import asyncio, json, sys
 from prober.lab.front_doors.function_url import FunctionUrl
 from prober.lab.http import Request
 from prober.lab.runtime.api import process_function
 
-async def main():
+async def main() -> None:
     url = FunctionUrl(function=process_function([sys.executable, sys.argv[1]]))
     answer = await url(Request(method="GET", target="/"))
     print(json.loads(answer.body)["pid"], flush=True)

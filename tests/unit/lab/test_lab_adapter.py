@@ -1,3 +1,5 @@
+"""The stand-in for the Lambda Web Adapter: its settings, readiness, and what becomes of an application's answers."""
+
 import asyncio
 import gzip
 import json

@@ -1,3 +1,5 @@
+"""What holds for every scenario of the lab, and faults that are told apart by how they come and go."""
+
 import json
 import re
 

@@ -1,3 +1,5 @@
+"""CloudFront in front of a function: signatures, error pages, and the marks of its cache."""
+
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any

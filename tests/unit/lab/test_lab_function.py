@@ -1,3 +1,5 @@
+"""A function and its instances by hand: reuse, limits, failed starts, and streams that are left or cut."""
+
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from typing import Any

@@ -1,3 +1,5 @@
+"""Function URLs: how envelopes, preludes and plain values become answers, in both invoke modes."""
+
 import json
 from collections.abc import Callable
 from typing import Any

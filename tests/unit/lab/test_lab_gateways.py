@@ -1,3 +1,5 @@
+"""REST APIs and HTTP APIs: what they add to a request, make of an answer, and refuse by themselves."""
+
 import asyncio
 import json
 from collections.abc import AsyncIterator, Callable

@@ -1,3 +1,5 @@
+"""A load balancer in front of a function."""
+
 import asyncio
 from dataclasses import replace
 from typing import Any

@@ -1,3 +1,5 @@
+"""The lab's MCP servers of every era, asked as a faultless client asks."""
+
 import base64
 import json
 from typing import Any

@@ -1,3 +1,5 @@
+"""An alias that shares events out between versions of a function."""
+
 import pytest
 
 from prober.lab.front_doors.function_url import FunctionUrl

@@ -1,3 +1,5 @@
+"""A Web Function: an application that serves HTTP by itself."""
+
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
