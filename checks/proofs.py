@@ -60,9 +60,9 @@ def shown_json(value: Any, limit: int = _QUOTED) -> str:
         return "deeply nested JSON"
 
 
-def counted(number: int, noun: str) -> str:
-    """A number with its noun: `1 tool`, `3 tools`."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: `1 tool`, `3 tools`, `2 entries`."""
+    return f"{number:,} {one}" if number == 1 else f"{number:,} {many or one + 's'}"
 
 
 def listed(words: Sequence[str]) -> str:
@@ -74,6 +74,15 @@ def _type_of(exchange: Exchange) -> str:
     return clean(exchange.media_type, 60) or "no Content-Type"
 
 
-def milliseconds(value: float) -> str:
-    """A duration as people write it: `840 ms`, `12.4 s`."""
-    return f"{value / 1000:.1f} s" if value >= 10_000 else f"{value:,.0f} ms"
+def milliseconds(ms: float | None) -> str:
+    """A duration with about three figures: `0.4 ms`, `84 ms`, `1.24 s`, `75 s`. A dash where there is none."""
+    if ms is None:
+        return "-"
+    if ms < 0.05:
+        return "0 ms"
+    if ms < 9.95:
+        return f"{ms:.1f} ms"
+    if ms < 999.5:
+        return f"{ms:.0f} ms"
+    seconds = ms / 1000
+    return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s" if seconds < 59.95 else f"{seconds:.0f} s"

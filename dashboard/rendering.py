@@ -11,12 +11,12 @@ from markupsafe import Markup
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 
+from checks.proofs import milliseconds
 from dashboard.access import cookies, csrf
 from dashboard.access.gate import Actor
 from dashboard.access.mode import AccessConfig
 from dashboard.access.permissions import Permission
 from dashboard.charts import PHASES
-from dashboard.wording import milliseconds
 from prober.storage.logins import new_secret
 
 READ: Final = ["GET", "HEAD"]

@@ -1,24 +1,10 @@
-"""Numbers and times in the words of the pages: durations, ages, plurals."""
+"""Times in the words of the pages: spans, ages, moments."""
 
 from datetime import UTC, datetime
 from typing import Final
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _UNITS: Final = ((86_400, "d"), (3_600, "h"), (60, "min"))
-
-
-def milliseconds(ms: float | None) -> str:
-    """A duration with about three figures: `0.4 ms`, `84 ms`, `1.24 s`, `75 s`. A dash where there is none."""
-    if ms is None:
-        return "-"
-    if ms < 0.05:
-        return "0 ms"
-    if ms < 9.95:
-        return f"{ms:.1f} ms"
-    if ms < 999.5:
-        return f"{ms:.0f} ms"
-    seconds = ms / 1000
-    return f"{seconds:.2f} s" if seconds < 9.995 else f"{seconds:.1f} s" if seconds < 59.95 else f"{seconds:.0f} s"
 
 
 def span(seconds: float) -> str:
@@ -53,8 +39,3 @@ def short(moment: datetime) -> str:
     """The moment in UTC without the year, for lists: `Nov 20, 14:05:09`."""
     utc = moment.astimezone(UTC)
     return f"{_MONTHS[utc.month - 1]} {utc.day}, {utc:%H:%M:%S}"
-
-
-def counted(number: int, one: str, many: str | None = None) -> str:
-    """`1 tool`, `3 tools`."""
-    return f"{number} {one}" if number == 1 else f"{number} {many or one + 's'}"

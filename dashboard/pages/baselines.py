@@ -9,6 +9,7 @@ from fastapi import APIRouter, Form, Query
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
+from checks.proofs import counted
 from dashboard.access.gate import WithActor, may
 from dashboard.access.permissions import Permission
 from dashboard.operations import baselines as operations
@@ -28,7 +29,6 @@ from dashboard.views.baselines import (
     chosen_of,
     ordered,
 )
-from dashboard.wording import counted
 from prober.storage import accepted_tools
 from prober.storage.accepted_tools import BaselineRow, ToolLists
 

@@ -8,10 +8,10 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from checks.drift import Impact
+from checks.proofs import counted
 from checks.text import clean
 from dashboard.views.common import Moment, endpoint_href, moment_of
 from dashboard.views.tool_lists import changes_of, counts_of, state_of
-from dashboard.wording import counted
 from prober.storage.accepted_tools import FIRST_SEEN, BaselineRow, ToolLists
 
 BASELINES_HREF: Final = "/settings/baselines"

@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from checks.proofs import counted, milliseconds
 from checks.protocol.session import Ended
 from dashboard.charts import Tick, round_steps
 from dashboard.views.common import probe_href
 from dashboard.views.evidence import ReportView
 from dashboard.views.stored import read_figure, read_items, read_mapping, read_text
-from dashboard.wording import counted, milliseconds, short
+from dashboard.wording import short
 from prober.storage.queries import ProbePage, ReportRow
 
 STREAM_HEIGHT: Final = 96.0

@@ -6,9 +6,10 @@ from datetime import datetime
 from typing import Final
 from urllib.parse import quote
 
+from checks.proofs import counted, milliseconds
 from checks.text import clean
 from dashboard.views.common import Moment, incident_href, moment_of
-from dashboard.wording import counted, milliseconds, span
+from dashboard.wording import span
 from prober.storage.channels import AttemptRow, ChannelRow, ChannelState
 
 CHANNELS_HREF: Final = "/channels"

@@ -6,7 +6,8 @@ from typing import Final
 
 from checks.likelihood import CLIENT_TIMEOUTS_S, likelihoods, percentile
 from checks.model import Endpoint
-from dashboard.wording import counted, milliseconds, span
+from checks.proofs import counted, milliseconds
+from dashboard.wording import span
 from prober.storage.cold_starts import FirstAnswers
 from prober.storage.queries import ANSWERS_DAYS
 

@@ -11,10 +11,10 @@ from urllib.parse import quote
 from uuid import UUID
 
 from checks.model import Verdict
-from checks.proofs import listed
+from checks.proofs import counted, listed
 from checks.text import clean
 from dashboard.views.silence import hands_of
-from dashboard.wording import absolute, ago, counted, short, span
+from dashboard.wording import absolute, ago, short, span
 from prober.incidents.rules import Severity
 from prober.storage.queries import FleetRow, IncidentRow, ReportRow
 

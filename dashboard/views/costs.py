@@ -12,8 +12,8 @@ from typing import Any, Final
 from checks.costs import Kind, requests_of
 from checks.front_door import LAMBDA_DOORS, FrontDoor, front_door_of
 from checks.model import Endpoint, Exchange, Profile
+from checks.proofs import milliseconds
 from dashboard.views.stored import LONG, read_items, read_mapping, read_pairs, read_text
-from dashboard.wording import milliseconds
 from prober import values
 from prober.storage.cold_starts import FirstAnswers
 

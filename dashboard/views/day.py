@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Final
 
+from checks.proofs import milliseconds
 from dashboard.views.common import endpoint_href
 from dashboard.views.long_run import DayBar, blocks_of, counts_of, per_cent, told_of
-from dashboard.wording import milliseconds
 from prober.incidents.availability import Slots
 from prober.storage.queries import DayPage
 from prober.storage.series import Hour

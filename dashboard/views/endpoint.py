@@ -11,6 +11,7 @@ from uuid import UUID
 from checks.axes import LIKE_CLIENTS
 from checks.costs import Kind, kind_of, requests_of
 from checks.model import Endpoint, Profile, Verdict
+from checks.proofs import counted, milliseconds
 from checks.spec import Chapter, Era, Transport, era_of
 from checks.text import clean, shown_url
 from dashboard.charts import PHASES, Bar, Column, LatencyChart, bars, latency_chart
@@ -39,7 +40,7 @@ from dashboard.views.probe_rows import ListedProbe, OlderView, ProbeRowView, lis
 from dashboard.views.sentinels import SentinelView, sentinel_views
 from dashboard.views.silence import UNMUTED, SilenceView
 from dashboard.views.tool_lists import ToolListsView, tool_lists_view
-from dashboard.wording import absolute, counted, milliseconds, short, span
+from dashboard.wording import absolute, short, span
 from prober.storage.queries import EndpointPage, FleetRow, ProbePage, ReportRow
 
 ENDPOINT_BARS: Final = 60

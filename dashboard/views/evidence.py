@@ -16,13 +16,13 @@ from urllib.parse import urlsplit
 from checks.axes import replies_in_words
 from checks.matrix import Matrix, matrix_of
 from checks.model import Effect, Outcome, Profile, Verdict
-from checks.proofs import listed
+from checks.proofs import listed, milliseconds
 from checks.spec import Chapter, chapter_link
 from checks.text import clean
 from dashboard.charts import Tick, time_axis
 from dashboard.views.exchanges import NOBODY, Behind, ExchangeView, Stage, exchange_view
 from dashboard.views.stored import BODY, LONG, one_of, read_figure, read_items, read_mapping, read_moment, read_text
-from dashboard.wording import milliseconds, short
+from dashboard.wording import short
 
 _SHOWN_APART: Final = ("tools", "clients", "revisions")
 """Facts that have a place of their own on the pages."""

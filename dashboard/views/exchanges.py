@@ -13,13 +13,13 @@ from typing import Any, Final
 from checks.credentials import names_credential
 from checks.front_door import FrontDoor, front_door_of
 from checks.model import Exchange
+from checks.proofs import milliseconds
 from checks.reproduce import SESSION_HEADER, curl, curl_in_new_session
 from checks.text import REDACTED
 from dashboard.charts import Block, Segment, durations, lane, segments
 from dashboard.views.console import logs_insights
 from dashboard.views.places import Marks, Piece, Seen, places
 from dashboard.views.stored import BODY, LONG, read_figure, read_items, read_mapping, read_moment, read_pairs, read_text
-from dashboard.wording import milliseconds
 
 LANE_HEIGHT: Final = 14.0
 _OPENERS: Final = ("initialize", "notifications/initialized")

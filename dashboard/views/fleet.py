@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import Final
 
 from checks.model import Verdict
-from checks.proofs import listed
+from checks.proofs import counted, listed, milliseconds
 from checks.text import clean
 from dashboard.charts import BarPath, Sparkline, bar_paths, sparkline
 from dashboard.views.common import (
@@ -29,7 +29,7 @@ from dashboard.views.fleet_query import ROWS_ON_A_PAGE, FleetQuery, Shown, Sort,
 from dashboard.views.long_run import fleet_cold, fleet_uptime, fleet_warm
 from dashboard.views.prober_state import UNTOLD, ProberView
 from dashboard.views.silence import UNMUTED, SilenceView
-from dashboard.wording import absolute, counted, milliseconds, span
+from dashboard.wording import absolute, span
 from prober.storage.queries import FleetRow
 
 FLEET_BARS: Final = 30

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
+from checks.proofs import counted
 from checks.text import clean
 from dashboard.views.channels import AttemptView, attempt_view
 from dashboard.views.common import (
@@ -20,7 +21,7 @@ from dashboard.views.evidence import TextBlock, text_blocks
 from dashboard.views.incident_query import IncidentQuery, Window, href
 from dashboard.views.incidents import NoticeView, notice_view, state_of
 from dashboard.views.silence import OutageView, outage_view
-from dashboard.wording import absolute, counted
+from dashboard.wording import absolute
 from prober.incidents.outages import Outage
 from prober.storage.channels import AttemptRow
 from prober.storage.comments import WORDS_KEPT, Comment

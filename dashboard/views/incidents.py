@@ -6,13 +6,14 @@ from datetime import datetime
 from typing import Final
 
 from checks.model import Verdict
+from checks.proofs import counted
 from checks.text import clean
 from dashboard.views.common import IncidentView, Moment, incident_href, incident_view, moment_of
 from dashboard.views.fleet import Option
 from dashboard.views.incident_query import EVERYTHING, IncidentQuery, State, Window, href
 from dashboard.views.silence import UNMUTED, OutageView, SilenceView, outage_view
 from dashboard.views.timeline import Timeline, timeline
-from dashboard.wording import absolute, counted
+from dashboard.wording import absolute
 from prober.incidents.outages import Outage
 from prober.incidents.rules import Severity
 from prober.storage.incident_log import Overview, Place

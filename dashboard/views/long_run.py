@@ -7,8 +7,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 
 from checks.model import Verdict
-from checks.proofs import listed
-from dashboard.wording import counted, milliseconds
+from checks.proofs import counted, listed, milliseconds
 from prober.incidents.availability import Slots
 from prober.storage.series import Day, Stats
 

@@ -7,6 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from checks.model import Endpoint, Verdict
+from checks.proofs import counted, milliseconds
 from checks.spec import Chapter
 from checks.text import clean
 from dashboard.views.common import (
@@ -22,7 +23,6 @@ from dashboard.views.common import (
 )
 from dashboard.views.evidence import NO_CHAPTERS, ReportView, report_view
 from dashboard.views.exchanges import NOBODY, Behind
-from dashboard.wording import counted, milliseconds
 from prober import values
 from prober.storage.queries import IncidentRow, ProbePage, ReportRow
 

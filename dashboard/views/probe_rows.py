@@ -7,10 +7,11 @@ from itertools import groupby
 from typing import Final
 
 from checks.model import Profile, Verdict
+from checks.proofs import counted, milliseconds
 from checks.text import clean
 from dashboard.views.common import Moment, moment_of, probe_href, start_ms
 from dashboard.views.day import day_href
-from dashboard.wording import absolute, counted, milliseconds
+from dashboard.wording import absolute
 from prober.storage.queries import ReportRow
 
 LISTED: Final = 20

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from checks.proofs import listed
+from checks.proofs import counted, listed
 from checks.text import clean
-from dashboard.wording import absolute, counted, span
+from dashboard.wording import absolute, span
 from prober.storage.workers import GONE_AFTER_S, Prober
 
 _LATE_AFTER: Final = timedelta(minutes=5)

@@ -9,10 +9,11 @@ from typing import Final
 from xml.etree import ElementTree
 
 from checks.model import Verdict
+from checks.proofs import counted
 from checks.text import clean
 from dashboard.views.common import Moment, moment_of
 from dashboard.views.long_run import DayBar, day_bars, month_marks, per_cent, together
-from dashboard.wording import counted, span
+from dashboard.wording import span
 from prober.incidents.windows import MaintenanceWindow, active_until, concerns
 from prober.storage.mutes import MAINTENANCE, MuteRow
 from prober.storage.public import PublicEndpoint, PublicIncident, PublicState

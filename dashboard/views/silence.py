@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from checks.proofs import listed
+from checks.proofs import counted, listed
 from checks.text import clean
-from dashboard.wording import absolute, ago, counted
+from dashboard.wording import absolute, ago
 from prober.incidents.outages import Outage
 from prober.incidents.windows import MaintenanceWindow, active_until, concerns, next_start
 from prober.storage.mutes import MuteRow

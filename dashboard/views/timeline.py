@@ -6,9 +6,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from checks.model import Verdict
+from checks.proofs import counted
 from checks.text import clean
 from dashboard.views.common import endpoint_href, incident_href
-from dashboard.wording import absolute, counted, span
+from dashboard.wording import absolute, span
 from prober.storage.incident_log import MOST_LANES, SpellRow, Stretch
 from prober.storage.queries import IncidentRow
 

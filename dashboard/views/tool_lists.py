@@ -7,10 +7,9 @@ from urllib.parse import quote
 
 from checks.drift import Change, Difference, Impact, difference
 from checks.inventory import ListedTool
-from checks.proofs import listed
+from checks.proofs import counted, listed
 from checks.text import clean
 from checks.tool_memory import AGREE
-from dashboard.wording import counted
 from prober.storage.accepted_tools import FIRST_SEEN, ToolLists
 
 TOOLS_SHOWN: Final = 200

@@ -170,7 +170,7 @@ def test_readiness_shows_the_warming_before_it() -> None:
     assert ready.conclusion is passed
     assert (
         ready.demands[0].summary
-        == "2 of 2 probes in a row passed, after 2 probes in 2,100 ms (down: function-crash (2 times))"
+        == "2 of 2 probes in a row passed, after 2 probes in 2.10 s (down: function-crash (2 times))"
     )
     assert concluded(attempts(failed, passed), good, demands).conclusion is failed
     assert concluded(attempts(passed), good, demands).conclusion is Conclusion.UNOBSERVED

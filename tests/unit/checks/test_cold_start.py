@@ -45,8 +45,8 @@ def test_a_first_wait_far_above_the_next_is_a_suspected_cold_start() -> None:
     assert judged.ids == ["cold-start"]
     assert judged.verdict == "up"
     assert judged.diagnoses[0].confidence <= 0.7
-    assert "1,200 ms" in judged.diagnoses[0].summary
-    assert "8 ms" in judged.diagnoses[0].summary
+    assert "1.20 s" in judged.diagnoses[0].summary
+    assert "8.0 ms" in judged.diagnoses[0].summary
 
 
 def test_history_makes_it_more_certain() -> None:

@@ -44,7 +44,7 @@ def test_who_waits_far_longer_than_those_before_woke_an_instance() -> None:
         "asked": 4, "answered": 4, "throttled": 0, "cold_ms": [1400.0, 1600.0], "warm_ms": [22.0, 90.0],
     }  # fmt: skip
     assert result.summary == (
-        "4 of 4 requests at once were answered, 2 likely woke a new instance, the slowest after 1,600 ms, "
+        "4 of 4 requests at once were answered, 2 likely woke a new instance, the slowest after 1.60 s, "
         "the others met a warm one, the slowest after 90 ms"
     )
     assert wire.asked_otherwise == [("at_once", "tools/list", BURST)]
@@ -73,7 +73,7 @@ def test_new_instances_that_outlast_clients_are_a_warning() -> None:
 
     assert result.outcome is Outcome.WARN
     assert [each.text for each in result.findings] == [
-        "1 new instance answered later than the 1.5 s that clients wait, the last after 1,600 ms"
+        "1 new instance answered later than the 1.5 s that clients wait, the last after 1.60 s"
     ]
 
 

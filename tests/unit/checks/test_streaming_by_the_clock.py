@@ -80,16 +80,16 @@ def test_the_measured_numbers_stand_in_summary_facts_and_proof() -> None:
     judged = after(streamed(1800.0, 1801.0, 1802.0, headers=FUNCTION_URL), True)
 
     result, diagnosis = judged.result("streaming"), judged.diagnoses[0]
-    assert result.summary == "3 events within 2 ms, 1,802 ms after the request: the events arrive in one burst"
+    assert result.summary == "3 events within 2.0 ms, 1.80 s after the request: the events arrive in one burst"
     assert {key: result.facts[key] for key in ("first_event_ms", "last_event_ms", "events", "spread_ms")} == {
         "first_event_ms": 1800.0,
         "last_event_ms": 1802.0,
         "events": 3,
         "spread_ms": 2.0,
     }
-    assert "3 events of tools/call arrive within 2 ms of each other, 1,802 ms after the request" in diagnosis.summary
+    assert "3 events of tools/call arrive within 2.0 ms of each other, 1.80 s after the request" in diagnosis.summary
     assert "RESPONSE_STREAM" in diagnosis.fix
-    assert any("message 3 after 1,802 ms" in proof.text for proof in diagnosis.evidence)
+    assert any("message 3 after 1.80 s" in proof.text for proof in diagnosis.evidence)
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ def test_the_proof_holds_the_ratio_of_the_events_to_the_time_taken() -> None:
     diagnosis = after(streamed(1800.0, 1818.0), True).diagnoses[0]
 
     assert any("the events span 1% of the time" in proof.text for proof in diagnosis.evidence)
-    assert any("headers after 1,800 ms" in proof.text for proof in diagnosis.evidence)
+    assert any("headers after 1.80 s" in proof.text for proof in diagnosis.evidence)
 
 
 @pytest.mark.parametrize(
