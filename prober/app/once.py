@@ -161,7 +161,7 @@ async def examine(
     """
     prober = Prober(settings, canaries=canaries)
     started_at, began = prober.clock.now(), prober.clock.monotonic()
-    if len(endpoints) > 1 or demands.wait_s is not None:
+    if len(endpoints) > 1 or demands.wait_s is not None or demands.answer_within_s is not None:
         await prober.observer()  # now, because later it would hold up the others, or take of the time to wait
     examination = _Examination(prober, demands, began, tell, sleep)
     prober.measure()
@@ -222,7 +222,8 @@ class _Examination:
         """Whether asking again could change anything."""
         if streak:
             return True
-        is_our_limit = judged.conclusion is Conclusion.UNOBSERVED and report.verdict is not Verdict.UNKNOWN
+        passes_by = report.verdict is Verdict.UNKNOWN or report.observer.is_late
+        is_our_limit = judged.conclusion is Conclusion.UNOBSERVED and not passes_by
         return self._demands.wait_s is not None and not is_our_limit
 
     async def _probe(

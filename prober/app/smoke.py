@@ -32,6 +32,10 @@ _ON_REQUEST: Final = {
 """The check that asks for it."""
 
 
+_WAITED_FOR: Final = frozenset({"lifecycle", "tools_list", "sentinel_call"})
+"""Checks that ask as clients do; others ask for what is refused, or for much at once."""
+
+
 class FailOn(StrEnum):
     """From where on an endpoint has failed."""
 
@@ -71,6 +75,8 @@ class Demands:
     tools: tuple[str, ...] = ()
     version: str | None = None
     """Version of the server, or its beginning."""
+    answer_within_s: float | None = None
+    """How long an answer that clients wait for may take to begin, from connecting on. None: as long as it likes."""
     baseline: BaselineFile | None = None
     fail_on: FailOn = FailOn.DEGRADED
     strict: bool = False
@@ -220,6 +226,8 @@ def _demanded(endpoint: Endpoint, report: ProbeReport, demands: Demands) -> Iter
         yield _tools(report, demands.tools)
     if demands.version is not None:
         yield _version(report, demands.version)
+    if demands.answer_within_s is not None:
+        yield _within(report, demands.answer_within_s)
     if demands.baseline is not None:
         now = Saved(
             name=endpoint.name,
@@ -252,6 +260,31 @@ def _version(report: ProbeReport, wanted: str) -> CheckResult:
     else:
         outcome, said = Outcome.FAIL, f"the server is of version {clean(found, 60)}, {shown} was expected"
     return CheckResult(check="expect_version", outcome=outcome, summary=said)
+
+
+def _within(report: ProbeReport, limit_s: float) -> CheckResult:
+    """The answer that kept a client waiting longest, among those that every client waits for."""
+    waits = [
+        (each.timings.first_byte_ms, each.rpc_method or each.method)
+        for result in report.results
+        if result.check in _WAITED_FOR
+        for each in result.exchanges
+        if each.timings.first_byte_ms is not None
+    ]
+    if not waits:
+        return CheckResult(check="answer_within", outcome=Outcome.SKIP, summary="nothing was answered")
+    longest_ms, method = max(waits)
+    is_late = longest_ms > limit_s * 1000
+    if is_late and report.observer.is_late:
+        held_up = f"our own machine was held up for {milliseconds(report.observer.lag_ms)}: nothing can be timed by it"
+        return CheckResult(check="answer_within", outcome=Outcome.SKIP, summary=held_up)
+    return CheckResult(
+        check="answer_within",
+        outcome=Outcome.FAIL if is_late else Outcome.PASS,
+        summary=f"the answer to {clean(method, 60)} began after {milliseconds(longest_ms)}"
+        + (f", {milliseconds(limit_s * 1000)} were demanded" if is_late else ", the longest wait"),
+        facts={"longest_ms": longest_ms, "limit_ms": limit_s * 1000},
+    )
 
 
 def begins_with(version: str, wanted: str) -> bool:

@@ -5,16 +5,18 @@ import asyncio
 import os
 import signal
 import sys
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
+from urllib.parse import urlsplit
 
 from checks.costs import COSTS, TO_FIND
-from checks.model import Endpoint, OnRequest, ProbeReport, Profile
+from checks.model import Endpoint, Failure, OnRequest, ProbeReport, Profile
 from prober import values
 from prober.app.smoke import PASSING, Demands, FailOn, Run, inventory_of_report
 from prober.cli.arguments import (
     DEFAULT_FULL_TIMEOUT_S,
+    LONGEST_TIMEOUT_S,
     add_connection_arguments,
     add_question_arguments,
     expected_tools,
@@ -56,19 +58,25 @@ and 5.
 """
 
 LONGEST_WAIT_S: Final = 3600.0
+LEAST_WAIT_S: Final = 0.001
 MOST_PASSES: Final = 100
 MOST_AT_ONCE: Final = 100
+PROXIES: Final = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy", "HTTP_PROXY", "http_proxy")
 NO_CANARY: Final = "none"
 ENDS_WITHIN_S: Final = 0.7
 """How long what runs may take to end after Ctrl-C."""
+
+_UNCONNECTED: Final = frozenset({Failure.DNS, Failure.CONNECT, Failure.DEADLINE})
 
 _Found = TypeVar("_Found")
 
 
 def add_arguments(parser: Parser) -> None:
     parser.usage = USAGE
-    add_selection_arguments(parser.add_argument_group("which servers"))
-    asked = parser.add_argument_group("what they are asked")
+    add_selection_arguments(parser.add_argument_group("which servers", "such as: --config prober.yaml orders billing"))
+    asked = parser.add_argument_group(
+        "what they are asked", """such as: --sentinel find --args '{"id": 7}' --expect '{"text": "shipped"}'"""
+    )
     asked.add_argument(
         "--profile",
         choices=[profile.value for profile in Profile],
@@ -76,10 +84,18 @@ def add_arguments(parser: Parser) -> None:
         help="how much is asked, see below (default: %(default)s)",
     )
     add_question_arguments(asked)
-    _add_demand_arguments(parser.add_argument_group("what passes"))
-    add_credential_arguments(parser.add_argument_group("credentials, each secret by reference"))
-    add_connection_arguments(parser.add_argument_group("connection"))
-    reports = parser.add_argument_group("reports")
+    _add_demand_arguments(
+        parser.add_argument_group(
+            "what passes", "such as: --wait 120s --passes 3 --answer-within 2s --expect-version 1.4"
+        )
+    )
+    add_credential_arguments(
+        parser.add_argument_group("credentials, each secret by reference", "such as: --bearer env:MCP_TOKEN")
+    )
+    add_connection_arguments(
+        parser.add_argument_group("connection", "such as: --era handshake --transport streamable-http --timeout 30s")
+    )
+    reports = parser.add_argument_group("reports", "such as: --report junit=reports/mcp.xml --bundle mcp.zip")
     add_report_arguments(reports)
     reports.add_argument(
         "--bundle",
@@ -109,6 +125,11 @@ def _add_demand_arguments(parser: Arguments) -> None:
         help="send N requests at once, for which Lambda starts new instances (default: none)",
     )
     parser.add_argument("--expect-version", metavar="VERSION", help="fail unless the server's version begins so")
+    parser.add_argument(
+        "--answer-within",
+        metavar="TIME",
+        help="fail where an answer that clients wait for takes longer to begin, such as 2s; cold starts count as well",
+    )
     parser.add_argument("--baseline", metavar="FILE", type=Path, help="fail where the tools are not those of the file")
     parser.add_argument(
         "--save-baseline", metavar="FILE", type=Path, help="write the tools of what passes to a file for --baseline"
@@ -145,6 +166,10 @@ def run(options: argparse.Namespace) -> int:
             examine(selection.endpoints, demands, settings=selection.settings, canaries=canaries, tell=tell)
         )
     deliver(found, outputs)
+    if (proxy := unused_proxy(found, os.environ)) is not None:
+        print(
+            f"{proxy} is set and not used: the prober connects by itself, as a client without a proxy", file=sys.stderr
+        )
     if options.bundle is not None:
         from prober.cli.bundle import bundle
 
@@ -152,6 +177,22 @@ def run(options: argparse.Namespace) -> int:
     if options.save_baseline is not None:
         _save_baseline(options.save_baseline, found)
     return exit_of(found)
+
+
+def unused_proxy(found: Run, env: Mapping[str, str]) -> str | None:
+    """The variable that names a proxy, where no connection came about to an endpoint that is meant to be behind it."""
+    lost = (
+        urlsplit(each.url).hostname or ""
+        for one in found.examined
+        if one.report is not None
+        for each in one.report.opening.exchanges
+        if each.transport_error is not None
+        and each.transport_error.failure in _UNCONNECTED
+        and each.timings.connect_ms is None
+    )
+    if not any(host != "localhost" and not host.startswith(("127.", "::1")) for host in lost):
+        return None
+    return next((each for each in PROXIES if env.get(each)), None)
 
 
 def probe(endpoint: Endpoint, profile: Profile) -> ProbeReport:
@@ -201,10 +242,20 @@ def _demands(options: argparse.Namespace) -> Demands:
         cold=cold,
         tools=expected_tools(options),
         version=None if version is None else checked("--expect-version", values.server_version, version),
+        answer_within_s=_answer_within(options.answer_within),
         baseline=None if options.baseline is None else _baseline(options.baseline),
         fail_on=FailOn(options.fail_on),
         strict=options.strict,
     )
+
+
+def _answer_within(written: str | None) -> float | None:
+    if written is None:
+        return None
+    seconds = float(checked("--answer-within", values.duration_s, written))
+    if not LEAST_WAIT_S <= seconds <= LONGEST_TIMEOUT_S:
+        raise CommandError("--answer-within is out of range", "1 millisecond to 15 minutes, such as 800ms or 2s")
+    return seconds
 
 
 def _canaries(given: Sequence[str]) -> tuple[str, ...] | None:

@@ -7,11 +7,14 @@ from prober.cli.errors import CommandError, ExitCode
 
 
 def refuse_unwritable(option: str, path: Path) -> None:
-    """Raise CommandError where it is plain already that `path` cannot be written."""
-    parent = path.parent
-    if not parent.is_dir():
-        raise CommandError(f"{option}: there is no directory {parent}", "make it first, or name another file")
-    if path.is_dir() or not os.access(path if path.exists() else parent, os.W_OK):
+    """Raise CommandError where it is plain already that `path` cannot be written. Directories that are missing are made
+    with it."""
+    try:
+        place = next(each for each in (path, *path.absolute().parents) if each.exists())
+        fits = not path.is_dir() and (place == path or place.is_dir()) and os.access(place, os.W_OK)
+    except OSError:
+        fits = False
+    if not fits:
         raise CommandError(f"{option}: {path} cannot be written", "name another file")
 
 
@@ -22,6 +25,7 @@ def write(path: Path, content: bytes) -> None:
         if path.exists() and not path.is_file():  # such as /dev/stderr, which must not be replaced
             path.write_bytes(content)
             return
+        path.parent.mkdir(parents=True, exist_ok=True)
         try:
             draft.write_bytes(content)
             draft.replace(path)

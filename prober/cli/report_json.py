@@ -55,6 +55,7 @@ def _head(run: Run) -> dict[str, Any]:
             "cold": demands.cold,
             "tools": as_json(demands.tools),
             "version": as_json(demands.version),
+            "answer_within_s": demands.answer_within_s,
             "baseline": None if demands.baseline is None else demands.baseline.saved_at,
             "fail_on": demands.fail_on.value,
             "strict": demands.strict,

@@ -6,7 +6,17 @@ from typing import Final
 
 from checks.axes import Axes, SessionMode, axes_of, replies_in_words
 from checks.matrix import Matrix, matrix_of
-from checks.model import CheckResult, Diagnosis, Effect, Endpoint, Irregularity, Outcome, ProbeReport, Verdict
+from checks.model import (
+    CheckResult,
+    Diagnosis,
+    Effect,
+    Endpoint,
+    Irregularity,
+    Outcome,
+    ProbeReport,
+    Timings,
+    Verdict,
+)
 from checks.proofs import counted, listed, milliseconds
 from checks.text import ELLIPSIS, clean, shown_url
 from prober.app.smoke import Conclusion, Examined, Run
@@ -42,8 +52,9 @@ _LONGEST_TEXT: Final = 4000
 _LONGEST_COMMAND: Final = 20_000
 
 
-def render_run(run: Run, *, width: int = 80, colour: bool = False) -> str:
-    """All endpoints one after the other, and what comes of them where the verdict alone does not say it."""
+def render_run(run: Run, *, width: int = 80, colour: bool = False, verbose: bool = False) -> str:
+    """All endpoints one after the other, and what comes of them where the verdict alone does not say it. `verbose`
+    lists every request as well."""
     page = _Page(width, colour)
     parts = []
     for examined in run.examined:
@@ -51,6 +62,7 @@ def render_run(run: Run, *, width: int = 80, colour: bool = False) -> str:
         if examined.report is not None:
             demands = examined.judged.demands
             lines = [render(examined.report, examined.endpoint, width=width, colour=colour, demands=demands)]
+            lines += ["", *page.requests(examined.report)] if verbose else []
         parts.append("\n".join([*lines, *page.conclusion(examined)]))
     if len(run.examined) > 1:
         word = page.painted(run.conclusion.value.upper(), BOLD, _CONCLUSION_COLOURS[run.conclusion])
@@ -180,6 +192,18 @@ class _Page:
             yield self._heading("reproduce")
             yield f"    {clean(diagnosis.reproduce, _LONGEST_COMMAND)}"
 
+    def requests(self, report: ProbeReport) -> Iterator[str]:
+        """Every exchange in its order, with the check that made it, what came of it, and where its time went."""
+        yield self.painted("requests", BOLD)
+        for result in report.results:
+            for each in result.exchanges:
+                lost = each.transport_error
+                came = f"HTTP {each.status}" if lost is None else f"{lost.failure.value}: {clean(lost.reason, 60)}"
+                name = f"{clean(result.check, 20)}: {each.method} {clean(each.rpc_method or '', 60)}".rstrip()
+                said = f"{name}: {came}, {milliseconds(each.timings.total_ms)}"
+                phases = ", ".join(f"{phase} {milliseconds(ms)}" for phase, ms in _phases(each.timings))
+                yield from self._wrapped(f"{said} ({phases})" if phases else said, "    ", "  ")
+
     def _heading(self, text: str) -> str:
         return f"  {self.painted(text, DIM)}" if self._colour else f"  {text}:"
 
@@ -221,6 +245,20 @@ def _irregularities(result: CheckResult) -> Iterator[tuple[str, Irregularity]]:
             if each not in seen:
                 seen.add(each)
                 yield exchange.rpc_method or exchange.method, each
+
+
+def _phases(timings: Timings) -> Iterator[tuple[str, float]]:
+    """Those that happened, in their order."""
+    arrived = timings.first_byte_ms
+    rest = None if arrived is None else max(timings.total_ms - arrived, 0.0)
+    spans = {
+        "name lookup": timings.dns_ms,
+        "connecting": timings.connect_ms,
+        "TLS": timings.tls_ms,
+        "waiting": timings.wait_ms,
+        "reading": rest,
+    }
+    yield from ((phase, ms) for phase, ms in spans.items() if ms is not None)
 
 
 def _in_words(axes: Axes) -> str:

@@ -43,6 +43,8 @@ class Outputs:
 
     on_stdout: str
     files: tuple[tuple[str, Path], ...]
+    verbose: bool = False
+    """Reports in text list every request."""
     annotates: bool = False
     """Annotations go to standard error, whose lines GitHub Actions reads as well."""
     summary: Path | None = None
@@ -58,7 +60,10 @@ def add_report_arguments(parser: Arguments) -> None:
         metavar="FORM=FILE",
         action="append",
         default=[],
-        help="write the report in this form to a file as well, - for stdout (repeatable)",
+        help="write the report in this form to a file as well, - for stdout; missing directories are made (repeatable)",
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="in text, also list every request, and where its time went"
     )
 
 
@@ -83,13 +88,17 @@ def outputs_from(options: argparse.Namespace, env: Mapping[str, str] = os.enviro
     asked = GITHUB in (on_stdout, *(form for form, _ in files))
     summary = env.get("GITHUB_STEP_SUMMARY") if in_actions or asked else None
     return Outputs(
-        on_stdout or TEXT, tuple(files), annotates=in_actions and not asked, summary=Path(summary) if summary else None
+        on_stdout or TEXT,
+        tuple(files),
+        verbose=options.verbose,
+        annotates=in_actions and not asked,
+        summary=Path(summary) if summary else None,
     )
 
 
 def deliver(run: Run, outputs: Outputs) -> None:
     """Write every report. Raises CommandError for a file that cannot be written."""
-    print(shown(rendered(run, outputs.on_stdout, at_terminal=True), outputs.on_stdout))
+    print(shown(rendered(run, outputs.on_stdout, at_terminal=True, verbose=outputs.verbose), outputs.on_stdout))
     if outputs.annotates:
         sys.stdout.flush()
         print(rendered(run, GITHUB), file=sys.stderr)
@@ -99,16 +108,17 @@ def deliver(run: Run, outputs: Outputs) -> None:
         text = rendered(run, "markdown").encode()[:SUMMARY_LIMIT].decode(errors="ignore")
         append(outputs.summary, f"{text}\n")
     for form, path in outputs.files:
-        write(path, f"{rendered(run, form)}\n".encode(errors="backslashreplace"))
+        write(path, f"{rendered(run, form, verbose=outputs.verbose)}\n".encode(errors="backslashreplace"))
 
 
-def rendered(run: Run, form: str, *, at_terminal: bool = False) -> str:
+def rendered(run: Run, form: str, *, at_terminal: bool = False, verbose: bool = False) -> str:
     """The run in one form."""
     module, function = FORMS[form]
     render = getattr(import_module(f"prober.cli.{module}"), function)
-    if form == TEXT and at_terminal:
-        return str(render(run, width=terminal_width(), colour=wants_colour()))
-    return str(render(run))
+    if form != TEXT:
+        return str(render(run))
+    layout = {"width": terminal_width(), "colour": wants_colour()} if at_terminal else {}
+    return str(render(run, **layout, verbose=verbose))
 
 
 def shown(text: str, form: str) -> str:

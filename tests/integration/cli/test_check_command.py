@@ -217,3 +217,12 @@ def test_the_lab_says_where_it_is_and_ends_with_ctrl_c(command: Command) -> None
     assert all(line[1].startswith("http://127.0.0.1:") for line in lines)
     assert [line[1] in said for line, said in zip(lines, commands, strict=True)] == [True, True]
     assert command("lab", "tool-empty").returncode == 2
+
+
+def test_an_answer_that_begins_too_late_fails_the_run(command: Command, lab: dict[str, str]) -> None:
+    ended = command(
+        "check", lab["slow-but-steady"], "--profile", "quick", "--answer-within", "100ms", "--format", "json"
+    )
+    (demanded,) = json.loads(ended.stdout)["endpoints"][0]["demands"]
+    assert (ended.returncode, demanded["id"], demanded["outcome"]) == (1, "answer_within", "fail")
+    assert command("check", lab["slow-but-steady"], "--answer-within", "0").returncode == 2

@@ -15,11 +15,13 @@ from checks.model import (
     Endpoint,
     Exchange,
     Failure,
+    Observer,
     Opener,
     Opening,
     Outcome,
     ProbeReport,
     Sentinel,
+    Timings,
     TransportError,
     Verdict,
 )
@@ -139,6 +141,43 @@ def test_a_version_is_known_by_its_beginning(version: str, wanted: str, holds: b
 
 def test_a_server_without_a_version_is_not_the_expected_one() -> None:
     assert conclude(report(version=None), version="1") is Conclusion.FAILED
+
+
+def asked(check: str, first_byte_ms: float | None, method: str = "tools/list") -> CheckResult:
+    exchange = Exchange(
+        id=check, method="POST", url=HERE.url, started_at=AT, rpc_method=method,
+        timings=Timings(first_byte_ms=first_byte_ms, total_ms=5000.0),
+    )  # fmt: skip
+    return CheckResult(check=check, outcome=Outcome.PASS, summary="", exchanges=(exchange,))
+
+
+@pytest.mark.parametrize(
+    ("longest_ms", "limit_s", "conclusion"),
+    [(799.0, 0.8, Conclusion.PASSED), (801.0, 0.8, Conclusion.FAILED), (None, 0.8, Conclusion.UNOBSERVED)],
+)
+def test_an_answer_that_clients_wait_for_must_begin_in_time(
+    longest_ms: float | None, limit_s: float, conclusion: Conclusion
+) -> None:
+    found = report(Verdict.UP, asked("lifecycle", longest_ms, "initialize"), asked("session", 9000.0))
+    judged = judge(HERE, found, Demands(answer_within_s=limit_s), with_burst=False)
+    assert judged.conclusion is conclusion
+    assert [each.check for each in judged.demands] == ["answer_within"]
+    if conclusion is Conclusion.FAILED:
+        assert judged.why == ("answer_within: the answer to initialize began after 801 ms, 800 ms were demanded",)
+
+
+def test_a_machine_that_was_held_up_itself_times_nobody() -> None:
+    late = replace(report(Verdict.UP, asked("lifecycle", 900.0)), observer=Observer(lag_ms=400.0, is_late=True))
+    judged = judge(HERE, late, Demands(answer_within_s=0.8), with_burst=False)
+    assert judged.conclusion is Conclusion.UNOBSERVED
+    assert "our own machine was held up for 400 ms" in judged.why[0]
+    assert conclude(late, answer_within_s=1.0) is Conclusion.PASSED
+
+
+def test_the_longest_of_all_waits_counts() -> None:
+    found = report(Verdict.UP, asked("lifecycle", 100.0), asked("tools_list", 900.0), asked("sentinel_call", 300.0))
+    assert conclude(found, answer_within_s=0.8) is Conclusion.FAILED
+    assert conclude(found, answer_within_s=1.0) is Conclusion.PASSED
 
 
 def test_tools_that_must_be_there_are_missed_by_name_also_where_degraded_passes() -> None:

@@ -27,6 +27,7 @@ def test_the_form_of_a_run_of_version_1(healthy: ProbeReport, endpoint: Endpoint
             "cold": 0,
             "tools": [],
             "version": None,
+            "answer_within_s": None,
             "baseline": None,
             "fail_on": "degraded",
             "strict": False,

@@ -12,8 +12,9 @@ import jsonschema
 import pytest
 import yaml
 
-from checks.model import CheckResult, Diagnosis, Effect, Outcome, ProbeReport, Verdict
+from checks.model import CheckResult, Diagnosis, Effect, Opening, Outcome, ProbeReport, Timings, Verdict
 from prober.app.smoke import Conclusion, FailOn, Judged, Run
+from prober.cli.check import unused_proxy
 from prober.cli.errors import CommandError
 from prober.cli.outcome import exit_of, tally
 from prober.cli.problems import Level, problems_of
@@ -224,7 +225,8 @@ def test_an_endpoint_that_was_never_asked_stands_in_every_form(healthy: ProbeRep
 @pytest.mark.parametrize("text", HOSTILE)
 def test_no_form_lets_act_what_a_server_says(text: str, healthy: ProbeReport, run_of: Runs) -> None:
     reports = [spoilt(healthy, text), replace(spoilt(healthy, text), verdict=Verdict.DOWN)]
-    forms = all_of(run_of(*reports))
+    run = run_of(*reports)
+    forms = {**all_of(run), "text with requests": rendered(run, "text", verbose=True)}
     for form, written in forms.items():
         on_stdout = shown(written, form)
         assert not [each for each in written if not each.isprintable() and each != "\n"], form
@@ -286,13 +288,58 @@ def test_text_goes_to_standard_output_unless_a_report_does(tmp_path: Path) -> No
     "words",
     [
         ["--report", "junit"], ["--report", "html=a"], ["--report", "json=-", "--format", "text"],
-        ["--report", "json=-", "--report", "tap=-"], ["--report", "json=/nowhere/a"], ["--report", "json=."],
+        ["--report", "json=-", "--report", "tap=-"], ["--report", "json=/dev/null/a"], ["--report", "json=."],
+        ["--report", f"json={__file__}/a/b"],
         ["--report", "json=a", "--report", "tap=./a"],
     ],
 )  # fmt: skip
 def test_reports_that_cannot_be_are_refused_before_anything_is_asked(words: list[str]) -> None:
     with pytest.raises(CommandError):
         outputs(*words)
+
+
+def test_every_request_is_listed_on_demand_with_where_its_time_went(
+    healthy: ProbeReport, broken: ProbeReport, run_of: Runs
+) -> None:
+    listed = rendered(run_of(healthy), "text", verbose=True).partition("\nrequests\n")[2]
+    assert listed.splitlines() == [
+        "  lifecycle: POST server/discover: HTTP 200, 81 ms (name lookup 2 ms, connecting",
+        "    11 ms, TLS 20 ms, waiting 46 ms, reading 1 ms)",
+        "  tools_list: POST tools/list: HTTP 200, 40 ms",
+    ]
+    assert "  lifecycle: POST server/discover: deadline: read, 0 ms" in rendered(run_of(broken), "text", verbose=True)
+    assert "requests" not in rendered(run_of(healthy), "text")
+    assert outputs("-v").verbose
+    assert not outputs().verbose
+
+
+def test_a_proxy_is_named_only_where_no_connection_came_about(
+    healthy: ProbeReport, broken: ProbeReport, run_of: Runs
+) -> None:
+    proxy = {"HTTPS_PROXY": "http://proxy.example:3128"}
+    assert unused_proxy(run_of(healthy, broken), proxy) == "HTTPS_PROXY"
+    assert unused_proxy(run_of(broken), {}) is None
+    assert unused_proxy(run_of(healthy), proxy) is None
+    (failed,) = broken.opening.exchanges
+    near = replace(failed, url="http://127.0.0.1:1/mcp")
+    answered_late = replace(failed, timings=Timings(connect_ms=2.0))
+    for each in (near, answered_late):
+        assert unused_proxy(run_of(replace(broken, opening=Opening(exchanges=(each,)))), proxy) is None
+
+
+def test_directories_that_are_missing_are_made_with_the_report(mixed: Run, tmp_path: Path) -> None:
+    path = tmp_path / "reports" / "mcp" / "r.json"
+    deliver(mixed, outputs("--report", f"json={path}"))
+    assert json.loads(path.read_text())["conclusion"] == "failed"
+    assert [each.name for each in path.parent.iterdir()] == ["r.json"]
+
+
+def test_a_directory_that_cannot_be_made_later_is_said_without_a_traceback(mixed: Run, tmp_path: Path) -> None:
+    path = tmp_path / "reports" / "r.json"
+    wanted = outputs("--report", f"json={path}")
+    (tmp_path / "reports").write_text("a file by now")
+    with pytest.raises(CommandError, match="cannot be written"):
+        deliver(mixed, wanted)
 
 
 def test_github_is_noticed_and_asked_for(tmp_path: Path) -> None:
