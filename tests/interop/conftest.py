@@ -19,6 +19,8 @@ CLIENTS = HERE / "clients"
 
 Use = Callable[..., Awaitable[dict[str, Any]]]
 Seen = Callable[[str], Observed]
+Serve = Callable[[str], Awaitable[str]]
+PythonOf = Callable[[str], Path]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -29,7 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session", name="python_of")
-def python_of_fixture() -> Callable[[str], Path]:
+def python_of_fixture() -> PythonOf:
     """The interpreter of the environment that a lock file describes."""
     return python_of
 
@@ -65,7 +67,7 @@ def seen(request: pytest.FixtureRequest) -> Seen:
 
 
 @pytest.fixture
-async def serve() -> AsyncIterator[Callable[[str], Awaitable[str]]]:
+async def serve() -> AsyncIterator[Serve]:
     """Starts a server of the kind of this name and returns its URL; it ends with the test."""
     async with AsyncExitStack() as stack:
 

@@ -5,7 +5,7 @@ import contextlib
 import itertools
 import os
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -18,6 +18,7 @@ from prober.lab.front_doors.function_url import FunctionUrl, InvokeMode
 from prober.lab.http import HttpServer, Request, read_body
 from prober.lab.runtime.api import process_function
 from prober.lab.runtime.function import Function
+from tests.interop.conftest import PythonOf
 from tests.interop.environments import NotOnThisMachine, web_adapter
 from tests.interop.kinds import ADD
 from tests.interop.observing import check
@@ -30,6 +31,7 @@ COUNT = ("--sentinel", "count", "--args", '{"n": 3}', "--streaming")
 PORTS = itertools.count(18_000 + os.getpid() % 8_000)
 
 Told = Callable[..., Awaitable[list[str]]]
+Adapted = Callable[..., Function]
 
 
 def _free_port() -> int:
@@ -41,7 +43,7 @@ def _free_port() -> int:
 
 
 @pytest.fixture
-async def told() -> AsyncIterator[Callable[..., Awaitable[list[str]]]]:
+async def told() -> AsyncIterator[Told]:
     """The ids of what a probe says of a function behind a Function URL, most telling first."""
     async with AsyncExitStack() as stack:
 
@@ -56,7 +58,7 @@ async def told() -> AsyncIterator[Callable[..., Awaitable[list[str]]]]:
 
 
 @pytest.fixture
-def adapted(python_of: Callable[[str], Path]) -> Callable[..., Function]:
+def adapted(python_of: Callable[[str], Path]) -> Adapted:
     """A function that is an MCP server, with the Lambda Web Adapter beside it."""
     try:
         adapter = web_adapter()
@@ -75,7 +77,7 @@ def adapted(python_of: Callable[[str], Path]) -> Callable[..., Function]:
 
 
 @pytest.mark.parametrize("profile", ["standard", "full"])
-async def test_a_server_whose_adapter_streams_is_well(adapted, told: Told, profile: str) -> None:
+async def test_a_server_whose_adapter_streams_is_well(adapted: Adapted, told: Told, profile: str) -> None:
     assert await told(adapted(STREAMING), STREAM, "--profile", profile, *ADD) == []
     assert await told(adapted(STREAMING), STREAM, "--profile", profile, *COUNT) == []
 
@@ -91,7 +93,9 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("env", "mode", "options", "diagnosis"), WRONG.values(), ids=WRONG)
-async def test_a_setting_that_does_not_fit_is_named(adapted, told: Told, env, mode, options, diagnosis) -> None:
+async def test_a_setting_that_does_not_fit_is_named(
+    adapted: Adapted, told: Told, env: Mapping[str, str], mode: InvokeMode, options: Sequence[str], diagnosis: str
+) -> None:
     assert await told(adapted(env), mode, *options) == [diagnosis]
 
 
@@ -100,11 +104,13 @@ async def test_a_setting_that_does_not_fit_is_named(adapted, told: Told, env, mo
     [{"AWS_LWA_PORT": "9"}, {"AWS_LWA_READINESS_CHECK_HEALTHY_STATUS": "200-299"}],
     ids=["wrong port", "404 is unhealthy"],
 )
-async def test_an_adapter_that_waits_in_vain_is_a_time_limit(adapted, told: Told, env) -> None:
+async def test_an_adapter_that_waits_in_vain_is_a_time_limit(
+    adapted: Adapted, told: Told, env: Mapping[str, str]
+) -> None:
     assert await told(adapted(env, init_limit_s=1.0, timeout_s=2.0), BUFFERED) == ["function-timeout"]
 
 
-async def test_mangum_fails_at_the_second_request_of_an_instance(python_of, told: Told) -> None:
+async def test_mangum_fails_at_the_second_request_of_an_instance(python_of: PythonOf, told: Told) -> None:
     command = [str(python_of("mangum")), "-m", "awslambdaric"]
     env = {"PYTHONPATH": str(FUNCTIONS)}
     assert await told(process_function([*command, "mangum_function.handler"], env), BUFFERED) == ["warm-request-crash"]
@@ -112,7 +118,7 @@ async def test_mangum_fails_at_the_second_request_of_an_instance(python_of, told
     assert await told(without, BUFFERED) == ["function-crash"]
 
 
-async def test_the_clock_of_a_real_server_stands_still_while_its_instance_is_frozen(adapted) -> None:
+async def test_the_clock_of_a_real_server_stands_still_while_its_instance_is_frozen(adapted: Adapted) -> None:
     function = adapted(STREAMING)
     url = FunctionUrl(function=function, mode=STREAM)
     behind_s = []

@@ -54,7 +54,9 @@ every_language = pytest.mark.parametrize("handler", ["python_function.handler", 
 
 
 @every_language
-async def test_an_instance_serves_one_event_after_the_other(deploy: Deploy, client, handler) -> None:
+async def test_an_instance_serves_one_event_after_the_other(
+    deploy: Deploy, client: httpx.AsyncClient, handler: str
+) -> None:
     url, function = await deploy(handler)
     answers = [await client.get(url) for _ in range(3)]
     assert [(each.status_code, each.json()["served"]) for each in answers] == [(201, 1), (201, 2), (201, 3)]
@@ -62,21 +64,27 @@ async def test_an_instance_serves_one_event_after_the_other(deploy: Deploy, clie
 
 
 @every_language
-async def test_an_exception_fails_the_request_and_spares_the_instance(deploy: Deploy, client, handler) -> None:
+async def test_an_exception_fails_the_request_and_spares_the_instance(
+    deploy: Deploy, client: httpx.AsyncClient, handler: str
+) -> None:
     url, function = await deploy(handler)
     assert [(await client.get(url + path)).status_code for path in ("/", "/fail", "/")] == [201, 502, 201]
     assert function.started == 1
 
 
 @every_language
-async def test_an_exit_fails_the_request_and_ends_the_instance(deploy: Deploy, client, handler) -> None:
+async def test_an_exit_fails_the_request_and_ends_the_instance(
+    deploy: Deploy, client: httpx.AsyncClient, handler: str
+) -> None:
     url, function = await deploy(handler)
     assert [(await client.get(url + path)).status_code for path in ("/", "/exit", "/")] == [201, 502, 201]
     assert function.started == 2
 
 
 @every_language
-async def test_events_at_once_meet_instances_of_their_own(deploy: Deploy, client, handler) -> None:
+async def test_events_at_once_meet_instances_of_their_own(
+    deploy: Deploy, client: httpx.AsyncClient, handler: str
+) -> None:
     url, function = await deploy(handler)
     answers = await asyncio.gather(*(client.get(url) for _ in range(3)))
     assert [each.json()["served"] for each in answers] == [1, 1, 1]
@@ -84,23 +92,25 @@ async def test_events_at_once_meet_instances_of_their_own(deploy: Deploy, client
 
 
 @pytest.mark.parametrize("handler", ["broken_function.handler", "absent.handler", "node_function.absent"])
-async def test_what_cannot_be_imported_fails_every_request(deploy: Deploy, client, handler) -> None:
+async def test_what_cannot_be_imported_fails_every_request(
+    deploy: Deploy, client: httpx.AsyncClient, handler: str
+) -> None:
     url, _ = await deploy(handler)
     assert [(await client.get(url)).text for _ in range(2)] == ["Internal Server Error"] * 2
 
 
-async def test_the_deadline_is_the_function_s_own(deploy: Deploy, client) -> None:
+async def test_the_deadline_is_the_function_s_own(deploy: Deploy, client: httpx.AsyncClient) -> None:
     url, function = await deploy("python_function.handler")
     left_ms = (await client.get(url)).json()["left_ms"]
     assert 0 < left_ms <= function.timeout_s * 1000
 
 
-async def test_a_value_that_is_no_envelope_is_passed_on(deploy: Deploy, client) -> None:
+async def test_a_value_that_is_no_envelope_is_passed_on(deploy: Deploy, client: httpx.AsyncClient) -> None:
     url, _ = await deploy("python_function.value")
     assert (await client.get(url)).json() == {"ok": True}
 
 
-async def test_node_streams_and_its_chunks_arrive_one_by_one(deploy: Deploy, client) -> None:
+async def test_node_streams_and_its_chunks_arrive_one_by_one(deploy: Deploy, client: httpx.AsyncClient) -> None:
     url, function = await deploy("node_function.streaming", InvokeMode.RESPONSE_STREAM)
     loop = asyncio.get_running_loop()
     for _ in range(2):
@@ -113,14 +123,18 @@ async def test_node_streams_and_its_chunks_arrive_one_by_one(deploy: Deploy, cli
 
 
 @pytest.mark.parametrize("path", ["/fail", "/exit"])
-async def test_node_fails_in_mid_stream_and_the_connection_breaks(deploy: Deploy, client, path) -> None:
+async def test_node_fails_in_mid_stream_and_the_connection_breaks(
+    deploy: Deploy, client: httpx.AsyncClient, path: str
+) -> None:
     url, _ = await deploy("node_function.streaming", InvokeMode.RESPONSE_STREAM)
     with pytest.raises(httpx.RemoteProtocolError):
         await client.get(url + path)
     assert (await client.get(url)).text == "first,last"
 
 
-async def test_a_buffering_handler_of_node_leaks_its_envelope_through_a_streaming_url(deploy: Deploy, client) -> None:
+async def test_a_buffering_handler_of_node_leaks_its_envelope_through_a_streaming_url(
+    deploy: Deploy, client: httpx.AsyncClient
+) -> None:
     url, _ = await deploy("node_function.buffered", InvokeMode.RESPONSE_STREAM)
     answer = await client.get(url)
     assert (answer.status_code, answer.json()["statusCode"]) == (200, 201)

@@ -3,6 +3,7 @@
 import pytest
 
 from prober.lab import SCENARIOS, Lab, chosen
+from tests.interop.conftest import PythonOf, Use
 
 STREAMS = [1.0, 2.0, 3.0]
 BY_MCP_1 = {
@@ -63,7 +64,9 @@ def seen_by_a_healthy_client(scenario: str, version: str, steps: list[float]) ->
 
 
 @pytest.mark.parametrize("scenario", BY_MCP_1)
-async def test_the_mcp_1_client_works_with_the_labs_handshake_servers(python_of, use, scenario) -> None:
+async def test_the_mcp_1_client_works_with_the_labs_handshake_servers(
+    python_of: PythonOf, use: Use, scenario: str
+) -> None:
     transport = "sse" if scenario == "legacy-sse" else "streamable-http"
     async with Lab(chosen([scenario])) as lab:
         seen = await use(python_of("mcp-1"), "mcp_1_client.py", transport, lab.url(scenario))
@@ -71,7 +74,9 @@ async def test_the_mcp_1_client_works_with_the_labs_handshake_servers(python_of,
 
 
 @pytest.mark.parametrize("scenario", BY_MCP_2)
-async def test_the_mcp_2_client_works_with_the_labs_servers_of_both_eras(python_of, use, scenario) -> None:
+async def test_the_mcp_2_client_works_with_the_labs_servers_of_both_eras(
+    python_of: PythonOf, use: Use, scenario: str
+) -> None:
     async with Lab(chosen([scenario])) as lab:
         seen = await use(python_of("mcp-2"), "mcp_2_client.py", lab.url(scenario))
     assert seen == seen_by_a_healthy_client(scenario, *BY_MCP_2[scenario])

@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.interop.conftest import Seen, Serve
 from tests.interop.kinds import ADD, KINDS, Axes, kind_of
 from tests.interop.observing import check
 
@@ -52,7 +53,7 @@ def is_found(result: dict[str, Any]) -> bool:
 
 @every_kind
 @profile
-def test_a_server_is_up_and_answers_its_tool(seen, kind, profile) -> None:
+def test_a_server_is_up_and_answers_its_tool(seen: Seen, kind: str, profile: str) -> None:
     checked = getattr(seen(kind), profile)
     assert complaints(checked.report) == []
     assert (checked.code, checked.report["verdict"]) == (0, "up")
@@ -63,12 +64,12 @@ def test_a_server_is_up_and_answers_its_tool(seen, kind, profile) -> None:
 
 @every_kind
 @profile
-def test_a_server_is_on_its_five_axes(seen, kind, profile) -> None:
+def test_a_server_is_on_its_five_axes(seen: Seen, kind: str, profile: str) -> None:
     assert axes_of(getattr(seen(kind), profile).report) == kind_of(kind).axes
 
 
 @pytest.mark.parametrize("kind", [kind.name for kind in KINDS if kind.by_handshake is not None])
-def test_a_server_of_both_eras_is_as_well_by_handshake(seen, kind) -> None:
+def test_a_server_of_both_eras_is_as_well_by_handshake(seen: Seen, kind: str) -> None:
     checked = seen(kind).by_handshake
     assert (checked.code, checked.report["verdict"]) == (0, "up")
     axes = axes_of(checked.report)
@@ -78,18 +79,18 @@ def test_a_server_of_both_eras_is_as_well_by_handshake(seen, kind) -> None:
 
 
 @every_kind
-def test_nothing_is_found_at_the_standard_profile(seen, kind) -> None:
+def test_nothing_is_found_at_the_standard_profile(seen: Seen, kind: str) -> None:
     report = seen(kind).standard.report
     assert [each for each in report["checks"] if is_found(each)] == []
 
 
 @every_kind
-def test_the_full_profile_asks_all_that_applies(seen, kind) -> None:
+def test_the_full_profile_asks_all_that_applies(seen: Seen, kind: str) -> None:
     assert questions_for(kind_of(kind).axes) <= answered(seen(kind).full.report)
 
 
 @every_kind
-def test_the_full_profile_finds_what_breaks_a_rule_and_nothing_else(seen, kind) -> None:
+def test_the_full_profile_finds_what_breaks_a_rule_and_nothing_else(seen: Seen, kind: str) -> None:
     results = {each["id"]: each for each in seen(kind).full.report["checks"]}
     found = {
         each["id"]: [finding["text"] for finding in each["findings"]] for each in results.values() if is_found(each)
@@ -102,14 +103,14 @@ def test_the_full_profile_finds_what_breaks_a_rule_and_nothing_else(seen, kind) 
 
 
 @every_kind
-def test_the_full_profile_tells_which_revisions_are_served(seen, kind) -> None:
+def test_the_full_profile_tells_which_revisions_are_served(seen: Seen, kind: str) -> None:
     (eras,) = (each for each in seen(kind).full.report["checks"] if each["id"] == "eras")
     answers = eras["facts"]["revisions"]
     assert tuple(revision for revision, met in answers.items() if met["answer"] == "served") == kind_of(kind).serves
     assert all(met["answer"] != "not-observed" for met in answers.values())
 
 
-async def test_an_answer_that_is_to_be_had_by_resumption_alone_arrives(serve) -> None:
+async def test_an_answer_that_is_to_be_had_by_resumption_alone_arrives(serve: Serve) -> None:
     url = await serve("mcp-1.30-polling")
     checked = await check(url, *ADD)
     async with httpx.AsyncClient() as client:
@@ -118,7 +119,7 @@ async def test_an_answer_that_is_to_be_had_by_resumption_alone_arrives(serve) ->
     assert replays.text == "1"
 
 
-async def test_an_address_without_its_last_slash_is_reported_as_redirected(serve) -> None:
+async def test_an_address_without_its_last_slash_is_reported_as_redirected(serve: Serve) -> None:
     url = await serve("mcp-1.9")
     checked = await check(url.removesuffix("/"), *ADD)
     assert checked.report["verdict"] == "degraded"
@@ -126,7 +127,9 @@ async def test_an_address_without_its_last_slash_is_reported_as_redirected(serve
 
 
 @pytest.mark.parametrize(("name", "pinned"), [("ts-2.4-modern", "handshake"), ("mcp-1.30", "stateless")])
-async def test_a_pinned_era_that_the_server_lacks_is_reported_and_the_other_one_used(serve, name, pinned) -> None:
+async def test_a_pinned_era_that_the_server_lacks_is_reported_and_the_other_one_used(
+    serve: Serve, name: str, pinned: str
+) -> None:
     checked = await check(await serve(name), "--era", pinned, *ADD)
     assert checked.report["verdict"] == "degraded"
     assert [each["id"] for each in checked.report["diagnoses"]] == ["era-unsupported"]
@@ -142,7 +145,9 @@ async def test_a_pinned_era_that_the_server_lacks_is_reported_and_the_other_one_
         ("fastmcp-4.1", "skip"),
     ],
 )
-async def test_a_subscription_is_acknowledged_by_a_server_that_announces_changes(serve, name, outcome) -> None:
+async def test_a_subscription_is_acknowledged_by_a_server_that_announces_changes(
+    serve: Serve, name: str, outcome: str
+) -> None:
     checked = await check(await serve(name), "--profile", "full", "--ask", "subscriptions")
     assert checked.report["verdict"] == "up"
     (result,) = (each for each in checked.report["checks"] if each["id"] == "subscriptions")

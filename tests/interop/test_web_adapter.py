@@ -4,7 +4,7 @@ import asyncio
 import gzip
 import json
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +88,9 @@ class Pair:
         return [await _seen(client, method, url + path, **more) for url in (self.real, self.stand_in)]
 
 
+Behind = Callable[..., Awaitable[Pair]]
+
+
 @pytest.fixture(scope="session")
 def adapter() -> Path:
     try:
@@ -103,7 +106,7 @@ async def client() -> AsyncIterator[httpx.AsyncClient]:
 
 
 @pytest.fixture
-async def behind(adapter: Path) -> AsyncIterator[Callable[..., Any]]:
+async def behind(adapter: Path) -> AsyncIterator[Behind]:
     """Puts a web server behind both adapters, with the same settings."""
     async with AsyncExitStack() as stack:
 
@@ -172,7 +175,9 @@ MODES = pytest.mark.parametrize(
 
 
 @MODES
-async def test_answers_of_every_kind_in_every_combination_of_modes(behind, client, env, mode) -> None:
+async def test_answers_of_every_kind_in_every_combination_of_modes(
+    behind: Behind, client: httpx.AsyncClient, env: Mapping[str, str], mode: InvokeMode
+) -> None:
     pair = await behind(env, mode)
     for path in ("/mcp?a=1&b=%20", "/events", "/empty", "/binary", "/cookies", "/long", "/unavailable", "/missing"):
         real, stand_in = await pair.ask(client, path=path)
@@ -181,7 +186,9 @@ async def test_answers_of_every_kind_in_every_combination_of_modes(behind, clien
 
 
 @MODES
-async def test_a_message_reaches_the_server_as_it_was_sent(behind, client, env, mode) -> None:
+async def test_a_message_reaches_the_server_as_it_was_sent(
+    behind: Behind, client: httpx.AsyncClient, env: Mapping[str, str], mode: InvokeMode
+) -> None:
     pair = await behind(env, mode)
     headers = {"content-type": "application/json", "authorization": "Bearer t"}
     real, stand_in = await pair.ask(client, "POST", "/mcp", content='{"jsonrpc":"2.0"}', headers=headers)
@@ -189,14 +196,14 @@ async def test_a_message_reaches_the_server_as_it_was_sent(behind, client, env, 
     assert "mcp.example.com" in real.body
 
 
-async def test_events_arrive_one_by_one_only_where_both_stream(behind, client) -> None:
+async def test_events_arrive_one_by_one_only_where_both_stream(behind: Behind, client: httpx.AsyncClient) -> None:
     streamed = await (await behind(STREAMING, STREAM)).ask(client, path="/events")
     buffered = await (await behind()).ask(client, path="/events")
     assert [each.waited for each in (*streamed, *buffered)] == [True, True, False, False]
 
 
 @pytest.mark.parametrize("mode", [BUFFERED, STREAM])
-async def test_a_server_that_dies_in_mid_stream(behind, client, mode) -> None:
+async def test_a_server_that_dies_in_mid_stream(behind: Behind, client: httpx.AsyncClient, mode: InvokeMode) -> None:
     pair = await behind(STREAMING if mode is STREAM else {}, mode)
     real, stand_in = await pair.ask(client, path="/dies")
     assert stand_in == real
@@ -204,13 +211,13 @@ async def test_a_server_that_dies_in_mid_stream(behind, client, mode) -> None:
 
 
 @pytest.mark.parametrize("path", ["/prod/mcp", "/prod/prod/mcp", "/production", "/prod", "/mcp"])
-async def test_the_base_path(behind, client, path) -> None:
+async def test_the_base_path(behind: Behind, client: httpx.AsyncClient, path: str) -> None:
     real, stand_in = await (await behind({"AWS_LWA_REMOVE_BASE_PATH": "/prod"})).ask(client, path=path)
     assert stand_in == real
 
 
 @pytest.mark.parametrize("codes", ["400-499", "404,503", "500-x", "200"])
-async def test_status_codes_that_count_as_errors(behind, client, codes) -> None:
+async def test_status_codes_that_count_as_errors(behind: Behind, client: httpx.AsyncClient, codes: str) -> None:
     pair = await behind({"AWS_LWA_ERROR_STATUS_CODES": codes})
     for path in ("/mcp", "/missing", "/unavailable"):
         real, stand_in = await pair.ask(client, path=path)
@@ -219,14 +226,16 @@ async def test_status_codes_that_count_as_errors(behind, client, codes) -> None:
 
 
 @pytest.mark.parametrize("headers", [{"x-token": "t", "authorization": "AWS4 s"}, {"authorization": "AWS4 s"}])
-async def test_the_authorization_from_another_header(behind, client, headers) -> None:
+async def test_the_authorization_from_another_header(
+    behind: Behind, client: httpx.AsyncClient, headers: Mapping[str, str]
+) -> None:
     pair = await behind({"AWS_LWA_AUTHORIZATION_SOURCE": "x-token"})
     real, stand_in = await pair.ask(client, path="/mcp", headers=headers)
     assert stand_in == real
 
 
 @pytest.mark.parametrize("env", [{}, STREAMING], ids=["buffered", "streaming"])
-async def test_compression(behind, client, env) -> None:
+async def test_compression(behind: Behind, client: httpx.AsyncClient, env: Mapping[str, str]) -> None:
     pair = await behind({**env, "AWS_LWA_ENABLE_COMPRESSION": "true"}, STREAM if env else BUFFERED)
     for path in ("/long", "/json", "/events", "/binary"):
         real, stand_in = await pair.ask(client, path=path, headers={"accept-encoding": "gzip"})
@@ -248,21 +257,23 @@ READINESS = {
 
 
 @pytest.mark.parametrize(("env", "ready"), READINESS.values(), ids=READINESS)
-async def test_readiness(behind, client, env, ready) -> None:
+async def test_readiness(behind: Behind, client: httpx.AsyncClient, env: Mapping[str, str], ready: bool) -> None:
     pair = await behind(env, init_limit_s=1.0, timeout_s=1.0 if not ready else 20.0)
     real, stand_in = await pair.ask(client, path="/mcp")
     assert stand_in == real
     assert (real.status == 200) is ready
 
 
-async def test_an_asynchronous_init_leaves_the_wait_to_the_first_event(behind, client) -> None:
+async def test_an_asynchronous_init_leaves_the_wait_to_the_first_event(
+    behind: Behind, client: httpx.AsyncClient
+) -> None:
     pair = await behind({"AWS_LWA_ASYNC_INIT": "true"})
     real, stand_in = await pair.ask(client, path="/mcp")
     assert stand_in == real
     assert real.status == 200
 
 
-async def test_a_server_that_is_gone_after_it_was_ready(behind, client) -> None:
+async def test_a_server_that_is_gone_after_it_was_ready(behind: Behind, client: httpx.AsyncClient) -> None:
     async def gone(request: Request) -> Response:
         if request.path == "/":
             return text(200, "ready")

@@ -6,7 +6,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from checks.model import SigV4, Verdict
+from checks.model import Opening, SigV4, Verdict
 from tests.unit.checks.conversations import endpoint, exchange, judge, refused
 
 SIGNED = endpoint(sigv4=SigV4())
@@ -15,7 +15,9 @@ EARLY = "Signature not yet current: 20261120T130000Z is still later than 2026112
 WRONG = "The request signature we calculated does not match the signature you provided."
 
 
-def refusal(message: str, kind: str = "InvalidSignatureException", date: str = "Fri, 20 Nov 2026 12:00:00 GMT"):
+def refusal(
+    message: str, kind: str = "InvalidSignatureException", date: str = "Fri, 20 Nov 2026 12:00:00 GMT"
+) -> Opening:
     """An opening that AWS refuses with this message."""
     body = json.dumps({"message": message}).encode()
     headers = (("x-amzn-ErrorType", kind), ("Date", date))
@@ -23,7 +25,7 @@ def refusal(message: str, kind: str = "InvalidSignatureException", date: str = "
 
 
 @pytest.mark.parametrize("message", [EXPIRED, EARLY])
-def test_a_clock_of_ours_that_is_off_is_no_outage_of_the_endpoint(message) -> None:
+def test_a_clock_of_ours_that_is_off_is_no_outage_of_the_endpoint(message: str) -> None:
     report = judge(refusal(message), endpoint=SIGNED)
     (found,) = report.diagnoses
     assert (found.id, report.verdict, found.reproduce) == ("signature-rejected", Verdict.UNKNOWN, "")
@@ -49,7 +51,7 @@ def test_a_signature_of_ours_by_the_wrong_keys_is_about_keys_and_not_about_cloud
 @pytest.mark.parametrize(
     ("minutes", "verdict"), [(-60, "unknown"), (-6, "unknown"), (0, "down"), (4, "down"), (6, "unknown")]
 )
-def test_clocks_that_differ_by_more_than_five_minutes_are_told_by_the_answers_date(minutes, verdict) -> None:
+def test_clocks_that_differ_by_more_than_five_minutes_are_told_by_the_answers_date(minutes: int, verdict: str) -> None:
     theirs = exchange("server/discover").started_at + timedelta(minutes=minutes)
     report = judge(refusal(WRONG, date=format_datetime(theirs)), endpoint=SIGNED)
     assert report.verdict == verdict
@@ -59,7 +61,7 @@ def test_clocks_that_differ_by_more_than_five_minutes_are_told_by_the_answers_da
 @pytest.mark.parametrize(
     "date", ["", "yesterday", "Fri, 20 Nov 99999 12:00:00 GMT", f"Fri, 20 Nov {10**20} 12:00:00 GMT"]
 )
-def test_a_date_that_cannot_be_read_tells_nothing(date) -> None:
+def test_a_date_that_cannot_be_read_tells_nothing(date: str) -> None:
     assert judge(refusal(WRONG, date=date), endpoint=SIGNED).verdict == "down"
 
 
@@ -73,7 +75,7 @@ def test_credentials_of_ours_that_have_expired_are_no_outage_of_the_endpoint() -
 
 
 @pytest.mark.parametrize("kind", ["UnrecognizedClientException", ""])
-def test_a_key_that_aws_does_not_know_is_renewed_as_a_key_and_not_as_a_token(kind) -> None:
+def test_a_key_that_aws_does_not_know_is_renewed_as_a_key_and_not_as_a_token(kind: str) -> None:
     report = judge(refusal("The security token included in the request is invalid.", kind), endpoint=SIGNED)
     (found,) = report.diagnoses
     assert (found.id, report.verdict) == ("auth-rejected", Verdict.DOWN)

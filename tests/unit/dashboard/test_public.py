@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import pytest
 
 from checks.model import Verdict
-from dashboard.views.public import Quiet, badge_view, feed, slug_of, status_page_view
+from dashboard.views.public import Quiet, StatusPageView, badge_view, feed, slug_of, status_page_view
 from prober.incidents.availability import Slots
 from prober.incidents.windows import MaintenanceWindow
 from prober.storage.mutes import MuteRow
@@ -34,7 +34,9 @@ def incident(ended: bool = False) -> PublicIncident:
     )
 
 
-def shown(*endpoints: PublicEndpoint, quiet: Quiet | None = None, incidents: tuple[PublicIncident, ...] = ()):
+def shown(
+    *endpoints: PublicEndpoint, quiet: Quiet | None = None, incidents: tuple[PublicIncident, ...] = ()
+) -> StatusPageView:
     state = PublicState(endpoints=endpoints, incidents=incidents)
     return status_page_view(state, quiet or Quiet(), NOW, date(2026, 11, 21))
 

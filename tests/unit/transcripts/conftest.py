@@ -8,6 +8,9 @@ import pytest
 from tests.unit.transcripts.replay import Replayed, replayed
 from tests.unit.transcripts.transcript import Transcript, path_of, read
 
+Recorded = Callable[[str], Transcript]
+Played = Callable[[str], Replayed]
+
 
 @cache
 def recorded(name: str) -> Transcript:
@@ -20,12 +23,12 @@ def played(name: str) -> Replayed:
 
 
 @pytest.fixture(name="recorded")
-def recorded_fixture() -> Callable[[str], Transcript]:
+def recorded_fixture() -> Recorded:
     """The transcript of this name."""
     return recorded
 
 
 @pytest.fixture(name="played")
-def played_fixture() -> Callable[[str], Replayed]:
+def played_fixture() -> Played:
     """The replay of the transcript of this name."""
     return played

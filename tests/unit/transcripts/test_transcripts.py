@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -32,7 +33,7 @@ def recording(*, port: int = 40001, session: str = "", probe: str = "1a2b3c4d", 
 
 
 @pytest.mark.parametrize("path", sorted(FOLDER.iterdir()), ids=lambda path: path.name)
-def test_a_transcript_is_written_as_it_was_read(path) -> None:
+def test_a_transcript_is_written_as_it_was_read(path: Any) -> None:
     text = path.read_text("utf-8")
     assert text_of(read(text)) == text
 
