@@ -247,8 +247,8 @@ class Monitor:
             await mutes.sync_windows(self._db, settings.maintenance)
         await channels.register(self._db, settings, owns=owns)
 
-    async def _write_endpoints(self, settings: Settings, within_s: float) -> None:
-        changes = await endpoints.sync(self._db, settings.endpoints, options=settings.options, first_within_s=within_s)
+    async def _write_endpoints(self, settings: Settings, soon_s: float) -> None:
+        changes = await endpoints.sync(self._db, settings.endpoints, options=settings.options, soon_s=soon_s)
         for word, names in (("added", changes.added), ("changed", changes.changed), ("removed", changes.removed)):
             if names:
                 more = f" and {len(names) - NAMES_LOGGED} more" if len(names) > NAMES_LOGGED else ""

@@ -20,7 +20,7 @@ from prober.settings.schema import MAX_ENDPOINTS
 from prober.storage import audit, standing
 from prober.storage.audit import Author, Via
 from prober.storage.identity import endpoint_id, phase_s
-from prober.storage.schedule import FIRST_WITHIN_S
+from prober.storage.schedule import FIRST_WITHIN_S, first_within_s
 from prober.storage.specs import endpoint_of, options_of, spec_of
 
 _SYNC_LOCK: Final = 0x6D637001
@@ -142,14 +142,14 @@ async def sync(
     *,
     options: Mapping[str, EndpointOptions] = MappingProxyType({}),
     source: str = FILE,
-    first_within_s: float = FIRST_WITHIN_S,
+    soon_s: float = FIRST_WITHIN_S,
 ) -> Changes:
     """Make the stored endpoints of `source` those that are given; running it again changes nothing.
 
     A name is an identity: an endpoint whose configuration changed keeps its state, unless its URL changed, for then it
     is another server. One that vanished or was disabled is no longer probed and its incident ends; its reports stay. An
     endpoint that another source had named is taken over, and the audit log says so. `options` are by name. Whatever
-    begins a timetable is first probed within `first_within_s` seconds.
+    begins a timetable is first probed within `soon_s` seconds.
     """
     wanted = {endpoint.name: endpoint for endpoint in endpoints}
     async with db.begin() as connection:
@@ -165,7 +165,7 @@ async def sync(
         await _forget(connection, edits, removed)
         fresh = {*added, *(each.after.name for each in edits if each.starts_over)}
         begin = [each.row for name, each in news.items() if name in fresh]
-        await _write(connection, begin, start_over=True, within_s=first_within_s)
+        await _write(connection, begin, start_over=True, at_most_s=soon_s)
         await _write(connection, [each.row for name, each in news.items() if name not in fresh], start_over=False)
         for name in sorted(name for name, each in news.items() if each.source not in (None, source)):
             detail = {"from": news[name].source, "to": source}
@@ -317,15 +317,15 @@ async def _write(
     rows: Sequence[Mapping[str, Any]],
     *,
     start_over: bool,
-    within_s: float = FIRST_WITHIN_S,
+    at_most_s: float = FIRST_WITHIN_S,
 ) -> None:
     """Store the endpoints. `start_over` gives each a first slot: soon, at its phase, and without slots that it missed.
 
     A probe that runs meanwhile ends under its lease, so that there are never two of one endpoint.
     """
+    times = {"long": at_most_s, "within": first_within_s(len(rows), at_most_s), "start_over": start_over}
     for at in range(0, len(rows), _PIECE):
-        piece = json.dumps(rows[at : at + _PIECE])
-        await connection.execute(_WRITE, {"rows": piece, "within": within_s, "start_over": start_over})
+        await connection.execute(_WRITE, {"rows": json.dumps(rows[at : at + _PIECE]), **times})
 
 
 def _ids(names: Iterable[str]) -> list[UUID]:
@@ -406,7 +406,7 @@ _WRITE: Final = text(
     f"""
     insert into endpoint ({", ".join(_COLUMNS)}, next_due)
     select {", ".join(_COLUMNS)}, case
-        when interval_s > :within then now() + make_interval(secs => phase_s / interval_s * :within)
+        when interval_s > :long then now() + make_interval(secs => phase_s / interval_s * :within)
         else to_timestamp(
             phase_s + ceil((extract(epoch from now())::double precision - phase_s) / interval_s) * interval_s
         ) end

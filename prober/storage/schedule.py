@@ -50,6 +50,13 @@ from prober.storage.specs import (
 FIRST_WITHIN_S: Final = 30.0
 """A new endpoint with a longer interval is first probed within this time, and from then on at its phase."""
 
+FIRST_EACH_S: Final = 0.15
+"""A few that are new together do not wait for so long: each takes so much of the time in which they begin. Many are
+spread, because a probe is dear to a cold function, and to the account whose concurrency it takes."""
+
+FIRST_AT_LEAST_S: Final = 2.0
+"""That time is no shorter than this: the worker that begins them looks every second or so."""
+
 LATE_BY_S: Final = 5.0
 """A slot that nobody claimed for this long, or for a quarter of an interval, is missed. The next one keeps the phase,
 so that a restart after a long stop does not start all probes at once."""
@@ -127,6 +134,11 @@ class Round:
     now: datetime
     """By the clock of the database."""
     claims: tuple[Claim, ...]
+
+
+def first_within_s(count: int, at_most_s: float = FIRST_WITHIN_S) -> float:
+    """The seconds in which so many new endpoints are first probed."""
+    return min(at_most_s, max(FIRST_AT_LEAST_S, FIRST_EACH_S * count))
 
 
 def slot_after(slot: datetime, endpoint: Endpoint, *, is_down: bool) -> datetime:
