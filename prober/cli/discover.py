@@ -4,6 +4,7 @@ import argparse
 import json
 import os
 import re
+import sys
 from collections.abc import Iterator, Sequence
 
 from checks.proofs import counted
@@ -88,6 +89,7 @@ def run(options: argparse.Namespace) -> int:
     except CannotDiscover as error:
         raise CommandError(str(error), code=ExitCode.UNOBSERVED) from None
     if options.register:
+        print("\n".join(_unseen(found)), file=sys.stderr, end="")
         print("\n".join(register(options, _named(found))) or "no MCP server was found, and none is registered")
         return outcome(found, strict=options.strict)
     forms = {"text": plain_text, "config": configuration_text, "json": as_document}
@@ -98,7 +100,7 @@ def run(options: argparse.Namespace) -> int:
 def outcome(found: Sequence[Discovery], *, strict: bool) -> int:
     """The exit code: what could not be looked at outweighs warnings, and errors outweigh it."""
     code = exit_code((each for one in found for each in one.findings), strict=strict)
-    partial = any(each.unseen or each.skipped or each.failed for each in found)
+    partial = any(_is_partial(each) for each in found)
     return ExitCode.UNOBSERVED if partial and code != ExitCode.NOT_UP else code
 
 
@@ -121,14 +123,26 @@ def _tags(given: Sequence[str]) -> dict[str, str | None]:
 def plain_text(found: Sequence[Discovery]) -> str:
     """A table of servers, the findings about them, and what was not or cannot be seen."""
     servers = [each for one in found for each in one.servers]
-    lines = [*_table(servers)] if servers else ["No MCP server was found; --all shows every function with an address."]
+    lines = [*_table(servers)] if servers else [_nothing(found)]
     findings = [each for one in found for each in one.findings]
     for one in found:
         for each in one.findings:
             lines += ["", *lines_of(each, one.region)]
     lines += ["", *_unseen(found), "What discovery cannot see:", *(f"  {each}" for each in NOT_SEEN)]
     addresses = "1 address" if len(servers) == 1 else f"{len(servers)} addresses"
-    return "\n".join([*lines, "", f"{addresses}: {in_words(findings) if findings else 'nothing found'}"])
+    partial = [one.region for one in found if _is_partial(one)]
+    blind = f"; not all was seen of {', '.join(partial)}" if partial else ""
+    return "\n".join([*lines, "", f"{addresses}: {in_words(findings) if findings else 'no findings'}{blind}"])
+
+
+def _is_partial(one: Discovery) -> bool:
+    return bool(one.unseen or one.skipped or one.failed)
+
+
+def _nothing(found: Sequence[Discovery]) -> str:
+    if any(_is_partial(one) for one in found):
+        return "No MCP server was found in what could be looked at."
+    return "No MCP server was found; --all shows every function with an address."
 
 
 def _table(servers: Sequence[Server]) -> Iterator[str]:
@@ -156,6 +170,7 @@ def _access(server: Server) -> str:
 
 
 def _unseen(found: Sequence[Discovery]) -> Iterator[str]:
+    """What was not looked at and why, and one policy for all that was denied."""
     for one in found:
         if one.failed is not None:
             yield f"{one.region}: not looked at: {one.failed}"
@@ -164,12 +179,14 @@ def _unseen(found: Sequence[Discovery]) -> Iterator[str]:
             yield f"{one.region}: {left} beyond the first {MOST_FUNCTIONS} not looked at: use --name or --tag"
         for each in one.unseen:
             yield f"{one.region}: not seen: {each.call} {each.why}"
-        missing = [each.action for each in one.unseen if each.action is not None]
-        if missing:
-            yield "The smallest policy that lets it be seen:"
-            yield from (f"  {line}" for line in smallest_policy(missing, one.region).splitlines())
-        if one.unseen or one.skipped or one.failed:
-            yield ""
+    denied = [(one.region, each.action) for one in found for each in one.unseen if each.action is not None]
+    if denied:
+        regions = {region for region, _ in denied}
+        policy = smallest_policy((action for _, action in denied), denied[0][0] if len(regions) == 1 else "*")
+        yield "The smallest policy that lets it be seen:"
+        yield from (f"  {line}" for line in policy.splitlines())
+    if any(_is_partial(one) for one in found):
+        yield ""
 
 
 def configuration_text(found: Sequence[Discovery]) -> str:

@@ -321,8 +321,10 @@ def test_what_is_found_is_registered_once(
     monkeypatch.setenv("DATABASE_URL", database_url)
     words = ["discover", "--region", REGION, "--name", "behind-http", "--register"]
     assert main(words) in (0, 3)
-    (first,) = capsys.readouterr().out.splitlines()
+    said = capsys.readouterr()
+    (first,) = said.out.splitlines()
     assert first.startswith(f"behind-http: is watched from now on, {account['http']}")
+    assert "not seen: lambda:ListFunctionUrlConfigs" in said.err
     main(words)
     assert capsys.readouterr().out == f"behind-http: is watched already, {account['http']}\n"
     assert main(["endpoints", "--format", "json"]) == 0

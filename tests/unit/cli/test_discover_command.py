@@ -1,6 +1,7 @@
 """What `discover` says before it asks anything, and how it prints what was found."""
 
 import json
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -84,3 +85,20 @@ def test_a_region_that_was_not_looked_at_is_named_with_its_reason_in_every_form(
     assert [each["name"] for each in yaml.safe_load(text)["endpoints"]] == ["a"]
     assert [each["failed"] for each in json.loads(discover.as_document(found))["regions"]] == [why, None]
     assert discover.outcome(found, strict=False) == 3
+
+
+def test_what_several_regions_deny_is_allowed_by_one_policy() -> None:
+    denied = (Unseen("lambda:GetPolicy", "may not be asked (AccessDenied)", "lambda:GetPolicy"),)
+    found = [replace(discovery(unseen=denied), region=region) for region in ("eu-central-1", "eu-west-1")]
+    said = discover.plain_text(found)
+    assert said.startswith("No MCP server was found in what could be looked at.\n")
+    assert said.count("not seen: lambda:GetPolicy") == 2
+    assert said.count('"Statement"') == 1
+    assert said.endswith("0 addresses: no findings; not all was seen of eu-central-1, eu-west-1")
+
+
+def test_an_account_that_was_seen_in_full_says_nothing_of_what_was_not() -> None:
+    said = discover.plain_text([discovery()])
+    assert said.startswith("No MCP server was found; --all shows every function with an address.\n")
+    assert said.endswith("\n0 addresses: no findings")
+    assert "not seen" not in said
