@@ -50,8 +50,8 @@ _WORDS: Final[Mapping[str, tuple[str, str]]] = {
     "datetime_from_date_parsing": _MOMENT,
 }
 _BOUNDS: Final[Mapping[str, Callable[[Mapping[str, Any]], tuple[str, str]]]] = {
-    "greater_than_equal": lambda bound: ("is too small", f"write {bound['ge']:g} or more"),
-    "less_than_equal": lambda bound: ("is too large", f"write {bound['le']:g} or less"),
+    "greater_than_equal": lambda bound: ("is too small", f"write {bound['ge']:.15g} or more"),
+    "less_than_equal": lambda bound: ("is too large", f"write {bound['le']:.15g} or less"),
     "string_too_short": lambda bound: ("is too short", f"it has at least {_characters(bound['min_length'])}"),
     "string_too_long": lambda bound: ("is too long", f"it has at most {_characters(bound['max_length'])}"),
     "string_pattern_mismatch": lambda bound: ("is not written as it has to be", f"it matches {bound['pattern']}"),

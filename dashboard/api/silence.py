@@ -15,12 +15,13 @@ from dashboard.services import WithServices
 from prober import values
 from prober.incidents.windows import MaintenanceWindow, active_until, next_start
 from prober.storage import mutes
-from prober.storage.mutes import MuteRow
+from prober.storage.mutes import LONGEST, SHORTEST, MuteRow
 
 router = APIRouter(prefix="/api")
 
 _MOST: int = 200
-_LASTS = "For how many seconds nobody is told; by default what `incidents.deploy_mute` of the prober's file says."
+_LASTS = "For how many seconds nobody is told"
+_Seconds = Annotated[float, Field(ge=SHORTEST.total_seconds(), le=LONGEST.total_seconds())]
 _Name = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 _Label = Annotated[str, StringConstraints(min_length=1, max_length=200)]
 
@@ -85,7 +86,8 @@ class Whom(BaseModel):
 class Planned(Whom):
     all: Annotated[bool, Field(description="For all endpoints, where neither names nor labels are given.")] = False
     starts_at: Annotated[AwareDatetime | None, Field(description="Now by default.")] = None
-    ends_at: AwareDatetime
+    ends_at: Annotated[AwareDatetime | None, Field(description="Until when nobody is told, or else lasts_s.")] = None
+    lasts_s: Annotated[_Seconds | None, Field(description=f"{_LASTS} from starts_at on, or else ends_at.")] = None
 
     @model_validator(mode="after")
     def _is_for_somebody(self) -> Self:
@@ -93,9 +95,24 @@ class Planned(Whom):
             raise values.Refused("is for nobody, or for some and for all", "give endpoints, or labels, or all: true")
         return self
 
+    @model_validator(mode="after")
+    def _ends_once(self) -> Self:
+        if (self.ends_at is None) == (self.lasts_s is None):
+            wrong = "has no end" if self.ends_at is None else "has two ends"
+            raise values.Refused(wrong, "give one of ends_at and lasts_s")
+        return self
+
+    @property
+    def ends(self) -> datetime | timedelta:
+        """When it ends, or after how long."""
+        if self.lasts_s is not None:
+            return timedelta(seconds=self.lasts_s)
+        assert self.ends_at is not None
+        return self.ends_at
+
 
 class Deployed(Whom):
-    lasts_s: Annotated[float | None, Field(ge=60, le=2_592_000, description=_LASTS)] = None
+    lasts_s: Annotated[_Seconds | None, Field(description=f"{_LASTS}; incidents.deploy_mute by default.")] = None
 
 
 class Muted(BaseModel):
@@ -115,14 +132,14 @@ async def listed(services: WithServices) -> Silence:
 
 @router.post("/maintenance", tags=["change"], status_code=201, dependencies=[may(Permission.OPERATE)])
 async def add(services: WithServices, actor: WithActor, planned: Planned) -> Muted:
-    """Tell nobody for a while; probing goes on, and what is still broken at the end is told then."""
+    """Tell nobody until `ends_at` or for `lasts_s`; probing goes on, and what is still broken then is told."""
     made = await operations.add(
         services,
         actor.author,
         endpoints=planned.endpoints,
         labels=planned.labels,
         starts_at=planned.starts_at,
-        ends_at=planned.ends_at,
+        ends=planned.ends,
         reason=planned.reason,
     )
     return Muted(id=made)

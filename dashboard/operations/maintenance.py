@@ -22,15 +22,19 @@ async def add(
     endpoints: Sequence[str],
     labels: Mapping[str, str],
     starts_at: datetime | None = None,
-    ends_at: datetime,
+    ends: datetime | timedelta,
     reason: str = "",
 ) -> UUID:
     """Mute these endpoints or whoever bears the labels, or all where neither is given, from `starts_at` or now on.
+    `ends` is when that ends, or after how long.
 
     Raises HTTPException: 422 for a time that cannot be, or a name that nobody bears.
     """
     now = services.clock.now()
     begins = starts_at or now
+    if begins > now + FARTHEST:
+        raise unusable("maintenance begins within a year")
+    ends_at = begins + ends if isinstance(ends, timedelta) else ends
     _fits(begins, ends_at, now)
     whom = whom_in_words(endpoints, labels)
     detail = {"from": begins.isoformat(), "until": ends_at.isoformat(), "reason": reason}
@@ -67,5 +71,3 @@ def _fits(begins: datetime, ends: datetime, now: datetime) -> None:
         raise unusable("that time is over already: give a later end")
     if not SHORTEST <= ends - begins <= LONGEST:
         raise unusable(f"maintenance lasts from 1 minute to {LONGEST.days} days")
-    if begins > now + FARTHEST:
-        raise unusable("maintenance begins within a year")

@@ -47,8 +47,8 @@ async def add_maintenance(
         names, labels = whom_of(whom)
     except ValueError as problem:
         raise unusable(problem) from None
-    ends_at = services.clock.now() + timedelta(minutes=minutes)
-    await maintenance.add(services, actor.author, endpoints=names, labels=labels, ends_at=ends_at, reason=reason)
+    ends = timedelta(minutes=minutes)
+    await maintenance.add(services, actor.author, endpoints=names, labels=labels, ends=ends, reason=reason)
     return RedirectResponse(SETTINGS_HREF, HTTPStatus.SEE_OTHER)
 
 

@@ -116,7 +116,11 @@ async def test_a_parameter_that_cannot_be_used_is_told_with_the_way_out(
         ("deploys", {"endpoints": "orders"}, {"endpoints": 'write ["one", "two"]'}),
         ("deploys", {"endpoints": [""], "lasts_s": 5}, {"endpoints.0": SHORT, "lasts_s": "write 60 or more"}),
         ("deploys", {"labels": 1}, {"labels": 'write {"name": value}'}),
-        ("maintenance", {"all": 3}, {"ends_at": "add it", "all": "write true or false"}),
+        ("maintenance", {"all": 3}, {"all": "write true or false"}),
+        ("maintenance", {"all": True}, {"": "give one of ends_at and lasts_s"}),
+        ("maintenance", {"all": True, "ends_at": "2099-01-01T00:00:00Z", "lasts_s": 60},
+         {"": "give one of ends_at and lasts_s"}),
+        ("maintenance", {"all": True, "lasts_s": 2592001}, {"lasts_s": "write 2592000 or less"}),
         ("maintenance", {"ends_at": "2026-01-01T00:00"}, {"ends_at": "write one such as 2026-11-20T18:00:00Z"}),
         ("maintenance", {"ends_at": "2099-01-01T00:00:00Z"}, {"": "give endpoints, or labels, or all: true"}),
         ("endpoints/search/probe", {"profile": "quick"}, {"profile": "write 'standard' or 'full'"}),
@@ -303,6 +307,16 @@ async def test_maintenance_is_planned_ended_and_for_all_only_where_it_says_so(
         ("deploy.mark", "orders"),
         ("maintenance.add", "all endpoints"),
     ]
+
+
+async def test_maintenance_ends_at_a_moment_or_after_a_time(client: httpx.AsyncClient, told: AsyncEngine) -> None:
+    late = "9999-12-31T23:00:00Z"
+    for starts, status in (("2026-11-20T12:00:00Z", 422), (late, 422), (None, 201)):
+        body = {"all": True, "starts_at": starts, "lasts_s": 5400}
+        assert (await client.post("/api/maintenance", json=body)).status_code == status, starts
+    ((row,), _) = (await client.get("/api/maintenance")).json().values()
+    span = datetime.fromisoformat(row["ends_at"]) - datetime.fromisoformat(row["starts_at"])
+    assert span == timedelta(minutes=90)
 
 
 async def test_a_deploy_lasts_as_long_as_the_configuration_of_the_worker_says(
