@@ -135,7 +135,7 @@ class Words(BaseModel):
 async def listed(
     services: WithServices,
     *,
-    open: Annotated[bool | None, Query(description="Those that last, or those that are over.")] = None,  # noqa: A002
+    open: Annotated[bool | None, Query(description="Those that last, or those that are over.")] = None,  # noqa: A002 - the name in the address
     endpoint: Annotated[str | None, Query(max_length=200, description="Of the endpoint of that name.")] = None,
     severity: Annotated[Severity | None, Query(description="Of that weight.")] = None,
     limit: Limit = 50,

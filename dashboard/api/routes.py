@@ -39,7 +39,7 @@ def install(app: FastAPI) -> None:
     """Give the application the API, with its description."""
     app.router.routes.extend(_API.routes)
     app.add_api_route(ADDRESS, _description, include_in_schema=False, dependencies=[may(Permission.READ)])
-    app.openapi = description  # type: ignore[method-assign]
+    app.openapi = description  # type: ignore[method-assign]  # as FastAPI documents it ("Extending OpenAPI")
     app.add_middleware(EntityTags)
     app.add_middleware(BoundedBody)
 

@@ -145,7 +145,7 @@ def _readable(facts: Mapping[str, Any]) -> Outage | None:
     try:
         return Outage.from_json(facts)
     except ValueError:
-        log.error("an outage in the database is not as this release writes them: it is left out")  # noqa: TRY400
+        log.error("an outage in the database is not as this release writes them: it is left out")  # noqa: TRY400 - the value may quote a server
         return None
 
 

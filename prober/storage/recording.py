@@ -278,7 +278,7 @@ async def _announce(connection: AsyncConnection, endpoints: Sequence[UUID]) -> N
 
 _UNKNOWN: Final = mark_of(Verdict.UNKNOWN)
 _BAD: Final = (Verdict.DOWN, Verdict.DEGRADED)
-_TYPES: Final[Dialect] = postgresql.dialect()  # type: ignore[no-untyped-call]
+_TYPES: Final[Dialect] = postgresql.dialect()  # type: ignore[no-untyped-call]  # SQLAlchemy leaves it untyped
 
 
 def _typed(table: Table, names: Iterable[str]) -> str:

@@ -131,7 +131,7 @@ def test_the_workflow_uses_inputs_that_the_action_has() -> None:
     assert set(ours["with"]) <= set(action["inputs"])
     (check,) = [step for step in action["runs"]["steps"] if step.get("id") == "check"]
     assert set(check["env"]) == set(INPUTS)
-    assert {re.fullmatch(r"\$\{\{ inputs\.([\w-]+) \}\}", each)[1] for each in check["env"].values()} == set(  # type: ignore[index]
+    assert {re.fullmatch(r"\$\{\{ inputs\.([\w-]+) \}\}", each)[1] for each in check["env"].values()} == set(
         action["inputs"]
     )
     for step in action["runs"]["steps"]:

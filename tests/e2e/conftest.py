@@ -95,7 +95,7 @@ class Dashboard:
     def rows(self, query: str) -> list[Any]:
         """What the first column of a query holds."""
         with psycopg.connect(self.plain_url) as connection:
-            return [each for (each, *_) in connection.execute(query)]  # type: ignore[arg-type]
+            return [each for (each, *_) in connection.execute(query)]
 
     def break_tables(self) -> None:
         """Make the pages unreadable, as a database that is being restored is."""
@@ -106,7 +106,7 @@ class Dashboard:
 
     def _execute(self, statement: str) -> None:
         with psycopg.connect(self.plain_url, autocommit=True) as admin:
-            admin.execute(statement)  # type: ignore[arg-type]
+            admin.execute(statement)
 
 
 @dataclass

@@ -48,13 +48,13 @@ def fill(url: str, text: Next) -> None:
     seed(url)
     with psycopg.connect(url, autocommit=True) as connection:
         for table, (column, key) in _JSON.items():
-            for identity, value in connection.execute(f"select {key}, {column} from {table}").fetchall():  # type: ignore[arg-type]
+            for identity, value in connection.execute(f"select {key}, {column} from {table}").fetchall():
                 changed = json.dumps(_filled(value, text))
-                connection.execute(f"update {table} set {column} = %s where {key} = %s", (changed, identity))  # type: ignore[arg-type]
+                connection.execute(f"update {table} set {column} = %s where {key} = %s", (changed, identity))
         for table, (key, *columns) in _TEXTS.items():
-            for (identity,) in connection.execute(f"select {key} from {table}").fetchall():  # type: ignore[arg-type]
+            for (identity,) in connection.execute(f"select {key} from {table}").fetchall():
                 for column in columns:
-                    connection.execute(f"update {table} set {column} = %s where {key} = %s", (text(), identity))  # type: ignore[arg-type]
+                    connection.execute(f"update {table} set {column} = %s where {key} = %s", (text(), identity))
         for (identity,) in connection.execute("select id from endpoint").fetchall():
             labels = json.dumps({"team": text(), text()[:60]: text()})
             connection.execute("update endpoint set labels = %s where id = %s", (labels, identity))
@@ -75,7 +75,7 @@ def seed(url: str) -> None:
     with psycopg.connect(url, autocommit=True) as connection:
         if connection.execute("select count(*) from comment").fetchone() == (0,):
             for statement in _ROWS:
-                connection.execute(statement)  # type: ignore[arg-type]
+                connection.execute(statement)
 
 
 _ROWS: Final = (

@@ -55,7 +55,7 @@ ALLOWED = {"schemes": {"http:", "https:"}}
 
 
 def _markup(page: object, address: str) -> dict[str, list[str]]:
-    answer = page.goto(address)  # type: ignore[attr-defined]
+    answer = page.goto(address)
     assert answer.status == 200, address
-    found: dict[str, list[str]] = page.evaluate(MARKUP)  # type: ignore[attr-defined]
+    found: dict[str, list[str]] = page.evaluate(MARKUP)
     return found

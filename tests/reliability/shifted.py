@@ -34,7 +34,7 @@ def move() -> None:
     for name in ("prober.clock", "apscheduler.schedulers.base", "apscheduler.triggers.interval", "apscheduler.job"):
         module = importlib.import_module(name)
         if getattr(module, "datetime", None) is datetime:
-            module.datetime = MovedDatetime  # type: ignore[attr-defined]
+            module.datetime = MovedDatetime
     assert datetime_room.datetime is datetime
 
 

@@ -429,7 +429,7 @@ async def test_reports_curl_lines_and_tracebacks_of_full_probes_hold_no_secret(
         """Does a bug show what it should not?"""
         raise RuntimeError(f"{vars(credentials)} {[vars(each) for each in (credentials._vault, credentials._tokens)]}")
 
-    await run_checks(chosen[0], None, Profile.QUICK, (broken,))  # type: ignore[arg-type]
+    await run_checks(chosen[0], None, Profile.QUICK, (broken,))
     assert "Traceback" in caplog.text
     assert found + leaks("log", caplog.text) == []
 

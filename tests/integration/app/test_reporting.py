@@ -73,7 +73,7 @@ class Worker:
         self.reporting = Reporting(
             db=db,
             settings=lambda: self.settings,
-            channels=lambda: [Channel(name="ops", notifier=self.channel), Channel(name="team", notifier=self.other)],  # type: ignore[arg-type]
+            channels=lambda: [Channel(name="ops", notifier=self.channel), Channel(name="team", notifier=self.other)],
             vantage=Vantage(settings=ObserverSettings, reach=_nobody, lag=lag, clock=self.clock, vitals=self.vitals),
             lag=lag,
             vitals=self.vitals,

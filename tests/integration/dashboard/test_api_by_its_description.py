@@ -110,8 +110,8 @@ def served(shared_database_url: str) -> Iterator[Served]:
 
 
 async def _serve(stack: AsyncExitStack, url: str, run: Callable[[Coroutine[Any, Any, Any]], Any]) -> Served:
-    client = await stack.enter_async_context(browsing(url, SystemClock()))  # type: ignore[arg-type]
-    app = client._transport.app  # type: ignore[attr-defined]
+    client = await stack.enter_async_context(browsing(url, SystemClock()))
+    app = client._transport.app
     await tell(app.state.services.db, FLEET, SystemClock().now())
     made = Served(client=client, run=run)
     await made.fill()

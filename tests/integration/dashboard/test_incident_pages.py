@@ -58,7 +58,7 @@ async def test_incidents_of_a_stretch_of_time_are_found_by_what_they_are(db: Asy
     now = clock.now() + timedelta(minutes=1)
 
     async def named(**changes: object) -> list[str]:
-        wanted = Stretch(**{"since": now - timedelta(days=1), "until": now, **changes})  # type: ignore[arg-type]
+        wanted = Stretch(**{"since": now - timedelta(days=1), "until": now, **changes})
         return sorted(row.endpoint_name for row in (await incident_log.between(db, wanted))[0])
 
     assert await named() == ["search", "shop"]

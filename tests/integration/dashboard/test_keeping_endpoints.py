@@ -1,6 +1,6 @@
 """Endpoints that people keep: written like an entry of the file, beside those of the file, and taken over by it."""
 
-from collections.abc import AsyncIterator
+from collections.abc import Awaitable
 
 import httpx
 import pytest
@@ -21,13 +21,13 @@ URL = "https://shop.example/mcp"
 
 
 @pytest.fixture
-async def services(db: AsyncEngine, clock: SetClock) -> AsyncIterator[Services]:
+def services(db: AsyncEngine, clock: SetClock) -> Services:
     return Services(db=db, clock=clock, hub=Hub())
 
 
-async def refused(status: int, doing: object) -> str:
+async def refused(status: int, doing: Awaitable[object]) -> str:
     with pytest.raises(HTTPException) as error:
-        await doing  # type: ignore[misc]
+        await doing
     assert error.value.status_code == status, error.value.detail
     return str(error.value.detail)
 

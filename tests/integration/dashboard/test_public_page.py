@@ -106,7 +106,7 @@ async def test_a_crowd_is_one_look_at_the_database_every_few_seconds(
     paths = ("/status", "/status.json", "/status.rss", "/badges/i-orders-i-co.svg", "/badges/i-orders-i-co.json")
     asked: list[str] = []
     async with browsing(database_url, clock) as client:
-        engine = client._transport.app.state.services.db  # type: ignore[attr-defined]
+        engine = client._transport.app.state.services.db
         listen(engine.sync_engine, "before_cursor_execute", lambda *given: asked.append(given[2]))
         answers = await asyncio.gather(*(client.get(path) for path in paths * 20))
         once = len(asked)

@@ -181,10 +181,7 @@ async def test_a_starved_resolver_is_our_own_fault() -> None:
     reports = await prober.probe_all([f"http://dead-{number}.example/mcp" for number in range(4)])
     reasons = [unknown_reason(each) for each in reports]
     assert reasons.count("resolver-starved") >= 2
-    assert all(
-        each.opening.exchanges[0].transport_error.failure in (Failure.OBSERVER, Failure.DNS)  # type: ignore[union-attr]
-        for each in reports
-    )
+    assert all(each.opening.exchanges[0].transport_error.failure in (Failure.OBSERVER, Failure.DNS) for each in reports)
 
 
 async def test_durations_are_measured_by_a_clock_that_nobody_sets() -> None:

@@ -119,4 +119,4 @@ WHAT: dict[str, Callable[[Path], Awaitable[None]]] = {
 }
 
 if __name__ == "__main__":
-    asyncio.run(WHAT[sys.argv[1]](Path(sys.argv[2])))  # type: ignore[arg-type]
+    asyncio.run(WHAT[sys.argv[1]](Path(sys.argv[2])))

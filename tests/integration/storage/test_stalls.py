@@ -93,7 +93,7 @@ async def test_delivery_and_housekeeping_give_up_an_answer_that_never_comes(db: 
         kind = "nobody"
 
     sender = Sender(db, worker="one", clock=SystemClock(), vitals=Vitals())
-    channel = Channel(name="ops", notifier=Nobody())  # type: ignore[arg-type]
+    channel = Channel(name="ops", notifier=Nobody())
     await asyncio.gather(*(_touch(db) for _ in range(4)))  # so that each finds a connection that stands
     proxy.stall()
     jobs = (

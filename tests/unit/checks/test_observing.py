@@ -109,7 +109,7 @@ def test_without_connectivity_of_our_own_nothing_is_known(failure: Failure) -> N
     assert report.verdict is Verdict.UNKNOWN
     assert [each.id for each in report.diagnoses] == ["observer-impaired"]
     assert unknown_reason(report) == NO_CONNECTIVITY
-    assert report.result("lifecycle").outcome is Outcome.SKIP  # type: ignore[union-attr]
+    assert report.result("lifecycle").outcome is Outcome.SKIP
     failure_shown = report.opening.exchanges[0].transport_error
     assert failure_shown is not None
     assert failure_shown.detail == "none of 3 canaries answered; what failed: timeout"
@@ -177,7 +177,7 @@ def test_a_burst_of_events_that_a_late_prober_read_at_once_is_no_finding() -> No
     evidence = Evidence(endpoint=ENDPOINT, opening=evidence.opening, results=(*evidence.results, burst))
     report = reviewed(evidence, Observer(lag_ms=700.0, is_late=True)).report
     assert report.verdict is Verdict.UP
-    assert report.result("streaming").summary == "not observed: the prober itself was held up for 700 ms meanwhile"  # type: ignore[union-attr]
+    assert report.result("streaming").summary == "not observed: the prober itself was held up for 700 ms meanwhile"
 
 
 def test_a_prober_in_order_changes_nothing_but_the_note_of_how_it_did() -> None:

@@ -13,7 +13,7 @@ from prober.endpoints.aws_discovery import Discovery, Server
 
 def server(function: str, door: str = "Function URL", **named: object) -> Server:
     given = {"url": f"https://{function}.example/mcp", "guessed": True, "region": "eu-central-1", **named}
-    return Server(function=function, door=door, **given)  # type: ignore[arg-type]
+    return Server(function=function, door=door, **given)
 
 
 def discovery(*servers: Server, unseen: tuple[Unseen, ...] = ()) -> Discovery:

@@ -62,7 +62,7 @@ class World:
     def credentials(self, allow: AllowList | None = None) -> Credentials:
         vault = Vault(env=ENV, fetch=self.fetch, allow=allow, monotonic=self.monotonic)
         chain = CredentialChain(lambda: self.aws, self.monotonic)
-        return Credentials(vault, net=self, clock=self, chain=chain)  # type: ignore[arg-type]
+        return Credentials(vault, net=self, clock=self, chain=chain)
 
 
 @pytest.fixture

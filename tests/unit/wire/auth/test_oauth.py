@@ -48,7 +48,7 @@ class Server:
         return answer(access_token=f"t{len(self.asked)}", token_type="Bearer", expires_in=600)
 
     def tokens(self) -> Tokens:
-        return Tokens(self, lambda: self.now)  # type: ignore[arg-type]
+        return Tokens(self, lambda: self.now)
 
 
 @pytest.fixture

@@ -87,7 +87,7 @@ def signed(
     request = httpx.Request("POST", url, headers=extra, content=body)
     raw = [(name.decode("ascii"), value.decode("latin-1")) for name, value in request.headers.raw]
     made = list(SigV4Signer(keys, service, region).sign("POST", str(request.url), raw, body))
-    request.headers = httpx.Headers([*request.headers.raw, *((each.name, each.value) for each in made)])  # type: ignore[arg-type,misc]
+    request.headers = httpx.Headers([*request.headers.raw, *((each.name, each.value) for each in made)])
     return request, made
 
 
@@ -240,7 +240,7 @@ class Role:
 
     def get_frozen_credentials(self) -> Credentials:
         said = {"Error": {"Code": "AccessDenied", "Message": "not authorized to perform: sts:AssumeRole"}}
-        raise ClientError(said, "AssumeRole")  # type: ignore[arg-type]
+        raise ClientError(said, "AssumeRole")
 
 
 def test_a_role_that_may_not_be_assumed_gives_no_credentials() -> None:
