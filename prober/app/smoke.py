@@ -153,7 +153,7 @@ def judge(endpoint: Endpoint, report: ProbeReport, demands: Demands, *, with_bur
     """What one report is worth. `with_burst`: it is of a probe that sent `demands.cold` requests at once."""
     asked = tuple(_demanded(endpoint, report, demands))
     results = (*report.results, *asked)
-    unanswered = tuple(_unanswered(endpoint, report, demands, asked, with_burst=with_burst))
+    unanswered = tuple(_unanswered(endpoint, report, asked, with_burst=with_burst))
     failed = [f"{each.check}: {each.summary}" for each in asked if each.outcome is Outcome.FAIL]
     warned = [f"{each.check}: {each.summary}" for each in results if each.outcome is Outcome.WARN]
     bad = _is_bad(report.verdict, demands.fail_on)
@@ -297,7 +297,7 @@ def begins_with(version: str, wanted: str) -> bool:
 
 
 def _unanswered(
-    endpoint: Endpoint, report: ProbeReport, demands: Demands, asked: Sequence[CheckResult], *, with_burst: bool
+    endpoint: Endpoint, report: ProbeReport, asked: Sequence[CheckResult], *, with_burst: bool
 ) -> Iterator[str]:
     """What was asked for and has no answer: such a run must not look like a pass."""
     wanted = {"sentinel_call"} if endpoint.sentinels else set()
