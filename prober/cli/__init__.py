@@ -6,21 +6,20 @@ import sys
 from collections.abc import Sequence
 from typing import NoReturn
 
-__all__ = ["main"]
+from prober.cli.interrupting import INTERRUPTED, ending_at_once
 
-_INTERRUPTED = 130
-"""`errors.ExitCode.INTERRUPTED`, which is not to be had yet."""
+__all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code. Ctrl-C ends it quietly from here on, the imports among it."""
     try:
-        from prober.cli.dispatch import main as run
-
+        with ending_at_once():
+            from prober.cli.dispatch import main as run
         code = run(argv)
     except KeyboardInterrupt:
-        code = _INTERRUPTED
-    if code == _INTERRUPTED and argv is None:
+        code = INTERRUPTED
+    if code == INTERRUPTED and argv is None:
         _leave()
     return code
 
@@ -31,4 +30,4 @@ def _leave() -> NoReturn:
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, OSError, ValueError):  # closed, or whoever read it has gone
             stream.flush()
-    os._exit(_INTERRUPTED)
+    os._exit(INTERRUPTED)

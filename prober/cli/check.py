@@ -25,6 +25,7 @@ from prober.cli.credentials import Arguments, add_credential_arguments, checked
 from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError, ExitCode
 from prober.cli.files import refuse_unwritable, write
+from prober.cli.interrupting import ending_at_once
 from prober.cli.outcome import exit_of
 from prober.cli.progress import progress
 from prober.cli.reports import add_report_arguments, deliver, outputs_from
@@ -159,7 +160,8 @@ def run(options: argparse.Namespace) -> int:
             refuse_unwritable(option, path)
     demands, canaries, outputs = _demands(options), _canaries(options.canary), outputs_from(options, os.environ)
     selection = selection_from(options)
-    from prober.app.once import examine  # here, because the import of the engine is most of the start-up time
+    with ending_at_once():
+        from prober.app.once import examine  # here, because the import of the engine is most of the start-up time
 
     with progress(selection.endpoints) as tell:
         found = interruptible(
@@ -197,7 +199,8 @@ def unused_proxy(found: Run, env: Mapping[str, str]) -> str | None:
 
 def probe(endpoint: Endpoint, profile: Profile) -> ProbeReport:
     """One probe of one endpoint."""
-    from prober.app.once import probe_once
+    with ending_at_once():
+        from prober.app.once import probe_once
 
     return asyncio.run(probe_once(endpoint, profile=profile))
 

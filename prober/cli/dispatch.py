@@ -12,6 +12,7 @@ from typing import Any, Final, NoReturn, Protocol, TextIO, cast
 
 from checks.text import shown_url
 from prober.cli.errors import PROGRAM, CommandError, ExitCode, say_error
+from prober.cli.interrupting import ending_at_once
 
 COMMANDS: Final[dict[str, str]] = {
     "check": "probe MCP servers now, name each fault and its fix",
@@ -181,7 +182,8 @@ def _run(arguments: list[str]) -> int:
     for each, summary in COMMANDS.items():
         subparser = subparsers.add_parser(each, help=summary, description=f"{summary[0].upper()}{summary[1:]}.")
         if each == name:
-            command = cast("Command", importlib.import_module(f"prober.cli.{each.replace('-', '_')}"))
+            with ending_at_once():
+                command = cast("Command", importlib.import_module(f"prober.cli.{each.replace('-', '_')}"))
             command.add_arguments(subparser)
             asked = subparser
     if name is not None and command is None:

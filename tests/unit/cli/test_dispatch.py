@@ -240,4 +240,4 @@ def test_check_imports_only_what_it_uses() -> None:
 def test_the_dispatcher_itself_imports_no_command() -> None:
     script = "import sys, prober.cli.dispatch; print(*(name for name in sys.modules if name.startswith('prober.cli.')))"
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, cwd=ROOT, check=True)
-    assert set(ended.stdout.split()) == {"prober.cli.dispatch", "prober.cli.errors"}
+    assert set(ended.stdout.split()) == {"prober.cli.dispatch", "prober.cli.errors", "prober.cli.interrupting"}
