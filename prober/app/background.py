@@ -26,15 +26,13 @@ class DaemonExecutor(Executor):
         self._closed = False
 
     def submit(self, fn: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> Future[T]:
-        """Raises RuntimeError after `shutdown`, as other executors do."""
+        """Raises RuntimeError after `shutdown`, and where the machine allows no thread at all."""
         if self._closed:
             raise RuntimeError(f"the {self._name} threads have been shut down")
+        if len(self._threads) < self._room:
+            self._begin_another()
         future: Future[T] = Future()
         self._work.put((future, lambda: fn(*args, **kwargs)))
-        if len(self._threads) < self._room:
-            thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-            self._threads.append(thread)
-            thread.start()
         return future
 
     def shutdown(self, wait: bool = True, *, cancel_futures: bool = False) -> None:
@@ -48,6 +46,16 @@ class DaemonExecutor(Executor):
             self._work.put(None)
         for thread in self._threads if wait else ():
             thread.join()
+
+    def _begin_another(self) -> None:
+        thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:  # the machine allows no more for now: those that are there do the work
+            if not self._threads:
+                raise
+        else:
+            self._threads.append(thread)
 
     def _run(self) -> None:
         while (item := self._work.get()) is not None:

@@ -54,3 +54,19 @@ def test_a_cancelled_call_is_not_run() -> None:
     release.set()
     pool.shutdown()
     assert not ran.is_set()
+
+
+def test_threads_that_the_machine_refuses_for_a_while_are_not_missed_for_good(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with DaemonExecutor(2, "test") as pool:
+        with monkeypatch.context() as crowded:
+            crowded.setattr(threading.Thread, "start", refuse)
+            for _ in range(3):
+                with pytest.raises(RuntimeError, match="can't start"):
+                    pool.submit(str)
+        assert pool.submit(divmod, 7, 2).result(5) == (3, 1)
+        with monkeypatch.context() as crowded:
+            crowded.setattr(threading.Thread, "start", refuse)
+            assert pool.submit(divmod, 7, 3).result(5) == (2, 1), "one thread is there"
