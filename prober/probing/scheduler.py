@@ -44,6 +44,9 @@ HELD_UP_S: Final = 5.0
 
 HANDED_BACK_WITHIN_S: Final = 1.0
 
+COMPLAINS_EVERY_S: Final = 10.0
+"""One delay of this process holds up many probes."""
+
 
 class Due(Protocol):
     """A slot to be probed."""
@@ -131,6 +134,7 @@ class Scheduler(Generic[ClaimT]):
         self._ticked_at: float | None = None
         self._asked_at: float | None = None
         self._resumed_at = float("-inf")
+        self._complained_at = float("-inf")
         self._stopping = asyncio.Event()
 
     @property
@@ -276,7 +280,10 @@ class Scheduler(Generic[ClaimT]):
         task.add_done_callback(self._done)
 
     async def _too_late(self, claim: ClaimT) -> ClaimT | None:
-        log.warning("this process was held up for too long to begin a probe; its slot is handed back")
+        now = asyncio.get_running_loop().time()
+        if now - self._complained_at > COMPLAINS_EVERY_S:
+            self._complained_at = now
+            log.warning("this process was held up for too long to begin its probes; their slots are handed back")
         await self._hand_back([claim])
         return claim.following()
 

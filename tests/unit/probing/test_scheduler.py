@@ -240,15 +240,18 @@ async def test_handing_back_to_a_database_that_hangs_is_given_up_after_the_grace
     assert scheduler.load == 0
 
 
-async def test_a_slot_whose_lease_is_nearly_over_is_handed_back_instead_of_probed() -> None:
+async def test_slots_whose_leases_are_nearly_over_are_handed_back_instead_of_probed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     """A process that was held up for long would probe beside the worker that has taken over."""
-    stage = Stage([Slot("overtaken", 0.0)])
+    stage = Stage([Slot("overtaken", 0.0), Slot("too", 0.0)])
     scheduler = stage.build(longest_lag_s=-1.0)
     await scheduler.tick()
     await settle()
     assert stage.ran == []
-    assert stage.released == ["overtaken"]
+    assert stage.released == ["overtaken", "too"]
     assert scheduler.load == 0
+    assert caplog.text.count("held up for too long") == 1, "one delay holds up many"
 
 
 async def test_a_bug_in_a_probe_is_logged_and_frees_its_place(caplog: pytest.LogCaptureFixture) -> None:
