@@ -73,20 +73,19 @@ class Failures:
 def failures_of(evidence: Evidence) -> Failures | None:
     """The failures of the opening, or of the tool list behind it; None where there are none."""
     result = evidence.result("tools_list" if evidence.opening.established else "lifecycle")
-    asked = _asked(evidence, result)
-    if not asked or symptom_of(asked[-1]) is not Symptom.CRASH:
-        return None
     again = () if result is None else tuple(each for each in result.exchanges if each not in first_asked(result))
-    failed = tuple(each for each in (asked[-1], *again) if symptom_of(each) is Symptom.CRASH)
-    return Failures(evidence, failed, again)
+    first = tuple(each for each in _decided(evidence, result) if symptom_of(each) is Symptom.CRASH)
+    failed = (*first, *(each for each in again if symptom_of(each) is Symptom.CRASH))
+    return Failures(evidence, failed, again) if first else None
 
 
-def _asked(evidence: Evidence, result: CheckResult | None) -> Sequence[Exchange]:
-    """The requests of which the last is the one that decided."""
+def _decided(evidence: Evidence, result: CheckResult | None) -> Sequence[Exchange]:
+    """The requests that decided: the last one, and in an opening `server/discover`, whose failure leads to another."""
     if evidence.opening.established:
-        return () if result is None else first_asked(result)
+        return () if result is None else first_asked(result)[-1:]
     tried = evidence.opening.exchanges
-    return [each for each in tried if each.rpc_id is not None] or tried
+    asked = [each for each in tried if each.rpc_id is not None] or tried
+    return [each for each in asked if each is asked[-1] or each.rpc_method == "server/discover"]
 
 
 @detector("function-crash", effect=Effect.DOWN)

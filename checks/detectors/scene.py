@@ -45,8 +45,9 @@ class Scene:
 
     @property
     def unknown_method(self) -> tuple[str, ...]:
-        """What else a failure may be where the server was asked what only those of the stateless era know."""
-        return (_UNKNOWN_METHOD,) if self.exchange.rpc_method == "server/discover" else ()
+        """What else a failure may be where the server was only asked what those of the stateless era alone know."""
+        otherwise = any(each.rpc_method == "initialize" for each in self.evidence.opening.exchanges)
+        return (_UNKNOWN_METHOD,) if self.exchange.rpc_method == "server/discover" and not otherwise else ()
 
     def cause(
         self,

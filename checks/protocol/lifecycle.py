@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from checks.cuts import never_ends
+from checks.messages import error_of
 from checks.model import CheckResult, Exchange, Finding, Opening, Outcome
 from checks.proofs import answer_line, request_line
 from checks.second_look import after_failed_opening
@@ -15,6 +16,8 @@ from checks.timing import elapsed_ms
 from checks.unit import CheckContext, check
 
 _OPENS: Final = {Era.HANDSHAKE: "initialize", Era.STATELESS: "server/discover"}
+
+_UNKNOWN_METHOD: Final = "https://www.jsonrpc.org/specification#error_object"
 
 
 @check(
@@ -75,11 +78,19 @@ def _violations(opening: Opening) -> Iterator[Finding]:
     for number, exchange in enumerate(opening.exchanges):
         if _OPENS[era] == exchange.rpc_method and symptom_of(exchange) is Symptom.ANSWERED:
             yield from of_opening(exchange, opening.exchanges[:number], revision)
+        if era is Era.HANDSHAKE and _failed_at_discover(exchange):
+            text = f"fails at {request_line(exchange)}, which clients ask first of all: {answer_line(exchange)}"
+            yield Finding(text=text, rule=_UNKNOWN_METHOD)
         if exchange.rpc_method == "notifications/initialized":
             yield from _of_notification(exchange, revision)
     if opening.opener.protocol_version not in REVISIONS:
         text = f"negotiated the unpublished revision {clean(opening.opener.protocol_version, 40)}"
         yield Finding(text=text, rule=section(NEWEST_HANDSHAKE, "basic/lifecycle", "version-negotiation"))
+
+
+def _failed_at_discover(exchange: Exchange) -> bool:
+    unanswered = (exchange.status or 0) >= 500 and error_of(exchange) is None
+    return unanswered and exchange.rpc_method == _OPENS[Era.STATELESS]
 
 
 def _of_notification(exchange: Exchange, revision: str) -> Iterator[Finding]:

@@ -3,8 +3,10 @@
 The order is the one with the fewest requests: the remembered way, then `server/discover`, then `initialize`, then the
 event stream of 2024-11-05. Only an answer says something about the era; a refusal at the door, a server error or
 silence does not, so that trying on would only blame the wrong thing (specification 2026-07-28, basic/versioning and
-basic/transports/streamable-http, "Backward Compatibility"). An era that the owner has pinned comes first; the other
-one is tried where the server refuses that era, so that a report can say what it speaks instead.
+basic/transports/streamable-http, "Backward Compatibility"). With one exception: a function that fails at
+`server/discover` may serve all who never ask for it, and is asked to `initialize`; what that does not open stays shut.
+An era that the owner has pinned comes first; the other one is tried where the server refuses that era, so that a report
+can say what it speaks instead.
 """
 
 from collections.abc import Sequence
@@ -31,6 +33,8 @@ CHOOSE_AGAIN_AFTER: Final = timedelta(days=1)
 answer it. So the choice is made anew once a day."""
 
 _AT_THE_DOOR: Final = frozenset({401, 403, 408, 421, 429})
+_FAILED: Final = frozenset({500, 501, 502})
+"""What a front door or a framework says for a handler that raised; 503 and 504 are of those who waited in vain."""
 _NO_STREAMABLE_HTTP: Final = frozenset({400, 404, 405})
 """Statuses after which the specification has clients look for the older transport (2025-11-25, basic/transports)."""
 
@@ -118,6 +122,8 @@ def next_step(plan: Plan, tries: Tries) -> Way | Opened | None:
     if version is not None:
         confirmed = plan.remembered is not None and len(tries) == 1
         return Opened(way, version, _reason(plan, tries, version), confirmed)
+    if _failed_at_discover(plan, tries):
+        return Way(Transport.STREAMABLE_HTTP, Era.HANDSHAKE, plan.offer(Era.HANDSHAKE)) if len(tries) == 1 else None
     if _says_nothing_about_era(way, exchange) or _was_altered(tries):
         return None
     return _offered_instead(plan, tries) or _untried(plan, tries)
@@ -173,6 +179,13 @@ def _says_nothing_about_era(way: Way, exchange: Exchange) -> bool:
     if failed is not None:
         return way.transport is not Transport.SSE or failed.failure is not Failure.PROTOCOL
     return status >= 500
+
+
+def _failed_at_discover(plan: Plan, tries: Tries) -> bool:
+    """Whether the first that was tried is `server/discover`, which nobody knows the server to know, and it failed."""
+    way, exchange = tries[0]
+    failed = exchange.status in _FAILED and answer_of(exchange) is None and exchange.transport_error is None
+    return failed and way.era is Era.STATELESS and plan.era is not Era.STATELESS and plan.remembered is None
 
 
 def _was_altered(tries: Tries) -> bool:

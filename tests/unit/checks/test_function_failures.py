@@ -324,3 +324,17 @@ def test_a_second_look_is_taken_at_nothing_else() -> None:
 
 def _connected(made: Exchange, connect_ms: float) -> Exchange:
     return replace(made, timings=replace(made.timings, connect_ms=connect_ms))
+
+
+def test_a_crash_at_discover_counts_whatever_the_handshake_after_it_is_answered() -> None:
+    crash = exchange("server/discover", wait_ms=12.0, **CRASH)
+    refusal = exchange("initialize", status=400, messages=[error(-32022, "Unsupported protocol version")])
+    judged = judge(refused(crash, refusal))
+    assert judged.ids == ["function-crash"]
+    assert not any("--era handshake" in other for other in judged.diagnosis("function-crash").alternatives)
+
+
+def test_a_limit_that_cuts_both_openings_is_surer_than_one_that_cuts_one() -> None:
+    first, second = (exchange(method, wait_ms=3040.0, **CRASH) for method in ("server/discover", "initialize"))
+    judged = judge(refused(first, second), others=(failed(Failure.DEADLINE, method="server/discover"),))
+    assert (judged.ids, judged.diagnoses[0].confidence) == (["function-timeout"], 0.85)

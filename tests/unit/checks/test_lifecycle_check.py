@@ -2,10 +2,11 @@
 
 import pytest
 
-from checks.model import Exchange, Failure, Outcome
+from checks.model import Exchange, Failure, Outcome, Verdict
 from checks.spec import Era
 from tests.unit.checks.conversations import (
     discovered,
+    error,
     exchange,
     failed,
     initialized,
@@ -80,3 +81,19 @@ def test_a_failed_opening_says_what_the_last_request_met() -> None:
     summary = judge(opening).result("lifecycle").summary
 
     assert "initialize → HTTP 502, text/plain, body of 21 bytes beginning “Internal Server Error”" in summary
+
+
+@pytest.mark.parametrize(
+    ("answer", "findings"),
+    [
+        ({"status": 502, "body": b"Internal Server Error", "media": "text/plain"}, 1),
+        ({"status": 500, "messages": [error(-32603, "boom")]}, 0),
+        ({"status": 404, "messages": [error(-32601, "Method not found")]}, 0),
+    ],
+)
+def test_a_server_that_fails_at_discover_and_opens_otherwise_is_up_with_a_finding(answer, findings) -> None:
+    opening = opened(exchange("server/discover", **answer), initialized(), notified(), era=Era.HANDSHAKE)
+    judged = judge(opening, tool_page("add"))
+    told = judged.result("lifecycle").findings
+    assert (judged.verdict, judged.ids, len(told)) == (Verdict.UP, [], findings)
+    assert all(each.text.startswith("fails at server/discover, which clients ask first of all: ") for each in told)

@@ -90,9 +90,32 @@ def test_whatever_else_answers_discover_is_asked_to_initialize(status: int, data
 
 
 @pytest.mark.parametrize("way", [DISCOVER, INITIALIZE])
-@pytest.mark.parametrize("status", [301, 307, 401, 403, 408, 421, 429, 500, 502, 503, 504])
+@pytest.mark.parametrize("status", [301, 307, 401, 403, 408, 421, 429, 503, 504])
 def test_refusals_at_the_door_and_server_errors_are_no_evidence_about_the_era(way: Way, status: int) -> None:
     assert next_step(ANYTHING, [answer(way, status)]) is None
+
+
+@pytest.mark.parametrize("status", [500, 501, 502])
+def test_a_server_that_fails_at_discover_is_asked_to_initialize_once(status: int) -> None:
+    failed = answer(DISCOVER, status)
+    assert next_step(ANYTHING, [failed]) == INITIALIZE
+    assert next_step(ANYTHING, [failed, answer(INITIALIZE, status)]) is None
+    assert next_step(ANYTHING, [answer(INITIALIZE, status)]) is None
+    opened = next_step(ANYTHING, [failed, answer(INITIALIZE, data=result({"protocolVersion": "2025-06-18"}))])
+    assert isinstance(opened, Opened)
+    assert f"server/discover was answered with HTTP {status} and no JSON-RPC" in opened.reason
+
+
+def test_a_server_that_is_known_to_be_stateless_is_not_asked_otherwise_for_failing() -> None:
+    plan = Plan.of(endpoint(), remembered(Transport.STREAMABLE_HTTP, Era.STATELESS, "2026-07-28"), NOW)
+    assert next_step(plan, [answer(DISCOVER, 502)]) is None
+    assert next_step(Plan.of(endpoint(era=Era.STATELESS), None, NOW), [answer(DISCOVER, 502)]) is None
+
+
+def test_what_fails_at_discover_and_does_not_open_by_a_handshake_is_left() -> None:
+    failed, named = answer(DISCOVER, 502), error(-32022, data={"supported": ["2026-07-28"]})
+    assert next_step(ANYTHING, [failed, answer(INITIALIZE, 400, named)]) is None
+    assert next_step(ANYTHING, [failed, answer(INITIALIZE, 404)]) is None
 
 
 @pytest.mark.parametrize("failure", list(Failure))
