@@ -24,6 +24,8 @@ class Irregular(StrEnum):
     """NaN, an infinity, or a number beyond what a double or 4,300 digits can hold. Not kept."""
     NOT_JSON = "not-json"
     """What is declared as JSON, or comes as an event's data, is none, or has something after it. Not kept."""
+    COMPRESSED = "compressed"
+    """The body is packed although the request asks for it plain (RFC 9110 section 12.5.3). It is unpacked, and kept."""
     TRAILING_BYTES = "trailing-bytes"
     """More bytes came on the connection than the answer has. They are not read, the connection is closed."""
     TOO_MANY_ADDRESSES = "too-many-addresses"

@@ -542,6 +542,11 @@ _JSON_RULES: Final[Mapping[str, tuple[str, str]]] = {
     Irregular.NOT_JSON: ("2", "clients cannot read the message"),
 }
 
+_HTTP_RULES: Final[Mapping[str, str]] = {
+    Irregular.COMPRESSED: "https://www.rfc-editor.org/rfc/rfc9110#section-12.5.3",
+    Irregular.TRAILING_BYTES: "https://www.rfc-editor.org/rfc/rfc9112#section-6.3",
+}
+
 
 def of_bytes(exchange: Exchange, revision: str) -> Iterator[Finding]:
     """What is odd about the bytes of an answer. Most of it clients survive, each in a way of its own."""
@@ -554,9 +559,8 @@ def of_bytes(exchange: Exchange, revision: str) -> Iterator[Finding]:
         elif each.code == Irregular.BAD_ENCODING:
             page = "basic/transports/streamable-http" if revision == NEWEST_STATELESS else "basic/transports"
             yield Finding(text=f"{request_of(exchange)}: {detail}", rule=section(revision, page))
-        elif each.code == Irregular.TRAILING_BYTES:
-            rule = "https://www.rfc-editor.org/rfc/rfc9112#section-6.3"
-            yield Finding(text=f"{request_of(exchange)}: {detail}", rule=rule)
+        elif each.code in _HTTP_RULES:
+            yield Finding(text=f"{request_of(exchange)}: {detail}", rule=_HTTP_RULES[each.code])
 
 
 def request_of(exchange: Exchange) -> str:

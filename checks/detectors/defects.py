@@ -26,6 +26,11 @@ _NOT_ASKED_FOR: Final = (
     "Compression that nobody asked for comes from a proxy or cache that overlooks Accept-Encoding, or from a handler "
     "that compresses always: have it compress only what the request's Accept-Encoding allows."
 )
+_AS_DECLARED: Final = (
+    "Have whoever compresses the body, and nobody else, write Content-Encoding: a gateway that decodes, or a handler "
+    "that sets the header by itself, makes the two disagree."
+)
+_OF_ENCODING: Final = {"unexpected-encoding": _NOT_ASKED_FOR, "broken-encoding": _AS_DECLARED}
 _SAY_PACKED: Final = (
     "Have the handler that compresses say so, by the header Content-Encoding: gzip and, in a proxy response, "
     "isBase64Encoded: true; or have it leave compression to the front door."
@@ -65,8 +70,8 @@ def defect_of(exchange: Exchange) -> Defect:
     if result_of(exchange) is not None:
         return Defect("its result does not name the revision to speak")
     failed = exchange.transport_error
-    if failed is not None and failed.reason == "unexpected-encoding":
-        return Defect("it is compressed, although the request asks for an answer that is not", _NOT_ASKED_FOR)
+    if failed is not None and failed.reason in _OF_ENCODING:
+        return Defect(clean(failed.detail, 120), _OF_ENCODING[failed.reason])
     if failed is not None:
         limit = failed.failure is Failure.LIMIT
         return Defect(f"it exceeds a limit ({failed.reason})" if limit else "its HTTP framing is broken")
@@ -87,7 +92,9 @@ def _of_messages(exchange: Exchange) -> Iterator[Defect]:
 def _of_bytes(exchange: Exchange) -> Defect:
     """What the bytes show where they are no message, or one that says nothing."""
     if is_packed(exchange):
-        return Defect("it is compressed by gzip, and no Content-Encoding says so", _SAY_PACKED)
+        once_more = exchange.header("content-encoding") is not None
+        how = "twice, and Content-Encoding names it once" if once_more else "by gzip, and no Content-Encoding says so"
+        return Defect(f"it is compressed {how}", _AS_DECLARED if once_more else _SAY_PACKED)
     if is_encoded_twice(exchange):
         return Defect("it is encoded twice, a JSON text within a JSON string", _ENCODE_ONCE)
     if is_in_base64(exchange):

@@ -3,9 +3,9 @@
 Reasons that the wire adds to those of `prober.net.failures`:
     deadline         exhausted (nothing was sent), no-answer, incomplete, no-event, resume-delay
     connection-lost  stream-ended
-    protocol         unexpected-encoding, no-endpoint-event, foreign-endpoint
-    limit            json-too-large, json-too-deep, json-too-many-values, event-too-large, too-many-events,
-                     too-many-comments
+    protocol         unexpected-encoding, broken-encoding, no-endpoint-event, foreign-endpoint
+    limit            body-too-large (of what was unpacked), json-too-large, json-too-deep, json-too-many-values,
+                     event-too-large, too-many-events, too-many-comments
     blocked          foreign-origin
     observer         not-open, invalid-request
 
@@ -32,6 +32,7 @@ from prober.net.phases import Phases, Step
 from prober.net.transport import BODY, Body
 from prober.wire import jsonrpc
 from prober.wire.outgoing import Composer, Headers, Outgoing, Signer
+from prober.wire.packed import Unpacker, unpacks
 from prober.wire.redact import Redactor, SentHeader
 from prober.wire.sse import Event, EventStream
 from prober.wire.tracing import Trace
@@ -121,6 +122,7 @@ class Recording:
         self._unterminated = False
         self._comments = 0
         self._irregularities: dict[str, Irregularity] = {}
+        self._unpacker: Unpacker | None = None
         """By code: of each kind the first is kept."""
         self._certificate_expires_at: datetime | None = None
         self.status: int | None = None
@@ -279,7 +281,7 @@ class Recording:
             self.answer_headers = tuple(
                 (name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw
             )
-            if self._is_encoded():
+            if not self._is_readable():
                 return
             body: Body = response.extensions[BODY]
             if self.media_type == EVENT_STREAM_TYPE:
@@ -302,13 +304,18 @@ class Recording:
 
     # reading
 
-    def _is_encoded(self) -> bool:
-        """Whether the body is compressed although we asked for it plain: unpacking it could exceed every bound."""
-        encoding = (self.header("content-encoding") or "").strip()
-        if encoding.lower() in ("", "identity"):
+    def _is_readable(self) -> bool:
+        """Whether the body is plain, as we asked for it, or at least of a kind that is unpacked within bounds."""
+        self._unpacker = None
+        encoding = (self.header("content-encoding") or "").strip().lower()
+        if encoding in ("", "identity"):
+            return True
+        if not unpacks(encoding):
+            detail = f"the body is encoded as {encoding[:40]} although the request asks for identity"
+            self.fail(Failure.PROTOCOL, "unexpected-encoding", detail)
             return False
-        detail = f"the body is encoded as {encoding[:40]} although the request asks for identity"
-        self.fail(Failure.PROTOCOL, "unexpected-encoding", detail)
+        self._notice(Irregular.COMPRESSED, f"the body is compressed ({encoding}), and the request asks for it plain")
+        self._unpacker = Unpacker(encoding, self._limits.body)
         return True
 
     async def _read_body(self, body: Body) -> None:
@@ -360,10 +367,13 @@ class Recording:
         async with aclosing(body.stamped()) as chunks:
             async for at, data in chunks:
                 self._last_byte_at = at
-                self.body_size += len(data)
-                if len(self._body) < keep:
-                    self._body += data[: keep - len(self._body)]
-                yield at, data
+                for piece in (data,) if self._unpacker is None else self._unpacker.feed(data):
+                    self.body_size += len(piece)
+                    if len(self._body) < keep:
+                        self._body += piece[: keep - len(self._body)]
+                    yield at, piece
+            if self._unpacker is not None:
+                self._unpacker.end()
 
     def _decoded(self, text: bytes) -> Any:
         """The JSON value, or None where it is none that we keep: the body beside it shows what it was."""

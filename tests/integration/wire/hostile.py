@@ -356,7 +356,8 @@ FLOODS = (
         script=pouring(TEXT_HEAD + CHUNKED, chunk(b"x" * 64 * KIB), GIB),
         diagnosis="not-mcp",
     ),
-    Case(id="1 GiB in gzip", script=_bomb("gzip"), error=("protocol", "unexpected-encoding")),
+    Case(id="1 GiB in gzip", script=_bomb("gzip"), error=("limit", "json-too-large")),
+    Case(id="says it is deflate", script=_bomb("deflate"), error=("protocol", "broken-encoding")),
     Case(id="says it is br", script=_bomb("br"), error=("protocol", "unexpected-encoding")),
     Case(id="says it is zstd", script=_bomb("identity, zstd"), error=("protocol", "unexpected-encoding")),
     Case(
