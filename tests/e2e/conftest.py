@@ -186,7 +186,7 @@ def visit(browser: Any) -> Iterator[Open]:
             opened = Visit(page)
             page.on("console", lambda said: opened.complaints.append(said.text) if said.type == "error" else None)
             page.on("pageerror", lambda error: opened.complaints.append(str(error)))
-            page.goto(address)
+            assert page.goto(address).status != 500, "the dashboard's log, below, says why"
             return opened
 
         yield open_page

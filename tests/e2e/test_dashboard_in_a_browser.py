@@ -140,7 +140,7 @@ def test_the_list_that_an_endpoint_has_now_is_accepted_by_its_button(
     seen.page.click("text=Accept this list")
 
     seen.page.wait_for_selector("text=accepted by somebody at the dashboard")
-    assert seen.page.url == f"{dashboard.address}/endpoints/orders"
+    assert seen.page.url == f"{dashboard.address}/endpoints/orders#tool-lists"
     assert seen.page.locator("#accept-tools").count() == 0
     assert seen.complaints == []
 
