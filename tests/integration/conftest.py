@@ -1,7 +1,10 @@
 """What integration tests share: a real PostgreSQL, one server per session and an empty migrated database per test; AWS
-as moto plays it, one server per file; and a process that commands are forked from."""
+as moto plays it, one server per file; the lab, one per file; and a process that commands are forked from."""
 
+import json
 import shutil
+import subprocess
+import sys
 import tempfile
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -21,7 +24,10 @@ from prober.storage.database import open_engine
 from prober.storage.embedded import EmbeddedPostgres
 from tests.integration.commands import Commands, forking
 
+ROOT = Path(__file__).parents[2]
 TEMPLATE = "migrated"
+DISPOSABLE = {"fsync": "off", "synchronous_commit": "off", "wal_level": "minimal", "max_wal_senders": "0"}
+"""What survives no crash need not be written down twice: a database is copied in half the time."""
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +57,7 @@ def postgres_url() -> Iterator[str]:
     directory = Path(tempfile.mkdtemp(prefix="prober-tests-"))
     directory.chmod(0o711)
     try:
-        with EmbeddedPostgres(directory / "postgres", settings={"fsync": "off", "max_connections": "100"}) as server:
+        with EmbeddedPostgres(directory / "postgres", settings={**DISPOSABLE, "max_connections": "100"}) as server:
             with psycopg.connect(server.url, autocommit=True) as admin:
                 admin.execute(SQL("create database {}").format(Identifier(TEMPLATE)))
             migrations.upgrade(_other(server.url, TEMPLATE))
@@ -89,12 +95,24 @@ async def db(database_url: str) -> AsyncIterator[AsyncEngine]:
     await engine.dispose()
 
 
+@pytest.fixture(scope="module")
+def lab() -> Iterator[dict[str, str]]:
+    """Addresses of the lab's scenarios by id."""
+    with subprocess.Popen([sys.executable, "-m", "prober.lab"], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
+        assert process.stdout is not None
+        try:
+            yield json.loads(process.stdout.readline())["urls"]
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
 @contextmanager
 def database(postgres_url: str, template: str = TEMPLATE) -> Iterator[str]:
     """The address of a database made of a template, which ends with the block."""
     name = f"test_{uuid4().hex[:12]}"
     with psycopg.connect(postgres_url, autocommit=True) as admin:
-        admin.execute(SQL("create database {} template {}").format(Identifier(name), Identifier(template)))
+        admin.execute(SQL("create database {} template {} strategy file_copy").format(Identifier(name), Identifier(template)))
         yield _other(postgres_url, name)
         admin.execute(SQL("drop database {} with (force)").format(Identifier(name)))
 

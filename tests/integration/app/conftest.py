@@ -1,9 +1,6 @@
 """Commands as real processes, the lab as another one, and the questions that the tests ask the database."""
 
-import json
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -87,18 +84,6 @@ def start(tmp_path: Path, commands: Commands) -> Iterator[Start]:
             return running
 
         yield begin
-
-
-@pytest.fixture(scope="module")
-def lab() -> Iterator[dict[str, str]]:
-    """Addresses of the lab's scenarios by id."""
-    with subprocess.Popen([sys.executable, "-m", "prober.lab"], stdout=subprocess.PIPE, text=True, cwd=ROOT) as process:
-        assert process.stdout is not None
-        try:
-            yield json.loads(process.stdout.readline())["urls"]
-        finally:
-            process.terminate()
-            process.wait(10)
 
 
 @dataclass
