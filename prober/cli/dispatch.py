@@ -196,7 +196,7 @@ def _run(arguments: list[str]) -> int:
             asked = asked.actions().get(getattr(options, level, ""), asked)
         asked.refuse(unknown)
     if options.version:
-        print(f"{PROGRAM} {_version()}")
+        print(f"{PROGRAM} {installed_version()}")
         return ExitCode.UP
     if command is None:
         parser.print_help(sys.stderr)
@@ -222,7 +222,8 @@ def _alike(written: str, known: Iterable[str]) -> str:
     return f"did you mean {bare[near[0]]}?" if near else ""
 
 
-def _version() -> str:
+def installed_version() -> str:
+    """Of this program."""
     from importlib.metadata import PackageNotFoundError, version
 
     try:

@@ -12,7 +12,7 @@ from prober.cli.problems import Level, Problem, problems_of
 
 _COMMANDS: Final = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTE: "notice"}
 _ORDER: Final = tuple(Level)
-_SHOWN: Final = 10
+MOST_SHOWN: Final = 10
 _DETAILS: Final = 5
 SUMMARY_LIMIT: Final = 1_000_000
 """Bytes of a step's summary that GitHub takes, 1 MiB, with some room."""
@@ -23,22 +23,23 @@ def render(run: Run) -> str:
     problems = [problem for examined in run.examined for problem in problems_of(run, examined)]
     lines: list[str] = []
     for level in _ORDER:
-        lines += [_annotation(each) for each in problems if each.level is level][:_SHOWN]
-    return "\n".join(lines or [f"::notice title=mcp-prober::{_data(tally(run))}"])
+        lines += [_annotation(each) for each in problems if each.level is level][:MOST_SHOWN]
+    return "\n".join(lines or [f"::notice title=mcp-prober::{data(tally(run))}"])
 
 
 def _annotation(problem: Problem) -> str:
     fix = f"\nFix: {problem.fix}" if problem.fix else ""
-    title = _property(f"{problem.endpoint}: {problem.id}")
+    title = attribute(f"{problem.endpoint}: {problem.id}")
     text = "\n- ".join([problem.summary, *problem.detail[:_DETAILS]])
-    return f"::{_COMMANDS[problem.level]} title={title}::{_data(text + fix)}"
+    return f"::{_COMMANDS[problem.level]} title={title}::{data(text + fix)}"
 
 
-def _data(text: str) -> str:
+def data(text: str) -> str:
     """Text after the second pair of colons. The older form of commands, `##[…]`, is read anywhere in a line."""
     escaped = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
     return escaped.replace("##", "# #")
 
 
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
+def attribute(text: str) -> str:
+    """Text between the first pair of colons, after an equals sign."""
+    return data(text).replace(":", "%3A").replace(",", "%2C")

@@ -19,6 +19,7 @@ _DESCRIPTIONS: Final = {
     "ready": "Do enough probes in a row pass?",
     "expect_tool": "Are the tools listed that must be?",
     "expect_version": "Is it the version of the server that must be there?",
+    "answer_within": "Does no answer keep clients waiting for longer than they may wait?",
     "baseline": "Are the tools those that were saved?",
     "unobserved": "Not all that was asked for could be observed.",
 }
@@ -75,7 +76,7 @@ def _result(rules: Sequence[str], examined: Examined, problem: Problem) -> dict[
                 "logicalLocations": [{"fullyQualifiedName": problem.endpoint, "kind": "resource"}],
             }
         ],
-        "partialFingerprints": {"endpointAndCause/v1": _digest(url, problem.id)},
+        "partialFingerprints": {"endpointAndCause/v1": digest(url, problem.id)},
     }
 
 
@@ -90,5 +91,6 @@ def _uri(url: str) -> str:
     return url.partition("?")[0]
 
 
-def _digest(*parts: str) -> str:
+def digest(*parts: str) -> str:
+    """What knows a result again in a later run."""
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]

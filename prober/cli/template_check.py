@@ -1,7 +1,8 @@
 """`mcp-prober template-check FILE…`: what the detectors would find after deployment, found before it in a template."""
 
 import argparse
-import json
+import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -42,14 +43,15 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument("--client-timeout", metavar="S", help="how long clients wait, in seconds or such as 1m")
     parser.add_argument(
         "--format",
-        choices=("text", "json"),
+        choices=("text", "json", "sarif", "github"),
         default="text",
-        help="form of the findings on stdout (default: %(default)s)",
+        help="form of the findings on stdout (default: %(default)s); in GitHub Actions annotations come by themselves",
     )
     parser.add_argument("--strict", action="store_true", help="exit with 5 where there are warnings and no errors")
     parser.examples = (
         "mcp-prober template-check template.yaml --strict",
         "mcp-prober template-check cdk.out/*.template.json --function OrdersServer",
+        "mcp-prober template-check template.yaml --format sarif > findings.sarif",
     )
     parser.epilog = (
         "Exit codes: 0 clean, 1 errors, 2 a file that cannot be read, 3 no function is known to be an MCP server, "
@@ -72,7 +74,10 @@ def run(options: argparse.Namespace) -> int:
             judged.append((str(path), told))
     _refuse_unknown(options.function, judged)
     findings = [each for _, told in judged for each in told.findings]
-    print(_json(judged) if options.format == "json" else _text(judged, findings))
+    print(_rendered(judged, findings, options.format))
+    if options.format != "github" and os.environ.get("GITHUB_ACTIONS") == "true" and findings:
+        sys.stdout.flush()
+        print(_rendered(judged, findings, "github"), file=sys.stderr)
     code = exit_code(findings, strict=options.strict)
     if code != ExitCode.NOT_UP and not any(told.servers for _, told in judged):
         raise _nothing_judged([each for _, told in judged for each in told.others])
@@ -106,6 +111,21 @@ def _nothing_judged(functions: Sequence[str]) -> CommandError:
     return CommandError(message, hint, code=ExitCode.UNOBSERVED)
 
 
+def _rendered(judged: list[tuple[str, Judgement]], findings: list[Finding], form: str) -> str:
+    if form == "json":
+        return _json(judged)
+    from prober.cli.dispatch import installed_version
+    from prober.cli.findings_reports import as_annotations, as_sarif
+    from prober.cli.reports import shown
+
+    if form == "text":
+        return shown(_text(judged, findings), form)
+    placed = [(file, each) for file, told in judged for each in told.findings]
+    if form == "github":
+        return as_annotations(placed, _tally(judged, findings))
+    return as_sarif(placed, is_judged=any(told.servers for _, told in judged), version=installed_version())
+
+
 def _text(judged: list[tuple[str, Judgement]], findings: list[Finding]) -> str:
     lines = []
     for file, told in judged:
@@ -117,8 +137,12 @@ def _text(judged: list[tuple[str, Judgement]], findings: list[Finding]) -> str:
         if told.untold:
             lines += [f"{clean(file, 300)}: cannot be told from the template:"]
             lines += [f"    {clean(each, 300)}" for each in told.untold]
+    return "\n".join([*lines, _tally(judged, findings)])
+
+
+def _tally(judged: list[tuple[str, Judgement]], findings: list[Finding]) -> str:
     nothing = "nothing found" if any(told.servers for _, told in judged) else "no MCP server known"
-    return "\n".join([*lines, f"{counted(len(judged), 'template')}: {in_words(findings) if findings else nothing}"])
+    return f"{counted(len(judged), 'template')}: {in_words(findings) if findings else nothing}"
 
 
 def _json(judged: list[tuple[str, Judgement]]) -> str:
@@ -134,4 +158,6 @@ def _json(judged: list[tuple[str, Judgement]]) -> str:
             for file, told in judged
         ],
     }
-    return json.dumps(document, indent=2)
+    from prober.cli.report_json import plain
+
+    return plain(document, indent=2)

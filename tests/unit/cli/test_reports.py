@@ -13,6 +13,7 @@ import pytest
 import yaml
 
 from checks.model import CheckResult, Diagnosis, Effect, Opening, Outcome, ProbeReport, Timings, Verdict
+from checks.proofs import milliseconds
 from prober.app.smoke import Conclusion, FailOn, Judged, Run
 from prober.cli.check import unused_proxy
 from prober.cli.errors import CommandError
@@ -302,12 +303,12 @@ def test_every_request_is_listed_on_demand_with_where_its_time_went(
     healthy: ProbeReport, broken: ProbeReport, run_of: Runs
 ) -> None:
     listed = rendered(run_of(healthy), "text", verbose=True).partition("\nrequests\n")[2]
-    assert listed.splitlines() == [
-        "  lifecycle: POST server/discover: HTTP 200, 81 ms (name lookup 2 ms, connecting",
-        "    11 ms, TLS 20 ms, waiting 46 ms, reading 1 ms)",
-        "  tools_list: POST tools/list: HTTP 200, 40 ms",
-    ]
-    assert "  lifecycle: POST server/discover: deadline: read, 0 ms" in rendered(run_of(broken), "text", verbose=True)
+    dns, connect, tls, wait, rest = map(milliseconds, (2.04, 11.0, 20.0, 46.5, 1.26))
+    assert " ".join(listed.split()) == (
+        f"lifecycle: POST server/discover: HTTP 200, {milliseconds(81.26)} (name lookup {dns}, connecting {connect}, "
+        f"TLS {tls}, waiting {wait}, reading {rest}) tools_list: POST tools/list: HTTP 200, {milliseconds(40.0)}"
+    )
+    assert "  lifecycle: POST server/discover: deadline: read, 0" in rendered(run_of(broken), "text", verbose=True)
     assert "requests" not in rendered(run_of(healthy), "text")
     assert outputs("-v").verbose
     assert not outputs().verbose

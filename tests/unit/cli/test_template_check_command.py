@@ -3,12 +3,45 @@
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from prober.cli import main
+from tests.unit.cli.test_reports import STRING, an, many
 
 HEALTHY = Path(__file__).parent.parent / "checks" / "templates" / "healthy"
 CLEAN = HEALTHY / "sam_rust_rest_api.yaml"
+LINE = an(startLine={"type": "integer", "minimum": 1})
+SARIF = an(
+    **{"$schema": STRING},
+    version={"const": "2.1.0"},
+    runs=many(
+        an(
+            tool=an(
+                driver=an(name=STRING, version=STRING, rules=many(an(id=STRING, shortDescription=an(text=STRING))))
+            ),
+            invocations=many(an(executionSuccessful={"type": "boolean"})),
+            results=many(
+                an(
+                    ruleId=STRING,
+                    ruleIndex={"type": "integer", "minimum": 0},
+                    level={"enum": ["none", "note", "warning", "error"]},
+                    message=an(text=STRING),
+                    locations=many(
+                        an(
+                            physicalLocation=an(
+                                artifactLocation=an(uri={"type": "string", "pattern": r"^[\w%./~-]+$"}), region=LINE
+                            ),
+                            logicalLocations=many(an(fullyQualifiedName=STRING, kind=STRING)),
+                        )
+                    ),
+                    partialFingerprints={"type": "object", "additionalProperties": STRING},
+                )
+            ),
+        )
+    ),
+)
+"""The part of the SARIF 2.1.0 schema of OASIS that we write; closed, as that one is."""
 
 
 def template(tmp_path: Path, timeout: int, extra: str = "") -> str:
@@ -54,6 +87,67 @@ def test_json_holds_every_field_of_a_finding(tmp_path: Path, capsys: pytest.Capt
     assert second["servers"] == ["McpRust"]
 
 
+def test_sarif_is_as_its_schema_says_and_names_file_and_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = template(tmp_path, 120, "\n      ReservedConcurrentExecutions: 0")
+    assert main(["template-check", path, str(CLEAN), "--format", "sarif"]) == 1
+    log = json.loads(capsys.readouterr().out)
+    jsonschema.validate(log, SARIF)
+    (run,) = log["runs"]
+    rules = [each["id"] for each in run["tool"]["driver"]["rules"]]
+    assert sorted(rules) == ["concurrency-zero", "timeout-order"]
+    for result in run["results"]:
+        assert rules[result["ruleIndex"]] == result["ruleId"]
+    zero = next(each for each in run["results"] if each["ruleId"] == "concurrency-zero")
+    assert zero["level"] == "error"
+    place = zero["locations"][0]["physicalLocation"]
+    assert (place["artifactLocation"]["uri"], place["region"]) == (path, {"startLine": 12})
+    assert "Fix: leave out" in zero["message"]["text"]
+    assert run["invocations"] == [{"executionSuccessful": True}]
+
+
+def test_sarif_says_where_nothing_was_judged(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["template-check", str(HEALTHY / "sam_other_functions.yaml"), "--format", "sarif"]) == 3
+    log = json.loads(capsys.readouterr().out)
+    jsonschema.validate(log, SARIF)
+    assert log["runs"][0]["invocations"] == [{"executionSuccessful": False}]
+
+
+def test_github_gets_annotations_at_the_line_asked_for_or_by_itself(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = template(tmp_path, 120, "\n      ReservedConcurrentExecutions: 0")
+    monkeypatch.delenv("GITHUB_ACTIONS", raising=False)
+    main(["template-check", path, "--format", "github"])
+    asked = capsys.readouterr()
+    first, second = asked.out.splitlines()
+    assert first.startswith(f"::error file={path},line=12,title=concurrency-zero::Reserved concurrency is 0")
+    assert second.startswith(f"::warning file={path},line=11,title=timeout-order::")
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    main(["template-check", path])
+    assert capsys.readouterr().err == asked.out
+    main(["template-check", str(CLEAN)])
+    assert capsys.readouterr().err == ""
+    main(["template-check", str(CLEAN), "--format", "github"])
+    assert capsys.readouterr() == ("::notice title=mcp-prober::1 template: nothing found\n", "")
+
+
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "github"])
+def test_no_form_lets_act_what_a_template_says(form: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "a,b:c%.yaml"
+    path.write_text((HEALTHY / "sam_zip_adapter.yaml").read_text().replace(
+        'PORT: "8000"\n          PORT: "8000"', 'PORT: "8000"\n          HOST: "##[error]x\\n::error::y"'
+    ))  # fmt: skip
+    assert main(["template-check", str(path), "--format", form]) == 0
+    said = capsys.readouterr().out
+    assert "adapter-host" in said
+    assert "##[" not in said
+    assert [line[:9] for line in said.splitlines() if line.lstrip().startswith("::")] in ([], ["::warning"])
+    if form == "github":
+        assert f"file={tmp_path}/a%2Cb%3Ac%25.yaml,line=" in said
+
+
 def test_a_file_that_cannot_be_read_ends_with_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     broken = tmp_path / "broken.yaml"
     broken.write_text("Resources: [")
@@ -73,7 +167,7 @@ def test_only_a_function_is_a_server(capsys: pytest.CaptureFixture[str]) -> None
     assert "has no function Url" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize("form", ["text", "json", "sarif", "github"])
 def test_where_nothing_says_mcp_nothing_was_judged_and_nothing_passed(
     form: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
