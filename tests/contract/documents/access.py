@@ -48,7 +48,7 @@ def application() -> FastAPI:
 
 def access() -> str:
     """The document."""
-    return "\n".join(_lines(doors(application())))
+    return "\n".join([*_lines(doors(application())), ""])
 
 
 def _doors(routes: Iterable[Any]) -> Iterator[Door]:
