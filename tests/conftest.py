@@ -1,8 +1,15 @@
 """What every kind of test can rely on."""
 
+import gc
 import signal
 
+import hypothesis
 import pytest
+
+# The same examples everywhere, and no bound on the time of one: a test fails for what is wrong with the code alone.
+# `--hypothesis-profile=default` looks at others, and so does `make fuzz`.
+hypothesis.settings.register_profile("repeatable", derandomize=True, deadline=None, max_examples=60)
+hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -11,3 +18,9 @@ def pytest_configure(config: pytest.Config) -> None:
     del config
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Keep what was collected out of each search for garbage: there are thousands of tests, and they stay."""
+    del session
+    gc.freeze()

@@ -151,7 +151,7 @@ def opening_of(draw: Any) -> Opening:
 
 
 @pytest.mark.parametrize("check", OURS, ids=lambda check: check.id)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(data=st.data())
 def test_no_answer_makes_a_check_or_a_detector_raise(check: Check, data: st.DataObject) -> None:
     opening = opening_of(data.draw)

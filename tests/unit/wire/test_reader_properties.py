@@ -67,7 +67,7 @@ streams = st.builds(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150)
 @given(streams)
 @example(b"\xef\xbb\xbf: c\r\nid: 1\rdata:\r\n\r\ndata: a\n\n")
 def test_a_stream_means_what_the_standard_says_at_every_split(text: bytes) -> None:
@@ -81,7 +81,7 @@ def test_a_stream_means_what_the_standard_says_at_every_split(text: bytes) -> No
     asyncio.run(at_every_split())
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150)
 @given(st.binary(max_size=2000), st.integers(1, 64))
 def test_any_bytes_are_a_stream_that_ends_or_is_refused_by_a_limit(text: bytes, size: int) -> None:
     async def read() -> None:
@@ -152,7 +152,7 @@ jsonish = st.lists(
 ).map(b"".join)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=400)
 @given(st.binary(max_size=300) | jsonish)
 def test_reading_json_raises_nothing_but_what_it_says_and_what_it_gives_can_be_stored(text: bytes) -> None:
     code, value = refusal_or_value(text, depth=64, values=1000)
@@ -177,7 +177,7 @@ def parts_of(value: Any) -> int:
     return len(inner) + sum(map(parts_of, inner))
 
 
-@settings(max_examples=500)
+@settings(max_examples=250)
 @given(json_values, st.integers(0, 5), st.integers(0, 20), st.sampled_from([None, 2]))
 def test_the_scan_before_the_parser_counts_what_the_parser_would_find(
     value: Any, depth: int, parts: int, indent: int | None
@@ -236,7 +236,7 @@ answers = st.builds(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=250)
 @given(st.binary(max_size=400) | answers, st.integers(1, 50), st.sampled_from([None, ConnectionResetError()]))
 def test_any_bytes_are_an_answer_or_a_reason_and_never_a_wait(text: bytes, size: int, cause: Exception | None) -> None:
     async def read() -> bytes:
