@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -70,11 +71,12 @@ OF_EACH_KIND = 30
 """How many pages of each kind are looked at; there are some 150 endpoints."""
 
 
-def spellings(secret: str) -> set[str]:
+@cache
+def spellings(secret: str) -> frozenset[str]:
     """The secret as plain text, JSON, part of a URL, HTML, and base64."""
     encoded = base64.b64encode(secret.encode()).decode()
     written = json.dumps(secret)[1:-1]
-    return {
+    forms = {
         secret,
         written,
         written.replace("/", "\\/"),
@@ -87,6 +89,7 @@ def spellings(secret: str) -> set[str]:
         encoded.rstrip("="),
         encoded.replace("+", "-").replace("/", "_").rstrip("="),
     }
+    return frozenset(forms)
 
 
 def leaks(where: str, content: str) -> list[str]:
