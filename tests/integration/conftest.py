@@ -112,7 +112,9 @@ def database(postgres_url: str, template: str = TEMPLATE) -> Iterator[str]:
     """The address of a database made of a template, which ends with the block."""
     name = f"test_{uuid4().hex[:12]}"
     with psycopg.connect(postgres_url, autocommit=True) as admin:
-        admin.execute(SQL("create database {} template {} strategy file_copy").format(Identifier(name), Identifier(template)))
+        admin.execute(
+            SQL("create database {} template {} strategy file_copy").format(Identifier(name), Identifier(template))
+        )
         yield _other(postgres_url, name)
         admin.execute(SQL("drop database {} with (force)").format(Identifier(name)))
 
