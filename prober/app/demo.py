@@ -3,7 +3,7 @@
 import asyncio
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -91,8 +91,10 @@ def own_environment(environment: Mapping[str, str]) -> dict[str, str]:
 async def until_right(db: AsyncEngine, clock: Clock, within_s: float = RIGHT_WITHIN_S) -> list[Wrong]:
     """Wait until every verdict is the lab's own; what is still wrong after `within_s` seconds comes back."""
     since, deadline = clock.now(), clock.monotonic() + within_s
+    right: set[str] = set()
     while True:
-        wrong = await wrong_verdicts(db, since)
+        wrong = await wrong_verdicts(db, since, right)
+        right = {scenario.id for scenario in SHOWN} - {each.name for each in wrong}
         if not wrong or clock.monotonic() > deadline:
             return wrong
         await asyncio.sleep(LOOK_EVERY_S)
@@ -133,14 +135,19 @@ def write_configuration(directory: Path, urls: Mapping[str, str]) -> Path:
     return path
 
 
-async def wrong_verdicts(db: AsyncEngine, since: datetime) -> list[Wrong]:
-    """Every steady scenario that no probe since then has judged as the lab's catalog does."""
+async def wrong_verdicts(db: AsyncEngine, since: datetime, right: Set[str] = frozenset()) -> list[Wrong]:
+    """Every steady scenario that no probe since then has judged as the lab's catalog does.
+
+    Those that were `right` at an earlier look stay so while a probe could not observe: that says nothing of them.
+    """
     seen = {row.name: row for row in await queries.fleet(db)}
     wrong = []
     for scenario in SHOWN:
         row = seen.get(scenario.id)
         if row is None or row.slot is None or row.slot < since:
             wrong.append(Wrong(scenario.id, _wanted(scenario), "not probed yet"))
+        elif scenario.id in right and row.verdict == "unknown":
+            continue
         elif scenario.steady and not _is_right(scenario, row.verdict, row.cause):
             wrong.append(Wrong(scenario.id, _wanted(scenario), f"{row.verdict} ({row.cause or 'no diagnosis'})"))
     return wrong

@@ -8,11 +8,12 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from prober.app.demo import RIGHT_WITHIN_S, SHOWN, demo, until_right
-from prober.app.up import Running
+from prober.app.up import Dashboard, Running
 from prober.cli.arguments import port
 from prober.cli.errors import ExitCode
 from prober.cli.progress import working
 from prober.cli.running import run_until_stopped
+from prober.cli.up import shown_in_words
 from prober.clock import SystemClock
 from prober.lab.credentials import MISSING_VARIABLE
 
@@ -42,8 +43,7 @@ def run(options: argparse.Namespace) -> int:
 
         def started(running: Running) -> None:
             starting.close()
-            assert running.dashboard is not None
-            print("\n".join(announced(running.dashboard.address)), flush=True)
+            print("\n".join(announced(running.dashboard)), flush=True)
             if options.check:
                 checking.append(asyncio.create_task(_check(running, stop)))
 
@@ -55,13 +55,13 @@ def run(options: argparse.Namespace) -> int:
     return run_until_stopped(program, log_level=logging.INFO if options.verbose else logging.WARNING)
 
 
-def announced(address: str) -> Iterator[str]:
-    """What there is to see, and how it ends."""
-    yield f"dashboard: {address}"
+def announced(dashboard: Dashboard | None) -> Iterator[str]:
+    """Where it is shown, what there is to see, and how it ends."""
+    yield from shown_in_words(dashboard)
     yield f"it shows {len(SHOWN)} servers of a lab on this machine, most of them broken on purpose"
     yield f"within {RIGHT_WITHIN_S:.0f} s each has its verdict, and the endpoint flapping its first incident"
     yield f"{MISSING_VARIABLE} is not set on purpose, too: the endpoint observer-impaired is for it"
-    yield "everybody on this machine may open the dashboard and change everything; Ctrl-C ends all of it"
+    yield "Ctrl-C ends all of it"
 
 
 async def _check(running: Running, stop: asyncio.Event) -> ExitCode:

@@ -44,6 +44,13 @@ async def test_verdict_and_diagnosis_must_both_be_the_labs(store: Store) -> None
     assert wrong["adapter-missing"] == "up (no diagnosis)"
 
 
+async def test_a_probe_that_could_not_observe_takes_no_right_verdict_back(store: Store) -> None:
+    since = datetime.now(UTC) - timedelta(minutes=1)
+    await store.probe("stateless-json", Verdict.UNKNOWN)
+    assert (await found(store, since))["stateless-json"] == "unknown (no diagnosis)"
+    assert "stateless-json" not in {each.name for each in await wrong_verdicts(store.db, since, {"stateless-json"})}
+
+
 async def test_what_an_earlier_run_found_does_not_count(store: Store) -> None:
     await store.probe("stateless-json")
     assert (await found(store, datetime.now(UTC) + timedelta(minutes=1)))["stateless-json"] == "not probed yet"
