@@ -20,6 +20,8 @@ pytestmark = pytest.mark.timeout(180)
 STARTS_WITHIN_S = 30
 STOPS_WITHIN_S = 10
 TOLD_WITHIN_S = 90
+ANSWERS_WITHIN_S = 60
+"""What a dashboard may take on a machine that has much else to do."""
 
 
 @pytest.fixture
@@ -103,8 +105,7 @@ def test_ctrl_c_ends_the_demo_soon_and_leaves_no_process(directory: Path) -> Non
     with running("demo", "--port", "0", "--data-dir", str(directory)) as (process, line):
         assert line.startswith("dashboard: http://127.0.0.1:")
         address = line.removeprefix("dashboard: ").rstrip("/")
-        page = urllib.request.urlopen(f"{address}/?q=tools-empty", timeout=15).read().decode()
-        assert "/endpoints/tools-empty" in page
+        assert b"/endpoints/tools-empty" in fetched(f"{address}/?q=tools-empty")
         below = descendants(process.pid)
         assert len(below) >= 3, "a database, a lab and a dashboard"
         began = time.monotonic()
@@ -164,11 +165,16 @@ def test_an_edit_of_the_configuration_counts_without_a_restart(
 
 
 def names(address: str, wanted: set[str]) -> set[str]:
-    """The endpoints that the dashboard lists, once they are the wanted ones or ten seconds have gone."""
+    """The endpoints that the dashboard lists, once they are the wanted ones or the time is up."""
     found: set[str] = set()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + ANSWERS_WITHIN_S
     while time.monotonic() < deadline and found != wanted:
         time.sleep(0.3)
-        with urllib.request.urlopen(f"{address}/api/endpoints", timeout=5) as answer:
-            found = {each["name"] for each in json.load(answer)["endpoints"]}
+        found = {each["name"] for each in json.loads(fetched(f"{address}/api/endpoints"))["endpoints"]}
     return found
+
+
+def fetched(address: str) -> bytes:
+    with urllib.request.urlopen(address, timeout=ANSWERS_WITHIN_S) as answer:
+        body: bytes = answer.read()
+    return body
