@@ -12,7 +12,8 @@ from prober.settings import Problem
 from prober.settings.schema import EndpointSection
 
 REGISTRY_HREF: Final = "/settings/endpoints"
-NEW_HREF: Final = f"{REGISTRY_HREF}/new"
+NEW_HREF: Final = "/settings/new-endpoint"
+"""Not below the other: an endpoint may be called `new`."""
 MOST_CHARACTERS: Final = 60_000
 
 _STARTER: Final = """\

@@ -14,7 +14,7 @@ def every_page(dashboard: Dashboard, probes: int) -> list[str]:
     )
     return [
         "/", "/?group=team", "/incidents", "/channels", "/status", "/account",
-        "/settings", "/settings/audit", "/settings/people", "/settings/tokens", "/settings/endpoints/new",
+        "/settings", "/settings/audit", "/settings/people", "/settings/tokens", "/settings/new-endpoint",
         "/settings/baselines", "/settings/baselines/accept",
         *(f"/endpoints/{quote(name)}" for name in dashboard.rows("select name from endpoint order by name")),
         *(f"/incidents/{each}" for each in dashboard.rows("select id from incident")),

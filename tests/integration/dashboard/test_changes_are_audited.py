@@ -126,7 +126,7 @@ async def _keeps_endpoints(story: Story) -> None:
     await story.change("PUT", "/api/endpoints/{name:kept}", json={**ENTRY, "interval": "5m"})
     await story.change("DELETE", "/api/endpoints/{name:kept}")
     written = f"name: other\nurl: {ENTRY['url']}\n"
-    await story.change("POST", "/settings/endpoints/new", data={"entry": written})
+    await story.change("POST", "/settings/new-endpoint", data={"entry": written})
     edition = (await endpoints.kept(story.db, "other")).edition
     changed = {"entry": f"{written}interval: 5m\n", "edition": edition}
     await story.change("POST", "/settings/endpoints/{name:other}", data=changed)

@@ -120,31 +120,41 @@ async def test_an_endpoint_is_written_on_the_page_and_what_is_wrong_with_it_is_s
     client: httpx.AsyncClient, services: Services
 ) -> None:
     async def post(address: str, **fields: str) -> httpx.Response:
-        return await client.post(f"/settings/endpoints/{address}", data=fields, headers={"origin": "http://localhost"})
+        return await client.post(f"/settings/{address}", data=fields, headers={"origin": "http://localhost"})
 
-    assert "Watch another endpoint" in (await client.get("/settings/endpoints/new")).text
-    wrong = await post("new", entry="name: shop\r\nurl: x\r\nintervall: <b>\r\n")
+    assert "Watch another endpoint" in (await client.get("/settings/new-endpoint")).text
+    wrong = await post("new-endpoint", entry="name: shop\r\nurl: x\r\nintervall: <b>\r\n")
     assert wrong.status_code == 422
     assert "intervall: is not a known key (did you mean interval?)" in wrong.text
     assert "intervall: &lt;b&gt;" in wrong.text, "what was typed is there to be mended"
     for entry in ("name: [", "- shop", "", "name: ${HOME}\nurl: https://a.example/"):
-        assert (await post("new", entry=entry)).status_code == 422, entry
-    added = await post("new", entry=f'name: shop\nurl: {URL}\nlabels: {{price: "$${{x}}"}}\n')
+        assert (await post("new-endpoint", entry=entry)).status_code == 422, entry
+    added = await post("new-endpoint", entry=f'name: shop\nurl: {URL}\nlabels: {{price: "$${{x}}"}}\n')
     assert (added.status_code, added.headers["location"]) == (303, "/endpoints/shop")
     assert (await operations.kept(services, "shop")).endpoint.labels == {"price": "${x}"}
     assert "/settings/endpoints/shop" in (await client.get("/endpoints/shop")).text
     form = (await client.get("/settings/endpoints/shop")).text
     assert "price: $${x}" in form
     edition = field(form, "edition")
-    assert (await post("shop", entry=f"name: shop\nurl: {URL}\n", edition=edition)).status_code == 303
-    late = await post("shop", entry=f"name: shop\nurl: {URL}\n", edition=edition)
+    assert (await post("endpoints/shop", entry=f"name: shop\nurl: {URL}\n", edition=edition)).status_code == 303
+    late = await post("endpoints/shop", entry=f"name: shop\nurl: {URL}\n", edition=edition)
     assert late.status_code == 412
     assert "Somebody has changed shop meanwhile" in late.text
     edition = field((await client.get("/settings/endpoints/shop")).text, "edition")
-    assert (await post("shop/remove", edition=edition)).status_code == 303
+    assert (await post("endpoints/shop/remove", edition=edition)).status_code == 303
     assert (await client.get("/settings/endpoints/shop")).status_code == 404
     told = [(each.action, each.via) for each in await audit.newest(services.db)]
     assert told == [(f"endpoint.{what}", Via.PAGE) for what in ("remove", "change", "add")]
+
+
+async def test_an_endpoint_may_have_the_name_of_a_page(client: httpx.AsyncClient, services: Services) -> None:
+    await operations.add(services, ADA, {"name": "new", "url": URL})
+    form = (await client.get("/settings/endpoints/new")).text
+    assert "Change new" in form
+    fields = {"entry": f"name: new\nurl: {URL}\nlabels: {{team: pay}}\n", "edition": field(form, "edition")}
+    changed = await client.post("/settings/endpoints/new", data=fields, headers={"origin": "http://localhost"})
+    assert changed.status_code == 303
+    assert (await operations.kept(services, "new")).endpoint.labels == {"team": "pay"}
 
 
 async def test_what_the_file_keeps_has_no_form(client: httpx.AsyncClient, services: Services) -> None:
