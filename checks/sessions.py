@@ -5,19 +5,22 @@ from typing import Final
 
 from checks.front_door import FrontDoor, front_door_of
 from checks.messages import RpcError, error_of, result_of
-from checks.model import Exchange
-from checks.spec import ErrorCode
+from checks.model import Exchange, Opening
+from checks.spec import EVENT_STREAM_TYPE, ErrorCode
 from checks.symptoms import error_message
 
 _GONE: Final = re.compile(
     r"(?:no(?:t a)? (?:valid|such)|unknown|invalid|expired|missing|bad|terminated|closed)\W+(?:\w+\W+){0,2}session"
     r"|session\W+(?:\w+\W+){0,3}(?:not found|not valid|unknown|invalid|expired|missing|required|terminated|closed"
     r"|does not exist|doesn't exist|has ended|not initialized)"
+    r"|could(?: not|n't) find\W+(?:\w+\W+){0,2}session"
+    r"|no transport (?:found )?for session"
     r"|server not initialized",
     re.IGNORECASE,
 )
 """How SDKs put it: “Session not found”, “Missing session ID”, “Invalid or expired session”, “No valid session ID
-provided”, “Server not initialized”, “Mcp-Session-Id header is required”."""
+provided”, “Server not initialized”, “Mcp-Session-Id header is required”; of HTTP+SSE “Could not find session”, “No
+transport found for sessionId”."""
 
 _NEVER_RECEIVED: Final = re.compile(r"missing|required|no valid|not initialized", re.IGNORECASE)
 
@@ -47,6 +50,16 @@ def refuses_session_beside_others(exchange: Exchange) -> bool:
         return True
     error = error_of(exchange)
     return error is not None and exchange.status == 400 and error.code in _CODES
+
+
+def refused_on_stream(opening: Opening) -> Exchange | None:
+    """The first request to the address that an HTTP+SSE stream had just named, where its session is not known there."""
+    last = opening.exchanges[-1] if opening.exchanges else None
+    if opening.established or last is None or last.rpc_id is None or last.status not in (400, 404):
+        return None
+    streams = [each for each in opening.exchanges if each.method == "GET" and each.media_type == EVENT_STREAM_TYPE]
+    named = any(each.url != last.url for each in streams)
+    return last if named and _may_be_the_servers(last) and names_session(last) else None
 
 
 def names_session(exchange: Exchange) -> bool:

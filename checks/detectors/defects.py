@@ -15,6 +15,16 @@ from checks.model import Exchange, Failure
 from checks.spec import EVENT_STREAM_TYPE, JSON_TYPE
 from checks.text import clean
 
+_SIZES: Final = {
+    "body-too-large": "body",
+    "answer-too-large": "received",
+    "json-too-large": "json",
+    "json-too-deep": "json_depth",
+    "json-too-many-values": "json_values",
+    "event-too-large": "event",
+}
+"""The limits of size, by the reason that a report has where an answer exceeds them."""
+
 _UNREADABLE: Final = frozenset({Irregular.NOT_JSON, Irregular.JSON_NON_STANDARD, Irregular.BAD_ENCODING})
 """Why a body was not kept as a message."""
 
@@ -30,7 +40,6 @@ _AS_DECLARED: Final = (
     "Have whoever compresses the body, and nobody else, write Content-Encoding: a gateway that decodes, or a handler "
     "that sets the header by itself, makes the two disagree."
 )
-_OF_ENCODING: Final = {"unexpected-encoding": _NOT_ASKED_FOR, "broken-encoding": _AS_DECLARED}
 _SAY_PACKED: Final = (
     "Have the handler that compresses say so, by the header Content-Encoding: gzip and, in a proxy response, "
     "isBase64Encoded: true; or have it leave compression to the front door."
@@ -65,13 +74,28 @@ class Defect:
     fix: str = _COMPARE
 
 
+def excess_of(exchange: Exchange) -> Defect | None:
+    """That an answer is larger than what is read of one, and may be right: to follow “the answer to X ”."""
+    failed = exchange.transport_error
+    limit = None if failed is None else _SIZES.get(failed.reason)
+    if failed is None or failed.failure is not Failure.LIMIT or limit is None:
+        return None
+    return Defect(
+        f"is larger than what is read of one ({failed.reason}): {clean(failed.detail, 120)}",
+        "Clients have limits like this one, and a model has little room for so much: give out less at once, by pages "
+        f"or by shorter texts. If it is meant to be so large, raise `{limit}` under `limits` of the configuration.",
+    )
+
+
 def defect_of(exchange: Exchange) -> Defect:
     """The most telling defect of an answer that somebody meant as JSON-RPC."""
     if result_of(exchange) is not None:
         return Defect("its result does not name the revision to speak")
     failed = exchange.transport_error
-    if failed is not None and failed.reason in _OF_ENCODING:
-        return Defect(clean(failed.detail, 120), _OF_ENCODING[failed.reason])
+    if failed is not None and failed.reason == "unexpected-encoding":
+        return Defect(f"it is compressed as is not unpacked here: {clean(failed.detail, 120)}", _NOT_ASKED_FOR)
+    if failed is not None and failed.reason == "broken-encoding":
+        return Defect(clean(failed.detail, 120), _AS_DECLARED)
     if failed is not None:
         limit = failed.failure is Failure.LIMIT
         return Defect(f"it exceeds a limit ({failed.reason})" if limit else "its HTTP framing is broken")

@@ -1,13 +1,17 @@
 """What is left when no better cause is known: the protocol is broken, refused, or not spoken at all."""
 
-from checks.detectors.defects import defect_of
+from typing import Final
+
+from checks.detectors.defects import defect_of, excess_of
 from checks.detectors.scene import Scene, scene
 from checks.detectors.version import ERA_CODES
+from checks.front_door import FrontDoor
 from checks.messages import error_of, result_of, revision_of
 from checks.model import Effect, Evidence, Exchange, Outcome, Proof
 from checks.proofs import answer_line
 from checks.spec import EVENT_STREAM_TYPE, JSON_TYPE, ErrorCode
-from checks.symptoms import Symptom, is_tool_call, troubled
+from checks.symptoms import Symptom, error_message, is_tool_call, troubled
+from checks.text import clean
 from checks.unit import Cause, detector
 
 
@@ -17,6 +21,11 @@ def malformed_response(evidence: Evidence) -> Cause | None:
     found = scene(evidence, Symptom.MALFORMED) or _unusable_opening(evidence)
     if found is None:
         return None
+    excess = excess_of(found.exchange)
+    if excess is not None:
+        # Whoever opens a conversation has its other answers; what else there is to see of it, nobody here has read.
+        effect = Effect.DEGRADED if evidence.opening.established else Effect.DOWN
+        return found.cause(0.6, f"The answer to {found.asked} {excess.text}.", excess.fix, effect=effect)
     defect = defect_of(found.exchange)
     return found.cause(0.85, f"The answer to {found.asked} is broken JSON-RPC: {defect.text}.", defect.fix)
 
@@ -90,12 +99,30 @@ def handshake_rejected(evidence: Evidence) -> Cause | None:
     )
 
 
+_REFUSED: Final = frozenset({400, 413, 415})
+_HAND_ON: Final = """\
+Let the gateway hand on every body as it is: by a Lambda proxy integration, without a request validator or model, and
+without mapping templates whose passthrough behaviour turns other types away:
+  aws apigateway get-method --rest-api-id ID --resource-id RESOURCE --http-method POST
+  aws apigateway put-integration --rest-api-id ID --resource-id RESOURCE --http-method POST --type AWS_PROXY \\
+    --integration-http-method POST --uri URI"""
+
+
 @detector("not-mcp", effect=Effect.DOWN, fallback=True)
 def not_mcp(evidence: Evidence) -> Cause | None:
     """What answers at this address does not speak MCP, and no better cause is known."""
     found = _plainest(evidence)
     if found is None:
         return None
+    if _is_refused_by_gateway(found):
+        return found.cause(
+            0.75,
+            f"{found.who} itself refuses {found.asked} with HTTP {found.exchange.status}: "
+            f"{clean(error_message(found.exchange) or '', 120)}.",
+            _HAND_ON,
+            alternatives=("The application words its refusals like the gateway: then its log shows the request.",),
+            effect=Effect.DOWN,
+        )
     return found.cause(
         0.6,
         f"What answers at this address does not speak MCP: {found.asked} → {answer_line(found.exchange)}.",
@@ -108,6 +135,14 @@ def not_mcp(evidence: Evidence) -> Cause | None:
         ),
         effect=Effect.DOWN,
     )
+
+
+def _is_refused_by_gateway(found: Scene) -> bool:
+    """Whether a gateway refused a body or its type, in the one way in which it words that, and called nothing."""
+    exchange = found.exchange
+    worded = exchange.status in _REFUSED and error_message(exchange) is not None
+    reached = found.door is FrontDoor.REST_API and exchange.header("x-amzn-trace-id") is not None
+    return worded and found.door in (FrontDoor.REST_API, FrontDoor.HTTP_API) and not reached
 
 
 def _plainest(evidence: Evidence) -> Scene | None:

@@ -5,14 +5,17 @@ Gateway" (an unsigned request reads like a missing route); the Lambda Web Adapte
 "Troubleshooting Lambda Web Functions". How an HTTP API words a missing route is well known and not documented.
 """
 
+import ipaddress
+import re
 from collections.abc import Iterator
 from typing import Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import SplitResult, parse_qs, urljoin, urlsplit
 
 from checks.detectors.scene import Scene, scene
 from checks.front_door import FrontDoor, is_own_page
 from checks.model import Effect, Evidence, Exchange, Proof
 from checks.proofs import answer_line, header_proof
+from checks.sessions import refused_on_stream
 from checks.symptoms import Symptom, error_message, error_type, is_from_bucket
 from checks.text import clean
 from checks.unit import Cause, detector
@@ -58,7 +61,7 @@ _SECOND_OTHERWISE: Final = " A second path is led to the server, which speaks fo
 @detector("route-missing", effect=Effect.DOWN)
 def route_missing(evidence: Evidence) -> Cause | None:
     """Nothing is served at this path: the gateway has no such route, or the application does not know it."""
-    if evidence.opening.established:
+    if evidence.opening.established or refused_on_stream(evidence.opening) is not None:
         return None
     found = scene(evidence, Symptom.ROUTE_MISSING)
     if found is None:
@@ -195,6 +198,18 @@ def _asked(found: Scene) -> str:
     return f"{found.exchange.method} {clean(urlsplit(found.exchange.url).path or '/', 120)}"
 
 
+_FINAL: Final = "Give clients and this endpoint the final address. "
+_UVICORN: Final = "(uvicorn: --proxy-headers --forwarded-allow-ips='*')"
+_LOGIN_FIX: Final = """\
+Let this path pass the guard that logs browsers in, and let the server judge, or an authorizer that takes tokens:
+  aws elbv2 describe-rules --listener-arn ARN     # a rule with authenticate-oidc or authenticate-cognito
+  aws elbv2 create-rule --listener-arn ARN --priority 1 --conditions Field=path-pattern,Values='/mcp*' \\
+    --actions Type=forward,TargetGroupArn=ARN"""
+_LOGIN: Final = re.compile(
+    r"/(?:log-?in|sign-?in|sso|saml2?|oauth2?/(?:v\d/)?authorize|authorize)(?:/|$)", re.IGNORECASE
+)
+
+
 @detector("redirected", effect=Effect.DEGRADED)
 def redirected(evidence: Evidence) -> Cause | None:
     """The endpoint answers with a redirect, which many clients do not follow."""
@@ -207,17 +222,41 @@ def redirected(evidence: Evidence) -> Cause | None:
         here, there = urlsplit(url), urlsplit(target)
     except ValueError:
         target, here, there = "an unreadable address", urlsplit(url), urlsplit(url)
-    if here.scheme == "https" and there.scheme == "http":
+    effect = Effect.DEGRADED
+    if _asks_to_log_in(there):
+        warning, fix = " It leads to a login page, which only browsers use.", _LOGIN_FIX
+        effect = Effect.DOWN
+    elif here.scheme == "https" and there.scheme == "http":
         warning = " It leads from https to http, which clients refuse: the application sees http behind the TLS end."
-        fix = "Make the application trust X-Forwarded-Proto (uvicorn: --proxy-headers --forwarded-allow-ips='*')."
+        fix = f"{_FINAL}Make the application trust X-Forwarded-Proto {_UVICORN}."
+    elif here.netloc != there.netloc and _is_internal(there):
+        warning = " It leads to an address that only the function itself knows."
+        fix = f"{_FINAL}Make the application trust the forwarded headers {_UVICORN}, or redirect to a path alone."
     elif here.netloc != there.netloc:
-        warning, fix = " It leads to another host, where credentials must not go.", "Check that this host is meant."
+        warning = " It leads to another host, where credentials must not go."
+        fix = f"{_FINAL}Check that this host is meant."
     else:
-        warning, fix = "", "Starlette redirects between /mcp and /mcp/ by default; mount the path that clients use."
+        warning = ""
+        fix = f"{_FINAL}Starlette redirects between /mcp and /mcp/ by default; mount the path that clients use."
     return found.cause(
         0.9,
         f"HTTP {found.exchange.status} redirects {found.asked} to {clean(target, 160)}.{warning}",
-        f"Give clients and this endpoint the final address. {fix}",
+        fix,
         proofs=header_proof(found.exchange, "location"),
-        effect=Effect.DEGRADED,
+        effect=effect,
     )
+
+
+def _asks_to_log_in(there: SplitResult) -> bool:
+    """Whether an address is that of a login page, as load balancers and proxies that authenticate browsers name it."""
+    query = parse_qs(there.query)
+    by_oauth = "client_id" in query and "response_type" in query
+    return by_oauth or _LOGIN.search(there.path) is not None or (there.hostname or "").endswith(".amazoncognito.com")
+
+
+def _is_internal(there: SplitResult) -> bool:
+    host = there.hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return host == "localhost" or host.endswith((".internal", ".local"))

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from checks.detectors.defects import excess_of
 from checks.detectors.scene import Scene
 from checks.detectors.session import is_lost_session
 from checks.messages import error_of, error_text_of, result_of, text_of
@@ -135,6 +136,9 @@ def sentinel_error(evidence: Evidence) -> Cause | None:
         symptom = symptom_of(exchange)
         if symptom in _EXPLAINED_ELSEWHERE or is_lost_session(evidence, exchange):
             continue
+        excess = excess_of(exchange)
+        if excess is not None:
+            return Scene(evidence, exchange).cause(0.6, f"The answer of the tool {tool} {excess.text}.", excess.fix)
         error = error_of(exchange)
         said = f"JSON-RPC error {error.code}" if error is not None else f"HTTP {exchange.status} and no JSON-RPC"
         crashed = " The platform's error page says that the function failed." if symptom is Symptom.CRASH else ""

@@ -13,7 +13,7 @@ from checks.messages import result_of
 from checks.model import CheckResult, Effect, Evidence, Exchange, Proof
 from checks.proofs import answer_line, counted, header_proof
 from checks.reproduce import SESSION_HEADER, curl, curl_in_new_session
-from checks.sessions import names_session, refuses_session, says_not_named
+from checks.sessions import names_session, refused_on_stream, refuses_session, says_not_named
 from checks.symptoms import troubled
 from checks.text import clean
 from checks.unit import Cause, detector
@@ -49,7 +49,25 @@ _STRIPPED: Final = (
 @detector("session-lost", effect=Effect.DOWN)
 def session_lost(evidence: Evidence) -> Cause | None:
     """A session id that the server gave out is refused later, or on some connections only."""
-    return _in_conversation(evidence) or _over_connections(evidence)
+    return _on_stream(evidence) or _in_conversation(evidence) or _over_connections(evidence)
+
+
+def _on_stream(evidence: Evidence) -> Cause | None:
+    """HTTP+SSE: the instance that takes the request is not the one that holds the stream."""
+    refused = refused_on_stream(evidence.opening)
+    if refused is None:
+        return None
+    return Scene(evidence, refused).cause(
+        0.9,
+        f"The event stream names an address, and its session is unknown there at once: {answer_line(refused)}. The "
+        "stream keeps one instance busy, so that another takes the request.",
+        "HTTP+SSE (2024-11-05) needs one process for all requests, which Lambda is not. Serve Streamable HTTP, where "
+        f"an answer comes with its request. {_FIX}",
+        proofs=header_proof(refused, _REQUEST_ID),
+        alternatives=(
+            "The server is several processes or hosts without sticky sessions: then some attempts do succeed.",
+        ),
+    )
 
 
 def _again(evidence: Evidence, refused: Exchange, times: int) -> str:

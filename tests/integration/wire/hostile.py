@@ -400,6 +400,7 @@ FLOODS = (
         id="100,000 tools on a page",
         script=with_tools(f'"tools":[{",".join([json.dumps(TOOL)] * 100_000)}]'),
         error=("limit", "body-too-large"),
+        verdict="degraded",
         diagnosis="malformed-response",
     ),
 )
@@ -520,6 +521,7 @@ UNREADABLE = (
         id="JSON nested 100,000 deep",
         script=answering(lambda rpc_id: _nested(rpc_id, 100_000)),
         error=("limit", "json-too-deep"),
+        verdict="degraded",
     ),
     Case(
         id="JSON that only opens",
@@ -530,11 +532,13 @@ UNREADABLE = (
         id="JSON of 340,000 lists",
         script=with_tools('"tools":[' + "[]," * 340_000 + "[]]"),
         error=("limit", "json-too-many-values"),
+        verdict="degraded",
     ),
     Case(
         id="an event nested too deep",
         script=streaming(lambda _: b"data: " + b"[" * 100_000 + b"\n\n"),
         error=("limit", "json-too-deep"),
+        verdict="degraded",
     ),
     Case(id="NaN", script=with_tools('"tools":[NaN]'), code="json-non-standard", diagnosis="malformed-response"),
     Case(id="Infinity", script=with_tools('"x":-Infinity'), code="json-non-standard", diagnosis="malformed-response"),

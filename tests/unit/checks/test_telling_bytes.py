@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from checks.model import Diagnosis, Exchange, Sentinel, Verdict
+from checks.model import Diagnosis, Effect, Exchange, Failure, Sentinel, Verdict
 from checks.symptoms import Symptom, symptom_of
 from tests.unit.checks.conversations import (
     FUNCTION_URL,
@@ -170,3 +170,76 @@ def test_json_rpc_in_a_wrong_wrapping_is_broken_in_a_way_of_its_own(body, media,
     assert found.id == "malformed-response"
     assert words in found.summary
     assert fix in found.fix
+
+
+# what one part of the way says for another
+
+
+@pytest.mark.parametrize(
+    ("status", "body"), [(404, b"Could not find session"), (400, b"No transport found for sessionId")]
+)
+def test_a_stream_whose_address_knows_no_session_is_a_matter_of_instances(status: int, body: bytes) -> None:
+    stream = exchange(None, media="text/event-stream", body=b"event: endpoint\ndata: /messages?session_id=1\n\n")
+    there = "https://orders.example.com/messages?session_id=1"
+    found = cause(answer(405, b"", None), stream, answer(status, body, "text/plain", *FUNCTION_URL, url=there))
+    assert (found.id, found.confidence) == ("session-lost", 0.9)
+    assert "the stream keeps one instance busy" in found.summary.lower()
+    assert "Streamable HTTP" in found.fix
+
+
+def test_such_words_without_a_stream_before_them_are_what_they_were() -> None:
+    assert cause(answer(404, b"Could not find session", "text/plain", *FUNCTION_URL)).id == "route-missing"
+
+
+@pytest.mark.parametrize(
+    ("location", "effect", "words"),
+    [
+        ("https://a.auth.eu-west-1.amazoncognito.com/login", Effect.DOWN, "a login page"),
+        ("https://id.example.com/oauth2/v1/authorize?client_id=1&response_type=code", Effect.DOWN, "a login page"),
+        ("/users/sign_in/".replace("_", "-"), Effect.DOWN, "a login page"),
+        ("http://127.0.0.1:8080/mcp/", Effect.DEGRADED, "from https to http"),
+        ("https://ip-10-0-0-7.eu-west-1.compute.internal/mcp", Effect.DEGRADED, "only the function itself knows"),
+        ("https://other.example.com/mcp", Effect.DEGRADED, "another host"),
+        ("/mcp/", Effect.DEGRADED, "https://orders.example.com/mcp/"),
+        ("/signing/mcp", Effect.DEGRADED, "https://orders.example.com/signing/mcp"),
+    ],
+)
+def test_a_redirect_says_by_its_goal_what_is_wrong(location: str, effect: Effect, words: str) -> None:
+    found = cause(answer(302, b"", None, ("Location", location)))
+    assert (found.id, found.effect) == ("redirected", effect)
+    assert words in found.summary
+
+
+@pytest.mark.parametrize(
+    ("status", "message"), [(400, "Invalid request body"), (415, "Unsupported Media Type"), (413, "Request Too Long")]
+)
+def test_a_gateway_that_takes_no_such_body_is_not_taken_for_another_server(status: int, message: str) -> None:
+    found = cause(answer(status, json.dumps({"message": message}).encode(), "application/json", *REST[:2]))
+    assert (found.id, found.confidence) == ("not-mcp", 0.75)
+    assert f"The API Gateway REST API itself refuses initialize with HTTP {status}: {message}." in found.summary
+    assert "AWS_PROXY" in found.fix
+    beyond = cause(answer(status, json.dumps({"message": message}).encode(), "application/json", *REST))
+    assert beyond.confidence == 0.6
+
+
+# answers that are too large for us
+
+
+def large(method: str) -> Exchange:
+    return exchange(method, body=b"{", messages=(), failure=Failure.LIMIT, reason="json-too-large")
+
+
+def test_an_answer_beyond_our_limits_is_said_to_be_so_and_does_not_take_a_server_down_that_opened() -> None:
+    judged = judge(opened(discovered()), large("tools/list"))
+    found = judged.diagnosis("malformed-response")
+    assert (judged.ids, judged.verdict, found.confidence) == (["malformed-response"], Verdict.DEGRADED, 0.6)
+    assert "is larger than what is read of one (json-too-large)" in found.summary
+    assert "raise `json` under `limits`" in found.fix
+    assert cause(large("initialize")).effect is Effect.DOWN
+
+
+def test_a_tools_answer_beyond_our_limits_is_not_said_to_be_no_json_rpc() -> None:
+    calling = endpoint(sentinels=(Sentinel(tool="add", safe_to_repeat=True),))
+    judged = judge(opened(discovered()), tool_page("add"), large("tools/call"), endpoint=calling)
+    assert (judged.ids, judged.verdict) == (["sentinel-error"], Verdict.DEGRADED)
+    assert "raise `json` under `limits`" in judged.diagnosis("sentinel-error").fix
