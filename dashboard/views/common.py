@@ -33,6 +33,8 @@ class Moment:
     absolute: str
     short: str
     relative: str
+    age: str
+    """How long ago, without the word."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +101,13 @@ def is_overdue(row: FleetRow, now: datetime) -> bool:
 
 
 def moment_of(moment: datetime, now: datetime) -> Moment:
-    return Moment(iso=moment.isoformat(), absolute=absolute(moment), short=short(moment), relative=ago(moment, now))
+    return Moment(
+        iso=moment.isoformat(),
+        absolute=absolute(moment),
+        short=short(moment),
+        relative=ago(moment, now),
+        age=span((now - moment).total_seconds()),
+    )
 
 
 def labels_of(labels: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

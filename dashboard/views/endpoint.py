@@ -342,7 +342,7 @@ def _endpoint_facts(page: EndpointPage, report: ReportView | None) -> tuple[tupl
         "Tools": "" if row.tool_count is None else str(row.tool_count),
         "Expected tools": clean(", ".join(endpoint.expected_tools), 500),
         "Sentinels": clean(", ".join(each.tool for each in endpoint.sentinels), 500),
-        "Streaming": {True: "expected", False: "not expected", None: "not said"}[endpoint.streaming],
+        "Streaming": {True: "expected", False: "not expected", None: "not configured"}[endpoint.streaming],
         "Probed every": span(endpoint.interval_s),
         "A probe may take": _limit(endpoint, Profile.STANDARD),
         "Probed in full every": _full_every(page),
