@@ -1,6 +1,7 @@
 """From a claimed slot to state, incident and outbox: everything of a report is written, once, or waits in the spool."""
 
 import asyncio
+import gc
 import stat
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
@@ -75,6 +76,28 @@ async def test_a_report_is_saved_with_its_state_and_ends_the_lease(stage: Stage)
     assert await stage.store.sql("select verdict, era, bad_since from endpoint_state") == [("up", "stateless", None)]
     assert [report.verdict for report in stage.line.published] == ["up"]
     assert not await stage.is_leased()
+
+
+async def test_probes_leave_nothing_in_memory_once_they_are_saved(stage: Stage) -> None:
+    claim = await stage.store.claim_one()
+
+    async def objects_after(probes: int) -> int:
+        nonlocal claim
+        for number in range(probes):
+            stage.server.is_well = number % 10 < 5
+            claim = await stage.line.cycle.run(claim)
+        await stage.line.saved()
+        stage.line.published.clear()
+        gc.collect()
+        return sum(_is_ours(type(each).__module__) for each in gc.get_objects())
+
+    before = await objects_after(20)
+    assert await objects_after(40) - before < 20
+
+
+def _is_ours(module: str) -> bool:
+    """Without the lab, whose servers keep what they were asked."""
+    return module.startswith(("checks.", "prober.")) and not module.startswith("prober.lab.")
 
 
 async def test_three_bad_reports_open_an_incident_and_two_good_ones_close_it(stage: Stage) -> None:
