@@ -6,7 +6,6 @@ The services' own command lines and health checks, with ports and directories of
 import os
 import re
 import shutil
-import socket
 import subprocess
 import sys
 import time
@@ -20,15 +19,11 @@ import pytest
 import yaml
 
 from prober.storage.embedded import EmbeddedPostgres
+from tests.ports import free_ports
 
 ROOT = Path(__file__).parents[2]
 SERVICES: dict[str, dict[str, Any]] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
 PATIENCE_S = 60
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return int(server.getsockname()[1])
 
 
 class Containers:
@@ -36,7 +31,7 @@ class Containers:
 
     def __init__(self, database_url: str, home: Path) -> None:
         self.home = home
-        self.ports = {"8080": free_port(), "9464": free_port()}
+        self.ports = {"8080": free_ports(), "9464": free_ports()}
         self._database_url = database_url
         self._running = ExitStack()
 

@@ -1,10 +1,6 @@
 """Real MCP servers behind the real adapter and the real runtime client, rightly and wrongly set up, are told apart."""
 
 import asyncio
-import contextlib
-import itertools
-import os
-import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
@@ -22,24 +18,15 @@ from tests.interop.conftest import PythonOf
 from tests.interop.environments import NotOnThisMachine, web_adapter
 from tests.interop.kinds import ADD
 from tests.interop.observing import check
+from tests.ports import free_ports
 
 FUNCTIONS = Path(__file__).parent / "functions"
 BUFFERED, STREAM = InvokeMode.BUFFERED, InvokeMode.RESPONSE_STREAM
 STREAMING = {"AWS_LWA_INVOKE_MODE": "response_stream"}
 COUNT = ("--sentinel", "count", "--args", '{"n": 3}', "--streaming")
 
-PORTS = itertools.count(18_000 + os.getpid() % 8_000)
-
 Told = Callable[..., Awaitable[list[str]]]
 Adapted = Callable[..., Function]
-
-
-def _free_port() -> int:
-    """A port below those that systems give out, so that nobody takes it until the server is there."""
-    for port in PORTS:
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
-    raise AssertionError("unreachable: there is always another port")
 
 
 @pytest.fixture
@@ -67,7 +54,7 @@ def adapted(python_of: Callable[[str], Path]) -> Adapted:
 
     def build(env: Mapping[str, str], **settings: Any) -> Function:
         def environment() -> dict[str, str]:
-            port = str(_free_port())
+            port = str(free_ports())
             return {"LISTEN_PORT": port, "AWS_LWA_PORT": port, **env}
 
         server = [str(python_of("mcp-2")), str(FUNCTIONS / "mcp_server.py")]

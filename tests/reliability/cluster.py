@@ -3,7 +3,6 @@
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from prober.storage.embedded import EmbeddedPostgres
 from prober.storage.embedded.directory import pid_file, server_owner
 from prober.storage.embedded.programs import as_owner, binaries_for, environment
 from prober.storage.embedded.server import PORT, SETTINGS
+from tests.ports import free_ports
 
 ROOT: Final = Path(__file__).parents[2]
 READY_WITHIN_S: Final = 60.0
@@ -135,13 +135,6 @@ def database(directory: Path, template: Path, template_url: str) -> Iterator[Dat
         shutil.rmtree(directory, ignore_errors=True)
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
 @dataclass
 class Worker:
     """`mcp-prober up` or `worker`, which can be started again and again."""
@@ -231,7 +224,7 @@ class Workers:
 
     def make(self, document: Mapping[str, Any], database_url: str, *, prefix: Sequence[str] = (), **env: str) -> Worker:
         """One that is not started yet. The first brings the endpoints; the others find them in the database."""
-        number, port = len(self.made), free_port()
+        number, port = len(self.made), free_ports()
         place = self.directory / f"worker-{number}"
         place.mkdir()
         config = place / "prober.yaml"

@@ -15,9 +15,10 @@ from typing import Final
 
 import pytest
 
+from tests.ports import free_ports
 from tests.reliability import fleet
 from tests.reliability.audit import audit, percentile
-from tests.reliability.cluster import ROOT, Database, Workers, document, free_port, until
+from tests.reliability.cluster import ROOT, Database, Workers, document, until
 from tests.reliability.conftest import Score, Size
 from tests.reliability.fleet import Fleet
 from tests.reliability.sink import Expected, Inbox, unmet
@@ -243,7 +244,7 @@ def test_a_wall_clock_that_jumps_starts_no_burst_and_leaves_no_gap(
 def test_credentials_that_cannot_be_had_are_not_the_endpoints_fault(
     database: Database, servers: Fleet, workers: Workers, inbox: Inbox, place: Path, score: Score
 ) -> None:
-    places = [f"https://127.0.0.1:{free_port()}/token", "https://token.invalid/token"]
+    places = [f"https://127.0.0.1:{free_ports()}/token", "https://token.invalid/token"]
     oauth = [
         {"oauth": {"token_url": url, "client_id": "prober", "client_secret": "env:CLIENT_SECRET"}} for url in places
     ]
@@ -255,7 +256,7 @@ def test_credentials_that_cannot_be_had_are_not_the_endpoints_fault(
     endpoints = [{**each, "auth": auth} for each, auth in zip(servers.endpoints(len(auths)), auths, strict=True)]
     aws = {
         "AWS_ACCESS_KEY_ID": "x", "AWS_SECRET_ACCESS_KEY": "x", "AWS_REGION": "eu-central-1",
-        "AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}",
+        "AWS_EC2_METADATA_DISABLED": "true", "AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_ports()}",
     }  # fmt: skip
     settings = document(
         endpoints, incidents={"fail_after": 2, "recover_after": 1}, notifiers=[inbox.notifier()],

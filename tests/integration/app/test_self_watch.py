@@ -24,6 +24,7 @@ from prober.net.guard import GuardPolicy
 from prober.settings import Network, ObserverSettings, Settings, StatusSettings, WatchdogSettings
 from prober.storage import endpoints
 from tests.integration.probing.servers import serving
+from tests.ports import free_ports
 
 NET = Net(GuardPolicy(allow_private=True), clock=SystemClock())
 
@@ -97,20 +98,12 @@ async def until(db: AsyncEngine, statement: str, count: int = 1) -> list[dict[st
     return found
 
 
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return int(taken.getsockname()[1])
-
-
 async def asked(port: int, path: str) -> PostOutcome:
     return await NET.get(f"http://127.0.0.1:{port}{path}", timeout_s=5)
 
 
 async def test_a_worker_at_work_is_live_and_ready_and_calls_its_watchdog(db: AsyncEngine, tmp_path: Path) -> None:
-    port = free_port()
+    port = free_ports()
     async with outside() as place, serving(StatelessServer()) as (_, url):
         watchdog = WatchdogSettings(url=f"http://{place.address}/ping", every_s=1.0)
         sections = {"watchdog": watchdog, "status": StatusSettings(port=port)}

@@ -1,7 +1,6 @@
 """The lab as a whole: ports, what it records, and how it ends, alone and with its parent."""
 
 import asyncio
-import contextlib
 import json
 import os
 import signal
@@ -14,6 +13,7 @@ import pytest
 
 from prober.lab import SCENARIOS, Front, Lab, LabError, chosen
 from tests.integration.lab.conftest import Eventually
+from tests.ports import free_ports
 
 REPOSITORY = Path(__file__).parents[3]
 HEADERS = {"accept": "application/json, text/event-stream", "mcp-protocol-version": "2026-07-28"}
@@ -59,16 +59,6 @@ async def test_requests_are_recorded(client: httpx.AsyncClient) -> None:
             ("GET", "/mcp", None),
         ]
         assert lab.served("stateless-json") == ()
-
-
-def free_ports(count: int) -> int:
-    """The first of so many consecutive ports that are free, below those that the system gives out by itself."""
-    for base in range(10_000 + os.getpid() % 10_000, 32_000, count):
-        with contextlib.ExitStack() as held, contextlib.suppress(OSError):
-            for port in range(base, base + count):
-                held.enter_context(socket.create_server(("127.0.0.1", port)))
-            return base
-    raise AssertionError("no ports are free")
 
 
 async def test_a_base_port_gives_consecutive_ports() -> None:

@@ -3,8 +3,8 @@
 import asyncio
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -97,10 +97,12 @@ def scenarios(count: int) -> list[Scenario]:
     ]
 
 
-def closed_port() -> str:
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{taken.getsockname()[1]}/mcp"
+@contextmanager
+def closed_port() -> Iterator[str]:
+    """The address of a port that is held for as long as it has to be closed."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}/mcp"
 
 
 async def test_servers_that_die_together_with_the_canaries_are_not_down() -> None:
@@ -120,7 +122,8 @@ async def test_servers_that_die_together_with_the_canaries_are_not_down() -> Non
 async def test_a_server_that_dies_alone_is_down() -> None:
     async with place() as one, serving(StatelessServer()) as (_, well):
         prober = Prober(one)
-        reports = await prober.probe_all([well, closed_port()])
+        with closed_port() as dead:
+            reports = await prober.probe_all([well, dead])
     assert [each.verdict for each in reports] == [Verdict.UP, Verdict.DOWN]
     assert [each.id for each in reports[1].diagnoses] == ["connect-failure"]
     assert prober.vitals.troubles == {}
