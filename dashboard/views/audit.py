@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 from urllib.parse import urlencode
+from uuid import UUID
 
 from checks.text import clean
-from dashboard.views.common import Moment, moment_of
+from dashboard.views.common import Moment, incident_href, moment_of
 from dashboard.wording import absolute
 from prober.storage.audit import AuditRow, Via
 
@@ -21,6 +22,7 @@ _DOORS: Final = {
     Via.COMMAND: "at the prompt",
     Via.PROBER: "the prober itself",
 }
+_INCIDENT: Final = "incident"
 _VALUE_SHOWN: Final = 200
 _MOMENT: Final = re.compile(r"20\d\d-[01]\d-[0-3]\dT[0-2]\d:[0-5]\d:[0-5]\d(\.\d{6})?\+00:00")
 """How a time stands in a row, as `datetime.isoformat` writes it."""
@@ -44,6 +46,8 @@ class ChangeView:
     action: str
     subject: str
     detail: tuple[tuple[str, str], ...]
+    incident: str
+    """The page of the incident that it is about; empty where it is about none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,8 +81,19 @@ def _change(row: AuditRow, now: datetime) -> ChangeView:
         door=_DOORS[row.via],
         action=row.action,
         subject=row.subject,
-        detail=tuple((clean(key, 60), _shown(value)) for key, value in row.detail.items() if value not in ("", [])),
+        detail=tuple(
+            (clean(key, 60), _shown(value))
+            for key, value in row.detail.items()
+            if value not in ("", []) and key != _INCIDENT
+        ),
+        incident=_incident(row.detail.get(_INCIDENT)),
     )
+
+
+def _incident(written: Any) -> str:
+    with suppress(ValueError):
+        return incident_href(UUID(str(written)))
+    return ""
 
 
 def _shown(value: Any) -> str:

@@ -114,7 +114,7 @@ async def test_an_incident_is_taken_in_hand_snoozed_and_commented_on_its_page(
     await desk.see(Verdict.UP, "shop")
     over = await client.post(f"{address}/acknowledge", data={"csrf": csrf}, headers=OURS)
     assert over.status_code == 409
-    assert "What to do about it" not in (await client.get(address)).text
+    assert "Take it in hand" not in (await client.get(address)).text
 
 
 async def test_what_no_button_says_is_refused(client: httpx.AsyncClient, db: AsyncEngine, clock: SetClock) -> None:

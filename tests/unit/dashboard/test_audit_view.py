@@ -2,21 +2,26 @@
 
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
-from dashboard.views.audit import AuditFilter, audit_view
+from dashboard.views.audit import AuditFilter, ChangeView, audit_view
 from prober.storage.audit import AuditRow, Via
 
 NOON = datetime(2026, 1, 31, 12, 0, 0, 123456, tzinfo=UTC)
 
 
-def shown(**detail: Any) -> dict[str, str]:
+def change_of(**detail: Any) -> ChangeView:
     row = AuditRow(
         number=1, at=NOON, author="ann", via=Via.PAGE, action="maintenance.add", subject="shop", detail=detail
     )
     (change,) = audit_view([row], AuditFilter(), NOON).changes
-    return dict(change.detail)
+    return change
+
+
+def shown(**detail: Any) -> dict[str, str]:
+    return dict(change_of(**detail).detail)
 
 
 def test_details_stand_as_people_write_them() -> None:
@@ -30,6 +35,12 @@ def test_details_stand_as_people_write_them() -> None:
 
 def test_what_nobody_gave_is_not_named() -> None:
     assert shown(reason="", labels=[]) == {}
+
+
+def test_a_change_of_an_incident_leads_to_it() -> None:
+    change = change_of(incident=str(UUID(int=7)), until=NOON.isoformat())
+    assert (change.incident, [key for key, _ in change.detail]) == (f"/incidents/{UUID(int=7)}", ["until"])
+    assert change_of(incident="javascript:alert(1)").incident == change_of(until="").incident == ""
 
 
 @pytest.mark.parametrize("text", ["2026-19-39T29:00:00+00:00", "2026-01-31T12:00:00", "at noon"])
