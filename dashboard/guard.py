@@ -51,8 +51,8 @@ class SecurityHeaders:
 class KnownHost:
     """Refuses requests whose Host is a stranger's domain name.
 
-    An open dashboard asks nobody who he is, so a page on the internet must not reach it by pointing its own name at our
-    address (DNS rebinding). An attacker owns neither an IP literal nor a name without a dot, so those pass.
+    An open dashboard asks nobody who they are, so a page on the internet must not reach it by pointing its own name at
+    our address (DNS rebinding). An attacker owns neither an IP literal nor a name without a dot, so those pass.
     """
 
     def __init__(self, app: ASGIApp, *, allowed: frozenset[str]) -> None:

@@ -50,7 +50,7 @@ class _Reader:
 
     @property
     def name(self) -> str:
-        """Of a person; empty where nobody has said who he is."""
+        """Of a person; empty where nobody has said who they are."""
         actor = self.actor
         return actor.author.name if actor is not None and actor.is_known and actor.needs_field else ""
 

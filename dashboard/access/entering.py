@@ -33,9 +33,9 @@ def browser_address(request: Request) -> str:
 
 
 def with_logins(request: Request) -> None:
-    """Raises HTTPException, 404, for pages of logins where nobody is asked who he is."""
+    """Raises HTTPException, 404, for pages of logins where nobody is asked who they are."""
     if access_of(request).mode is Mode.OPEN:
-        raise HTTPException(HTTPStatus.NOT_FOUND, "This dashboard asks nobody who he is, so it knows no people.")
+        raise HTTPException(HTTPStatus.NOT_FOUND, "This dashboard asks nobody who they are, so it knows no people.")
 
 
 async def begin_login(request: Request, connection: AsyncConnection, services: Services, person: UUID) -> str:

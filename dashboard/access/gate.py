@@ -27,12 +27,12 @@ CHALLENGE: Final = {"WWW-Authenticate": 'Bearer realm="mcp-prober"'}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Actor:
-    """Whoever asks, and what he may do."""
+    """Whoever asks, and what they may do."""
 
     author: Author
     permissions: frozenset[Permission]
     is_known: bool = True
-    """False for somebody who has not said who he is."""
+    """False for somebody who has not said who they are."""
     is_program: bool = False
     """It shows a token."""
     needs_field: bool = True

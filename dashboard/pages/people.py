@@ -64,7 +64,7 @@ async def reset_password(
     password: _Password = "",
     again: _Password = "",
 ) -> Response:
-    """Another password for somebody who has forgotten his; what he is logged in with ends."""
+    """Another password for somebody who has forgotten theirs; all logins end."""
     await operations.reset_password(
         services, actor.author, name, password=await _hashed(request, password, again, of=name)
     )

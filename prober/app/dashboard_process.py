@@ -32,18 +32,18 @@ class NotLoopback(Exception):
 
     def __init__(self, host: str) -> None:
         super().__init__(
-            f"the dashboard is to ask nobody who he is (access: open), and {host} can be reached from other machines: "
-            "let people log in (access: login), listen on 127.0.0.1, or say --insecure-no-auth if everybody there may "
-            "change everything"
+            f"the dashboard is to ask nobody who they are (access: open), and {host} can be reached from other "
+            "machines: let people log in (access: login), listen on 127.0.0.1, or say --insecure-no-auth if everybody "
+            "there may change everything"
         )
 
 
 class OpenAndVouched(Exception):
-    """The dashboard was told to ask nobody who he is, and who says it."""
+    """The dashboard was told to ask nobody who they are, and who says it."""
 
     def __init__(self, variable: str) -> None:
         super().__init__(
-            "the dashboard is to ask nobody who he is (access: open, or --insecure-no-auth), and "
+            "the dashboard is to ask nobody who they are (access: open, or --insecure-no-auth), and "
             f"{variable} is there for those who log in: remove one of the two"
         )
 

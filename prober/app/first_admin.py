@@ -65,7 +65,7 @@ def password_in_file(environment: Mapping[str, str]) -> str | None:
 
 
 async def let_in(db: AsyncEngine, environment: Mapping[str, str], address: str) -> str | None:
-    """Where the first admin sets himself up, below the dashboard's `address`: a secret, to be printed once.
+    """Where the first admin chooses a password, below the dashboard's `address`: a secret, to be printed once.
 
     None where there is an admin, as there is after this where a file holds the password, or where others vouch for
     people. Raises PasswordFileUnusable and what the database raises.

@@ -1,6 +1,6 @@
 """Answers `/livez`, `/readyz` and `/metrics` from a thread of its own, so that a wedged event loop can still be told.
 
-Nobody is asked who he is, so it listens on this machine alone unless the configuration names another address.
+Nobody is asked who they are, so it listens on this machine alone unless the configuration names another address.
 """
 
 import ipaddress

@@ -52,7 +52,7 @@ class Dashboard:
     address: str
     access: Access
     setup: str | None
-    """Where the first admin sets himself up; None where there is one, or nobody logs in. It is a secret."""
+    """Where the first admin chooses a password; None where there is one, or nobody logs in. It is a secret."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,21 +58,21 @@ def add_arguments(parser: Parser) -> None:
     password = actions.add_parser(
         "password",
         help="give somebody another password",
-        description="Gives somebody another password; what he is logged in with ends.",
+        description="Gives somebody another password; their logins end.",
     )
     disable = actions.add_parser("disable", help="let somebody in no more", description="Lets somebody in no more.")
     enable = actions.add_parser("enable", help="let somebody in again", description="Lets somebody in again.")
-    remove = actions.add_parser("remove", help="forget somebody", description="Forgets somebody and ends his logins.")
+    remove = actions.add_parser("remove", help="forget somebody", description="Forgets somebody and ends their logins.")
     for each in (add, role, password, disable, enable, remove):
         each.add_argument("name", metavar="NAME", help="whom")
     for each in (add, role):
-        each.add_argument("--role", choices=[each.value for each in Role], required=True, help="what he may do")
+        each.add_argument("--role", choices=[each.value for each in Role], required=True, help="what they may do")
     for each in (add, password):
         each.epilog = "The password is asked for; in a pipe, it is the first line of standard input."
     setup = actions.add_parser(
         "setup",
-        help="print a new link by which the first admin sets himself up",
-        description="Prints a new link by which the first admin sets himself up.",
+        help="print a new link by which the first admin chooses a password",
+        description="Prints a new link by which the first admin chooses a password.",
     )
     setup.epilog = "It counts once, for an hour, and the one before no more."
     for each in (listing, add, role, password, disable, enable, remove, setup):

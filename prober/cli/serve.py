@@ -113,7 +113,7 @@ async def _let_in(url: str, place: str, environment: Mapping[str, str]) -> None:
                 await asyncio.sleep(ASKS_AGAIN_EVERY_S)
                 continue
             if link is not None:
-                print(f"its first admin sets himself up, once and within an hour, at {link}", flush=True)
+                print(f"its first admin chooses a password, once and within an hour, at {link}", flush=True)
             return
     except first_admin.PasswordFileUnusable as problem:
         log.error("%s", problem)  # noqa: TRY400 - the sentence says it all

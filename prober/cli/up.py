@@ -122,9 +122,9 @@ def shown_in_words(dashboard: Dashboard | None) -> Iterator[str]:
         return
     yield f"dashboard: {dashboard.address}"
     if dashboard.setup is not None:
-        yield f"its first admin sets himself up, once and within an hour, at {dashboard.setup}"
+        yield f"its first admin chooses a password, once and within an hour, at {dashboard.setup}"
     elif dashboard.access is Access.OPEN:
-        yield "it asks nobody who he is: whoever reaches that address may change everything"
+        yield "it asks nobody who they are: whoever reaches that address may change everything"
         yield "dashboard.access: login in the configuration makes it ask"
 
 

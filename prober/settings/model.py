@@ -133,7 +133,7 @@ class Access(StrEnum):
     """Who may come in to the dashboard."""
 
     LOGIN = "login"
-    """Whoever says who he is."""
+    """Whoever says who they are."""
     OPEN = "open"
     """Everybody, and each may do everything."""
 

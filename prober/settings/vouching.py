@@ -109,7 +109,7 @@ def _provider(oidc: Mapping[str, Any], public_url: object) -> Iterator[Broken]:
             (*path, "client_secret"), "is kept by AWS, which the dashboard does not ask", "write env:NAME or file:/path"
         )
     if isinstance(scopes, str) and "openid" not in scopes.split():
-        yield Broken((*path, "scopes"), "lacks openid, without which nobody is asked who he is", "add openid")
+        yield Broken((*path, "scopes"), "lacks openid, without which nobody is asked who they are", "add openid")
     if oidc.get("groups") in ({}, ""):
         yield Broken((*path, "groups"), "lets nobody in", f"name groups with their roles, {_GROUPS}")
 

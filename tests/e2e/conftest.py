@@ -141,7 +141,7 @@ def told_server(browser: Any) -> Iterator[str]:
 
 @pytest.fixture
 def dashboard(told_server: str) -> Iterator[Dashboard]:
-    """The example fleet on its own database and its own dashboard process, which asks nobody who he is."""
+    """The example fleet on its own database and its own dashboard process, which asks nobody who they are."""
     with _dashboard(told_server, access="open") as started:
         yield started
 

@@ -103,7 +103,7 @@ dashboard:
         "f:5 dashboard.oidc.issuer: holds a query, which no issuer has",
         "f:6 dashboard.oidc.groups.a: must be 'viewer', 'operator' or 'admin'",
         "f:7 dashboard.oidc.client_secret: is kept by AWS, which the dashboard does not ask",
-        "f:8 dashboard.oidc.scopes: lacks openid, without which nobody is asked who he is",
+        "f:8 dashboard.oidc.scopes: lacks openid, without which nobody is asked who they are",
         "f:9 dashboard.oidc.client_sekret: is not a known key",
         "f:10 dashboard.proxy: does not say what people may do whom the proxy names",
         "f:10 dashboard.proxy: says who people are, and access: open asks nobody",
