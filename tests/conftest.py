@@ -1,6 +1,7 @@
 """What every kind of test can rely on."""
 
 import gc
+import os
 import signal
 
 import hypothesis
@@ -13,9 +14,12 @@ hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let the processes that tests start hear Ctrl-C: whatever a script starts in the background ignores it, and hands
-    that down to its children."""
+    """Take from the environment what would change what commands say or whom they ask: the width of somebody's terminal
+    and his AWS account. And let the processes that tests start hear Ctrl-C: whatever a script starts in the background
+    ignores it, and hands that down to its children."""
     del config
+    for name in [each for each in os.environ if each in {"COLUMNS", "LINES"} or each.startswith("AWS_")]:
+        del os.environ[name]
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
