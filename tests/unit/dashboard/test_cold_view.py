@@ -16,7 +16,7 @@ PATIENT = Endpoint(name="orders", url="https://orders.example/mcp", timeout_s=90
 def test_cold_and_warm_stand_in_rows_of_their_own() -> None:
     view = cold_view(first_answers(), PATIENT)
 
-    assert view.summary == ("3 of 9003 probes in the last 7 days met a cold start, 1 confirmed by the function's log.")
+    assert view.summary == ("3 of 9,003 probes in the last 7 days met a cold start, 1 confirmed by the function's log.")
     assert view.rows == (
         Percentiles("cold", 3, ("1.80 s", "6.20 s", "6.20 s")),
         Percentiles("warm", 9000, ("40 ms", "90 ms", "140 ms")),
@@ -37,7 +37,7 @@ def test_what_a_probe_does_not_wait_for_is_not_known() -> None:
 def test_without_a_cold_start_there_are_no_tables() -> None:
     view = cold_view(first_answers(cold_ms=(), probes_cold=0, confirmed=0, start_ms=()), PATIENT)
 
-    assert view.summary == "None of 9000 probes in the last 7 days met a cold start."
+    assert view.summary == "None of 9,000 probes in the last 7 days met a cold start."
     assert (view.rows, view.outlasted, view.unseen) == ((), (), "")
 
 
@@ -50,7 +50,7 @@ def test_an_endpoint_that_never_answered_is_not_said_to_be_warm() -> None:
 def test_forced_cold_starts_are_told_apart() -> None:
     view = cold_view(first_answers(cold_ms=(1400.0, 1500.0), probes_cold=1, confirmed=0), PATIENT)
 
-    assert view.summary == "1 of 9001 probes in the last 7 days met a cold start. 1 more was forced by bursts."
+    assert view.summary == "1 of 9,001 probes in the last 7 days met a cold start. 1 more was forced by bursts."
 
 
 def test_how_far_the_share_of_probes_is_that_of_clients_is_said() -> None:
