@@ -14,12 +14,14 @@ hypothesis.settings.load_profile("repeatable")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Take from the environment what would change what commands say or whom they ask: the width of somebody's terminal
-    and his AWS account. And let the processes that tests start hear Ctrl-C: whatever a script starts in the background
-    ignores it, and hands that down to its children."""
+    """Take from the environment what would change what commands say or whom they ask: the width of somebody's terminal,
+    his AWS account, and a proxy where a server of the tests is meant. And let the processes that tests start hear
+    Ctrl-C: whatever a script starts in the background ignores it, and hands that down to its children."""
     del config
     for name in [each for each in os.environ if each in {"COLUMNS", "LINES"} or each.startswith("AWS_")]:
         del os.environ[name]
+    direct = os.environ.pop("NO_PROXY", "") or os.environ.get("no_proxy", "")
+    os.environ["no_proxy"] = ",".join(filter(None, (direct, "127.0.0.1", "localhost")))
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
