@@ -24,6 +24,12 @@ Clients cannot tell from this 401 where to log in. Let the gateway say it (AWS::
 or let the application judge tokens, behind no authorizer."""
 
 
+_METHODS_LISTED: Final = (
+    "A server of the handshake era that leaves the methods which it knows open, and no other: then a probe with the "
+    "era pinned (--era handshake, or `era: handshake` in the configuration) opens it."
+)
+
+
 @detector("auth-required", effect=Effect.DOWN)
 def auth_required(evidence: Evidence) -> Cause | None:
     """The endpoint asks for credentials, and none are configured."""
@@ -186,11 +192,13 @@ def _by_authorizer(found: Scene) -> bool:
 
 
 def _otherwise(found: Scene) -> tuple[str, ...]:
+    listed = (_METHODS_LISTED,) if found.exchange.rpc_method == "server/discover" else ()
     if found.exchange.status == 401:
         if _by_authorizer(found):
             return ("The application's own refusal: then the function's log shows the request.",)
-        return ("An authorizer of the gateway: then the function's log shows no request.",)
+        return ("An authorizer of the gateway: then the function's log shows no request.", *listed)
     return (
+        *listed,
         "A firewall or proxy before the server: then the server's log shows no request.",
         f"The server refuses this client for a reason of its own: {quote(found.exchange)}.",
     )

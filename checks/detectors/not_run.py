@@ -36,6 +36,11 @@ Compare the origin's domain name with that of the function, ask it directly, and
   aws cloudfront get-distribution-config --id ID --query 'DistributionConfig.Origins.Items[].DomainName'
   # CDK: new origins.FunctionUrlOrigin(url)"""
 
+_ANSWER: Final = """\
+Ask the origin directly for the same, and see how its answer ends: a connection that is closed before the end of the
+body, a wrong Content-Length or a header that is too long makes CloudFront give up:
+  aws cloudfront get-distribution-config --id ID --query 'DistributionConfig.Origins.Items[].DomainName'"""
+
 _EDGE: Final = """\
 See what the function at the edge says; its logs are in the Region next to the client:
   aws cloudfront get-distribution-config --id ID \\
@@ -74,9 +79,12 @@ def _of_rest_api(found: Scene) -> NotRun | None:
     if message is None:
         return NotRun(0.85, "its authorizer failed", _AUTHORIZER, ("The method's authorizer is set up wrongly.",))
     if isinstance(message, str) and message.strip().lower() == "internal server error":
+        wanting = "for want of a permission or of concurrency"
+        if found.evidence.opening.established:
+            wanting = "although it takes others, so rather for want of concurrency than of a permission"
         return NotRun(
             0.75,
-            "Lambda did not take the request, for want of a permission or of concurrency",
+            f"Lambda did not take the request, {wanting}",
             _INVOKE,
             (
                 "The function has no concurrency left, reserved or the account's: its metric Throttles counts.",
@@ -91,4 +99,6 @@ def _of_cloudfront(found: Scene) -> NotRun:
     if found.exchange.status == 503 or b"function" in found.exchange.body[:4096].lower():
         missing = "The service is overloaded at this edge, or the function there is throttled: then it passes."
         return NotRun(0.75, "the function at its edge did not run", _EDGE, (missing,))
+    if found.evidence.opening.established:
+        return NotRun(0.7, "its origin, which answers others, gave no usable answer to this one", _ANSWER, (_CRASH,))
     return NotRun(0.75, "it gets no usable answer from its origin", _ORIGIN, (_CRASH,))
