@@ -167,7 +167,7 @@ class Endpoint:
     expected_tools: tuple[str, ...] = ()
     sentinels: tuple[Sentinel, ...] = ()
     streaming: bool | None = None
-    """True: the owner says events must arrive one by one. False: he says they need not. None: not said."""
+    """True: the owner says events must arrive one by one. False: the owner says they need not. None: not said."""
     headers: Mapping[str, str] = field(default_factory=nothing)
     bearer: str | None = None
     """Reference to a bearer token."""

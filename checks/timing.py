@@ -107,9 +107,9 @@ def came_as_events(exchange: Exchange) -> bool:
 def pace_of(exchange: Exchange, expected: bool | None) -> Pace:
     """How an answer arrived, given what the owner says about streaming.
 
-    Where he expects it, the clock decides, and a Content-Length does. Where he says nothing, a burst counts only with a
-    Content-Length, so that something certainly held the answer back. Where he says that events need not stream, nothing
-    counts against the endpoint.
+    Where the owner expects it, the clock decides, and a Content-Length does. Where nothing is said, a burst counts only
+    with a Content-Length, so that something certainly held the answer back. Where the owner says that events need not
+    stream, nothing counts against the endpoint.
     """
     cadence = cadence_of(exchange)
     if cadence is None:

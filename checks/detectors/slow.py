@@ -87,7 +87,7 @@ def slow(evidence: Evidence) -> Cause | None:
 
 
 def _measure(evidence: Evidence) -> _Measure | None:
-    """The owner's limit where he gave one, else that of the endpoint's own past."""
+    """The owner's limit where there is one, else that of the endpoint's own past."""
     if evidence.endpoint.slow_after_s is not None:
         limit = evidence.endpoint.slow_after_s * 1000
         return _Measure(limit, f"the {milliseconds(limit)} that its owner accepts", 0.85)

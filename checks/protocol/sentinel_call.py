@@ -1,4 +1,4 @@
-"""Sentinel calls: tools that only read, or that the owner calls safe to repeat, with what he expects to see."""
+"""Sentinel calls: tools that only read, or that the owner calls safe to repeat, with what is expected of them."""
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
@@ -126,7 +126,7 @@ _NOT_SEEN: Final = "the list of tools is incomplete and does not show it"
 def may_be_called(sentinel: Sentinel, entries: Sequence[Tool]) -> bool:
     """Whether a call harms nobody, by the word of the server or of the owner; `entries` are the tools of that name.
 
-    Hints are only as good as the server (server/tools, ToolAnnotations); the owner trusts his own by naming the tool.
+    Hints are only as good as the server (server/tools, ToolAnnotations); the owner vouches for one by naming the tool.
     """
     if not entries:
         return sentinel.safe_to_repeat and sentinel.pinned is None

@@ -37,7 +37,7 @@ OF_ADDRESS: Final = Pauses(free=15, first=timedelta(minutes=1), longest=_QUARTER
 """One address that tries many names: at most 20 tries in a quarter of an hour."""
 OF_NAME: Final = Pauses(free=30, first=timedelta(seconds=1), longest=timedelta(minutes=1))
 """Many addresses that try one name. It does not hold where the person is logged in or lately was: nobody is kept out of
-his own dashboard by strangers."""
+their own dashboard by strangers."""
 
 
 class NotLoggedIn(Exception):

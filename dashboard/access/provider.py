@@ -72,7 +72,7 @@ class Metadata:
     keys: str
     userinfo: str | None
     end: str | None
-    """Where somebody ends his session at the provider (OpenID Connect RP-Initiated Logout 1.0 section 2.1)."""
+    """Where a session at the provider is ended (OpenID Connect RP-Initiated Logout 1.0 section 2.1)."""
     form_secret: bool
     """Whether the client's secret goes into the form, for a provider that does not take it in the header."""
     names_itself: bool

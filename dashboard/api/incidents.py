@@ -76,7 +76,7 @@ class Transition(BaseModel):
 
 
 class Comment(BaseModel):
-    """What somebody wrote. Its words are his own: escape them."""
+    """What somebody wrote. The words are that person's own: escape them."""
 
     model_config = ConfigDict(from_attributes=True)
 

@@ -1,4 +1,4 @@
-"""What admins do about people, and everybody about himself. Passwords come as hashes: see `Passwords`."""
+"""What admins do about people, and everybody about their own account. Passwords come as hashes: see `Passwords`."""
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -29,7 +29,7 @@ async def give_role(services: Services, author: Author, name: str, role: Role) -
 
 
 async def disable(services: Services, author: Author, name: str) -> None:
-    """Let somebody in no more, and end what is open of him. Raises HTTPException: 404 or 409."""
+    """Let somebody in no more, and end what they have open. Raises HTTPException: 404 or 409."""
     async with _changing(services, author, "person.disable", name) as change:
         person = await people.disable(change, name)
         await logins.end_all(change, person.id)
@@ -42,14 +42,14 @@ async def enable(services: Services, author: Author, name: str) -> None:
 
 
 async def remove(services: Services, author: Author, name: str) -> None:
-    """Forget somebody; his logins end with him, and his tokens. Raises HTTPException: 404 or 409."""
+    """Forget somebody; their logins and their tokens end. Raises HTTPException: 404 or 409."""
     async with _changing(services, author, "person.remove", name) as change:
         person = await people.remove(change, name)
         await tokens.revoke_all_of(change, person.name, author=author)
 
 
 async def reset_password(services: Services, author: Author, name: str, *, password: str) -> None:
-    """Give somebody another password; his logins end, failed ones are forgiven. Raises HTTPException: 404 or 409."""
+    """Give somebody another password; their logins end, failed ones are forgiven. Raises HTTPException: 404 or 409."""
     async with _changing(services, author, "person.password", name) as change:
         person = await people.named(change, name)
         if person.source is not Source.PASSWORD:
@@ -85,9 +85,9 @@ async def end_logins(services: Services, author: Author, login: Login) -> None:
 async def _changing(
     services: Services, author: Author, action: str, name: str, detail: Mapping[str, str] | None = None
 ) -> AsyncIterator[AsyncConnection]:
-    """The transaction of a change of a person, under the name by which he is kept, however it was spelled.
+    """The transaction of a change of a person, under the name by which they are kept, however it was spelled.
 
-    What storage says about him becomes the answer for whoever asked.
+    What storage says about them becomes the answer for whoever asked.
     """
     try:
         async with audit.change(services.db, author, action, name.strip().lower(), detail) as connection:

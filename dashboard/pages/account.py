@@ -1,4 +1,4 @@
-"""The page of whoever is logged in: his logins and his password."""
+"""The page of whoever is logged in: their logins and their password."""
 
 from http import HTTPStatus
 from typing import Annotated, Final

@@ -42,7 +42,7 @@ async def add(
     password: _Password = "",
     again: _Password = "",
 ) -> Response:
-    """Somebody new, with a first password that he is told."""
+    """Somebody new, with a first password that they are told."""
     kept = await _hashed(request, password, again, of=name.strip().lower())
     await operations.add(services, actor.author, name, role, password=kept)
     return _back()

@@ -83,9 +83,9 @@ async def let_in(db: AsyncEngine, environment: Mapping[str, str], address: str) 
 
 
 async def _follow_file(db: AsyncEngine, password: str) -> None:
-    """Make the admin with this password, or give him it where the file has changed: the file decides at each start.
+    """Make the admin with this password, or give the one there is the file's: it decides at each start.
 
-    It decides about an admin alone: somebody who only has the name keeps his password, and gets no other role by it.
+    It decides about an admin alone: somebody who only has the name keeps that password, and gets no other role by it.
     """
     known = await people.credentials(db, NAME)
     is_kept = known is not None and await asyncio.to_thread(passwords.is_right, password, known[1])
@@ -97,7 +97,7 @@ async def _follow_file(db: AsyncEngine, password: str) -> None:
 
 
 async def _give(db: AsyncEngine, kept: str) -> None:
-    """Another password for the admin, of which this is the hash; empty where it is the one that he has."""
+    """Another password for the admin, of which this is the hash; empty where it is the one that there is."""
     async with db.begin() as connection:
         person = await people.named(connection, NAME)
         if (other := _no_admin_here(person)) is not None:

@@ -64,7 +64,7 @@ _UNREADY: Final = ("database", "migrations", "spool-")
 
 def refuse_taken(host: str, port: int) -> None:
     """Raises CannotListen for an address that could not be listened on now: whoever starts hears of it before a
-    database was started for him."""
+    database was started for it."""
     listener = socket.socket(AF_INET6 if ":" in host else AF_INET)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

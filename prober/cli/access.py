@@ -314,7 +314,7 @@ def _change(
     work: Callable[[AsyncConnection], Awaitable[_Found]],
     detail: Mapping[str, object] | None = None,
 ) -> _Found:
-    """Do it to whom the options name. Raises CommandError for what storage says about him."""
+    """Do it to whom the options name. Raises CommandError for what storage says about them."""
     with _refusals():
         return in_database(migrated_url(options), _changing(action, options.name.lower(), work, detail))
 

@@ -6,7 +6,7 @@ from prober.storage.audit import Author, Via
 
 
 def at_the_prompt() -> str:
-    """Who runs the command, as the system knows him."""
+    """Who runs the command, as the system knows them."""
     try:
         return f"{getpass.getuser()}, at the prompt"
     except (OSError, KeyError):  # a container may run as a number without a name

@@ -1,6 +1,6 @@
 """Which secrets a deployment lets its endpoints have, and to which origins they may go.
 
-Whoever may write an endpoint could otherwise have any secret of this process sent to a server of his own.
+Whoever may write an endpoint could otherwise have any secret of this process sent to a server of their own.
 """
 
 import posixpath

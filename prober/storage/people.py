@@ -146,7 +146,7 @@ async def credentials(db: AsyncEngine, name: str) -> tuple[Person, str] | None:
 
 
 async def is_unchanged(connection: AsyncConnection, person: Person) -> bool:
-    """Whether the person may still come in, with the password that he had then. It stays so until the transaction ends.
+    """Whether the person may still come in, with the same password. It stays so until the transaction ends.
 
     Looking at a password takes a while, and what somebody changes meanwhile must hold for that login too.
     """
@@ -252,7 +252,7 @@ async def enable(connection: AsyncConnection, name: str) -> Person:
 
 
 async def remove(connection: AsyncConnection, name: str) -> Person:
-    """Forget the person; what he did stays in the audit log. Raises NoSuchPerson and LastAdmin."""
+    """Forget the person; what they did stays in the audit log. Raises NoSuchPerson and LastAdmin."""
     await _alone(connection)
     person = await named(connection, name)
     had = await has_admin(connection)

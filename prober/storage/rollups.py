@@ -240,7 +240,7 @@ _DAY: Final = text(
     """
 )
 
-# Rows that somebody else is just writing are left to the next time: nobody waits here while others wait for him.
+# Rows that somebody else is just writing are left to the next time: nobody waits here while others wait for them.
 _STATS: Final = text(
     f"""
     with own as (

@@ -50,11 +50,11 @@ class Token:
     revoked_at: datetime | None
     revoked_by: str | None
     maker: Role | None
-    """What the person may do now who made it; None where he may not come in, and where no person did."""
+    """What the person may do now who made it; None for one who may not come in, and where no person did."""
 
     @property
     def is_of_person(self) -> bool:
-        """Whether a person made it, and it goes with him."""
+        """Whether a person made it, and it goes with them."""
         return people.is_name(self.created_by)
 
     @property
@@ -159,8 +159,8 @@ async def revoke_all_of(connection: AsyncConnection, maker: str, *, author: Auth
 
 
 async def _hold(connection: AsyncConnection, maker: str) -> None:
-    """Let nobody forget the maker until this transaction ends: his tokens are looked for after that. A token without
-    its maker would be that of whoever gets the name next. Raises NoSuchPerson."""
+    """Let nobody forget the maker until this transaction ends: whose tokens there are is looked for after that. A token
+    without its maker would be that of whoever gets the name next. Raises NoSuchPerson."""
     table = tables.person
     held = select(table.c.id).where(table.c.name == maker).with_for_update(read=True, key_share=True)
     if (await connection.execute(held)).first() is None:

@@ -19,7 +19,7 @@ _SEEN_EVERY: Final = timedelta(minutes=1)
 
 
 class TurnedAway(Exception):
-    """The person may not come in. The message is a sentence for him."""
+    """The person may not come in. The message is a sentence for them."""
 
 
 async def known(db: AsyncEngine, source: Source, subject: str) -> Person | None:
@@ -29,9 +29,9 @@ async def known(db: AsyncEngine, source: Source, subject: str) -> Person | None:
 
 
 async def welcome(connection: AsyncConnection, source: Source, subject: str, *, name: str, role: Role) -> Person:
-    """The person, with the role that he has now; a new one and another role stand in the audit log.
+    """The person, with the role that is theirs now; a new one and another role stand in the audit log.
 
-    A new person gets a name that nobody has: what a provider calls him says nothing about somebody who is called the
+    A new person gets a name that nobody has: what a provider calls them says nothing about somebody who is called the
     same here. Raises TurnedAway for somebody whom an admin has disabled.
     """
     before = await _known(connection, source, subject)
@@ -52,7 +52,7 @@ async def welcome(connection: AsyncConnection, source: Source, subject: str, *, 
 async def turn_away(connection: AsyncConnection, source: Source, subject: str) -> None:
     """End the logins of somebody who is in none of the groups any more, and write it into the audit log.
 
-    His tokens rest until he comes back with a group.
+    Their tokens rest until they come back with a group.
     """
     person = await _known(connection, source, subject)
     if person is None:

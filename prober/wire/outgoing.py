@@ -1,4 +1,4 @@
-"""What is to be sent, and the HTTP request made of it: with what the owner adds, and signed where he signs."""
+"""What is to be sent, and the HTTP request made of it: with what the owner adds, and signed where the owner signs."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ class Outgoing:
     """Over a connection of its own, which nothing else uses."""
     with_credentials: bool = True
     with_owned: bool = True
-    """False: with none of the owner's headers, because somebody else than his clients would send it."""
+    """False: with none of the owner's headers, because somebody else than the owner's clients would send it."""
     without: frozenset[str] = frozenset()
     """Names, in lower case, of headers that nothing is added under: neither the owner's plain ones nor ours."""
     until_first: bool = False
