@@ -77,7 +77,8 @@ EXPLANATIONS: Final[Mapping[str, Explanation]] = {
         ("https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-troubleshooting.html",),
     ),
     "route-missing": Explanation(
-        "HTTP 404, or 403 with “Missing Authentication Token”, and a path beside it is answered alike.",
+        "HTTP 404, or 403 with “Missing Authentication Token”, and a path beside it is answered alike; or Amazon S3 "
+        "answers in the server's place.",
         "Compare stage, base path and the server's own path; AWS_LWA_REMOVE_BASE_PATH takes a stage off.",
     ),
     "gateway-timeout": Explanation(
@@ -91,7 +92,8 @@ EXPLANATIONS: Final[Mapping[str, Explanation]] = {
         (f"{_LAMBDA}/lambda-concurrency.html",),
     ),
     "blocked-by-waf": Explanation(
-        "HTTP 403 with the words of a firewall, a resource policy, an authorizer or a missing API key.",
+        "HTTP 403 with the words of a firewall, a resource policy, an authorizer or a missing API key; or a challenge "
+        "that only browsers solve.",
         "Read the sampled requests of the web ACL, or let the prober in by its rules, its key or its address.",
         ("https://docs.aws.amazon.com/waf/latest/developerguide/logging.html",),
     ),
@@ -112,7 +114,8 @@ EXPLANATIONS: Final[Mapping[str, Explanation]] = {
         (f"{_GATEWAY}/api-gateway-known-issues.html", _AUTHORIZATION),
     ),
     "function-crash": Explanation(
-        "HTTP 502, or a Function URL's “Internal Server Error”, in place of the function's answer.",
+        "HTTP 502, or a Function URL's “Internal Server Error”, in place of the function's answer; or the runtime's "
+        "own report, with errorType and errorMessage, on HTTP 200.",
         "The log of the request id says why: an exception, an import that fails, a wrapper or a process that ended.",
         (f"{_LAMBDA}/troubleshooting-invocation.html",),
     ),
@@ -138,8 +141,9 @@ EXPLANATIONS: Final[Mapping[str, Explanation]] = {
         (_ADAPTER, f"{_LAMBDA}/configuration-response-streaming.html"),
     ),
     "host-rejected": Explanation(
-        "HTTP 421 or 400 that speaks of the Host header.",
-        "Name the public host in the server's list of allowed hosts (TransportSecuritySettings of the Python SDK).",
+        "HTTP 421, 403 or 400 that speaks of the Host header; the SDK for TypeScript says it in JSON-RPC on 403.",
+        "Name the public host in the server's list of allowed hosts: allowed_hosts in Python and Rust, allowedHosts in "
+        "TypeScript.",
         (_TRANSPORT,),
     ),
     "malformed-response": Explanation(
@@ -158,7 +162,8 @@ EXPLANATIONS: Final[Mapping[str, Explanation]] = {
         (section("2026-07-28", "basic/versioning"),),
     ),
     "session-lost": Explanation(
-        "A session id that was given out meets 404 or 400 later, or on some of several connections at once.",
+        "A session id that was given out meets 404 or 400 later, or on some of several connections at once; of "
+        "HTTP+SSE, the address that the stream names knows no such session.",
         "Instances share no memory: run stateless (stateless_http=True), or keep sessions in a shared store.",
         (_TRANSPORT,),
     ),
