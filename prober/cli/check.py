@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import Coroutine, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TypeVar
 from urllib.parse import urlsplit
@@ -24,7 +25,7 @@ from prober.cli.arguments import (
 from prober.cli.credentials import Arguments, add_credential_arguments, checked
 from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError, ExitCode
-from prober.cli.files import refuse_unwritable, write
+from prober.cli.files import attempt, refuse_unwritable, write
 from prober.cli.interrupting import ending_at_once
 from prober.cli.outcome import exit_of
 from prober.cli.progress import progress
@@ -167,18 +168,26 @@ def run(options: argparse.Namespace) -> int:
         found = interruptible(
             examine(selection.endpoints, demands, settings=selection.settings, canaries=canaries, tell=tell)
         )
-    deliver(found, outputs)
+    steps = [partial(deliver, found, outputs), partial(_say_unused_proxy, found)]
+    if options.bundle is not None:
+        steps.append(partial(_save_bundle, options.bundle, found))
+    if options.save_baseline is not None:
+        steps.append(partial(_save_baseline, options.save_baseline, found))
+    attempt(steps)
+    return exit_of(found)
+
+
+def _say_unused_proxy(found: Run) -> None:
     if (proxy := unused_proxy(found, os.environ)) is not None:
         print(
             f"{proxy} is set and not used: the prober connects by itself, as a client without a proxy", file=sys.stderr
         )
-    if options.bundle is not None:
-        from prober.cli.bundle import bundle
 
-        write(options.bundle, bundle(found))
-    if options.save_baseline is not None:
-        _save_baseline(options.save_baseline, found)
-    return exit_of(found)
+
+def _save_bundle(path: Path, found: Run) -> None:
+    from prober.cli.bundle import bundle
+
+    write(path, bundle(found))
 
 
 def unused_proxy(found: Run, env: Mapping[str, str]) -> str | None:

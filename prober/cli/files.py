@@ -1,6 +1,7 @@
 """Files that a command writes: whole or not at all, and refused before the work where they cannot be."""
 
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from prober.cli.errors import CommandError, ExitCode
@@ -44,3 +45,18 @@ def append(path: Path, content: str) -> None:
     except OSError as error:
         message = f"{path} cannot be written: {error.strerror}"
         raise CommandError(message, code=ExitCode.UNOBSERVED) from None
+
+
+def attempt(steps: Iterable[Callable[[], None]]) -> None:
+    """Do each of them, also after one that could not be done. Raises the first CommandError when all were tried, with
+    what the others had to say."""
+    failed: list[CommandError] = []
+    for step in steps:
+        try:
+            step()
+        except CommandError as error:
+            failed.append(error)
+    if failed:
+        first, *others = failed
+        also = [line for each in others for line in (each.message, *each.details)]
+        raise CommandError(first.message, first.hint, details=[*first.details, *also], code=first.code)

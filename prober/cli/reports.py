@@ -4,8 +4,9 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Final
@@ -13,7 +14,7 @@ from typing import Final
 from prober.app.smoke import Run
 from prober.cli.credentials import Arguments
 from prober.cli.errors import CommandError
-from prober.cli.files import append, refuse_unwritable, write
+from prober.cli.files import append, attempt, refuse_unwritable, write
 from prober.cli.terminal import terminal_width, wants_colour
 
 STDOUT: Final = "-"
@@ -97,18 +98,24 @@ def outputs_from(options: argparse.Namespace, env: Mapping[str, str] = os.enviro
 
 
 def deliver(run: Run, outputs: Outputs) -> None:
-    """Write every report. Raises CommandError for a file that cannot be written."""
+    """Write every report. Raises CommandError for a file that cannot be written, after the others."""
     print(shown(rendered(run, outputs.on_stdout, at_terminal=True, verbose=outputs.verbose), outputs.on_stdout))
     if outputs.annotates:
         sys.stdout.flush()
         print(rendered(run, GITHUB), file=sys.stderr)
+    attempt([*_summary(run, outputs), *(partial(_report, run, form, path, outputs) for form, path in outputs.files)])
+
+
+def _summary(run: Run, outputs: Outputs) -> Iterator[Callable[[], None]]:
     if outputs.summary is not None:
         from prober.cli.report_github import SUMMARY_LIMIT
 
         text = rendered(run, "markdown").encode()[:SUMMARY_LIMIT].decode(errors="ignore")
-        append(outputs.summary, f"{text}\n")
-    for form, path in outputs.files:
-        write(path, f"{rendered(run, form, verbose=outputs.verbose)}\n".encode(errors="backslashreplace"))
+        yield partial(append, outputs.summary, f"{text}\n")
+
+
+def _report(run: Run, form: str, path: Path, outputs: Outputs) -> None:
+    write(path, f"{rendered(run, form, verbose=outputs.verbose)}\n".encode(errors="backslashreplace"))
 
 
 def rendered(run: Run, form: str, *, at_terminal: bool = False, verbose: bool = False) -> str:

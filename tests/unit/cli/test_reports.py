@@ -343,6 +343,19 @@ def test_a_directory_that_cannot_be_made_later_is_said_without_a_traceback(mixed
         deliver(mixed, wanted)
 
 
+def test_one_report_that_cannot_be_written_does_not_cost_the_others(mixed: Run, tmp_path: Path) -> None:
+    blocked = tmp_path / "a file"
+    files = [("json", blocked / "r.json"), ("junit", tmp_path / "r.xml"), ("tap", blocked / "r.tap")]
+    blocked.write_text("")
+    with pytest.raises(CommandError) as refused:
+        deliver(mixed, Outputs("text", tuple(files), summary=tmp_path / "summary"))
+    assert refused.value.message.startswith(f"{blocked / 'r.json'} cannot be written")
+    (other,) = refused.value.details
+    assert other.startswith(f"{blocked / 'r.tap'} cannot be written")
+    assert (tmp_path / "r.xml").exists()
+    assert (tmp_path / "summary").exists()
+
+
 def test_github_is_noticed_and_asked_for(tmp_path: Path) -> None:
     summary = tmp_path / "summary"
     noticed = outputs(GITHUB_ACTIONS="true", GITHUB_STEP_SUMMARY=str(summary))
