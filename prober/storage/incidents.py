@@ -173,7 +173,8 @@ async def exists(connection: AsyncConnection, incident: UUID) -> bool:
 async def _decide(
     connection: AsyncConnection, which: ColumnElement[bool], is_news: ColumnElement[bool], **values: Any
 ) -> tuple[Decided, ...]:
-    """Write these values into the incidents of which they say anything new."""
+    """Write these values into the incidents of which they say anything new. Locked in the order in which reports are
+    recorded, so that neither waits for the other."""
     incident, endpoint = tables.incident, tables.endpoint
     ends = values.get("snoozed_until")
     found = await connection.execute(
@@ -185,10 +186,11 @@ async def _decide(
         )
         .join(endpoint, endpoint.c.id == incident.c.endpoint_id)
         .where(which)
-        .order_by(endpoint.c.name)
+        .order_by(incident.c.endpoint_id)
         .with_for_update(of=incident)
     )
-    decided = tuple(Decided(incident=row.id, endpoint=row.name, until=row.until, is_news=row.is_news) for row in found)
+    rows = sorted(found, key=lambda each: each.name)
+    decided = tuple(Decided(incident=row.id, endpoint=row.name, until=row.until, is_news=row.is_news) for row in rows)
     fresh = [each.incident for each in decided if each.is_news]
     await connection.execute(
         update(incident).where(among(incident.c.id, fresh)).values(reconsider_at=func.now(), **values)
@@ -331,7 +333,7 @@ async def _save_incidents(connection: AsyncConnection, found: Sequence[tuple[UUI
             "fix": incident.shown.fix,
             "report_id": incident.shown.report_id,
         }
-        for endpoint, incident in found
+        for endpoint, incident in sorted(found, key=lambda each: each[0])
     ]
     if rows:
         fresh = insert(tables.incident)

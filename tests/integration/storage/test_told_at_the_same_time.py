@@ -1,9 +1,12 @@
 """Who is told where several things come together: outages, mutes, people, parents and reports that come late."""
 
+import asyncio
 from dataclasses import replace
 from datetime import timedelta
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
 
 from prober.incidents.notice import Route
 from prober.incidents.rules import Rules
@@ -134,3 +137,27 @@ async def test_what_is_stored_of_one_incident_and_cannot_be_read_keeps_no_other_
     assert await desk.told() == [("boss", "escalated", "shop")]
     await desk.passes(16)
     assert await desk.told() == [("boss", "escalated", "find")]
+
+
+async def test_incidents_are_locked_in_one_order_by_whoever_decides_about_several(desk: Desk) -> None:
+    await desk.watch(*FLEET)
+    await desk.see(DOWN, *FLEET)
+    first, *others = sorted(FLEET, key=endpoint_id)
+    one = "select 1 from incident join endpoint on endpoint.id = endpoint_id where name = :name for update of incident"
+    async with desk.db.connect() as recorder, desk.db.connect() as observer:
+        await recorder.execute(text(one), {"name": first})
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(desk.acknowledge(FLEET, by="ada"))
+            await waits_for_a_lock(observer)
+            for each in others:
+                assert (await observer.execute(text(f"{one} skip locked"), {"name": each})).first() is not None, each
+            await observer.rollback()
+            await recorder.rollback()
+    assert all([(await desk.incident(each)).acknowledged_by == "ada" for each in FLEET])
+
+
+async def waits_for_a_lock(connection: AsyncConnection) -> None:
+    waiting = text("select count(*) from pg_locks where not granted and pid <> pg_backend_pid()")
+    async with asyncio.timeout(10):
+        while not await connection.scalar(waiting):  # noqa: ASYNC110 - the server tells nobody who waits
+            await asyncio.sleep(0.01)
