@@ -11,7 +11,7 @@ from checks.proofs import counted
 from checks.protocol.cold_starts import burst_of
 from checks.unit import Check, CheckContext
 from prober.app.background import DaemonExecutor
-from prober.app.smoke import PASSING, Attempt, Conclusion, Demands, Examined, Judged, Run, concluded, judge
+from prober.app.smoke import PASSING, Attempt, Conclusion, Demands, Examined, Judged, Run, concluded, in_brief, judge
 from prober.clock import Clock, SystemClock
 from prober.net.client import VERSION, Net
 from prober.net.guard import GuardPolicy
@@ -202,12 +202,11 @@ class _Examination:
                 at_ms = (self._prober.clock.monotonic() - self._began) * 1000
                 report = await self._probe(endpoint, report, left_s, with_burst=is_last and self._demands.cold > 0)
             judged = judge(endpoint, report, self._demands, with_burst=is_last and self._demands.cold > 0)
-            attempts.append(_attempt(report, judged.conclusion, at_ms))
+            attempts.append(_attempt(report, judged, at_ms))
             streak = streak + 1 if judged.conclusion in PASSING else 0
             if streak >= self._demands.passes or not self._goes_on(report, judged, streak):
                 break
-            last = attempts[-1]
-            not_ready = f"not ready after {counted(len(attempts), 'probe')}: {last.cause or last.verdict}"
+            not_ready = f"not ready after {counted(len(attempts), 'probe')}: {in_brief(attempts[-1])}"
             self._tell(endpoint, f"passed {streak} of {self._demands.passes}" if streak else not_ready)
             await self._pause(IN_A_ROW_S if streak else self._again_after_s())
         final = concluded(attempts, judged, self._demands)
@@ -256,14 +255,15 @@ class _Examination:
         return self._began + self._demands.wait_s - self._prober.clock.monotonic()
 
 
-def _attempt(report: ProbeReport, conclusion: Conclusion, at_ms: float) -> Attempt:
+def _attempt(report: ProbeReport, judged: Judged, at_ms: float) -> Attempt:
     cause = None if report.verdict is Verdict.UP else report.cause
     return Attempt(
         at_ms=at_ms,
         ms=report.duration_ms,
         verdict=report.verdict,
         cause=None if cause is None else cause.id,
-        conclusion=conclusion,
+        conclusion=judged.conclusion,
+        missed=judged.missed,
     )
 
 

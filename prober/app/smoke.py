@@ -6,7 +6,7 @@ Pure: `prober.app.once` asks, this judges, `prober.cli` reports.
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 from typing import Final
@@ -94,6 +94,8 @@ class Attempt:
     cause: str | None
     """Id of the diagnosis that weighs most; None where nothing is wrong, or nothing is known of it."""
     conclusion: Conclusion
+    missed: tuple[str, ...] = ()
+    """As in `Judged`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,6 +107,8 @@ class Judged:
     """What was asked beside the checks of the profile, in their form."""
     why: tuple[str, ...] = ()
     """Why it did not simply pass."""
+    missed: tuple[str, ...] = ()
+    """Ids of the demands and checks that made it fail, where the verdict would have passed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,7 +166,8 @@ def judge(endpoint: Endpoint, report: ProbeReport, demands: Demands, *, with_bur
         refused = bad and cause is not None and cause.id in AUTHENTICATION
         conclusion = Conclusion.AUTHENTICATION if refused else Conclusion.FAILED
         said = (_verdict_line(report),) if report.verdict is not Verdict.UP else ()
-        return Judged(conclusion=conclusion, demands=asked, why=(*said, *failed, *warned, *unanswered))
+        missed = () if bad else _missed(asked, results, demands.fail_on)
+        return Judged(conclusion=conclusion, demands=asked, why=(*said, *failed, *warned, *unanswered), missed=missed)
     if report.verdict is Verdict.UNKNOWN or unanswered:
         unknown = (_verdict_line(report),) if report.verdict is Verdict.UNKNOWN else ()
         return Judged(conclusion=Conclusion.UNOBSERVED, demands=asked, why=(*unknown, *unanswered, *warned))
@@ -183,7 +188,16 @@ def concluded(attempts: Sequence[Attempt], judged: Judged | None, demands: Deman
     if ready.outcome is not Outcome.PASS and conclusion in PASSING:
         conclusion = Conclusion.FAILED if ready.outcome is Outcome.FAIL else Conclusion.UNOBSERVED
     not_ready = () if ready.outcome is Outcome.PASS else (f"ready: {ready.summary}",)
-    return Judged(conclusion=conclusion, demands=(ready, *judged.demands), why=(*not_ready, *judged.why))
+    return replace(judged, conclusion=conclusion, demands=(ready, *judged.demands), why=(*not_ready, *judged.why))
+
+
+def in_brief(attempt: Attempt) -> str:
+    """What came of one probe, in few words."""
+    found = attempt.cause or attempt.verdict.value
+    if attempt.missed:
+        return f"{found}, but {listed(attempt.missed)} did not pass"
+    is_blind = attempt.conclusion is Conclusion.UNOBSERVED and attempt.verdict is not Verdict.UNKNOWN
+    return f"{found}, but not all was observed" if is_blind else found
 
 
 def inventory_of_report(endpoint: Endpoint, report: ProbeReport) -> Inventory | None:
@@ -217,7 +231,7 @@ def _readiness(attempts: Sequence[Attempt], demands: Demands) -> CheckResult:
 
 
 def _tally(attempts: Sequence[Attempt]) -> str:
-    counts = Counter(each.verdict.value if each.cause is None else f"{each.verdict}: {each.cause}" for each in attempts)
+    counts = Counter(in_brief(each) if each.cause is None else f"{each.verdict}: {in_brief(each)}" for each in attempts)
     return ", ".join(word if number == 1 else f"{word} ({number} times)" for word, number in counts.items())
 
 
@@ -340,6 +354,12 @@ def _was_cut_short(result: CheckResult) -> bool:
         if is_out_of_time or (result.outcome is Outcome.SKIP and unobserved(exchange) is not None):
             return True
     return False
+
+
+def _missed(asked: Sequence[CheckResult], results: Sequence[CheckResult], fail_on: FailOn) -> tuple[str, ...]:
+    failed = [each.check for each in asked if each.outcome is Outcome.FAIL]
+    warned = [each.check for each in results if each.outcome is Outcome.WARN] if fail_on is FailOn.WARNING else []
+    return tuple(dict.fromkeys([*failed, *warned]))
 
 
 def _is_bad(verdict: Verdict, fail_on: FailOn) -> bool:

@@ -78,6 +78,7 @@ def _examined(examined: Examined) -> dict[str, Any]:
                 "verdict": each.verdict.value,
                 "cause": each.cause,
                 "conclusion": each.conclusion.value,
+                "missed": as_json(each.missed),
             }
             for each in examined.attempts
         ],

@@ -27,7 +27,7 @@ from checks.model import (
 )
 from checks.spec import Era, Transport
 from prober.app.baseline_file import BaselineUnusable, Saved, compared, read, written
-from prober.app.smoke import Attempt, Conclusion, Demands, FailOn, begins_with, concluded, judge, worst
+from prober.app.smoke import Attempt, Conclusion, Demands, FailOn, begins_with, concluded, in_brief, judge, worst
 
 AT = datetime(2026, 11, 20, 12, tzinfo=UTC)
 HERE = Endpoint(name="orders", url="https://orders.example.com/mcp")
@@ -216,6 +216,27 @@ def test_readiness_shows_the_warming_before_it() -> None:
     assert concluded(attempts(failed, failed), bad, demands).why[0].endswith("; 30 s leave no time for another")
     assert concluded([], None, demands).conclusion is Conclusion.UNOBSERVED
     assert concluded(attempts(passed), good, Demands()) is good
+
+
+def test_readiness_names_what_probes_of_a_server_that_is_up_did_not_meet() -> None:
+    demands = Demands(wait_s=30, passes=2, version="2.0", answer_within_s=2)
+    judged = judge(HERE, report(), demands, with_burst=False)
+    assert judged.missed == ("expect_version",)
+    up = Attempt(
+        at_ms=0.0, ms=9.0, verdict=Verdict.UP, cause=None, conclusion=judged.conclusion, missed=judged.missed
+    )  # fmt: skip
+    ready = concluded([up, up], judged, demands).demands[0]
+    assert ready.summary.startswith(
+        "0 of 2 probes in a row passed, after 2 probes in 9.0 ms (up, but expect_version did not pass (2 times))"
+    )
+    down = judge(HERE, report(Verdict.DOWN, cause="function-crash"), demands, with_burst=False)
+    assert down.missed == ()
+    warned = CheckResult(check="session", outcome=Outcome.WARN, summary="odd")
+    strict = judge(HERE, report(Verdict.UP, listing(), warned), Demands(fail_on=FailOn.WARNING), with_burst=False)
+    assert strict.missed == ("session",)
+    assert in_brief(replace(up, missed=("session", "baseline"))) == "up, but session and baseline did not pass"
+    blind = replace(up, conclusion=Conclusion.UNOBSERVED, missed=())
+    assert in_brief(blind) == "up, but not all was observed"
 
 
 def test_the_worst_endpoint_decides_and_nothing_asked_is_no_pass() -> None:

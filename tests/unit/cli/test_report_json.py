@@ -40,7 +40,7 @@ def test_the_form_of_a_run_of_version_1(healthy: ProbeReport, endpoint: Endpoint
         "conclusion": "passed",
         "why": [],
         "demands": [],
-        "attempts": [{"at_ms": 0.0, "ms": 122.4, "verdict": "up", "cause": None, "conclusion": "passed"}],
+        "attempts": [{"at_ms": 0.0, "ms": 122.4, "verdict": "up", "cause": None, "conclusion": "passed", "missed": []}],
     }
 
 
