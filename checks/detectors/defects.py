@@ -125,11 +125,12 @@ def _of_bytes(exchange: Exchange) -> Defect:
         return Defect("it is in base64, and nothing has decoded it", _SAY_BASE64)
     if exchange.messages:
         return Defect("its result is no object")
-    kind = exchange.media_type or "no declared type"
+    kind = clean(exchange.media_type or "", 80)
+    declared = f"declared as {kind}" if kind else "without a declared type"
     if exchange.media_type != EVENT_STREAM_TYPE and is_like_events(exchange):
-        return Defect(f"it is an event stream, declared as {clean(kind, 80)}", _SAY_STREAM)
+        return Defect(f"it is an event stream, {declared}", _SAY_STREAM)
     if exchange.media_type != JSON_TYPE and is_like_json(exchange):
-        return Defect(f"it is JSON, declared as {clean(kind, 80)}", _SAY_JSON)
+        return Defect(f"it is JSON, {declared}", _SAY_JSON)
     unreadable = [each.detail for each in exchange.irregularities if each.code in _UNREADABLE]
     why = f": {clean(unreadable[0], 120)}" if unreadable else ""
-    return Defect(f"its {exchange.body_size:,} bytes of {clean(kind, 80)} are no complete JSON{why}")
+    return Defect(f"its {exchange.body_size:,} bytes of {kind or "no declared type"} are no complete JSON{why}")
