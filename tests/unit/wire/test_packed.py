@@ -56,6 +56,26 @@ def test_little_that_unpacks_to_much_is_given_up_at_the_limit() -> None:
     assert sum(map(len, islice(Unpacker("gzip", LIMIT).feed(bomb), 16))) == LIMIT
 
 
+def test_members_are_unpacked_up_to_a_number_that_holds_nothing_up() -> None:
+    assert unpacked("gzip", gzip.compress(b"1") * 1000) == b"1" * 1000
+    with pytest.raises(NetError, match="more than 1,000 members") as failed:
+        unpacked("gzip", gzip.compress(b"") * 20_000)
+    assert failed.value.error.failure is Failure.LIMIT
+
+
+@pytest.mark.parametrize("size", [65_536, 65_537, 66_050, 131_172])
+def test_what_is_left_within_the_unpacker_comes_out_too(size: int) -> None:
+    assert unpacked("deflate", bare(bytes(size))) == bytes(size)
+
+
+@pytest.mark.parametrize("trailing", [b"\0", bytes(3), b"\r\n", b"\x1f", b"more"], ids=repr)
+@pytest.mark.parametrize("packed", [gzip.compress(TEXT), zlib.compress(TEXT), bare(TEXT)], ids=["gzip", "zlib", "bare"])
+def test_what_trails_a_packed_body_is_left_as_clients_leave_it(packed: bytes, trailing: bytes) -> None:
+    encoding = "gzip" if packed.startswith(b"\x1f") else "deflate"
+    assert unpacked(encoding, packed + trailing) == TEXT
+    assert unpacked(encoding, packed, *(bytes([each]) for each in trailing)) == TEXT
+
+
 @pytest.mark.parametrize(
     ("encoding", "body", "words"),
     [
