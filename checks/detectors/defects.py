@@ -133,4 +133,4 @@ def _of_bytes(exchange: Exchange) -> Defect:
         return Defect(f"it is JSON, {declared}", _SAY_JSON)
     unreadable = [each.detail for each in exchange.irregularities if each.code in _UNREADABLE]
     why = f": {clean(unreadable[0], 120)}" if unreadable else ""
-    return Defect(f"its {exchange.body_size:,} bytes of {kind or "no declared type"} are no complete JSON{why}")
+    return Defect(f"its {exchange.body_size:,} bytes of {kind or 'no declared type'} are no complete JSON{why}")
