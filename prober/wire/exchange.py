@@ -122,8 +122,8 @@ class Recording:
         self._unterminated = False
         self._comments = 0
         self._irregularities: dict[str, Irregularity] = {}
-        self._unpacker: Unpacker | None = None
         """By code: of each kind the first is kept."""
+        self._unpacker: Unpacker | None = None
         self._certificate_expires_at: datetime | None = None
         self.status: int | None = None
         self.answer_headers: Headers = ()
@@ -193,7 +193,8 @@ class Recording:
             response = await self._send(outgoing, Phases(started=self._now()))
             try:
                 kind = response.headers.get("content-type", "").split(";", 1)[0].strip().lower()
-                resumed = response.status_code == 200 and kind == EVENT_STREAM_TYPE
+                is_stream = response.status_code == 200 and kind == EVENT_STREAM_TYPE
+                resumed = is_stream and self._is_readable(response)
                 if resumed:
                     await self._read_events(response.extensions[BODY], self.note)
             finally:
@@ -281,7 +282,7 @@ class Recording:
             self.answer_headers = tuple(
                 (name.decode("latin-1"), value.decode("latin-1")) for name, value in response.headers.raw
             )
-            if not self._is_readable():
+            if not self._is_readable(response):
                 return
             body: Body = response.extensions[BODY]
             if self.media_type == EVENT_STREAM_TYPE:
@@ -304,10 +305,10 @@ class Recording:
 
     # reading
 
-    def _is_readable(self) -> bool:
-        """Whether the body is plain, as we asked for it, or at least of a kind that is unpacked within bounds."""
+    def _is_readable(self, response: httpx.Response) -> bool:
+        """Whether its body is plain, as we asked for it, or at least of a kind that is unpacked within bounds."""
         self._unpacker = None
-        encoding = (self.header("content-encoding") or "").strip().lower()
+        encoding = response.headers.get("content-encoding", "").strip().lower()
         if encoding in ("", "identity"):
             return True
         if not unpacks(encoding):

@@ -1,6 +1,8 @@
 """Event streams that a server closes before the answer, to be asked for it again (2025-11-25, basic/transports)."""
 
 import asyncio
+import gzip
+import json
 from collections.abc import Awaitable, Callable
 from time import monotonic
 from typing import Any
@@ -118,6 +120,29 @@ async def test_a_stream_that_is_torn_down_after_an_id_is_resumed_too(prober: Pro
     assert asked_for == ["3_4"]
     assert result_of(exchange) == TOOLS
     assert exchange.transport_error is None
+
+
+@pytest.mark.parametrize("packed", [(True, False), (False, True), (True, True)])
+async def test_a_stream_is_unpacked_as_each_of_its_parts_says(prober: Prober, packed: tuple[bool, bool]) -> None:
+    async def send(text: str, out: Out, is_packed: bool) -> None:
+        data = gzip.compress(text.encode()) if is_packed else text.encode()
+        await out.stream(*(["Content-Encoding: gzip"] if is_packed else []))
+        await out.raw(f"{len(data):x}\r\n".encode() + data + b"\r\n")
+        await out.end()
+
+    async def poll(request: Request, out: Out) -> None:
+        if request.method == "GET":
+            answer = {"jsonrpc": "2.0", "id": asked[-1], "result": TOOLS}
+            await send(f"data: {json.dumps(answer)}\n\n", out, packed[1])
+            return
+        asked.append(request.json["id"])
+        await send(PRIMING, out, packed[0])
+
+    asked: list[Any] = []
+    exchange, asked_for = await ask(prober, handshake(poll))
+    assert asked_for == ["3_4"]
+    assert (result_of(exchange), exchange.transport_error) == (TOOLS, None)
+    assert [each.code for each in exchange.irregularities] == ["compressed"]
 
 
 async def test_without_an_id_there_is_nothing_to_resume(prober: Prober) -> None:
