@@ -248,13 +248,15 @@ def _irregularities(result: CheckResult) -> Iterator[tuple[str, Irregularity]]:
 
 
 def _phases(timings: Timings) -> Iterator[tuple[str, float]]:
-    """Those that happened, in their order."""
-    arrived = timings.first_byte_ms
+    """Those that happened, in their order; together they take the whole time."""
+    sent, arrived = timings.sent_ms, timings.first_byte_ms
+    connected = (timings.dns_ms or 0.0) + (timings.connect_ms or 0.0) + (timings.tls_ms or 0.0)
     rest = None if arrived is None else max(timings.total_ms - arrived, 0.0)
     spans = {
         "name lookup": timings.dns_ms,
         "connecting": timings.connect_ms,
         "TLS": timings.tls_ms,
+        "sending": None if sent is None else max(sent - connected, 0.0),
         "waiting": timings.wait_ms,
         "reading": rest,
     }

@@ -303,10 +303,11 @@ def test_every_request_is_listed_on_demand_with_where_its_time_went(
     healthy: ProbeReport, broken: ProbeReport, run_of: Runs
 ) -> None:
     listed = rendered(run_of(healthy), "text", verbose=True).partition("\nrequests\n")[2]
-    dns, connect, tls, wait, rest = map(milliseconds, (2.04, 11.0, 20.0, 46.5, 1.26))
+    dns, connect, tls, send, wait, rest = map(milliseconds, (2.04, 11.0, 20.0, 0.46, 46.5, 1.26))
     assert " ".join(listed.split()) == (
         f"lifecycle: POST server/discover: HTTP 200, {milliseconds(81.26)} (name lookup {dns}, connecting {connect}, "
-        f"TLS {tls}, waiting {wait}, reading {rest}) tools_list: POST tools/list: HTTP 200, {milliseconds(40.0)}"
+        f"TLS {tls}, sending {send}, waiting {wait}, reading {rest}) "
+        f"tools_list: POST tools/list: HTTP 200, {milliseconds(40.0)}"
     )
     assert "  lifecycle: POST server/discover: deadline: read, 0" in rendered(run_of(broken), "text", verbose=True)
     assert "requests" not in rendered(run_of(healthy), "text")
