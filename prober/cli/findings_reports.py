@@ -4,6 +4,7 @@ Both name file and line, so that a finding stands beside the line of a pull requ
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Final
 from urllib.parse import quote
 
@@ -18,7 +19,7 @@ from prober.cli.report_json import plain
 from prober.cli.report_sarif import SCHEMA, digest
 
 Placed = Sequence[tuple[str, Finding]]
-"""Findings with the paths of their templates, as these were written."""
+"""Findings with the paths of their templates; relative ones start in the checkout."""
 
 _COMMANDS: Final = {Severity.ERROR: "error", Severity.WARNING: "warning", Severity.NOTE: "notice"}
 
@@ -41,7 +42,7 @@ def as_sarif(found: Placed, *, is_judged: bool, version: str) -> str:
 
 
 def _result(rules: Sequence[str], path: str, finding: Finding) -> dict[str, Any]:
-    place: dict[str, Any] = {"artifactLocation": {"uri": quote(clean(path, 1000))}}
+    place: dict[str, Any] = {"artifactLocation": {"uri": _uri(clean(path, 1000))}}
     if finding.line is not None:
         place["region"] = {"startLine": finding.line}
     named = {"fullyQualifiedName": where(finding), "kind": "resource"}
@@ -53,6 +54,11 @@ def _result(rules: Sequence[str], path: str, finding: Finding) -> dict[str, Any]
         "locations": [{"physicalLocation": place, "logicalLocations": [named]}],
         "partialFingerprints": {"placeAndRule/v1": digest(path, finding.subject.id, finding.at, finding.rule)},
     }
+
+
+def _uri(path: str) -> str:
+    """A path without a scheme is a relative one (SARIF 2.1.0 section 3.4.3)."""
+    return Path(path).as_uri() if Path(path).is_absolute() else quote(path)
 
 
 def as_annotations(found: Placed, tally: str) -> str:

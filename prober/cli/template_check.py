@@ -120,10 +120,16 @@ def _rendered(judged: list[tuple[str, Judgement]], findings: list[Finding], form
 
     if form == "text":
         return shown(_text(judged, findings), form)
-    placed = [(file, each) for file, told in judged for each in told.findings]
+    placed = [(_from_here(file), each) for file, told in judged for each in told.findings]
     if form == "github":
         return as_annotations(placed, _tally(judged, findings))
     return as_sarif(placed, is_judged=any(told.servers for _, told in judged), version=installed_version())
+
+
+def _from_here(file: str) -> str:
+    """A path below the working directory as code hosts know it, who take that for the top of the checkout."""
+    path, here = Path(file), Path.cwd()
+    return str(path.relative_to(here)) if path.is_relative_to(here) else file
 
 
 def _text(judged: list[tuple[str, Judgement]], findings: list[Finding]) -> str:

@@ -30,7 +30,9 @@ SARIF = an(
                     locations=many(
                         an(
                             physicalLocation=an(
-                                artifactLocation=an(uri={"type": "string", "pattern": r"^[\w%./~-]+$"}), region=LINE
+                                artifactLocation=an(uri={"type": "string", "pattern": r"^(file://)?[\w%./~-]+$"}),
+                                region=LINE,
+                                region=LINE,
                             ),
                             logicalLocations=many(an(fullyQualifiedName=STRING, kind=STRING)),
                         )
@@ -102,9 +104,19 @@ def test_sarif_is_as_its_schema_says_and_names_file_and_line(
     zero = next(each for each in run["results"] if each["ruleId"] == "concurrency-zero")
     assert zero["level"] == "error"
     place = zero["locations"][0]["physicalLocation"]
-    assert (place["artifactLocation"]["uri"], place["region"]) == (path, {"startLine": 12})
+    assert (place["artifactLocation"]["uri"], place["region"]) == (f"file://{path}", {"startLine": 12})
     assert "Fix: leave out" in zero["message"]["text"]
     assert run["invocations"] == [{"executionSuccessful": True}]
+
+
+@pytest.mark.parametrize(("form", "named"), [("sarif", '"uri": "template.yaml"'), ("github", "file=template.yaml,")])
+def test_a_template_below_the_working_directory_is_named_from_there(
+    form: str, named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = template(tmp_path, 120, "\n      ReservedConcurrentExecutions: 0")
+    monkeypatch.chdir(tmp_path)
+    assert main(["template-check", path, "--format", form]) == 1
+    assert named in capsys.readouterr().out
 
 
 def test_sarif_says_where_nothing_was_judged(capsys: pytest.CaptureFixture[str]) -> None:
