@@ -92,6 +92,8 @@ _PLATFORM_ERRORS: Final = (
 
 _REPORTED: Final = frozenset({"errorMessage", "errorType", "stackTrace", "stack", "trace", "cause", "requestId"})
 """All that runtimes put into a report, each of them some."""
+_UNTYPED_REPORTS: Final = ("Task timed out after", "RequestId: ")
+"""What stands in a report that the service writes for a runtime that could not, and that may lack an `errorType`."""
 
 _ENVELOPE_START: Final = re.compile(rb'\s*\{\s*"statusCode"\s*:\s*"?\d{3}')
 _ENVELOPE_KEYS: Final = frozenset({"headers", "body", "isBase64Encoded", "cookies", "multiValueHeaders"})
@@ -210,7 +212,11 @@ def error_report(exchange: Exchange) -> Mapping[str, str] | None:
     time limit alone `errorMessage`. An API Gateway integration that is no proxy hands it on with 200.
     """
     body = body_json(exchange)
-    if not isinstance(body, dict) or "errorMessage" not in body or not body.keys() <= _REPORTED:
+    if not isinstance(body, dict) or not body.keys() <= _REPORTED:
+        return None
+    message = body.get("errorMessage")
+    untyped = isinstance(message, str) and any(mark in message for mark in _UNTYPED_REPORTS)
+    if "errorMessage" not in body or not ("errorType" in body or untyped):
         return None
     return {name: each for name in ("errorType", "errorMessage") if isinstance(each := body.get(name), str)}
 
@@ -374,8 +380,9 @@ def _means_rpc(exchange: Exchange) -> bool:
     """Whether the body is a JSON-RPC message in spirit: truncated, mislabelled, base64, wrong id, result and error."""
     if any(_is_rpc_like(message) for message in rpc_messages(exchange)):
         return True
-    signs = (is_packed, is_like_json, is_like_events, is_encoded_twice, is_in_base64)
-    return any(is_so(exchange) for is_so in signs)
+    if is_packed(exchange):
+        return exchange.media_type != "text/html"  # of what is packed its type alone tells
+    return any(is_so(exchange) for is_so in (is_like_json, is_like_events, is_encoded_twice, is_in_base64))
 
 
 def _is_rpc_like(message: Mapping[str, Any]) -> bool:

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 from checks.cuts import never_ends
 from checks.detectors.scene import Scene, scene
 from checks.front_door import FrontDoor
-from checks.messages import result_of
+from checks.messages import error_of, result_of
 from checks.model import Effect, Evidence, Proof
 from checks.proofs import header_proof, milliseconds, request_line
 from checks.symptoms import PRELUDE_END, Symptom, inner_status
@@ -142,6 +142,11 @@ def _endless_empty_body(evidence: Evidence) -> Cause | None:
     )
 
 
+_ON_THE_WAY: Final = (
+    "A proxy or firewall on the way, which knows no such host or blocks it: then the server's log shows no request."
+)
+
+
 @detector("host-rejected", effect=Effect.DOWN)
 def host_rejected(evidence: Evidence) -> Cause | None:
     """The server refuses the name that it is called by: its list of allowed hosts does not hold it."""
@@ -149,9 +154,8 @@ def host_rejected(evidence: Evidence) -> Cause | None:
     if found is None:
         return None
     host = clean(urlsplit(found.exchange.url).netloc.rpartition("@")[2], 100)
-    known = found.exchange.status != 421 or b"invalid host" in found.exchange.body[:512].lower()
     return found.cause(
-        0.95 if known else 0.7,
+        _certain_of_host(found),
         f"HTTP {found.exchange.status}: the server does not accept {host} as its host name. The adapter's readiness "
         "check calls it 127.0.0.1, so the function looks healthy.",
         "Name the public host where the server keeps its list of hosts, which guards a server on a laptop against DNS "
@@ -161,8 +165,21 @@ def host_rejected(evidence: Evidence) -> Cause | None:
         f'  StreamableHttpServerConfig: allowed_hosts = ["{host}"]        # for Rust\n'
         f'  TrustedHostMiddleware(app, allowed_hosts=["{host}"])          # Starlette, FastAPI\n'
         'or build a server of the Python SDK with host="0.0.0.0", which does not switch the list on.',
+        alternatives=(_ON_THE_WAY,) if _may_be_on_the_way(found) else (),
         effect=Effect.DOWN,
     )
+
+
+def _certain_of_host(found: Scene) -> float:
+    if _may_be_on_the_way(found):
+        return 0.6
+    return 0.95 if found.exchange.status != 421 or b"invalid host" in found.exchange.body[:512].lower() else 0.7
+
+
+def _may_be_on_the_way(found: Scene) -> bool:
+    """Whether nothing but words tells that it is the server who refuses."""
+    by_words = found.exchange.status != 421 and error_of(found.exchange) is None
+    return by_words and found.door is FrontDoor.UNKNOWN
 
 
 def _kind(found: Scene) -> str:

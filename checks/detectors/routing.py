@@ -46,6 +46,10 @@ Give the distribution a behaviour for this path whose origin is the function, an
   #   originRequestPolicy: cloudfront.OriginRequestPolicy.ALL_VIEWER_EXCEPT_HOST_HEADER })
 A pattern matches the whole path: /mcp does not match /mcp/."""
 
+_REPLACED: Final = (
+    "The distribution gives out a page of the bucket for an error of the server (CustomErrorResponses): then the "
+    "function's log shows the request, and the function asked directly tells what is wrong."
+)
 _IAM: Final = (
     "The method wants IAM signatures (authorizationType AWS_IAM) and we send none: it reads the same. `auth: "
     "{sigv4: {service: execute-api}}` in the endpoint's configuration, or `aws apigateway get-method`, decides."
@@ -118,12 +122,15 @@ def _wrong_method(found: Scene) -> Cause:
 
 
 def _at_bucket(found: Scene) -> Cause:
+    # An error page of the distribution's own is a document of the bucket, and S3's own errors are none.
+    replaced = found.door is FrontDoor.CLOUDFRONT and found.exchange.media_type == "text/html"
     return found.cause(
-        0.9,
+        0.6 if replaced else 0.9,
         f"Amazon S3 answers {_asked(found)} with HTTP {found.exchange.status}: the path leads to a bucket, the web "
         "site's perhaps, and not to the server.",
         _BEHAVIOUR_FIX,
         proofs=(*header_proof(found.exchange, "server"), *header_proof(found.exchange, "x-cache")),
+        alternatives=(_REPLACED,) if replaced else (),
     )
 
 

@@ -8,7 +8,7 @@ from checks.detectors.scene import Scene, scene
 from checks.model import Effect, Evidence, Observer, Proof, TransportError
 from checks.observing import CLOCK, LAG, NO_CONNECTIVITY
 from checks.proofs import milliseconds
-from checks.symptoms import Symptom
+from checks.symptoms import Symptom, troubled
 from checks.text import clean
 from checks.unit import Cause, detector
 
@@ -123,7 +123,7 @@ def tls_invalid(evidence: Evidence) -> Cause | None:
 def response_timeout(evidence: Evidence) -> Cause | None:
     """Connected, but no complete answer before the deadline, and no sign of which part of the platform is at fault."""
     found = scene(evidence, Symptom.TIMEOUT, tool_calls=True)
-    if found is None:
+    if found is None or _had_no_time_left(evidence):
         return None
     waited = milliseconds(found.exchange.timings.total_ms)
     status = found.exchange.status
@@ -142,6 +142,11 @@ def response_timeout(evidence: Evidence) -> Cause | None:
             "A cold start longer than the deadline: then a second probe right after this one succeeds.",
         ),
     )
+
+
+def _had_no_time_left(evidence: Evidence) -> bool:
+    """Whether a failure at `server/discover`, which explains itself, has taken the time of the handshake after it."""
+    return not evidence.opening.established and any(symptom is Symptom.CRASH for _, symptom in troubled(evidence))
 
 
 @detector("connection-lost", effect=Effect.DOWN)

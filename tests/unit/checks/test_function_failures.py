@@ -338,3 +338,9 @@ def test_a_limit_that_cuts_both_openings_is_surer_than_one_that_cuts_one() -> No
     first, second = (exchange(method, wait_ms=3040.0, **CRASH) for method in ("server/discover", "initialize"))
     judged = judge(refused(first, second), others=(failed(Failure.DEADLINE, method="server/discover"),))
     assert (judged.ids, judged.diagnoses[0].confidence) == (["function-timeout"], 0.85)
+
+
+def test_a_handshake_that_a_slow_crash_leaves_no_time_for_is_not_what_is_wrong() -> None:
+    crash = exchange("server/discover", wait_ms=8030.0, **CRASH)
+    assert judge(refused(crash, failed(Failure.DEADLINE, method="initialize"))).ids == ["function-timeout"]
+    assert judge(refused(failed(Failure.DEADLINE, method="initialize"))).ids == ["response-timeout"]

@@ -58,6 +58,13 @@ def test_a_server_that_refuses_its_public_host_is_told_from_one_that_wants_crede
     assert "allowedHosts: ['orders.example.com']" in found.fix
 
 
+def test_a_proxy_that_blocks_a_host_may_be_on_the_way() -> None:
+    page = b"<html><title>Access denied</title>Blocked host by policy</html>"
+    found = cause(answer(403, page, "text/html"))
+    assert (found.id, found.confidence) == ("host-rejected", 0.6)
+    assert any("proxy" in other for other in found.alternatives)
+
+
 @pytest.mark.parametrize("body", [b"Invalid hostname of the warehouse", b"Invalid Origin header", b"Forbidden"])
 def test_a_403_that_speaks_of_something_else_is_no_matter_of_the_host(body) -> None:
     assert symptom_of(answer(403, body, "text/plain", *FUNCTION_URL)) is Symptom.FORBIDDEN
@@ -94,10 +101,21 @@ def test_a_challenge_for_browsers_is_a_firewalls(status, header, who) -> None:
     ],
 )
 def test_a_bucket_that_answers_in_the_servers_place_is_a_path_that_leads_astray(status, body, media) -> None:
-    found = cause(answer(status, body, media, *BUCKET))
+    found = cause(answer(status, body, media, ("Server", "AmazonS3")))
     assert (found.id, found.confidence) == ("route-missing", 0.9)
     assert found.summary.startswith(f"Amazon S3 answers POST /mcp with HTTP {status}: the path leads to a bucket")
     assert "addBehavior('/mcp*'" in found.fix
+
+
+def test_a_page_from_a_bucket_may_stand_for_an_error_of_the_server_where_cloudfront_replaces_those() -> None:
+    found = cause(answer(200, b"<!doctype html><div id=root></div>", "text/html", *BUCKET))
+    assert (found.id, found.confidence) == ("route-missing", 0.6)
+    assert any("CustomErrorResponses" in other for other in found.alternatives)
+
+
+def test_an_error_of_the_buckets_own_was_put_in_place_of_nothing() -> None:
+    found = cause(answer(403, b"<Error><Code>AccessDenied</Code></Error>", "application/xml", *BUCKET))
+    assert (found.id, found.confidence, found.alternatives) == ("route-missing", 0.9, ())
 
 
 # reports of failed functions
@@ -139,6 +157,12 @@ def test_the_report_of_a_function_that_took_too_long_is_a_time_limit() -> None:
 
 def test_a_value_of_the_functions_own_with_such_a_member_is_no_report() -> None:
     assert cause(report(errorMessage="none", orders=[])).id == "adapter-missing"
+    assert cause(report(errorMessage="no such order")).id == "adapter-missing"
+
+
+def test_a_process_that_ended_is_reported_without_a_type_by_older_runtimes() -> None:
+    found = cause(report(errorMessage="RequestId: 0f1c Process exited before completing request"))
+    assert (found.id, found.confidence) == ("function-crash", 0.95)
 
 
 def test_a_report_in_the_place_of_a_tools_answer_concerns_that_tool_alone() -> None:
@@ -149,6 +173,12 @@ def test_a_report_in_the_place_of_a_tools_answer_concerns_that_tool_alone() -> N
 
 
 # JSON-RPC in a wrong wrapping
+
+
+def test_a_packed_page_that_does_not_say_so_is_no_json_rpc() -> None:
+    packed = gzip.compress(b"<html></html>", mtime=0)
+    assert cause(answer(200, packed, "text/html")).id == "not-mcp"
+    assert cause(answer(200, packed, "application/json")).id == "malformed-response"
 
 
 @pytest.mark.parametrize(
