@@ -32,7 +32,6 @@ SARIF = an(
                             physicalLocation=an(
                                 artifactLocation=an(uri={"type": "string", "pattern": r"^(file://)?[\w%./~-]+$"}),
                                 region=LINE,
-                                region=LINE,
                             ),
                             logicalLocations=many(an(fullyQualifiedName=STRING, kind=STRING)),
                         )
