@@ -22,6 +22,13 @@ of a tool, and what the checks read must stay what the server wrote."""
 _SIGNATURE_SCHEME: Final = "AWS4-HMAC-SHA256"
 _PARTS_OF_SIGNATURE: Final = re.compile(r"Credential=([^/,\s]+)|Signature=([0-9a-f]+)")
 
+_SHORTEST_WITHIN: Final = 8
+"""Characters of base64 that are taken for a secret's within a longer text; fewer may stand there by chance."""
+
+_GZIP: Final = b"\x1f\x8b\x08"
+_GZIP_HEAD: Final = 10
+"""Bytes before what is packed (RFC 1952, section 2.3)."""
+
 _NO_WORD: Final = 16
 """A part of a query without a name is taken for a secret from this length on; shorter ones are words such as `json`."""
 
@@ -77,6 +84,9 @@ class Redactor:
         return text
 
     def body(self, body: bytes) -> bytes:
+        """The bytes without the secrets; of what is still packed, so that nobody can search it, its head alone."""
+        if self._bytes and body.startswith(_GZIP):
+            return body[:_GZIP_HEAD] + REDACTED.encode()
         for secret in self._bytes:
             if secret in body:
                 body = body.replace(secret, REDACTED.encode())
@@ -124,8 +134,18 @@ def _spellings(value: str) -> Iterator[str]:
             yield encoded
             yield re.sub("%[0-9A-F]{2}", lambda found: found[0].lower(), encoded)
         yield html.escape(plain)
-        yield base64.b64encode(plain.encode()).decode("ascii").rstrip("=")
-        yield base64.urlsafe_b64encode(plain.encode()).decode("ascii").rstrip("=")
+        yield from _in_base64(plain.encode())
+
+
+def _in_base64(plain: bytes) -> Iterator[str]:
+    """By itself, and as the part of a longer text that depends on nothing around it, wherever it begins in there."""
+    for encode in (base64.b64encode, base64.urlsafe_b64encode):
+        yield encode(plain).decode("ascii").rstrip("=")
+        for before in range(3):
+            encoded = encode(bytes(before) + plain).decode("ascii")
+            own = encoded[-(-before * 8 // 6) : (before + len(plain)) * 8 // 6]
+            if len(own) >= _SHORTEST_WITHIN:
+                yield own
 
 
 def _as_json(plain: str) -> Iterator[str]:

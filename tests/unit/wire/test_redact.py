@@ -1,7 +1,9 @@
 """Secrets are taken out of whatever repeats them."""
 
 import base64
+import gzip
 import json
+from typing import Any
 from urllib.parse import quote
 
 import pytest
@@ -92,6 +94,23 @@ def test_without_headers_and_query_nothing_is_taken_out() -> None:
 def test_a_secret_is_known_however_the_other_side_writes_it(written: str) -> None:
     redactor = Redactor([SentHeader(name="X-Api-Key", value='a/"b"&<c>+d=ef', shown="${env:KEY}")])
     assert redactor.text(f"<{written}>").rstrip("=>") == "<[redacted]"
+
+
+@pytest.mark.parametrize("before", ["", "a", "ab", "abc"])
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_secret_within_a_body_in_base64_does_not_come_through_wherever_it_stands(before: str, encode: Any) -> None:
+    secret = "sk-live-51H~8x?Qz>secret"
+    redactor = Redactor([SentHeader(name="X-Api-Key", value=secret, shown="${env:KEY}")])
+    shown = redactor.body(encode(f'{before}{{"echo":"{secret}"}}'.encode()))
+    assert REDACTED.encode() in shown
+    kept = b"".join(shown.split(REDACTED.encode()))
+    assert all(encode(secret[at : at + 9].encode()) not in kept for at in range(len(secret) - 8))
+
+
+def test_a_packed_body_that_cannot_be_searched_is_not_kept_beside_a_secret() -> None:
+    packed = gzip.compress(TOKEN.encode() * 3)
+    assert Redactor([BEARER]).body(packed) == packed[:10] + REDACTED.encode()
+    assert Redactor([], "https://example.com/mcp").body(packed) == packed
 
 
 def test_a_long_part_of_a_query_without_a_name_is_known_in_base64_too() -> None:
