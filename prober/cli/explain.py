@@ -1,6 +1,7 @@
 """`mcp-prober explain [TOPIC]`: what a word of a report means, without a network.
 
-A topic is a diagnosis first of all, and also a check, a rule of `template-check`, or an exit code.
+A topic is a diagnosis first of all, and also a check, a demand of the smoke check, a rule of `template-check`, or an
+exit code.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from checks.text import clean
 from checks.unit import Check, Detector
 from prober.cli.dispatch import Parser
 from prober.cli.errors import CommandError, ExitCode
-from prober.cli.explanations import EXIT_CODES, EXPLANATIONS, SUBJECTS
+from prober.cli.explanations import DEMANDS, EXIT_CODES, EXPLANATIONS, SUBJECTS
 from prober.cli.terminal import terminal_width
 
 MOST_NEAR: Final = 6
@@ -30,6 +31,8 @@ _LIKE_A_WORD: Final = 0.82
 """How alike two words are that may be meant for each other; difflib counts from 0 to 1."""
 _LONG: Final = 5
 """Letters of a word below which others that are no relatives look alike."""
+_BEFORE_A_CODE: Final = re.compile(r"^exit-?(code-?)?(?=\d+$)")
+"""What people write before the number of an exit code, once it is joined by hyphens."""
 
 Page = Iterable[tuple[str, str]]
 """Headings with texts; without a heading it is the first line."""
@@ -46,7 +49,8 @@ def add_arguments(parser: Parser) -> None:
         "topic",
         metavar="TOPIC",
         nargs="?",
-        help="a diagnosis, a check, a rule of template-check, or an exit code; without one, all diagnoses are listed",
+        help="a diagnosis, a check, a demand of check such as ready, a rule of template-check, or an exit code; without "
+        "one, all diagnoses are listed",
     )
 
 
@@ -76,6 +80,7 @@ def topics() -> Mapping[str, Callable[[], Page]]:
     return {
         **{each.id: partial(_diagnosis, each) for each in DETECTORS},
         **{each.id: partial(_check, each) for each in CHECKS},
+        **{each: partial(_demand, each) for each in DEMANDS},
         **{each.id: partial(_rule, each) for each in RULES},
         **{str(int(each)): partial(_exit_code, each) for each in ExitCode},
     }
@@ -93,7 +98,8 @@ def alike(written: str, known: Iterable[str]) -> list[str]:
 
 
 def _plain(written: str) -> str:
-    return re.sub(r"[\s_-]+", "-", written.strip().lower())
+    joined = re.sub(r"[\s_-]+", "-", written.strip().lower())
+    return _BEFORE_A_CODE.sub("", joined)
 
 
 def _shares_a_word(words: set[str], known: str) -> bool:
@@ -137,6 +143,12 @@ def _check(check: Check) -> Page:
     link = chapter_link(check.chapters, None)
     if link is not None:
         yield "read on", link
+
+
+def _demand(name: str) -> Page:
+    options = "--wait and --passes" if name == "ready" else f"--{name.replace('_', '-')}"
+    yield "", f"{name}: what {options} of mcp-prober check {'demand' if name == 'ready' else 'demands'}"
+    yield "what it asks", DEMANDS[name]
 
 
 def _rule(rule: Rule) -> Page:

@@ -307,6 +307,15 @@ SUBJECTS: Final[Mapping[str, tuple[str, ...]]] = {
 }  # fmt: skip
 """Every diagnosis under what it is about."""
 
+DEMANDS: Final[Mapping[str, str]] = {
+    "ready": "Do enough probes in a row pass?",
+    "expect_tool": "Are the tools listed that must be?",
+    "expect_version": "Is it the version of the server that must be there?",
+    "answer_within": "Does no answer keep clients waiting for longer than they may wait?",
+    "baseline": "Are the tools those that were saved?",
+}
+"""What `mcp-prober check` asks beside its checks, where an option demands it; `ready` is of --wait and --passes."""
+
 EXIT_CODES: Final[Mapping[ExitCode, str]] = {
     ExitCode.UP: "Passed: nothing is wrong.",
     ExitCode.NOT_UP: "Failed: an endpoint is degraded, down or not as demanded; a template or an account holds errors.",

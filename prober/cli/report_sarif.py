@@ -8,6 +8,7 @@ from typing import Any, Final
 from checks.catalog import CHECKS, DETECTORS
 from checks.text import shown_url
 from prober.app.smoke import Conclusion, Examined, Run
+from prober.cli.explanations import DEMANDS
 from prober.cli.outcome import exit_of
 from prober.cli.problems import Level, Problem, problems_of
 from prober.cli.report_json import plain
@@ -16,11 +17,7 @@ SCHEMA: Final = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/sche
 _DESCRIPTIONS: Final = {
     **{each.id: each.question for each in CHECKS},
     **{each.id: each.fault for each in DETECTORS},
-    "ready": "Do enough probes in a row pass?",
-    "expect_tool": "Are the tools listed that must be?",
-    "expect_version": "Is it the version of the server that must be there?",
-    "answer_within": "Does no answer keep clients waiting for longer than they may wait?",
-    "baseline": "Are the tools those that were saved?",
+    **DEMANDS,
     "unobserved": "Not all that was asked for could be observed.",
 }
 

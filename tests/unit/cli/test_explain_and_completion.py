@@ -15,7 +15,7 @@ from prober.cli.completion import _KNOWN, SHELLS, _paths, script, words_of
 from prober.cli.dispatch import COMMANDS
 from prober.cli.errors import ExitCode
 from prober.cli.explain import topics
-from prober.cli.explanations import EXPLANATIONS, SUBJECTS
+from prober.cli.explanations import DEMANDS, EXPLANATIONS, SUBJECTS
 from prober.lab import SCENARIOS
 
 IDS = [each.id for each in DETECTORS]
@@ -84,6 +84,15 @@ def test_every_diagnosis_stands_under_one_subject() -> None:
     assert sorted(each for ids in SUBJECTS.values() for each in ids) == sorted(IDS)
 
 
+def test_what_options_of_a_check_demand_is_explained_by_the_name_that_reports_have_for_it(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["explain", "answer_within"]) == main(["explain", "ready"]) == 0
+    said = capsys.readouterr().out
+    assert "answer_within: what --answer-within of mcp-prober check demands\n" in said
+    assert "ready: what --wait and --passes of mcp-prober check demand\n" in said
+
+
 @pytest.mark.parametrize("written", ["Session_Lost", "session lost", " SESSION-LOST "])
 def test_a_topic_is_known_however_it_is_spelled(written: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["explain", written]) == 0
@@ -99,7 +108,8 @@ def test_whatever_a_report_names_has_a_page_of_its_own(topic: str, capsys: pytes
 
 
 def test_no_two_topics_have_one_name() -> None:
-    units = [*(each.id for each in CHECKS), *IDS, *(each.id for each in RULES), *(str(int(each)) for each in ExitCode)]
+    judged = [*(each.id for each in CHECKS), *IDS, *(each.id for each in RULES)]
+    units = [*judged, *DEMANDS, *(str(int(each)) for each in ExitCode)]
     assert sorted(units) == sorted(topics())
     assert len({each.replace("_", "-") for each in units}) == len(units)
 
