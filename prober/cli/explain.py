@@ -49,8 +49,8 @@ def add_arguments(parser: Parser) -> None:
         "topic",
         metavar="TOPIC",
         nargs="?",
-        help="a diagnosis, a check, a demand of check such as ready, a rule of template-check, or an exit code; without "
-        "one, all diagnoses are listed",
+        help="a diagnosis, a check, a demand of check such as ready, a rule of template-check, or an exit code; "
+        "without one, all diagnoses are listed",
     )
 
 

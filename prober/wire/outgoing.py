@@ -123,8 +123,8 @@ class Composer:
         return Composed(request, body, signature, {**self._secret, **made})
 
     def _common_headers(self, outgoing: Outgoing) -> list[tuple[bytes, bytes]]:
-        """What a request carries beside its own headers: the client's and the trace, where the owner has not given
-        his, and the owner's; no credential where it goes without them."""
+        """What a request carries beside its own headers: the client's and the trace, where the owner gives
+        none, and the owner's; no credential where it goes without them."""
         owned = [_raw(header) for header in self._owned if self._may_carry(outgoing, header)]
         named = {name.lower() for name, _ in owned} | {name.encode("ascii") for name in outgoing.without}
         traced = (TRACEPARENT.encode(), (outgoing.traceparent or self._trace.parent()).encode())
