@@ -82,8 +82,8 @@ async def demo(
 
 
 def own_environment(environment: Mapping[str, str]) -> dict[str, str]:
-    """The environment without what configures an owner's prober: on its database, the demo would take the endpoints that
-    it does not know for removed."""
+    """The environment without what configures an owner's prober: on its database, the demo would take the endpoints
+    that it does not know for removed."""
     owners = ("DATABASE_URL", PASSWORD_FILE)
     return {name: value for name, value in environment.items() if name not in owners and not name.startswith("PROBER_")}
 
