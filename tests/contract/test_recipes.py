@@ -38,7 +38,7 @@ URL = "https://abc123.lambda-url.eu-central-1.on.aws/mcp"
 INPUTS = {
     "TARGETS": "", "CONFIG": "", "LABEL": "", "PROFILE": "standard", "WAIT": "", "PASSES": "1", "BEARER": "",
     "EXPECT_TOOLS": "", "EXPECT_VERSION": "", "BASELINE": "", "FAIL_ON": "degraded", "REPORTS": "",
-    "COLD": "", "CANARIES": "",
+    "COLD": "", "CANARIES": "", "ANSWER_WITHIN": "",
 }  # fmt: skip
 
 
@@ -176,7 +176,7 @@ def test_the_action_makes_one_command_line_of_its_inputs(stubs: Path, monkeypatc
         ACTION / "check.sh", stubs, **INPUTS | {
             "TARGETS": f"\n  {URL}\n{URL}?b\n", "WAIT": "120s", "PASSES": "3", "BEARER": "env:TOKEN",
             "EXPECT_TOOLS": "find\n list orders \n", "REPORTS": f"junit={stubs}/a.xml\nsarif={stubs}/b\n",
-            "EXPECT_VERSION": "1.4", "COLD": "5", "CANARIES": "proxy.example:3128\n10.0.0.1:443",
+            "EXPECT_VERSION": "1.4", "ANSWER_WITHIN": "2s", "COLD": "5", "CANARIES": "proxy.example:3128\n10.0.0.1:443",
         },
     )  # fmt: skip
     assert (code, told) == (0, "exit-code=0\n")
@@ -184,6 +184,7 @@ def test_the_action_makes_one_command_line_of_its_inputs(stubs: Path, monkeypatc
     assert options.targets == [URL, f"{URL}?b"]
     assert (options.wait, options.passes, options.bearer, options.expect_version) == ("120s", "3", "env:TOKEN", "1.4")
     assert options.expect_tool == ["find", "list orders"]
+    assert options.answer_within == "2s"
     assert (options.cold, options.canary) == ("5", ["proxy.example:3128", "10.0.0.1:443"])
     assert options.report == [f"junit={stubs}/a.xml", f"sarif={stubs}/b"]
 
