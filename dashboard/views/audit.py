@@ -43,6 +43,7 @@ class ChangeView:
     at: Moment
     author: str
     door: str
+    """Which way it came; empty where the name of its author says that already."""
     action: str
     subject: str
     detail: tuple[tuple[str, str], ...]
@@ -75,10 +76,11 @@ def audit_view(
 
 
 def _change(row: AuditRow, now: datetime) -> ChangeView:
+    door = _DOORS[row.via]
     return ChangeView(
         at=moment_of(row.at, now),
         author=row.author,
-        door=_DOORS[row.via],
+        door="" if row.author.endswith(door) else door,
         action=row.action,
         subject=row.subject,
         detail=tuple(

@@ -37,6 +37,18 @@ def test_what_nobody_gave_is_not_named() -> None:
     assert shown(reason="", labels=[]) == {}
 
 
+def test_the_way_is_not_said_twice_where_the_name_says_it() -> None:
+    def who(author: str, via: Via) -> tuple[str, str]:
+        row = AuditRow(number=1, at=NOON, author=author, via=via, action="token.add", subject="ci", detail={})
+        (change,) = audit_view([row], AuditFilter(), NOON).changes
+        return change.author, change.door
+
+    assert who("ann, at the prompt", Via.COMMAND) == ("ann, at the prompt", "")
+    assert who("somebody at the prompt", Via.COMMAND) == ("somebody at the prompt", "")
+    assert who("night shift", Via.COMMAND) == ("night shift", "at the prompt")
+    assert who("ann", Via.PAGE) == ("ann", "on a page")
+
+
 def test_a_change_of_an_incident_leads_to_it() -> None:
     change = change_of(incident=str(UUID(int=7)), until=NOON.isoformat())
     assert (change.incident, [key for key, _ in change.detail]) == (f"/incidents/{UUID(int=7)}", ["until"])
