@@ -119,6 +119,12 @@ def test_an_exit_code_says_what_a_pipeline_may_take_it_for(capsys: pytest.Captur
     assert "must not roll back" in capsys.readouterr().out
 
 
+@pytest.mark.parametrize("written", ["exit 3", "exit3", "Exit code 3", "exit-code 3"])
+def test_an_exit_code_is_found_by_what_people_call_it(written: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["explain", written]) == 0
+    assert capsys.readouterr().out.startswith("3: ")
+
+
 def completed(*words: str) -> set[str]:
     """What bash offers for the last word."""
     line = " ".join(f"'{word}'" for word in words)
