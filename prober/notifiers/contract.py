@@ -5,9 +5,10 @@ from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Final, Protocol, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
+from checks.credentials import REFERENCE_SCHEMES
 from checks.model import Failure, TransportError
 from checks.text import clean
 from prober import values
@@ -55,7 +56,9 @@ def _reference(text: str) -> str:
         raise PydanticCustomError("reference", "{message}: {hint}", vars(refused)) from None
 
 
-Reference = Annotated[str, AfterValidator(_reference)]
+Reference = Annotated[
+    str, AfterValidator(_reference), Field(json_schema_extra={"pattern": f"^({'|'.join(REFERENCE_SCHEMES)})"})
+]
 """A reference to a secret; a secret written out is refused."""
 
 

@@ -55,3 +55,19 @@ def test_the_schema_of_the_file_knows_what_a_kind_and_all_kinds_can_be_told() ->
     schema.validate(document)
     document["notifiers"][0]["nonsense"] = 1
     assert not schema.is_valid(document)
+
+
+@pytest.mark.parametrize(
+    ("options", "is_valid"),
+    [
+        ({"kind": "slack", "webhook": "https://hooks.slack.com/services/T0/B0/s3cr3t"}, False),
+        ({"kind": "webhook", "url": "env:HOOK_URL", "secret": "s3cr3t"}, False),
+        ({"kind": "webhook", "url": "env:HOOK_URL", "secret": "aws-sm:hook", "previous_secret": "s3cr3t"}, False),
+        ({"kind": "webhook", "url": "env:HOOK_URL", "secret": "aws-sm:hook", "previous_secret": "file:/old"}, True),
+    ],
+)
+def test_the_schema_of_the_file_wants_the_secrets_of_channels_by_reference(
+    options: dict[str, str], is_valid: bool
+) -> None:
+    document = {"endpoints": [], "notifiers": [{"name": "team", **options}]}
+    assert Draft202012Validator(json_schema(settings_models())).is_valid(document) is is_valid
