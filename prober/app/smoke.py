@@ -13,7 +13,18 @@ from typing import Final
 
 from checks.full_profile import unobserved
 from checks.inventory import Inventory
-from checks.model import CheckResult, Endpoint, Evidence, Failure, OnRequest, Outcome, ProbeReport, Profile, Verdict
+from checks.model import (
+    CheckResult,
+    Endpoint,
+    Evidence,
+    Exchange,
+    Failure,
+    OnRequest,
+    Outcome,
+    ProbeReport,
+    Profile,
+    Verdict,
+)
 from checks.proofs import counted, listed, milliseconds
 from checks.protocol.sentinel_call import Called
 from checks.text import clean
@@ -279,26 +290,39 @@ def _version(report: ProbeReport, wanted: str) -> CheckResult:
 def _within(report: ProbeReport, limit_s: float) -> CheckResult:
     """The answer that kept a client waiting longest, among those that every client waits for."""
     waits = [
-        (each.timings.first_byte_ms, each.rpc_method or each.method)
+        (waited_ms, each)
         for result in report.results
         if result.check in _WAITED_FOR
         for each in result.exchanges
-        if each.timings.first_byte_ms is not None
+        if (waited_ms := _waited_ms(each, limit_s)) is not None
     ]
     if not waits:
         return CheckResult(check="answer_within", outcome=Outcome.SKIP, summary="nothing was answered")
-    longest_ms, method = max(waits)
+    longest_ms, exchange = max(waits, key=lambda each: each[0])
     is_late = longest_ms > limit_s * 1000
     if is_late and report.observer.is_late:
         held_up = f"our own machine was held up for {milliseconds(report.observer.lag_ms)}: nothing can be timed by it"
         return CheckResult(check="answer_within", outcome=Outcome.SKIP, summary=held_up)
+    if report.verdict is Verdict.UNKNOWN or not (is_late or report.opening.established):
+        why = "nothing is said about the endpoint" if report.verdict is Verdict.UNKNOWN else "no conversation is open"
+        return CheckResult(check="answer_within", outcome=Outcome.SKIP, summary=why)
+    method, longest = clean(exchange.rpc_method or exchange.method, 60), milliseconds(longest_ms)
+    said = f"the answer to {method} began after {longest}"
+    if exchange.timings.first_byte_ms is None:
+        said = f"{method} was not answered within {longest}"
     return CheckResult(
         check="answer_within",
         outcome=Outcome.FAIL if is_late else Outcome.PASS,
-        summary=f"the answer to {clean(method, 60)} began after {milliseconds(longest_ms)}"
-        + (f", {milliseconds(limit_s * 1000)} were demanded" if is_late else ", the longest wait"),
+        summary=said + (f", {milliseconds(limit_s * 1000)} were demanded" if is_late else ", the longest wait"),
         facts={"longest_ms": longest_ms, "limit_ms": limit_s * 1000},
     )
+
+
+def _waited_ms(exchange: Exchange, limit_s: float) -> float | None:
+    """How long a client waits for the answer to begin, or in vain beyond the limit. None: neither of them."""
+    timings = exchange.timings
+    in_vain = exchange.transport_error is not None and timings.first_byte_ms is None and timings.sent_ms is not None
+    return timings.total_ms if in_vain and timings.total_ms > limit_s * 1000 else timings.first_byte_ms
 
 
 def begins_with(version: str, wanted: str) -> bool:

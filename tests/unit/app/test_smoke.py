@@ -166,6 +166,28 @@ def test_an_answer_that_clients_wait_for_must_begin_in_time(
         assert judged.why == ("answer_within: the answer to initialize began after 801 ms, 800 ms were demanded",)
 
 
+def test_no_answer_at_all_is_one_that_comes_too_late() -> None:
+    given_up = replace(
+        asked("sentinel_call", None, "tools/call").exchanges[0], timings=Timings(sent_ms=2.0, total_ms=5000.0),
+        transport_error=TransportError(failure=Failure.DEADLINE, reason="no-answer", detail=""),
+    )  # fmt: skip
+    silent = CheckResult(check="sentinel_call", outcome=Outcome.WARN, summary="", exchanges=(given_up,))
+    found = report(Verdict.DEGRADED, asked("lifecycle", 100.0), silent)
+    judged = judge(HERE, found, Demands(answer_within_s=2, fail_on=FailOn.DOWN), with_burst=False)
+    assert judged.conclusion is Conclusion.FAILED
+    assert judged.why[1] == "answer_within: tools/call was not answered within 5.00 s, 2.00 s were demanded"
+    assert conclude(found, answer_within_s=6, fail_on=FailOn.DOWN) is Conclusion.WARNINGS
+    assert conclude(replace(found, verdict=Verdict.UNKNOWN), answer_within_s=2) is Conclusion.UNOBSERVED
+
+
+def test_a_quick_refusal_is_no_answer_in_time() -> None:
+    closed = replace(report(Verdict.DOWN, asked("lifecycle", 3.0), cause="function-crash"), opening=Opening())
+    (within,) = judge(HERE, closed, Demands(answer_within_s=2), with_burst=False).demands
+    assert (within.outcome, within.summary) == (Outcome.SKIP, "no conversation is open")
+    (late,) = judge(HERE, closed, Demands(answer_within_s=0.002), with_burst=False).demands
+    assert late.outcome is Outcome.FAIL
+
+
 def test_a_machine_that_was_held_up_itself_times_nobody() -> None:
     late = replace(report(Verdict.UP, asked("lifecycle", 900.0)), observer=Observer(lag_ms=400.0, is_late=True))
     judged = judge(HERE, late, Demands(answer_within_s=0.8), with_burst=False)
