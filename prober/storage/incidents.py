@@ -2,7 +2,7 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
@@ -78,10 +78,18 @@ async def record(
         endpoint.seen_at, endpoint.held_s = each.seen.at, each.held_s
         changes += [(each.endpoint_id, transition) for transition in transitions]
     await _save_states(connection, known)
-    await _save_incidents(connection, [(identity, each.incident) for identity, each in changes])
+    silent = [(identity, each) for identity, each in known.items() if _is_silent(each)]
+    # All in one order, of which people who decide about several take care as well.
+    await _save_incidents(
+        connection,
+        [
+            *((identity, each.incident) for identity, each in changes),
+            *((identity, each.state.incident) for identity, each in silent if each.state.incident is not None),
+        ],
+    )
     await _save_transitions(connection, [each for _, each in changes])
     subjects = [_subject(identity, known[identity], each.incident, each.id) for identity, each in changes]
-    await tellings.tell(connection, subjects + await _unannounced(connection, known), policy, now)
+    await tellings.tell(connection, [*subjects, *_heavier(silent)], policy, now)
     return tuple(Change(endpoint=known[identity].name, transition=each) for identity, each in changes)
 
 
@@ -253,18 +261,20 @@ _SAVE_STATES: Final = text(
 )
 
 
-async def _unannounced(connection: AsyncConnection, known: Mapping[UUID, _Known]) -> list[Subject]:
-    """Incidents that changed without news: their rows follow. One that weighs more may be for other channels."""
-    silent, heavier = [], []
-    for identity, each in known.items():
+def _is_silent(known: _Known) -> bool:
+    """Whether the incident is another than before without being a new one: its row follows, whatever the news."""
+    before, after = known.before.incident, known.state.incident
+    return before is not None and after is not None and before.id == after.id and before != after
+
+
+def _heavier(silent: Iterable[tuple[UUID, _Known]]) -> Iterator[Subject]:
+    """Incidents without news that weigh more: they may be for other channels."""
+    for identity, each in silent:
         before, after = each.before.incident, each.state.incident
-        if before is None or after is None or before.id != after.id or before == after:
+        if before is None or after is None:
             continue
-        silent.append((identity, after))
         if after.severity != before.severity and after.news == before.news:
-            heavier.append(_subject(identity, each, after, None))
-    await _save_incidents(connection, silent)
-    return heavier
+            yield _subject(identity, each, after, None)
 
 
 def _subject(endpoint: UUID, known: _Known, incident: Incident, transition: UUID | None) -> Subject:

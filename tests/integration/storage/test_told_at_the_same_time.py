@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from prober.incidents.notice import Route
 from prober.incidents.rules import Rules
 from prober.settings.model import EndpointOptions
-from prober.storage import endpoints
+from prober.storage import endpoints, incidents
 from prober.storage.identity import endpoint_id
+from prober.storage.incidents import Observed
 from tests.integration.storage.builders import Store, endpoint
 from tests.integration.storage.test_telling import CHAT, DOWN, UP, Desk, mute
 
@@ -154,6 +155,37 @@ async def test_incidents_are_locked_in_one_order_by_whoever_decides_about_severa
             await observer.rollback()
             await recorder.rollback()
     assert all([(await desk.incident(each)).acknowledged_by == "ada" for each in FLEET])
+
+
+async def test_incidents_of_one_batch_are_locked_in_that_order_whether_there_is_news_of_them_or_not(desk: Desk) -> None:
+    first, second = sorted(["shop", "find"], key=endpoint_id)
+    await desk.watch(first, second)
+    for cause in ("not-mcp", "function-crash"):
+        await desk.see(DOWN, first, second, cause=cause)
+        await desk.passes(1)
+    desk.probes += 1
+    seen = [desk.seen(first, DOWN, "not-mcp"), desk.seen(second, UP, "")]
+    batch = [
+        Observed(endpoint_id=endpoint_id(name), seen=each) for name, each in zip((first, second), seen, strict=True)
+    ]
+
+    async def save() -> list[str]:
+        async with desk.db.begin() as connection:
+            changes = await incidents.record(connection, batch, desk.policy, desk.now)
+        return [each.endpoint for each in changes]
+
+    one = "select 1 from incident join endpoint on endpoint.id = endpoint_id where name = :name for update of incident"
+    async with desk.db.connect() as decider, desk.db.connect() as observer:
+        await decider.execute(text(one), {"name": first})
+        async with asyncio.TaskGroup() as tasks:
+            saving = tasks.create_task(save())
+            await waits_for_a_lock(observer)
+            free = (await observer.execute(text(f"{one} skip locked"), {"name": second})).first()
+            await observer.rollback()
+            await decider.rollback()
+    assert saving.result() == [second], "of the first there is no news"
+    assert free is not None
+    assert (await desk.incident(first)).cause == "not-mcp"
 
 
 async def waits_for_a_lock(connection: AsyncConnection) -> None:
