@@ -34,7 +34,7 @@ FORMS: Final[Mapping[str, tuple[str, str]]] = {
 
 _VERBATIM: Final = frozenset({"json", "ndjson", "sarif", GITHUB})
 """Forms that keep a build's commands out of themselves."""
-_COMMAND: Final = re.compile(r"^([^\S\n]*):(?=:)|#(?=#)", re.MULTILINE)
+_COMMAND: Final = re.compile(r"^([^\S\n]*):(?=:)|#(?=#(?:vso)?\[)", re.MULTILINE | re.IGNORECASE)
 """How a line begins that GitHub Actions acts on, and what it and Azure Pipelines look for anywhere in one."""
 
 

@@ -299,6 +299,13 @@ def test_reports_that_cannot_be_are_refused_before_anything_is_asked(words: list
         outputs(*words)
 
 
+def test_headings_stay_headings_where_a_build_reads_along(healthy: ProbeReport, run_of: Runs) -> None:
+    written = rendered(run_of(healthy), "markdown")
+    assert written.startswith("## ")
+    assert shown(written, "markdown") == written
+    assert shown("###[error]a ##VSO[task.x]b", "markdown") == "## #[error]a # #VSO[task.x]b"
+
+
 def test_every_request_is_listed_on_demand_with_where_its_time_went(
     healthy: ProbeReport, broken: ProbeReport, run_of: Runs
 ) -> None:
