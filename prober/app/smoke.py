@@ -223,9 +223,12 @@ def _readiness(attempts: Sequence[Attempt], demands: Demands) -> CheckResult:
     streak = next((at for at, good in enumerate(reversed(passed)) if not good), len(passed))
     before = attempts[: len(attempts) - streak]
     summary = f"{streak} of {counted(demands.passes, 'probe')} in a row passed"
+    if demands.passes == 1:
+        summary = "no probe passed" if not streak else "a probe passed" if before else "the first probe passed"
     if before:
         since = milliseconds(before[-1].at_ms + before[-1].ms)
-        summary += f", after {counted(len(before), 'probe')} in {since} ({_tally(before)})"
+        joint = ":" if demands.passes == 1 and not streak else ", after"
+        summary += f"{joint} {counted(len(before), 'probe')} in {since} ({_tally(before)})"
     if streak >= demands.passes:
         outcome = Outcome.PASS
     else:

@@ -240,6 +240,18 @@ def test_readiness_shows_the_warming_before_it() -> None:
     assert concluded(attempts(passed), good, Demands()) is good
 
 
+def test_readiness_of_one_probe_speaks_of_no_row() -> None:
+    passed, failed = Conclusion.PASSED, Conclusion.FAILED
+    demands = Demands(wait_s=30)
+    good = judge(HERE, report(), demands, with_burst=False)
+    bad = judge(HERE, report(Verdict.DOWN, cause="function-crash"), demands, with_burst=False)
+    assert concluded(attempts(passed), good, demands).demands[0].summary == "the first probe passed"
+    later = concluded(attempts(failed, passed), good, demands).demands[0].summary
+    assert later == "a probe passed, after 1 probe in 100 ms (down: function-crash)"
+    never = concluded(attempts(failed, failed), bad, demands).demands[0].summary
+    assert never.startswith("no probe passed: 2 probes in 2.10 s (down: function-crash (2 times)); 30 s leave")
+
+
 def test_readiness_names_what_probes_of_a_server_that_is_up_did_not_meet() -> None:
     demands = Demands(wait_s=30, passes=2, version="2.0", answer_within_s=2)
     judged = judge(HERE, report(), demands, with_burst=False)
