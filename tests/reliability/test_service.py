@@ -9,7 +9,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -276,6 +276,34 @@ def _fill(pipe: int) -> None:
         os.close(own)
 
 
+@dataclass
+class Scales:
+    """What a worker took, every five seconds."""
+
+    sizes: list[tuple[float, float]] = field(default_factory=list)
+    """Seconds since the beginning, and MiB."""
+    files: list[int] = field(default_factory=list)
+
+
+@contextmanager
+def weighed(worker: Worker) -> Iterator[Scales]:
+    """Weighs the worker meanwhile, whatever is done to it."""
+    scales, ended, began = Scales(), threading.Event(), time.time()
+
+    def weigh() -> None:
+        while not ended.wait(5):
+            scales.sizes.append((time.time() - began, worker.resident_mib))
+            scales.files.append(worker.open_files)
+
+    with ThreadPoolExecutor(1) as beside:
+        weighing = beside.submit(weigh)
+        try:
+            yield scales
+        finally:
+            ended.set()
+        weighing.result()
+
+
 @pytest.mark.number(40)
 @pytest.mark.soak
 @pytest.mark.timeout(24 * 3600)
@@ -291,20 +319,18 @@ def test_a_long_run_keeps_its_size(
     minutes, count = request.config.getoption("--minutes"), 100
     worker = workers.start(document(servers.endpoints(count)), database.url)
     until(lambda: probing(count), 30, "every endpoint probed")
-    warm_s, sizes, files = min(1800.0, minutes * 60 / 3), [], []
+    warm_s, faults = min(1800.0, minutes * 60 / 3), 0
     began = time.time()
-    fault_every_s, next_fault = min(1800.0, minutes * 60 / 3), time.time() + min(600.0, minutes * 60 / 6)
-    with ThreadPoolExecutor(1) as beside:
-        faults: list[Future[None]] = []
+    fault_every_s, next_fault = min(1800.0, minutes * 60 / 3), began + min(600.0, minutes * 60 / 6)
+    with weighed(worker) as scales:
+        # Here, not in a thread: the database ends with the thread that started it (PR_SET_PDEATHSIG).
         while time.time() - began < minutes * 60:
             time.sleep(5)
-            sizes.append((time.time() - began, worker.resident_mib))
-            files.append(worker.open_files)
             if time.time() >= next_fault:
                 next_fault += fault_every_s
-                faults.append(beside.submit(_suffer, database, servers))
-        for fault in faults:
-            fault.result()
+                faults += 1
+                _suffer(database, servers)
+    sizes, files = scales.sizes, scales.files
     seen = settled(database, servers, worker)
     found = audit(database, seen)
     warm = [(at, mib) for at, mib in sizes if at > warm_s]
@@ -314,7 +340,7 @@ def test_a_long_run_keeps_its_size(
     open_at_first, open_at_last = min(files[5:30]), min(files[-25:])
     score(
         f"{minutes:.0f} min instead of 6 h, {count} servers at 1 s, {found.probes:,} probes, "
-        f"{len(faults)} times without database and without answers for a minute each; "
+        f"{faults} times without database and without answers for a minute each; "
         f"the least of every two minutes, after {warm_s / 60:.0f} min of warming up",
         f"{slope:+.1f} MiB an hour, {slope * minutes / 60 / found.probes * 1e5:+.2f} MiB in 100,000 probes, "
         f"{total:+.1f} MiB in all, by quarters {', '.join(f'{mib:.1f}' for mib in _quarters(floor))} MiB, "
