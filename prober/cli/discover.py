@@ -178,7 +178,7 @@ def _unseen(found: Sequence[Discovery]) -> Iterator[str]:
             left = counted(one.skipped, "function")
             yield f"{one.region}: {left} beyond the first {MOST_FUNCTIONS} not looked at: use --name or --tag"
         for each in one.unseen:
-            yield f"{one.region}: not seen: {each.call} {each.why}"
+            yield f"{one.region}: not seen: {each.call}: {each.why}"
     denied = [(one.region, each.action) for one in found for each in one.unseen if each.action is not None]
     if denied:
         regions = {region for region, _ in denied}

@@ -363,7 +363,7 @@ def test_a_region_where_nothing_answers_costs_none_of_the_others(
         assert main(words) == 3
     said = capsys.readouterr().out
     assert account["http"] in said
-    assert "eu-north-1: not seen: lambda:ListFunctions AWS is not to be reached" in said
+    assert "eu-north-1: not seen: lambda:ListFunctions: AWS is not to be reached" in said
 
 
 def _send_to(request: Any, host: str, is_meant: bool) -> None:

@@ -62,7 +62,7 @@ def test_what_was_not_seen_stands_in_comments_of_the_configuration_and_in_the_te
     one = discovery(unseen=(Unseen("lambda:GetPolicy", "may not be asked (AccessDenied)", "lambda:GetPolicy"),))
     assert yaml.safe_load(discover.configuration_text([one])) == {"endpoints": []}
     said = discover.plain_text([one])
-    assert "not seen: lambda:GetPolicy may not be asked" in said
+    assert "not seen: lambda:GetPolicy: may not be asked" in said
     assert '"lambda:GetPolicy"' in said
 
 
