@@ -15,7 +15,7 @@ hypothesis.settings.load_profile("repeatable")
 
 def _forget_the_machine() -> None:
     """Take from the environment what would change what commands say or whom they ask: the width of somebody's terminal,
-    his AWS account, the workflow that runs the tests, and a proxy where a server of theirs is meant."""
+    somebody's AWS account, the workflow that runs the tests, and a proxy where a server of theirs is meant."""
     for name in [each for each in os.environ if each.startswith(("AWS_", "COLUMNS", "GITHUB_", "LINES"))]:
         del os.environ[name]
     direct = os.environ.pop("NO_PROXY", "") or os.environ.get("no_proxy", "")
