@@ -70,8 +70,9 @@ class Connection(asyncio.Protocol):
         phases.step = Step.ANSWER
         peer = self._transport.get_extra_info("peername")
         phases.remote_address = str(peer[0]) if peer else None
-        self._transport.write(payload)
+        # Before the bytes go: the kernel may wake the server first, and us when it has answered.
         phases.sent_at = monotonic()
+        self._transport.write(payload)
         return self._answer
 
     def flow(self, *, paused: bool) -> None:
