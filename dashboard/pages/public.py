@@ -112,7 +112,7 @@ def _facts(shown: Shown) -> Mapping[str, object]:
     services = [
         {
             "name": row.title,
-            "state": "maintenance" if row.maintenance else row.word,
+            "state": row.word,
             "since": row.since.iso if row.since else None,
             "badge": row.slug,
         }

@@ -233,7 +233,7 @@ def _sections(view: EndpointView) -> Iterator[tuple[str, str, bool]]:
     yield "full", "Full probe", view.full is not None
     yield "cold", "Cold starts", has_report
     yield "incidents", "Incidents", bool(view.incidents)
-    yield "maintenance", "Maintenance", bool(view.silence.now or view.silence.next)
+    yield "maintenance", "Planned maintenance", bool(view.silence.next)
     yield "deploys", "Deploys", bool(view.deploys)
     yield "cost", "Cost", view.cost is not None
     yield "kept", "Who keeps it", True

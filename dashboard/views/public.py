@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Final
@@ -103,28 +103,28 @@ def status_page_view(state: PublicState, quiet: Quiet, now: datetime, today: dat
     """The page. `today` is a day of UTC."""
     rows = tuple(_told_apart([_row(each, quiet, now, today) for each in state.endpoints]))
     headline = _headline(rows)
+    answering = {row.title for row in rows if row.verdict is Verdict.UP}
     return StatusPageView(
         title=f"{headline} · status",
         headline=headline,
         verdict=_worst(rows),
         rows=rows,
         months=tuple(month_marks(today)),
-        incidents=tuple(_incident(each, now) for each in state.incidents),
+        incidents=tuple(_incident(each, answering, now) for each in state.incidents),
         at=moment_of(now, now),
     )
 
 
 def badge_view(row: PublicRow) -> BadgeView:
     """The badge of one endpoint."""
-    word = "maintenance" if row.maintenance else row.word
-    colour, fill = _BADGE_COLOURS[Verdict.UNKNOWN if row.maintenance else row.verdict]
+    colour, fill = _BADGE_COLOURS[row.verdict]
     return BadgeView(
         label=row.title,
-        message=word,
+        message=row.word,
         colour=colour,
         fill=fill,
         label_width=_width(row.title),
-        message_width=_width(word),
+        message_width=_width(row.word),
     )
 
 
@@ -157,13 +157,15 @@ def _text(parent: ElementTree.Element, **children: str) -> None:
 
 def _row(endpoint: PublicEndpoint, quiet: Quiet, now: datetime, today: date) -> PublicRow:
     slots = together(day.slots for day in endpoint.days)
+    maintenance = _maintenance(endpoint, quiet, now)
+    verdict = Verdict.UNKNOWN if maintenance else endpoint.verdict
     return PublicRow(
         title=clean(endpoint.title, 60),
         slug=slug_of(endpoint.title),
-        verdict=endpoint.verdict,
-        word=WORDS[endpoint.verdict],
-        since=moment_of(endpoint.since, now) if endpoint.since and endpoint.verdict is not Verdict.UNKNOWN else None,
-        maintenance=_maintenance(endpoint, quiet, now),
+        verdict=verdict,
+        word="maintenance" if maintenance else WORDS[verdict],
+        since=moment_of(endpoint.since, now) if endpoint.since and verdict is not Verdict.UNKNOWN else None,
+        maintenance=maintenance,
         uptime=f"{per_cent(slots.uptime)} up in 90 days" if slots.observed else "no data yet",
         bars=tuple(day_bars(endpoint.days, today)),
         bars_label=f"last 90 days: {per_cent(slots.uptime)} up, {counted(len(endpoint.days), 'day')} watched"
@@ -197,27 +199,43 @@ def _maintenance(endpoint: PublicEndpoint, quiet: Quiet, now: datetime) -> str:
 
 
 def _worst(rows: Sequence[PublicRow]) -> Verdict:
-    found = {row.verdict for row in rows if not row.maintenance}
+    """How the page as a whole is. Services in maintenance count where there are no others."""
+    found = {row.verdict for row in rows if not row.maintenance} or {row.verdict for row in rows}
     order = (Verdict.DOWN, Verdict.DEGRADED, Verdict.UNKNOWN)
     return next((verdict for verdict in order if verdict in found), Verdict.UP)
 
 
 def _headline(rows: Sequence[PublicRow]) -> str:
-    bad = [row for row in rows if row.verdict in (Verdict.DOWN, Verdict.DEGRADED) and not row.maintenance]
+    bad = [row for row in rows if row.verdict in (Verdict.DOWN, Verdict.DEGRADED)]
     if bad:
         words = " and ".join(dict.fromkeys(row.word for row in sorted(bad, key=lambda row: row.word, reverse=True)))
-        return f"{bad[0].title} is {words}" if len(bad) == 1 else f"{len(bad)} services are {words}"
+        return f"{_services(bad)} {words}"
     unknown = sum(row.verdict is Verdict.UNKNOWN and not row.maintenance for row in rows)
     if unknown:
         return f"The state of {counted(unknown, 'service')} is not known"
+    resting = [row for row in rows if row.maintenance]
+    if resting:
+        others = "" if len(resting) == len(rows) else "; everything else is operational"
+        return f"{_services(resting)} in maintenance{others}"
     return "Everything is operational"
 
 
-def _incident(incident: PublicIncident, now: datetime) -> PublicIncidentView:
+def _services(rows: Sequence[PublicRow]) -> str:
+    return f"{rows[0].title} is" if len(rows) == 1 else f"{len(rows)} services are"
+
+
+def _incident(incident: PublicIncident, answering: Collection[str], now: datetime) -> PublicIncidentView:
+    """An incident stays open until its endpoint has answered well for long enough: its row says so before."""
+    title = clean(incident.title, 60)
+    word = WORDS[incident.verdict]
+    if incident.ended_at:
+        words = f"was {word}"
+    else:
+        words = f"was {word} and is recovering" if title in answering else f"is {word}"
     return PublicIncidentView(
-        title=clean(incident.title, 60),
+        title=title,
         verdict=incident.verdict,
-        words=("was " if incident.ended_at else "is ") + WORDS[incident.verdict],
+        words=words,
         since=moment_of(incident.since, now),
         ended=moment_of(incident.ended_at, now) if incident.ended_at else None,
         lasted=span(((incident.ended_at or now) - incident.since).total_seconds()),

@@ -78,10 +78,30 @@ def test_maintenance_is_shown_in_place_of_an_alarm_to_those_that_it_concerns() -
     quiet = Quiet(single=(mute,))
     page = shown(endpoint(verdict=Verdict.DOWN), endpoint("Stock", name="stock"), quiet=quiet)
 
-    assert page.headline == "Everything is operational"
+    assert (page.headline, page.verdict) == ("Orders is in maintenance; everything else is operational", Verdict.UP)
     assert [row.maintenance for row in page.rows] == ["in maintenance until 21 Nov 13:00 UTC", ""]
+    assert [(row.word, row.verdict) for row in page.rows] == [
+        ("maintenance", Verdict.UNKNOWN),
+        ("operational", Verdict.UP),
+    ]
     assert badge_view(page.rows[0]).message == "maintenance"
     assert "secret reason" not in repr(page)
+
+
+def test_a_page_of_nothing_but_maintenance_calls_nothing_operational() -> None:
+    window = MaintenanceWindow(name="noon", at_minute=11 * 60 + 30, lasts_s=3600.0, zone="UTC")
+    page = shown(endpoint(), endpoint("Stock"), quiet=Quiet(windows=(window,)))
+
+    assert (page.headline, page.verdict) == ("2 services are in maintenance", Verdict.UNKNOWN)
+
+
+def test_what_answers_again_while_its_incident_is_open_is_said_to_recover() -> None:
+    recovering = shown(endpoint(), incidents=(incident(),)).incidents[0]
+    down = shown(endpoint(verdict=Verdict.DOWN), incidents=(incident(),)).incidents[0]
+
+    assert (recovering.words, recovering.lasted) == ("was down and is recovering", "1 h")
+    assert down.words == "is down"
+    assert shown(endpoint(), incidents=(incident(ended=True),)).incidents[0].words == "was down"
 
 
 def test_a_recurring_window_counts_as_maintenance_and_a_deploy_does_not() -> None:
