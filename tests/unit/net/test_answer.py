@@ -1,5 +1,6 @@
 """Bytes of an HTTP answer in, bounded pieces out: fed without a socket, whole and at every split."""
 
+import asyncio
 from typing import cast
 
 import pytest
@@ -190,3 +191,16 @@ async def test_reading_pauses_while_nobody_takes_the_body_and_goes_on_afterwards
     async for _ in got.chunks():
         break
     assert flow.paused[-1] is False
+
+
+async def test_what_happens_while_a_request_is_handed_over_belongs_to_the_wait() -> None:
+    phases, seen = Phases(started=0.0), []
+
+    class Wire(asyncio.Transport):
+        def write(self, data: bytes | bytearray | memoryview) -> None:
+            seen.append((bytes(data), phases.sent_at is not None))
+
+    connection = Connection(Limits())
+    connection.connection_made(Wire())
+    connection.send(b"POST / HTTP/1.1\r\n\r\n", phases)
+    assert seen == [(b"POST / HTTP/1.1\r\n\r\n", True)]
